@@ -1,0 +1,174 @@
+// The one error family that crosses program boundaries, and its form on the wire (metav1.Status).
+import type { Status, StatusCause, StatusDetails } from "../generated/types.ts";
+
+/** An expected refusal by the API: `code` is the HTTP status, `reason` upstream's machine-readable word. */
+export class ApiError extends Error {
+  readonly code: number;
+  readonly reason: string;
+  readonly details: StatusDetails | undefined;
+  /** Seconds to wait, sent as Retry-After. */
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(code: number, reason: string, message: string, details?: StatusDetails, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "ApiError";
+    this.code = code;
+    this.reason = reason;
+    this.details = details;
+    this.retryAfterSeconds = details?.retryAfterSeconds;
+  }
+
+  toStatus(): Status {
+    return {
+      kind: "Status",
+      apiVersion: "v1",
+      metadata: {},
+      status: "Failure",
+      message: this.message,
+      reason: this.reason,
+      ...(this.details ? { details: this.details } : {}),
+      code: this.code,
+    };
+  }
+}
+
+/** The error that a Status answer stands for. */
+export function errorFromStatus(status: Status): ApiError {
+  return new ApiError(
+    status.code ?? 500,
+    status.reason ?? "Unknown",
+    status.message ?? "unknown error",
+    status.details,
+  );
+}
+
+export function isApiError(error: unknown, reason: string): error is ApiError {
+  return error instanceof ApiError && error.reason === reason;
+}
+
+export const isNotFound = (error: unknown) => isApiError(error, "NotFound");
+export const isConflict = (error: unknown) => isApiError(error, "Conflict");
+export const isAlreadyExists = (error: unknown) => isApiError(error, "AlreadyExists");
+export const isGone = (error: unknown) => error instanceof ApiError && error.code === 410;
+
+/** What an error is about: the resource as `deployments` and its group as `apps`. */
+export interface ErrorSubject {
+  readonly group: string;
+  readonly plural: string;
+}
+
+function qualified({ group, plural }: ErrorSubject): string {
+  return group ? `${plural}.${group}` : plural;
+}
+
+function detailsOf(subject: ErrorSubject, name: string): StatusDetails {
+  return { ...(name ? { name } : {}), ...(subject.group ? { group: subject.group } : {}), kind: subject.plural };
+}
+
+export function notFound(subject: ErrorSubject, name: string): ApiError {
+  return new ApiError(404, "NotFound", `${qualified(subject)} "${name}" not found`, detailsOf(subject, name));
+}
+
+export function alreadyExists(subject: ErrorSubject, name: string): ApiError {
+  return new ApiError(409, "AlreadyExists", `${qualified(subject)} "${name}" already exists`, detailsOf(subject, name));
+}
+
+export function conflict(subject: ErrorSubject, name: string, why: string): ApiError {
+  const message = `Operation cannot be fulfilled on ${qualified(subject)} "${name}": ${why}`;
+  return new ApiError(409, "Conflict", message, detailsOf(subject, name));
+}
+
+/** The words of a lost compare-and-swap, which clients match. */
+export const OBJECT_MODIFIED =
+  "the object has been modified; please apply your changes to the latest version and try again";
+
+export function forbidden(subject: ErrorSubject, name: string, why: string): ApiError {
+  const what = subject.plural ? `${qualified(subject)}${name ? ` "${name}"` : ""} is forbidden: ` : "forbidden: ";
+  return new ApiError(403, "Forbidden", `${what}${why}`, detailsOf(subject, name));
+}
+
+/** Validation failures of an object of `kind` (as in `Pod "x" is invalid: …`). */
+export function invalid(group: string, kind: string, name: string, errors: readonly FieldError[]): ApiError {
+  const causes: StatusCause[] = errors.map((e) => ({ reason: e.type, message: fieldErrorBody(e), field: e.field }));
+  const lines = errors.map((e) => `${e.field}: ${fieldErrorBody(e)}`);
+  const list = lines.length === 1 ? lines[0] : `[${lines.join(", ")}]`;
+  const details = { ...(name ? { name } : {}), ...(group ? { group } : {}), kind, causes };
+  return new ApiError(422, "Invalid", `${group ? `${kind}.${group}` : kind} "${name}" is invalid: ${list}`, details);
+}
+
+export const badRequest = (message: string) => new ApiError(400, "BadRequest", message);
+export const unauthorized = () => new ApiError(401, "Unauthorized", "Unauthorized");
+export const gone = (message: string) => new ApiError(410, "Expired", message);
+export const internalError = (message: string, cause?: unknown) =>
+  new ApiError(500, "InternalError", `Internal error occurred: ${message}`, { causes: [{ message }] }, { cause });
+export const unsupportedMediaType = (accepted: readonly string[]) =>
+  new ApiError(
+    415,
+    "UnsupportedMediaType",
+    `the body of the request was in an unknown format - accepted media types include: ${accepted.join(", ")}`,
+  );
+export const notAcceptable = (accepted: readonly string[]) =>
+  new ApiError(406, "NotAcceptable", `only the following media types are accepted: ${accepted.join(", ")}`);
+export const requestEntityTooLarge = (limit: number) =>
+  new ApiError(413, "RequestEntityTooLarge", `Request entity too large: limit is ${limit}`);
+export const methodNotAllowed = (subject: ErrorSubject, verb: string) =>
+  new ApiError(
+    405,
+    "MethodNotAllowed",
+    `${verb} is not supported on resources of kind "${qualified(subject)}"`,
+    detailsOf(subject, ""),
+  );
+export const tooManyRequests = (message: string, retryAfterSeconds: number) =>
+  new ApiError(429, "TooManyRequests", message, { retryAfterSeconds });
+export const timeout = (message: string) => new ApiError(504, "Timeout", `Timeout: ${message}`);
+
+/** Upstream's kinds of field error. */
+export type FieldErrorType =
+  | "FieldValueNotFound"
+  | "FieldValueRequired"
+  | "FieldValueDuplicate"
+  | "FieldValueInvalid"
+  | "FieldValueNotSupported"
+  | "FieldValueForbidden"
+  | "FieldValueTooLong"
+  | "FieldValueTooMany"
+  | "InternalError"
+  | "FieldValueTypeInvalid";
+
+export interface FieldError {
+  readonly type: FieldErrorType;
+  /** As upstream writes it: `spec.containers[0].name`, `metadata.labels[a/b]`. */
+  readonly field: string;
+  readonly value?: unknown;
+  readonly detail: string;
+}
+
+const TITLES: Record<FieldErrorType, string> = {
+  FieldValueNotFound: "Not found",
+  FieldValueRequired: "Required value",
+  FieldValueDuplicate: "Duplicate value",
+  FieldValueInvalid: "Invalid value",
+  FieldValueNotSupported: "Unsupported value",
+  FieldValueForbidden: "Forbidden",
+  FieldValueTooLong: "Too long",
+  FieldValueTooMany: "Too many",
+  InternalError: "Internal error",
+  FieldValueTypeInvalid: "Invalid value",
+};
+
+const WITHOUT_VALUE: ReadonlySet<FieldErrorType> = new Set([
+  "FieldValueRequired",
+  "FieldValueForbidden",
+  "FieldValueTooLong",
+  "FieldValueTooMany",
+  "InternalError",
+]);
+
+/** `Invalid value: "x": must be …`, without the field's path. */
+export function fieldErrorBody(error: FieldError): string {
+  const title = TITLES[error.type];
+  const value = WITHOUT_VALUE.has(error.type)
+    ? ""
+    : `: ${typeof error.value === "string" ? JSON.stringify(error.value) : JSON.stringify(error.value ?? null)}`;
+  return `${title}${value}${error.detail ? `: ${error.detail}` : ""}`;
+}

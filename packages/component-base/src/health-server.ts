@@ -1,0 +1,98 @@
+// Health and metrics over HTTP or HTTPS: /healthz, /livez, /readyz (with ?verbose and /NAME), /metrics, /version.
+import { createServer as createHttpServer } from "node:http";
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import type { Logger } from "./logger.ts";
+import type { MetricsRegistry } from "./metrics.ts";
+
+/** One named check; throws with the reason while it fails. */
+export interface HealthCheck {
+  readonly name: string;
+  check(): void | Promise<void>;
+}
+
+export interface HealthServerOptions {
+  readonly host: string;
+  readonly port: number;
+  /** PEM texts; plain HTTP when absent. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string };
+  readonly checks: readonly HealthCheck[];
+  readonly metrics?: MetricsRegistry;
+  /** Decides about every path but health; all are allowed when absent. Returns an HTTP status, 200 to go on. */
+  readonly authorize?: (request: IncomingMessage, path: string) => Promise<number>;
+  /** Further paths of the program, such as /configz. */
+  readonly routes?: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => void>>;
+}
+
+const HEALTH_ROOTS = ["/healthz", "/livez", "/readyz"];
+
+/** Listens until disposed; rejects when the port cannot be had. */
+export async function serveHealth(options: HealthServerOptions, deps: { log: Logger }): Promise<AsyncDisposable> {
+  const listener: RequestListener = (request, response) => {
+    answer(options, request, response).catch((error) => {
+      deps.log.error({ err: error, path: request.url }, "health request failed");
+      if (!response.headersSent) response.writeHead(500).end();
+    });
+  };
+  const server: Server = options.tls
+    ? createHttpsServer({ ...options.tls, requestCert: true, rejectUnauthorized: false }, listener)
+    : createHttpServer(listener);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  return {
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+async function answer(options: HealthServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = new URL(request.url ?? "/", "http://health");
+  const root = HEALTH_ROOTS.find((path) => url.pathname === path || url.pathname.startsWith(`${path}/`));
+  if (root) return answerHealth(options.checks, root, url, response);
+  const status = (await options.authorize?.(request, url.pathname)) ?? 200;
+  if (status !== 200) return void response.writeHead(status, TEXT).end(status === 401 ? "Unauthorized" : "Forbidden");
+  if (url.pathname === "/metrics" && options.metrics) {
+    return void response.writeHead(200, { "content-type": "text/plain; version=0.0.4" }).end(options.metrics.render());
+  }
+  const route = options.routes?.[url.pathname];
+  if (route) return route(request, response);
+  response.writeHead(404, TEXT).end("404 page not found\n");
+}
+
+const TEXT = { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff" };
+
+async function answerHealth(
+  checks: readonly HealthCheck[],
+  root: string,
+  url: URL,
+  response: ServerResponse,
+): Promise<void> {
+  const name = url.pathname.slice(root.length + 1);
+  const wanted = name ? checks.filter((check) => check.name === name) : checks;
+  if (name && wanted.length === 0) return void response.writeHead(404, TEXT).end("404 page not found\n");
+  const { healthy, lines } = await runChecks(wanted);
+  const verdict = root.slice(1);
+  if (!healthy) return void response.writeHead(500, TEXT).end(`${lines.join("\n")}\n${verdict} check failed\n`);
+  const verbose = url.searchParams.has("verbose");
+  response.writeHead(200, TEXT).end(verbose ? `${lines.join("\n")}\n${verdict} check passed\n` : "ok");
+}
+
+/** Runs every check; `lines` are upstream's `[+]name ok` and `[-]name failed: reason withheld`. */
+export async function runChecks(checks: readonly HealthCheck[]): Promise<{ healthy: boolean; lines: string[] }> {
+  const lines: string[] = [];
+  let healthy = true;
+  for (const { name, check } of checks) {
+    try {
+      await check();
+      lines.push(`[+]${name} ok`);
+    } catch {
+      healthy = false;
+      lines.push(`[-]${name} failed: reason withheld`);
+    }
+  }
+  return { healthy, lines };
+}

@@ -1,0 +1,167 @@
+// Prometheus metrics in the text format: counters, gauges and histograms with a fixed set of label names each.
+
+type Labels = Readonly<Record<string, string>>;
+
+interface Metric {
+  readonly name: string;
+  render(out: string[]): void;
+}
+
+export interface Counter {
+  inc(labels?: Labels, by?: number): void;
+}
+
+export interface Gauge {
+  set(value: number, labels?: Labels): void;
+  inc(labels?: Labels, by?: number): void;
+}
+
+export interface Histogram {
+  observe(value: number, labels?: Labels): void;
+}
+
+/** Upstream's default request-latency buckets, in seconds. */
+export const LATENCY_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
+
+/** The metrics of one program. A name can be registered once only. */
+export class MetricsRegistry {
+  private readonly metrics = new Map<string, Metric>();
+
+  counter(name: string, help: string): Counter {
+    const series = new Series(name, help, "counter");
+    this.add(series);
+    return { inc: (labels = {}, by = 1) => series.add(labels, by) };
+  }
+
+  gauge(name: string, help: string): Gauge {
+    const series = new Series(name, help, "gauge");
+    this.add(series);
+    return {
+      set: (value, labels = {}) => series.set(labels, value),
+      inc: (labels = {}, by = 1) => series.add(labels, by),
+    };
+  }
+
+  /** A gauge whose value is read when metrics are scraped. */
+  observedGauge(name: string, help: string, read: () => Iterable<{ labels?: Labels; value: number }>): void {
+    this.add({
+      name,
+      render(out) {
+        const series = new Series(name, help, "gauge");
+        for (const { labels = {}, value } of read()) series.set(labels, value);
+        series.render(out);
+      },
+    });
+  }
+
+  histogram(name: string, help: string, buckets: readonly number[] = LATENCY_BUCKETS): Histogram {
+    const histogram = new HistogramSeries(name, help, buckets);
+    this.add(histogram);
+    return { observe: (value, labels = {}) => histogram.observe(labels, value) };
+  }
+
+  render(): string {
+    const out: string[] = [];
+    for (const metric of this.metrics.values()) metric.render(out);
+    return `${out.join("\n")}\n`;
+  }
+
+  private add(metric: Metric): void {
+    if (this.metrics.has(metric.name)) throw new Error(`metric ${metric.name} is registered twice`);
+    this.metrics.set(metric.name, metric);
+  }
+}
+
+class Series implements Metric {
+  readonly name: string;
+  private readonly help: string;
+  private readonly kind: "counter" | "gauge";
+  private readonly values = new Map<string, number>();
+
+  constructor(name: string, help: string, kind: "counter" | "gauge") {
+    this.name = name;
+    this.help = help;
+    this.kind = kind;
+  }
+
+  add(labels: Labels, by: number): void {
+    const key = labelText(labels);
+    this.values.set(key, (this.values.get(key) ?? 0) + by);
+  }
+
+  set(labels: Labels, value: number): void {
+    this.values.set(labelText(labels), value);
+  }
+
+  render(out: string[]): void {
+    out.push(`# HELP ${this.name} ${this.help}`, `# TYPE ${this.name} ${this.kind}`);
+    for (const [labels, value] of this.values) out.push(`${this.name}${braced(labels)} ${value}`);
+  }
+}
+
+class HistogramSeries implements Metric {
+  readonly name: string;
+  private readonly help: string;
+  private readonly buckets: readonly number[];
+  private readonly series = new Map<string, { counts: number[]; sum: number; count: number }>();
+
+  constructor(name: string, help: string, buckets: readonly number[]) {
+    this.name = name;
+    this.help = help;
+    this.buckets = buckets;
+  }
+
+  observe(labels: Labels, value: number): void {
+    const key = labelText(labels);
+    let entry = this.series.get(key);
+    if (!entry) {
+      entry = { counts: new Array(this.buckets.length).fill(0), sum: 0, count: 0 };
+      this.series.set(key, entry);
+    }
+    entry.sum += value;
+    entry.count += 1;
+    const bucket = this.buckets.findIndex((limit) => value <= limit);
+    if (bucket >= 0) entry.counts[bucket] = (entry.counts[bucket] ?? 0) + 1;
+  }
+
+  render(out: string[]): void {
+    out.push(`# HELP ${this.name} ${this.help}`, `# TYPE ${this.name} histogram`);
+    for (const [labels, entry] of this.series) {
+      const prefix = labels ? `${labels},` : "";
+      let cumulative = 0;
+      this.buckets.forEach((limit, index) => {
+        cumulative += entry.counts[index] ?? 0;
+        out.push(`${this.name}_bucket{${prefix}le="${limit}"} ${cumulative}`);
+      });
+      out.push(`${this.name}_bucket{${prefix}le="+Inf"} ${entry.count}`);
+      out.push(`${this.name}_sum${braced(labels)} ${entry.sum}`, `${this.name}_count${braced(labels)} ${entry.count}`);
+    }
+  }
+}
+
+function braced(labels: string): string {
+  return labels ? `{${labels}}` : "";
+}
+
+function labelText(labels: Labels): string {
+  let text = "";
+  for (const name in labels) text += `${text ? "," : ""}${name}="${escapeLabel(labels[name] ?? "")}"`;
+  return text;
+}
+
+function escapeLabel(value: string): string {
+  return /["\\\n]/.test(value) ? value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n") : value;
+}
+
+/** Upstream's process_* and our nodejs_* figures. */
+export function registerProcessMetrics(registry: MetricsRegistry, startEpochMs: number): void {
+  const one = (value: number) => [{ value }];
+  registry.observedGauge("process_start_time_seconds", "Start time since the Unix epoch.", () =>
+    one(startEpochMs / 1000),
+  );
+  registry.observedGauge("process_resident_memory_bytes", "Resident memory.", () => one(process.memoryUsage.rss()));
+  registry.observedGauge("process_cpu_seconds_total", "User and system CPU time spent.", () => {
+    const { user, system } = process.cpuUsage();
+    return one((user + system) / 1e6);
+  });
+}

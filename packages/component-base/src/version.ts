@@ -1,0 +1,4 @@
+// The release that Skiff advertises: that of the models it serves, with our suffix.
+export const GIT_VERSION = "v1.36.0+skiff";
+export const MAJOR = "1";
+export const MINOR = "36";
