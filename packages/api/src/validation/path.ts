@@ -1,0 +1,91 @@
+// Where in an object an error is, and the constructors of field errors in upstream's words.
+import type { FieldError } from "../errors.ts";
+
+/** A path such as `spec.containers[0].name`. Cheap to extend: the text is only built when an error needs it. */
+export class FieldPath {
+  readonly #parent: FieldPath | undefined;
+  readonly #segment: string;
+
+  constructor(segment: string, parent?: FieldPath) {
+    this.#segment = segment;
+    this.#parent = parent;
+  }
+
+  child(...names: readonly string[]): FieldPath {
+    let path: FieldPath = this;
+    for (const name of names) path = new FieldPath(path.#segment === "" && !path.#parent ? name : `.${name}`, path);
+    return path;
+  }
+
+  index(at: number): FieldPath {
+    return new FieldPath(`[${at}]`, this);
+  }
+
+  key(name: string): FieldPath {
+    return new FieldPath(`[${name}]`, this);
+  }
+
+  toString(): string {
+    let text = this.#segment;
+    for (let at = this.#parent; at; at = at.#parent) text = at.#segment + text;
+    return text;
+  }
+}
+
+/** The start of a path: `root("spec").child("replicas")`; `root()` is the object itself. */
+export function root(name = ""): FieldPath {
+  return new FieldPath(name);
+}
+
+export const IMMUTABLE = "field is immutable";
+export const NOT_NEGATIVE = "must be greater than or equal to 0";
+export const NOT_POSITIVE = "must be greater than zero";
+
+export function required(path: FieldPath, detail = ""): FieldError {
+  return { type: "FieldValueRequired", field: path.toString(), value: "", detail };
+}
+
+export function invalidValue(path: FieldPath, value: unknown, detail: string): FieldError {
+  return { type: "FieldValueInvalid", field: path.toString(), value, detail };
+}
+
+export function notFoundValue(path: FieldPath, value: unknown): FieldError {
+  return { type: "FieldValueNotFound", field: path.toString(), value, detail: "" };
+}
+
+/** `valid` is listed as given: pass it sorted where upstream sorts. */
+export function notSupported(path: FieldPath, value: unknown, valid: readonly string[]): FieldError {
+  const detail = valid.length ? `supported values: ${valid.map((v) => JSON.stringify(v)).join(", ")}` : "";
+  return { type: "FieldValueNotSupported", field: path.toString(), value, detail };
+}
+
+export function duplicate(path: FieldPath, value: unknown): FieldError {
+  return { type: "FieldValueDuplicate", field: path.toString(), value, detail: "" };
+}
+
+export function forbiddenField(path: FieldPath, detail: string): FieldError {
+  return { type: "FieldValueForbidden", field: path.toString(), value: "", detail };
+}
+
+export function tooLong(path: FieldPath, maxBytes: number): FieldError {
+  const detail = `may not be more than ${maxBytes} ${maxBytes === 1 ? "byte" : "bytes"}`;
+  return { type: "FieldValueTooLong", field: path.toString(), value: "", detail };
+}
+
+export function tooMany(path: FieldPath, actual: number, max: number): FieldError {
+  const detail = `must have at most ${max} ${max === 1 ? "item" : "items"}`;
+  return { type: "FieldValueTooMany", field: path.toString(), value: actual, detail };
+}
+
+export function typeInvalid(path: FieldPath, value: unknown, detail: string): FieldError {
+  return { type: "FieldValueTypeInvalid", field: path.toString(), value, detail };
+}
+
+export function internalFieldError(path: FieldPath, detail: string): FieldError {
+  return { type: "InternalError", field: path.toString(), value: "", detail };
+}
+
+/** One "Invalid value" per message of a name check. */
+export function invalidAll(path: FieldPath, value: unknown, messages: readonly string[]): FieldError[] {
+  return messages.map((message) => invalidValue(path, value, message));
+}
