@@ -1,6 +1,7 @@
 // Health and metrics over HTTP or HTTPS: /healthz, /livez, /readyz (with ?verbose and /NAME), /metrics, /version.
-import { createServer as createHttpServer } from "node:http";
+
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
+import { createServer as createHttpServer } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { Logger } from "./logger.ts";
 import type { MetricsRegistry } from "./metrics.ts";

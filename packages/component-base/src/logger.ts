@@ -1,6 +1,7 @@
 // Structured logs: one JSON line per event on stderr, fields first, constant messages.
-import { pino } from "pino";
+
 import type { Logger } from "pino";
+import { pino } from "pino";
 import { currentTraceId } from "./trace.ts";
 
 export type { Logger } from "pino";

@@ -1,9 +1,10 @@
 // The shell around every program: flags, logger, signals, a graceful stop with a deadline.
-import { realClock } from "./clock.ts";
+
 import type { Clock } from "./clock.ts";
+import { realClock } from "./clock.ts";
 import { UsageError } from "./flags.ts";
-import { createLogger } from "./logger.ts";
 import type { Logger } from "./logger.ts";
+import { createLogger } from "./logger.ts";
 import { MetricsRegistry, registerProcessMetrics } from "./metrics.ts";
 
 /** What a program's `run` gets from the shell. */

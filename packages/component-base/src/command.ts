@@ -1,0 +1,49 @@
+// Runs one of the system's tools (iptables-restore, ip, conntrack) to its end.
+import { spawn } from "node:child_process";
+
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CommandOptions {
+  /** Fed on standard input. */
+  readonly input?: string;
+  readonly signal?: AbortSignal;
+  readonly cwd?: string;
+}
+
+/** Rejects when the program cannot be started or the signal aborts; a failure of the program itself is a `code`. */
+export function runCommand(
+  file: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  return new Promise((resolve, reject) => {
+    const { signal, cwd } = options;
+    const child = spawn(file, args, { stdio: "pipe", ...(signal && { signal }), ...(cwd && { cwd }) });
+    const out = { stdout: "", stderr: "" };
+    for (const stream of ["stdout", "stderr"] as const) {
+      child[stream].setEncoding("utf8").on("data", (text: string) => {
+        out[stream] += text;
+      });
+    }
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code: code ?? 1, ...out }));
+    // A tool that refuses its arguments closes its input early; its exit code tells more than EPIPE does.
+    child.stdin.once("error", () => {});
+    child.stdin.end(options.input ?? "");
+  });
+}
+
+/** Standard output of a tool that must succeed; rejects with the tool's own words when it does not. */
+export async function commandOutput(
+  file: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<string> {
+  const { code, stdout, stderr } = await runCommand(file, args, options);
+  if (code !== 0) throw new Error(`${file} ${args.join(" ")} failed: ${stderr.trim() || `exit code ${code}`}`);
+  return stdout;
+}

@@ -1,0 +1,37 @@
+// Stale UDP flows: the kernel would go on sending a client's datagrams to an endpoint that is gone.
+import type { ServicePort } from "./service-ports.ts";
+
+/** One `conntrack -D` to run: flows to `originalDestination`, of `endpoint` only where that is given. */
+export interface FlowDeletion {
+  readonly originalDestination: string;
+  readonly port: number;
+  readonly endpoint: string | undefined;
+}
+
+/** Flows to forget after going from `before` to `after`. TCP clients notice a reset by themselves, so only UDP counts. */
+export function planFlowDeletions(before: readonly ServicePort[], after: readonly ServicePort[]): FlowDeletion[] {
+  const current = new Map(after.filter(isUdp).map((port) => [port.name, port]));
+  const previous = new Map(before.filter(isUdp).map((port) => [port.name, port]));
+  const deletions: FlowDeletion[] = [];
+  for (const [name, old] of previous) {
+    const kept = new Set(current.get(name)?.endpoints.map((endpoint) => endpoint.ip));
+    const goneIps = new Set(old.endpoints.map((endpoint) => endpoint.ip).filter((ip) => !kept.has(ip)));
+    for (const endpoint of goneIps) deletions.push({ originalDestination: old.clusterIp, port: old.port, endpoint });
+  }
+  for (const [name, port] of current) {
+    // Datagrams sent while there was no endpoint left flows behind that go nowhere.
+    const hadNone = (previous.get(name)?.endpoints.length ?? 0) === 0;
+    if (hadNone && port.endpoints.length > 0)
+      deletions.push({ originalDestination: port.clusterIp, port: port.port, endpoint: undefined });
+  }
+  return deletions;
+}
+
+export function conntrackArguments({ originalDestination, port, endpoint }: FlowDeletion): string[] {
+  const common = ["-D", "-p", "udp", "--orig-dst", originalDestination, "--orig-port-dst", String(port)];
+  return endpoint ? [...common, "--dst-nat", endpoint] : common;
+}
+
+function isUdp(port: ServicePort): boolean {
+  return port.protocol === "udp";
+}

@@ -1,0 +1,93 @@
+// Makes the kernel's routes, tunnel and masquerading match the plan; everything of ours is marked, nothing else is touched.
+import { writeFile } from "node:fs/promises";
+import { commandOutput } from "@skiff/component-base/command.ts";
+import type { NetworkPlan } from "./plan-network.ts";
+import { overlayAddress, VXLAN_DEVICE, vxlanMac } from "./plan-network.ts";
+
+/** The routing protocol number that marks our routes. */
+const ROUTE_PROTOCOL = "83";
+const VXLAN_PORT = 8472;
+const VXLAN_ID = 1;
+const VXLAN_HEADER_BYTES = 50;
+const CHAIN = "SKIFF-POSTROUTING";
+
+export interface OwnNode {
+  readonly address: string;
+  readonly podCidr: string;
+}
+
+/** Forwarding between pods, and masquerading of what leaves the cluster's pod range. Idempotent. */
+export async function prepareForwarding(clusterCidr: string, signal: AbortSignal): Promise<void> {
+  await writeFile("/proc/sys/net/ipv4/ip_forward", "1");
+  const jump = `-m comment --comment "pods of the cluster" -j ${CHAIN}`;
+  const saved = await commandOutput("iptables-save", ["-t", "nat"], { signal });
+  const lines = ["*nat", `:${CHAIN} - [0:0]`];
+  if (!saved.includes(`-j ${CHAIN}`)) lines.push(`-A POSTROUTING ${jump}`);
+  lines.push(
+    `-A ${CHAIN} -m comment --comment "leaves the pod network" -s ${clusterCidr} ! -d ${clusterCidr} -j MASQUERADE --random-fully`,
+    "COMMIT",
+  );
+  await commandOutput("iptables-restore", ["-w", "5", "--noflush"], { input: `${lines.join("\n")}\n`, signal });
+}
+
+/** MTU of the link that holds `address`; 1500 when it cannot be told. */
+export async function linkMtu(address: string, signal: AbortSignal): Promise<number> {
+  const links: { mtu?: number; addr_info?: { local?: string }[] }[] = JSON.parse(
+    await commandOutput("ip", ["-j", "address"], { signal }),
+  );
+  return links.find((link) => link.addr_info?.some((info) => info.local === address))?.mtu ?? 1500;
+}
+
+export function vxlanMtu(linkMtuBytes: number): number {
+  return linkMtuBytes - VXLAN_HEADER_BYTES;
+}
+
+/** Routes to other nodes' pods; routes of ours that the plan does not know are removed. */
+export async function applyRoutes(plan: NetworkPlan, signal: AbortSignal): Promise<void> {
+  const current: { dst: string }[] = JSON.parse(
+    (await commandOutput("ip", ["-j", "route", "show", "proto", ROUTE_PROTOCOL], { signal })) || "[]",
+  );
+  const batch = [...plan.routes].map(
+    ([destination, rest]) => `route replace ${destination} ${rest} proto ${ROUTE_PROTOCOL}`,
+  );
+  for (const { dst } of current) {
+    if (!plan.routes.has(dst)) batch.push(`route del ${dst} proto ${ROUTE_PROTOCOL}`);
+  }
+  if (batch.length > 0) await commandOutput("ip", ["-batch", "-"], { input: `${batch.join("\n")}\n`, signal });
+}
+
+/** The VXLAN device with a static neighbour and forwarding entry per peer: nothing is learned, so nothing is flooded. */
+export async function applyTunnels(plan: NetworkPlan, own: OwnNode, mtu: number, signal: AbortSignal): Promise<void> {
+  await ensureVxlanDevice(own, mtu, signal);
+  const wanted = new Map(plan.tunnels.map((tunnel) => [tunnel.mac, tunnel]));
+  const neighbours = plan.tunnels.map(
+    (t) => `neigh replace ${t.overlayAddress} lladdr ${t.mac} dev ${VXLAN_DEVICE} nud permanent`,
+  );
+  const forwarding = plan.tunnels.map((t) => `fdb replace ${t.mac} dev ${VXLAN_DEVICE} dst ${t.nodeAddress}`);
+  const entries: { mac: string; dst?: string }[] = JSON.parse(
+    (await commandOutput("bridge", ["-j", "fdb", "show", "dev", VXLAN_DEVICE], { signal })) || "[]",
+  );
+  for (const { mac, dst } of entries) {
+    if (dst && !wanted.has(mac)) forwarding.push(`fdb del ${mac} dev ${VXLAN_DEVICE} dst ${dst}`);
+  }
+  if (neighbours.length > 0)
+    await commandOutput("ip", ["-batch", "-"], { input: `${neighbours.join("\n")}\n`, signal });
+  if (forwarding.length > 0)
+    await commandOutput("bridge", ["-batch", "-"], { input: `${forwarding.join("\n")}\n`, signal });
+}
+
+async function ensureVxlanDevice(own: OwnNode, mtu: number, signal: AbortSignal): Promise<void> {
+  const links: { ifname: string }[] = JSON.parse(await commandOutput("ip", ["-j", "link"], { signal }));
+  const mac = vxlanMac(own.address);
+  const batch: string[] = [];
+  if (!links.some((link) => link.ifname === VXLAN_DEVICE)) {
+    batch.push(
+      `link add ${VXLAN_DEVICE} address ${mac} type vxlan id ${VXLAN_ID} local ${own.address} dstport ${VXLAN_PORT} nolearning`,
+    );
+  }
+  batch.push(
+    `link set ${VXLAN_DEVICE} mtu ${mtu} up`,
+    `address replace ${overlayAddress(own.podCidr)}/32 dev ${VXLAN_DEVICE}`,
+  );
+  await commandOutput("ip", ["-batch", "-"], { input: `${batch.join("\n")}\n`, signal });
+}
