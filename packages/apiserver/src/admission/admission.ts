@@ -1,0 +1,30 @@
+// Admission: what may change or refuse a write after it was authorized and before it is stored.
+import type { KindDefinition } from "@skiff/api/kind.ts";
+import type { KubeObject } from "@skiff/api/object.ts";
+import type { UserInfo } from "../authn/authenticator.ts";
+
+export type AdmissionOperation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
+
+export interface AdmissionRequest {
+  readonly operation: AdmissionOperation;
+  /** The kind of the resource written to (of the Pod, for pods/binding). */
+  readonly kind: KindDefinition;
+  /** Empty for the resource itself; else `status`, `binding`, `token`, `scale` … */
+  readonly subresource: string;
+  readonly namespace: string;
+  /** Empty while generateName has not been resolved. */
+  readonly name: string;
+  /** What will be stored (or the body of a subresource that has its own kind); plug-ins change it in place. Absent on DELETE. */
+  readonly object: KubeObject | undefined;
+  readonly oldObject: Readonly<KubeObject> | undefined;
+  readonly user: UserInfo;
+  readonly dryRun: boolean;
+  warn(text: string): void;
+}
+
+/** Throws ApiError to refuse. `admit` runs for all plug-ins in order, then `validate` for all in order. */
+export interface AdmissionPlugin {
+  readonly name: string;
+  admit?(request: AdmissionRequest, signal: AbortSignal): void | Promise<void>;
+  validate?(request: AdmissionRequest, signal: AbortSignal): void | Promise<void>;
+}

@@ -1,0 +1,23 @@
+// Who makes a request: the contract of authentication, and the chain of ways to prove an identity.
+import type { IncomingHttpHeaders } from "node:http";
+
+/** An authenticated user, as in authentication.k8s.io. */
+export interface UserInfo {
+  readonly name: string;
+  readonly uid?: string;
+  readonly groups: readonly string[];
+  readonly extra: Readonly<Record<string, readonly string[]>>;
+}
+
+/** What a request offers as proof. `peerCertificate` is DER, and only present when it was verified against the client CA. */
+export interface Credentials {
+  readonly headers: IncomingHttpHeaders;
+  /** Names and values in turn, as Node gives them: repeated headers stay apart here, while `headers` joins them. */
+  readonly rawHeaders?: readonly string[] | undefined;
+  readonly peerCertificate: Uint8Array | undefined;
+}
+
+export interface Authenticator {
+  /** Undefined when the credentials say nothing to this one; throws `unauthorized()` when they are wrong. */
+  authenticate(credentials: Credentials, signal: AbortSignal): Promise<UserInfo | undefined>;
+}

@@ -1,0 +1,84 @@
+// The chain of authentication: front proxy, client certificate, bearer token, anonymous.
+import { isApiError } from "@skiff/api/errors.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import type { ObjectReader } from "../registry/object-access.ts";
+import type { Authenticator, UserInfo } from "./authenticator.ts";
+import { createBearerTokenAuthenticator } from "./bearer-token.ts";
+import type { RequestHeaderConfig } from "./front-proxy.ts";
+import { createFrontProxyAuthenticator } from "./front-proxy.ts";
+import type { TokenIdentity } from "./service-account-token.ts";
+import { ServiceAccountTokenVerifier } from "./service-account-token.ts";
+import { CertificateParser, createX509Authenticator } from "./x509.ts";
+
+export interface AuthenticationConfig {
+  readonly anonymousAuth: boolean;
+  readonly serviceAccountIssuer: string;
+  /** PEM texts. */
+  readonly serviceAccountKeyFiles: readonly string[];
+  /** The issuer when empty, as upstream. */
+  readonly apiAudiences: readonly string[];
+  readonly requestHeader?: RequestHeaderConfig | undefined;
+}
+
+/** The whole chain, and the part of it that TokenReview asks. */
+export interface ChainAuthenticator extends Authenticator {
+  /** `audiences` are the API's own when empty; undefined for a token that is not valid. */
+  authenticateToken(
+    token: string,
+    audiences: readonly string[],
+    signal: AbortSignal,
+  ): Promise<TokenIdentity | undefined>;
+}
+
+const ANONYMOUS: UserInfo = { name: "system:anonymous", groups: ["system:unauthenticated"], extra: {} };
+
+export function createAuthenticator(
+  config: AuthenticationConfig,
+  deps: { readonly reader: ObjectReader; readonly clock: Clock; readonly log: Logger },
+): ChainAuthenticator {
+  const audiences = config.apiAudiences.length > 0 ? config.apiAudiences : [config.serviceAccountIssuer];
+  const verifier = new ServiceAccountTokenVerifier(
+    { issuer: config.serviceAccountIssuer, keys: config.serviceAccountKeyFiles, apiAudiences: audiences },
+    deps,
+  );
+  const chain = createChain(config, verifier, deps.clock);
+  return {
+    async authenticate(credentials, signal) {
+      let failure: unknown;
+      for (const authenticator of chain) {
+        try {
+          const user = await authenticator.authenticate(credentials, signal);
+          if (user) return withAuthenticatedGroup(user);
+        } catch (error) {
+          // Another proof may still be right, so the refusal waits until all have been asked.
+          if (!isApiError(error, "Unauthorized")) throw error;
+          failure = error;
+        }
+      }
+      if (failure) throw failure;
+      return config.anonymousAuth ? ANONYMOUS : undefined;
+    },
+    async authenticateToken(token, wanted, signal) {
+      const identity = await verifier.verify(token, signal, wanted.length > 0 ? wanted : audiences);
+      return identity && { ...identity, user: withAuthenticatedGroup(identity.user) };
+    },
+  };
+}
+
+function createChain(
+  config: AuthenticationConfig,
+  verifier: ServiceAccountTokenVerifier,
+  clock: Clock,
+): readonly Authenticator[] {
+  const parser = new CertificateParser();
+  const frontProxy = config.requestHeader && createFrontProxyAuthenticator(config.requestHeader, parser, clock);
+  const x509 = createX509Authenticator(parser, (identity) => frontProxy?.isFrontProxy(identity) ?? false, clock);
+  return [...(frontProxy ? [frontProxy] : []), x509, createBearerTokenAuthenticator(verifier)];
+}
+
+function withAuthenticatedGroup(user: UserInfo): UserInfo {
+  if (user.name === ANONYMOUS.name || user.groups.includes("system:authenticated")) return user;
+  if (user.groups.includes("system:unauthenticated")) return user;
+  return { ...user, groups: [...user.groups, "system:authenticated"] };
+}
