@@ -81,6 +81,8 @@ export interface SubresourceDefinition {
   readonly group?: string;
   readonly version?: string;
   readonly verbs: readonly Verb[];
+  /** Where the subresource is another way of writing the object itself (namespaces/finalize), which the registry serves. */
+  readonly rules?: WriteRules<KubeObject>;
 }
 
 export type Verb = "create" | "delete" | "deletecollection" | "get" | "list" | "patch" | "update" | "watch";

@@ -1,0 +1,80 @@
+// What a pod asks for and may use: sums over containers, init containers, sidecars and overhead.
+import type { Container, Pod, ResourceRequirements } from "../../generated/types.ts";
+import { quantityMilliValue, quantityValue } from "../quantity.ts";
+
+/** CPU in thousandths, everything else in whole units (bytes, counts). */
+export type ResourceAmounts = Record<string, number>;
+
+/** What the scheduler sets aside for the pod. */
+export function podRequests(pod: Readonly<Pod>): ResourceAmounts {
+  const total = podAmounts(pod, (resources) => resources?.requests);
+  addTo(total, resourceAmounts(pod.spec.overhead));
+  return total;
+}
+
+/** The pod's ceilings: only resources that a container limits appear. */
+export function podLimits(pod: Readonly<Pod>): ResourceAmounts {
+  const total = podAmounts(pod, (resources) => resources?.limits);
+  const overhead = resourceAmounts(pod.spec.overhead);
+  // Without a limit there is no ceiling, and overhead must not invent one.
+  for (const name in overhead) if (total[name] !== undefined) total[name] += overhead[name] ?? 0;
+  return total;
+}
+
+/** A resource list such as `requests` or a node's `allocatable`, as numbers. */
+export function resourceAmounts(list: Readonly<Record<string, string>> | undefined): ResourceAmounts {
+  const amounts: ResourceAmounts = {};
+  for (const name in list) amounts[name] = resourceAmount(name, list[name] ?? "0");
+  return amounts;
+}
+
+export function resourceAmount(name: string, quantity: string): number {
+  return name === "cpu" ? quantityMilliValue(quantity) : quantityValue(quantity);
+}
+
+/** An init container that keeps running beside the others. */
+export function isSidecar(container: Pick<Container, "restartPolicy">): boolean {
+  return container.restartPolicy === "Always";
+}
+
+type ReadList = (resources: ResourceRequirements | undefined) => Record<string, string> | undefined;
+
+function podAmounts(pod: Readonly<Pod>, read: ReadList): ResourceAmounts {
+  const total: ResourceAmounts = {};
+  for (const container of pod.spec.containers) addTo(total, resourceAmounts(read(container.resources)));
+  includeInitContainers(total, pod.spec.initContainers ?? [], read);
+  // Requests of the whole pod replace the sum of its containers', for the resources that may be set there.
+  const own = resourceAmounts(read(pod.spec.resources));
+  for (const name in own) if (isPodLevelResource(name)) total[name] = own[name] ?? 0;
+  return total;
+}
+
+/** Init containers run one after another beside the sidecars started so far, so the largest moment counts. */
+function includeInitContainers(total: ResourceAmounts, containers: readonly Container[], read: ReadList): void {
+  const sidecars: ResourceAmounts = {};
+  const peak: ResourceAmounts = {};
+  for (const container of containers) {
+    const amounts = resourceAmounts(read(container.resources));
+    if (isSidecar(container)) {
+      addTo(total, amounts);
+      addTo(sidecars, amounts);
+      raiseTo(peak, sidecars);
+    } else {
+      addTo(amounts, sidecars);
+      raiseTo(peak, amounts);
+    }
+  }
+  raiseTo(total, peak);
+}
+
+function isPodLevelResource(name: string): boolean {
+  return name === "cpu" || name === "memory" || name.startsWith("hugepages-");
+}
+
+function addTo(total: ResourceAmounts, amounts: ResourceAmounts): void {
+  for (const name in amounts) total[name] = (total[name] ?? 0) + (amounts[name] ?? 0);
+}
+
+function raiseTo(total: ResourceAmounts, amounts: ResourceAmounts): void {
+  for (const name in amounts) total[name] = Math.max(total[name] ?? 0, amounts[name] ?? 0);
+}
