@@ -1,0 +1,162 @@
+// Events for people: what happened to an object. Recording never blocks and never fails its caller.
+import { ApiError, isAlreadyExists, isNotFound } from "@skiff/api/errors.ts";
+import type { KubeObject, Unsaved } from "@skiff/api/object.ts";
+import { groupVersion } from "@skiff/api/object.ts";
+import type { ResourceRef } from "@skiff/api/resource-ref.ts";
+import { events } from "@skiff/api/resource-ref.ts";
+import type { CoreV1Event, ObjectReference } from "@skiff/api/types.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import { formatTime } from "@skiff/component-base/clock.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import { BackOff } from "./back-off.ts";
+import type { Correlation, EventDraft } from "./event-correlator.ts";
+import { EventCorrelator } from "./event-correlator.ts";
+import { Fifo } from "./fifo.ts";
+import type { ResourceClient } from "./resource-client.ts";
+import type { RestClient } from "./rest-client.ts";
+
+/** What an event is about: an object with its kind, or a reference (with `fieldPath` for a part, such as a container). */
+export type EventSubject = { readonly ref: ResourceRef; readonly object: Readonly<KubeObject> } | ObjectReference;
+
+/** Beyond so many unsent events new ones are dropped, as upstream does. */
+const MAX_PENDING = 1000;
+/** Tries of one event while the server cannot be reached. */
+const MAX_TRIES = 12;
+const FLUSH_ON_STOP_MS = 3000;
+
+interface PendingEvent {
+  readonly draft: EventDraft;
+  readonly at: string;
+}
+
+export class EventRecorder implements AsyncDisposable {
+  private readonly client: ResourceClient<CoreV1Event>;
+  private readonly source: { readonly component: string; readonly host?: string };
+  private readonly clock: Clock;
+  private readonly log: Logger;
+  private readonly correlator: EventCorrelator;
+  private readonly pending = new Fifo<PendingEvent>();
+  private readonly stop = new AbortController();
+  private sending: Promise<void> | undefined;
+  private sequence = 0;
+
+  constructor(
+    client: Pick<RestClient, "of">,
+    source: { readonly component: string; readonly host?: string },
+    deps: { readonly clock: Clock; readonly log: Logger },
+  ) {
+    this.client = client.of(events);
+    this.source = source;
+    this.clock = deps.clock;
+    this.log = deps.log.child({ part: "events" });
+    this.correlator = new EventCorrelator(deps.clock);
+  }
+
+  record(subject: EventSubject, type: "Normal" | "Warning", reason: string, message: string): void {
+    if (this.stop.signal.aborted) return;
+    if (this.pending.size >= MAX_PENDING) {
+      this.log.warn({ reason }, "too many unsent events, one was dropped");
+      return;
+    }
+    this.pending.push({ draft: this.draftOf(subject, type, reason, message), at: formatTime(this.clock.now()) });
+    this.sending ??= this.sendAll();
+  }
+
+  /** Resolves once everything recorded so far was sent or given up. */
+  async flush(): Promise<void> {
+    while (this.sending) await this.sending;
+  }
+
+  /** Sends what is left within a few seconds, then drops the rest. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    using _limit = this.clock.after(FLUSH_ON_STOP_MS, () => this.stop.abort());
+    await this.flush();
+    this.stop.abort();
+  }
+
+  private draftOf(subject: EventSubject, type: string, reason: string, message: string): EventDraft {
+    return {
+      involvedObject: "ref" in subject && "object" in subject ? referenceTo(subject.ref, subject.object) : subject,
+      reason,
+      message,
+      type,
+      source: this.source,
+      reportingComponent: this.source.component,
+      reportingInstance: this.source.host ?? "",
+    };
+  }
+
+  private async sendAll(): Promise<void> {
+    for (let next = this.pending.shift(); next && !this.stop.signal.aborted; next = this.pending.shift()) {
+      await this.send(next);
+    }
+    this.sending = undefined;
+  }
+
+  private async send(event: PendingEvent): Promise<void> {
+    const correlation = this.correlator.correlate(event.draft);
+    if (correlation.action === "drop") return;
+    const backOff = new BackOff({ initialMs: 1000, ceilingMs: 10_000 });
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.write(correlation, event.at);
+      } catch (error) {
+        if (this.stop.signal.aborted) return;
+        // The server's refusal is final (the namespace is going, for one); only an unreachable server is tried again.
+        const final = (error instanceof ApiError && error.code < 500) || tries >= MAX_TRIES;
+        const fields = { reason: event.draft.reason, err: error };
+        if (final) return this.log.debug(fields, "event was not written");
+        await this.clock.sleep(backOff.next(), this.stop.signal).catch(() => {});
+      }
+    }
+  }
+
+  private async write(correlation: Exclude<Correlation, { action: "drop" }>, at: string): Promise<void> {
+    const { key, draft } = correlation;
+    if (correlation.action === "create") return this.create(key, draft, at);
+    const { name, namespace, firstTimestamp, count } = correlation.known;
+    const next = { name, namespace, firstTimestamp, count: count + 1 };
+    const body = { count: next.count, lastTimestamp: at, message: draft.message };
+    try {
+      await this.client.patch(namespace, name, "strategic", body, { signal: this.stop.signal });
+      this.correlator.written(key, next);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      // It outlived its time on the server: start a new one.
+      this.correlator.forget(key);
+      await this.create(key, draft, at);
+    }
+  }
+
+  private async create(key: string, draft: EventDraft, at: string): Promise<void> {
+    const namespace = draft.involvedObject.namespace || "default";
+    const name = this.nameFor(draft.involvedObject);
+    const event: Unsaved<CoreV1Event> = {
+      ...draft,
+      metadata: { name, namespace },
+      firstTimestamp: at,
+      lastTimestamp: at,
+      count: 1,
+    };
+    try {
+      await this.client.create(namespace, event, { signal: this.stop.signal });
+    } catch (error) {
+      // A try whose answer was lost had succeeded.
+      if (!isAlreadyExists(error)) throw error;
+    }
+    this.correlator.written(key, { name, namespace, firstTimestamp: at, count: 1 });
+  }
+
+  /** Upstream's form: the object's name and the time in hexadecimal nanoseconds. */
+  private nameFor(about: ObjectReference): string {
+    this.sequence = (this.sequence + 1) % 1_000_000;
+    const nanos = BigInt(Math.round(this.clock.now())) * 1_000_000n + BigInt(this.sequence);
+    return `${about.name}.${nanos.toString(16)}`;
+  }
+}
+
+function referenceTo(ref: ResourceRef, object: Readonly<KubeObject>): ObjectReference {
+  const { name, namespace, uid, resourceVersion } = object.metadata;
+  const apiVersion = groupVersion(ref.group, ref.version);
+  return { apiVersion, kind: ref.kind, name, ...(namespace ? { namespace } : {}), uid, resourceVersion };
+}
