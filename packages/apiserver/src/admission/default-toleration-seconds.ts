@@ -1,0 +1,28 @@
+// DefaultTolerationSeconds: pods stay on a node that fails for five minutes, unless they say otherwise.
+import type { Pod, Toleration } from "@skiff/api/types.ts";
+import type { AdmissionPlugin } from "./admission.ts";
+import { concerns } from "./refusal.ts";
+
+const DEFAULT_SECONDS = 300;
+const KEYS = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
+
+export const defaultTolerationSeconds = {
+  name: "DefaultTolerationSeconds",
+  admit(request) {
+    if (request.operation !== "CREATE" && request.operation !== "UPDATE") return;
+    if (!concerns(request, "pods")) return;
+    const pod = request.object as Pod;
+    const present = pod.spec.tolerations ?? [];
+    const missing = KEYS.filter((key) => !present.some((toleration) => covers(toleration, key)));
+    if (missing.length > 0) pod.spec.tolerations = [...present, ...missing.map(defaultToleration)];
+  },
+} satisfies AdmissionPlugin;
+
+/** An empty key or effect means all of them. */
+function covers(toleration: Toleration, key: string): boolean {
+  return (!toleration.key || toleration.key === key) && (!toleration.effect || toleration.effect === "NoExecute");
+}
+
+function defaultToleration(key: string): Toleration {
+  return { key, operator: "Exists", effect: "NoExecute", tolerationSeconds: DEFAULT_SECONDS };
+}

@@ -1,0 +1,40 @@
+// The admission plug-ins in the order in which they run.
+import type { Clock } from "@skiff/component-base/clock.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import { createRbacEscalationCheck } from "../authz/escalation.ts";
+import type { ChainAuthorizer } from "../authz/index.ts";
+import type { ObjectReader } from "../registry/object-access.ts";
+import type { AdmissionPlugin } from "./admission.ts";
+import { defaultTolerationSeconds } from "./default-toleration-seconds.ts";
+import { createNamespaceLifecycle } from "./namespace-lifecycle.ts";
+import { createNodeRestriction } from "./node-restriction.ts";
+import { createServiceAccountPlugin } from "./service-account.ts";
+import { taintNodesByCondition } from "./taint-nodes-by-condition.ts";
+
+/** Names of plug-ins to leave out, as --disable-admission-plugins says. */
+export interface AdmissionConfig {
+  readonly disabled?: readonly string[];
+}
+
+export function createAdmissionPlugins(
+  config: AdmissionConfig,
+  deps: {
+    readonly reader: ObjectReader;
+    readonly authorizer: ChainAuthorizer;
+    readonly clock: Clock;
+    readonly log: Logger;
+  },
+): readonly AdmissionPlugin[] {
+  const plugins: readonly AdmissionPlugin[] = [
+    createNamespaceLifecycle(deps.reader),
+    createServiceAccountPlugin(deps),
+    createNodeRestriction(deps.reader),
+    taintNodesByCondition,
+    defaultTolerationSeconds,
+  ];
+  const duplicate = plugins.find(({ name }, at) => plugins.findIndex((other) => other.name === name) !== at);
+  if (duplicate) throw new Error(`admission plug-in ${duplicate.name} is listed twice`);
+  const enabled = plugins.filter(({ name }) => !config.disabled?.includes(name));
+  // Not a plug-in upstream but part of storing roles and bindings, so nobody may turn it off.
+  return [createRbacEscalationCheck(deps.authorizer), ...enabled];
+}

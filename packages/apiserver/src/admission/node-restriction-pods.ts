@@ -1,0 +1,143 @@
+// What a kubelet may do to pods: mirror its static pods, report status, evict and delete its own, ask for their tokens.
+import { notFound } from "@skiff/api/errors.ts";
+import { nodes, pods } from "@skiff/api/resource-ref.ts";
+import type { AuthenticationV1TokenRequest, Pod } from "@skiff/api/types.ts";
+import { MIRROR_ANNOTATION, podReferences } from "../authz/pod-references.ts";
+import type { ObjectReader } from "../registry/object-access.ts";
+import type { AdmissionRequest } from "./admission.ts";
+import { refuse } from "./refusal.ts";
+
+export async function admitPod(
+  request: AdmissionRequest,
+  nodeName: string,
+  reader: ObjectReader,
+  signal: AbortSignal,
+): Promise<void> {
+  switch (request.subresource) {
+    case "":
+      if (request.operation === "CREATE") return admitMirrorPod(request, nodeName, reader, signal);
+      if (request.operation === "DELETE") return requireOwnPod(request, nodeName, "delete pods", reader, signal);
+      throw refuse(
+        request,
+        `unexpected operation "${request.operation}", node "${nodeName}" can only create and delete mirror pods`,
+      );
+    case "status":
+      return admitPodStatus(request, nodeName);
+    case "eviction":
+      return requireOwnPod(request, nodeName, "evict pods", reader, signal);
+    default:
+      throw refuse(
+        request,
+        `unexpected pod subresource "${request.subresource}", only 'status' and 'eviction' are allowed`,
+      );
+  }
+}
+
+function admitPodStatus(request: AdmissionRequest, nodeName: string): void {
+  if (request.operation !== "UPDATE") throw refuse(request, `unexpected operation "${request.operation}"`);
+  const [next, previous] = [request.object as Pod, request.oldObject as Pod];
+  if (previous.spec.nodeName !== nodeName) {
+    throw refuse(request, `node "${nodeName}" can only update pod status for pods with spec.nodeName set to itself`);
+  }
+  if (JSON.stringify(next.metadata.labels ?? {}) !== JSON.stringify(previous.metadata.labels ?? {})) {
+    throw refuse(request, `node "${nodeName}" cannot update labels through pod status`);
+  }
+}
+
+async function requireOwnPod(
+  request: AdmissionRequest,
+  nodeName: string,
+  action: string,
+  reader: ObjectReader,
+  signal: AbortSignal,
+): Promise<void> {
+  const pod = await reader.getLatest(pods, request.namespace, request.name, signal);
+  if (!pod) throw notFound(pods, request.name);
+  if (pod.spec.nodeName !== nodeName) {
+    throw refuse(request, `node "${nodeName}" can only ${action} with spec.nodeName set to itself`);
+  }
+}
+
+async function admitMirrorPod(
+  request: AdmissionRequest,
+  nodeName: string,
+  reader: ObjectReader,
+  signal: AbortSignal,
+): Promise<void> {
+  const pod = request.object as Pod;
+  if (pod.metadata.annotations?.[MIRROR_ANNOTATION] === undefined) {
+    throw refuse(
+      request,
+      `pod does not have "${MIRROR_ANNOTATION}" annotation, node "${nodeName}" can only create mirror pods`,
+    );
+  }
+  if (pod.spec.nodeName !== nodeName) {
+    throw refuse(request, `node "${nodeName}" can only create pods with spec.nodeName set to itself`);
+  }
+  const problem = ownerProblem(pod, nodeName) ?? referenceProblem(pod);
+  if (problem) throw refuse(request, `node "${nodeName}" ${problem}`);
+  const node = await reader.getLatest(nodes, "", nodeName, signal);
+  const uid = pod.metadata.ownerReferences?.[0]?.uid;
+  if (node?.metadata.uid !== uid) {
+    throw refuse(request, `node ${nodeName} UID mismatch: expected ${node?.metadata.uid ?? ""} got ${uid ?? ""}`);
+  }
+}
+
+/** The mirror pod must go with its node, so it is owned by it. */
+function ownerProblem(pod: Readonly<Pod>, nodeName: string): string | undefined {
+  const owners = pod.metadata.ownerReferences ?? [];
+  if (owners.length > 1) return "can only create pods with a single owner reference set to itself";
+  const owner = owners[0];
+  if (owner?.apiVersion !== "v1" || owner.kind !== "Node" || owner.name !== nodeName) {
+    return "can only create pods with an owner reference set to itself";
+  }
+  if (!owner.controller) return "can only create pods with a controller owner reference set to itself";
+  return owner.blockOwnerDeletion ? "must not set blockOwnerDeletion on an owner reference" : undefined;
+}
+
+/** A pod that a node makes would let the node read what the pod refers to. */
+function referenceProblem(pod: Readonly<Pod>): string | undefined {
+  const { annotations, ...metadata } = pod.metadata;
+  const found = podReferences({ ...pod, metadata });
+  if (found.serviceAccounts.size > 0) return "can not create pods that reference a service account";
+  if (found.secrets.size > 0) return "can not create pods that reference secrets";
+  if (found.configMaps.size > 0) return "can not create pods that reference configmaps";
+  if (found.persistentVolumeClaims.size > 0) return "can not create pods that reference persistentvolumeclaims";
+  if (found.resourceClaims.size > 0) return "can not create pods that reference resourceclaims";
+  return undefined;
+}
+
+/** A node may ask for tokens of its pods' accounts only, each bound to its pod. */
+export async function admitTokenRequest(
+  request: AdmissionRequest,
+  nodeName: string,
+  reader: ObjectReader,
+  signal: AbortSignal,
+): Promise<void> {
+  if (request.operation !== "CREATE" || request.subresource !== "token") return;
+  const { spec } = request.object as AuthenticationV1TokenRequest;
+  const bound = spec.boundObjectRef;
+  if (bound?.apiVersion !== "v1" || bound.kind !== "Pod" || !bound.name) {
+    throw refuse(request, "node requested token not bound to a pod");
+  }
+  if (!bound.uid) throw refuse(request, "node requested token with a pod binding without a uid");
+  const pod = await reader.getLatest(pods, request.namespace, bound.name, signal);
+  if (!pod) throw notFound(pods, bound.name);
+  if (pod.metadata.uid !== bound.uid) {
+    throw refuse(
+      request,
+      `the UID in the bound object reference (${bound.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
+    );
+  }
+  if (pod.spec.nodeName !== nodeName) {
+    throw refuse(request, "node requested token bound to a pod scheduled on a different node");
+  }
+  const stranger = spec.audiences?.find((audience) => !podAudiences(pod).has(audience));
+  if (stranger) throw refuse(request, `audience "${stranger}" not found in pod spec volume`);
+}
+
+/** The audiences that the pod's projected volumes name; "" is the API's own. */
+function podAudiences(pod: Readonly<Pod>): ReadonlySet<string> {
+  const projections = (pod.spec.volumes ?? []).flatMap((volume) => volume.projected?.sources ?? []);
+  return new Set(projections.flatMap((source) => source.serviceAccountToken?.audience ?? []).concat(""));
+}

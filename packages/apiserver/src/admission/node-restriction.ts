@@ -1,0 +1,88 @@
+// NodeRestriction: a kubelet writes its own Node and Lease, its own pods, and nothing that would widen its rights.
+import type { KubeObject } from "@skiff/api/object.ts";
+import type { Node } from "@skiff/api/types.ts";
+import { nodeIdentity } from "../authz/node-authorizer.ts";
+import type { ObjectReader } from "../registry/object-access.ts";
+import type { AdmissionPlugin, AdmissionRequest } from "./admission.ts";
+import { forbiddenNodeLabels } from "./node-labels.ts";
+import { admitPod, admitTokenRequest } from "./node-restriction-pods.ts";
+import { refuse } from "./refusal.ts";
+
+const LEASE_NAMESPACE = "kube-node-lease";
+
+export function createNodeRestriction(reader: ObjectReader): AdmissionPlugin {
+  return {
+    name: "NodeRestriction",
+    async admit(request, signal) {
+      const nodeName = nodeIdentity(request.user);
+      if (nodeName === undefined) return;
+      if (!nodeName) throw refuse(request, `could not determine node identity from user "${request.user.name}"`);
+      switch (`${request.kind.group}/${request.kind.plural}`) {
+        case "/pods":
+          return admitPod(request, nodeName, reader, signal);
+        case "/nodes":
+          return admitNode(request, nodeName);
+        case "/serviceaccounts":
+          return admitTokenRequest(request, nodeName, reader, signal);
+        case "/persistentvolumeclaims":
+          if (request.subresource !== "status") throw refuse(request, "may only update PVC status");
+          return;
+        case "coordination.k8s.io/leases":
+          return admitLease(request, nodeName);
+        case "storage.k8s.io/csinodes":
+          return admitOwn(request, nodeName, "can only access CSINode with the same name as the requesting node");
+      }
+    },
+  };
+}
+
+function admitNode(request: AdmissionRequest, nodeName: string): void {
+  const node = request.object as Node | undefined;
+  const name = request.name || node?.metadata.name || "";
+  if (name !== nodeName) throw refuse(request, `node "${nodeName}" is not allowed to modify node "${name}"`);
+  if (request.operation === "CREATE" && node) {
+    const labels = forbiddenNodeLabels({}, node.metadata.labels);
+    if (labels.length > 0) {
+      throw refuse(request, `node "${nodeName}" is not allowed to set the following labels: ${labels.join(", ")}`);
+    }
+    refuseOwners(request, nodeName, node);
+  }
+  if (request.operation === "UPDATE" && node) admitNodeUpdate(request, nodeName, node, request.oldObject as Node);
+}
+
+function admitNodeUpdate(request: AdmissionRequest, nodeName: string, node: Node, previous: Readonly<Node>): void {
+  if (!isEqual(node.spec?.configSource, previous.spec?.configSource)) {
+    throw refuse(request, `node "${nodeName}" is not allowed to update configSource to a new non-nil configSource`);
+  }
+  if (!isEqual(node.spec?.taints ?? [], previous.spec?.taints ?? [])) {
+    throw refuse(request, `node "${nodeName}" is not allowed to modify taints`);
+  }
+  const labels = forbiddenNodeLabels(previous.metadata.labels ?? {}, node.metadata.labels);
+  if (labels.length > 0) {
+    throw refuse(request, `is not allowed to modify labels: ${labels.join(", ")}`);
+  }
+  if (!isEqual(node.metadata.ownerReferences ?? [], previous.metadata.ownerReferences ?? [])) {
+    throw refuse(request, `node "${nodeName}" is not allowed to modify ownerReferences`);
+  }
+}
+
+function refuseOwners(request: AdmissionRequest, nodeName: string, object: KubeObject): void {
+  if (!object.metadata.ownerReferences?.length) return;
+  throw refuse(request, `node "${nodeName}" is not allowed to create with ownerReferences`);
+}
+
+function admitLease(request: AdmissionRequest, nodeName: string): void {
+  if (request.namespace !== LEASE_NAMESPACE) {
+    throw refuse(request, `can only access leases in the "${LEASE_NAMESPACE}" system namespace`);
+  }
+  admitOwn(request, nodeName, "can only access node lease with the same name as the requesting node");
+}
+
+function admitOwn(request: AdmissionRequest, nodeName: string, why: string): void {
+  const name = request.operation === "CREATE" ? request.object?.metadata.name : request.name;
+  if (name !== nodeName) throw refuse(request, why);
+}
+
+function isEqual(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
