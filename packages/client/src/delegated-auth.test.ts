@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { silentLogger } from "@skiff/component-base/logger.ts";
+import { DelegatedAuth } from "./delegated-auth.ts";
+import type { RestClient, RestRequest } from "./rest-client.ts";
+import { FakeClock } from "./testing/fake-clock.ts";
+
+const { signal } = new AbortController();
+const attributes = { nonResourceAttributes: { path: "/metrics", verb: "get" } };
+
+function make(anonymous = true) {
+  const clock = new FakeClock();
+  const asked: string[] = [];
+  const client = {
+    request: async ({ path, body }: RestRequest) => {
+      const { spec } = body as { spec: { token?: string; user?: string } };
+      asked.push(path);
+      if (spec.token !== undefined) {
+        const authenticated = spec.token === "good";
+        return { status: 201, headers: {}, body: { status: { authenticated, user: { username: "sa", groups: [] } } } };
+      }
+      return { status: 201, headers: {}, body: { status: { allowed: spec.user === "sa", reason: "no role" } } };
+    },
+  } satisfies Pick<RestClient, "request">;
+  return { clock, asked, auth: new DelegatedAuth(client, { anonymous }, { clock, log: silentLogger() }) };
+}
+
+test("delegated auth asks about a token and a permission once, until its answers are old", async () => {
+  const { clock, asked, auth } = make();
+  for (let i = 0; i < 3; i++) {
+    const verdict = await auth.authorize({ bearerToken: "good", attributes }, signal);
+    assert.equal(verdict.status, 200);
+  }
+  assert.deepEqual(asked, [
+    "/apis/authentication.k8s.io/v1/tokenreviews",
+    "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+  ]);
+  await clock.advance(300_001);
+  await auth.authorize({ bearerToken: "good", attributes }, signal);
+  assert.equal(asked.length, 4);
+});
+
+test("delegated auth tells 401 from 403, and lets masters in without asking", async () => {
+  const { asked, auth } = make();
+  assert.equal((await auth.authorize({ bearerToken: "bad", attributes }, signal)).status, 401);
+  assert.equal((await auth.authorize({ attributes }, signal)).status, 403);
+  const node = { subject: { CN: "system:node:n1", O: "system:nodes" } };
+  const denied = await auth.authorize({ certificate: node, attributes }, signal);
+  assert.deepEqual(denied, {
+    status: 403,
+    user: { username: "system:node:n1", groups: ["system:nodes", "system:authenticated"] },
+    reason: "no role",
+  });
+  const before = asked.length;
+  const admin = { subject: { CN: "admin", O: ["system:masters"] } };
+  assert.equal((await auth.authorize({ certificate: admin, attributes }, signal)).status, 200);
+  assert.equal(asked.length, before);
+});
+
+test("delegated auth turns nameless callers away where anonymous access is off", async () => {
+  const { asked, auth } = make(false);
+  assert.equal((await auth.authorize({ attributes }, signal)).status, 401);
+  assert.equal(asked.length, 0);
+});

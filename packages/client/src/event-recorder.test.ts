@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ApiError, notFound } from "@skiff/api/errors.ts";
+import { pods } from "@skiff/api/resource-ref.ts";
+import type { CoreV1Event } from "@skiff/api/types.ts";
+import { silentLogger } from "@skiff/component-base/logger.ts";
+import { ConnectionError } from "./connection-error.ts";
+import { EventRecorder } from "./event-recorder.ts";
+import type { RestClient } from "./rest-client.ts";
+import { FakeClock } from "./testing/fake-clock.ts";
+
+function make() {
+  const clock = new FakeClock();
+  const created: CoreV1Event[] = [];
+  const patches: { name: string; body: unknown }[] = [];
+  const fail: Error[] = [];
+  const api = {
+    create: async (_namespace: string, event: CoreV1Event) => {
+      const error = fail.shift();
+      if (error) throw error;
+      created.push(event);
+      return event;
+    },
+    patch: async (_namespace: string, name: string, _type: string, body: unknown) => {
+      const error = fail.shift();
+      if (error) throw error;
+      patches.push({ name, body });
+      return {};
+    },
+  };
+  const client = { of: () => api } as unknown as Pick<RestClient, "of">;
+  const recorder = new EventRecorder(client, { component: "kubelet", host: "n1" }, { clock, log: silentLogger() });
+  const object = { metadata: { name: "web", namespace: "a", uid: "u", resourceVersion: "1", creationTimestamp: "" } };
+  const record = async (message: string, reason = "Failed") => {
+    recorder.record({ ref: pods, object }, "Warning", reason, message);
+    await recorder.flush();
+  };
+  return { clock, created, patches, fail, record, recorder };
+}
+
+test("event recorder writes an event, then counts its repetitions on it", async () => {
+  const { clock, created, patches, record } = make();
+  await record("no image");
+  await clock.advance(5000);
+  await record("no image");
+  const [event] = created;
+  assert.match(event?.metadata.name ?? "", /^web\.[0-9a-f]{16}$/);
+  assert.equal(event?.involvedObject.kind, "Pod");
+  assert.equal(event?.count, 1);
+  assert.deepEqual(event?.source, { component: "kubelet", host: "n1" });
+  const body = { count: 2, lastTimestamp: "2026-01-02T03:04:10Z", message: "no image" };
+  assert.deepEqual(patches, [{ name: event?.metadata.name, body }]);
+});
+
+test("event recorder combines the tenth and later similar events", async () => {
+  const { created, patches, record } = make();
+  for (let i = 1; i <= 12; i++) await record(`message ${i}`);
+  assert.equal(created.length, 10);
+  assert.equal(created[9]?.message, "(combined from similar events): message 10");
+  assert.deepEqual(
+    patches.map(({ body }) => (body as CoreV1Event).message),
+    ["(combined from similar events): message 11", "(combined from similar events): message 12"],
+  );
+});
+
+test("event recorder drops what an object says beyond 25 at once and one per five minutes", async () => {
+  const { clock, created, patches, record } = make();
+  for (let i = 0; i < 40; i++) await record("again");
+  assert.equal(created.length + patches.length, 25);
+  await clock.advance(300_000);
+  await record("again");
+  await record("again");
+  assert.equal(created.length + patches.length, 26);
+});
+
+test("event recorder starts anew when the server forgot the event, tries on without a server, drops what is refused", async () => {
+  const { clock, created, fail, record, recorder } = make();
+  await record("x");
+  fail.push(notFound({ group: "", plural: "events" }, "web.1"));
+  await record("x");
+  assert.equal(created.length, 2);
+  fail.push(new ConnectionError("refused", "ECONNREFUSED"));
+  const sent = record("y");
+  await clock.advance(1000);
+  await sent;
+  assert.equal(created.length, 3);
+  fail.push(new ApiError(403, "Forbidden", "namespace is being terminated"));
+  await record("z");
+  assert.equal(created.length, 3);
+  await recorder[Symbol.asyncDispose]();
+});
