@@ -1,0 +1,96 @@
+// Where a cluster keeps its things: everything is derived from the path of its state folder.
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+
+export interface Layout {
+  /** Absolute. */
+  readonly state: string;
+  /** Six hex digits of the state path's hash; part of every name that the machine sees. */
+  readonly id: string;
+  readonly pki: string;
+  readonly kubeconfigs: string;
+  /** The administrator's kubeconfig. */
+  readonly adminKubeconfig: string;
+  readonly etcdData: string;
+  readonly logs: string;
+  /** One JSON file per running program. */
+  readonly run: string;
+  readonly images: string;
+  readonly record: string;
+  /** On tmpfs, so that sockets have short paths and are gone after a reboot. */
+  readonly volatile: string;
+  /** Below the root of every cgroup hierarchy. */
+  readonly cgroup: string;
+  /** The namespace of the control plane, which is the nodes' switch as well. */
+  readonly switchNamespace: string;
+  /** The host's end of the link to the cluster. */
+  readonly hostLink: string;
+}
+
+export interface NodeLayout {
+  readonly name: string;
+  readonly root: string;
+  readonly containerdRoot: string;
+  readonly containerdState: string;
+  readonly containerdSocket: string;
+  readonly containerdConfig: string;
+  readonly containerdOpt: string;
+  readonly kubeletRoot: string;
+  readonly podLogs: string;
+  readonly cniConf: string;
+  readonly cniData: string;
+  readonly cgroup: string;
+  readonly namespace: string;
+  readonly volatile: string;
+}
+
+/** The namespaces' folder, as `ip netns` keeps it. */
+export const NETNS_FOLDER = "/run/netns";
+export const VOLATILE_ROOT = "/run/skiff";
+
+/** `state` is absolute. */
+export function layoutOf(state: string): Layout {
+  const id = createHash("sha256").update(state).digest("hex").slice(0, 6);
+  return {
+    state,
+    id,
+    pki: join(state, "pki"),
+    kubeconfigs: join(state, "kubeconfigs"),
+    adminKubeconfig: join(state, "kubeconfig"),
+    etcdData: join(state, "etcd"),
+    logs: join(state, "logs"),
+    run: join(state, "run"),
+    images: join(state, "images"),
+    record: join(state, "cluster.json"),
+    volatile: join(VOLATILE_ROOT, id),
+    cgroup: `/skiff-${id}`,
+    switchNamespace: `skiff-${id}`,
+    hostLink: `skiff-${id}`,
+  };
+}
+
+export function nodeLayoutOf(layout: Layout, name: string): NodeLayout {
+  const root = join(layout.state, "nodes", name);
+  const volatile = join(layout.volatile, name);
+  return {
+    name,
+    root,
+    volatile,
+    containerdRoot: join(root, "containerd"),
+    containerdState: join(volatile, "containerd"),
+    containerdSocket: join(volatile, "containerd.sock"),
+    containerdConfig: join(root, "containerd.toml"),
+    containerdOpt: join(root, "opt"),
+    kubeletRoot: join(root, "kubelet"),
+    podLogs: join(root, "pod-logs"),
+    cniConf: join(root, "cni", "net.d"),
+    cniData: join(root, "cni", "networks"),
+    cgroup: `${layout.cgroup}/${name}`,
+    namespace: `skiff-${layout.id}-${name}`,
+  };
+}
+
+/** `node-1`, `node-2` … */
+export function nodeNames(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `node-${index + 1}`);
+}

@@ -1,0 +1,133 @@
+// The programs of one cluster as the supervisor runs them: the table's entries with this cluster's paths and addresses.
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ClusterRecord } from "../cluster-record.ts";
+import type { Layout } from "../layout.ts";
+import { NETNS_FOLDER, nodeLayoutOf } from "../layout.ts";
+import { nodeAddress } from "../network/address-plan.ts";
+import type { Place } from "../place.ts";
+import type { HealthSpec, ProgramSpec } from "../programs.ts";
+import { PROGRAMS, renderFlags } from "../programs.ts";
+import type { HealthProbe } from "./health-probe.ts";
+import type { ProgramInstance } from "./supervised-program.ts";
+
+export interface ClusterInstance extends ProgramInstance {
+  readonly program: string;
+  /** The node's name; absent for the control plane. */
+  readonly node?: string;
+  readonly probe?: () => HealthProbe;
+}
+
+export interface Runtime {
+  /** The node binary, and the folder of the bundles. */
+  readonly nodeBinary: string;
+  readonly bundles: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly resolvConf: string;
+}
+
+/** In the table's order, the host's forwarder last. */
+export function clusterInstances(layout: Layout, record: ClusterRecord, runtime: Runtime): ClusterInstance[] {
+  const of = (program: ProgramSpec, node?: string) => instanceOf(program, layout, record, runtime, node);
+  return [
+    ...PROGRAMS.flatMap((program) =>
+      program.scope === "node" ? record.nodes.map((node) => of(program, node)) : [of(program)],
+    ),
+    forwarder(layout, record, runtime),
+  ].filter((instance) => !instance.args[0]?.endsWith(".mjs") || existsSync(instance.args[0]));
+}
+
+/** `up` starts only what has been built; a key names a program, on a node or not. */
+export function instanceKey(program: string, node?: string): string {
+  return node ? `${node}/${program}` : program;
+}
+
+function instanceOf(
+  program: ProgramSpec,
+  layout: Layout,
+  record: ClusterRecord,
+  runtime: Runtime,
+  node?: string,
+): ClusterInstance {
+  const place = placeOf(layout, record, runtime, node);
+  const key = instanceKey(program.name, node);
+  const owner = node ? nodeLayoutOf(layout, node) : undefined;
+  const health = program.health?.bind(program);
+  return {
+    key,
+    program: program.name,
+    ...(node ? { node } : {}),
+    ...commandOf(program, place, runtime),
+    env: runtime.env,
+    namespace: join(NETNS_FOLDER, owner?.namespace ?? layout.switchNamespace),
+    cgroup: `${owner?.cgroup ?? layout.cgroup}/system/${program.name}`,
+    logFile: join(layout.logs, `${key}.log`),
+    after: program.after.map((name) => instanceKey(name, scopeOf(name) === "node" ? node : undefined)),
+    ...(health ? { probe: () => loadProbe(health(place)) } : {}),
+  };
+}
+
+function commandOf(program: ProgramSpec, place: Place, runtime: Runtime): { command: string; args: string[] } {
+  const flags = renderFlags(program.flags(place));
+  if (!program.bundle) return { command: program.name, args: flags };
+  return { command: runtime.nodeBinary, args: [join(runtime.bundles, `${program.bundle}.mjs`), ...flags] };
+}
+
+function scopeOf(name: string): ProgramSpec["scope"] | undefined {
+  return PROGRAMS.find((program) => program.name === name)?.scope;
+}
+
+function placeOf(layout: Layout, record: ClusterRecord, runtime: Runtime, node?: string): Place {
+  const { addresses } = record;
+  const place: Place = {
+    pki: layout.pki,
+    kubeconfig: (name) => join(layout.kubeconfigs, `${name}.conf`),
+    controlPlane: addresses.controlPlane,
+    etcdData: layout.etcdData,
+    podRange: addresses.pods,
+    serviceRange: addresses.services,
+    networkMode: "routes",
+  };
+  if (!node) return place;
+  const own = nodeLayoutOf(layout, node);
+  return {
+    ...place,
+    node: {
+      name: node,
+      address: nodeAddress(addresses, record.nodes.indexOf(node)),
+      containerdConfig: own.containerdConfig,
+      containerdSocket: own.containerdSocket,
+      kubeletRoot: own.kubeletRoot,
+      podLogs: own.podLogs,
+      cniConfDir: own.cniConf,
+      cniDataDir: own.cniData,
+      cgroup: own.cgroup,
+      resolvConf: runtime.resolvConf,
+    },
+  };
+}
+
+// The host's clients reach the apiserver on loopback, without a rule in the host's firewall.
+function forwarder(layout: Layout, record: ClusterRecord, runtime: Runtime): ClusterInstance {
+  const from = `127.0.0.1:${record.apiPort}`;
+  return {
+    key: "api-forwarder",
+    program: "api-forwarder",
+    command: runtime.nodeBinary,
+    args: [join(runtime.bundles, "skiff.mjs"), "forward", from, `${record.addresses.controlPlane}:6443`],
+    env: runtime.env,
+    cgroup: `${layout.cgroup}/system/api-forwarder`,
+    logFile: join(layout.logs, "api-forwarder.log"),
+    after: [],
+    probe: () => ({ kind: "tcp", host: "127.0.0.1", port: record.apiPort }),
+  };
+}
+
+function loadProbe(spec: HealthSpec): HealthProbe {
+  if (!("url" in spec)) return spec;
+  const { url, ca, cert, key } = spec;
+  if (!ca) return { kind: "http", url };
+  const text = (path: string) => readFileSync(path, "utf8");
+  const client = cert && key ? { cert: text(cert), key: text(key) } : {};
+  return { kind: "http", url, tls: { ca: text(ca), ...client } };
+}
