@@ -1,0 +1,86 @@
+// What the apiserver itself puts into a cluster and keeps there: namespaces, RBAC, the Service `kubernetes`.
+import { isAlreadyExists } from "@skiff/api/errors.ts";
+import { namespaces } from "@skiff/api/resource-ref.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import { runRoleAggregation } from "./aggregate-roles.ts";
+import type { PublishedAuthentication } from "./extension-authentication.ts";
+import { publishAuthentication } from "./extension-authentication.ts";
+import type { MasterServiceDeps } from "./kubernetes-service.ts";
+import { keepMasterLease, reconcileMasterService } from "./kubernetes-service.ts";
+import { reconcileRbac } from "./reconcile-rbac.ts";
+
+export interface BootstrapDeps extends MasterServiceDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly authentication?: PublishedAuthentication;
+  /** Called once, when all that a fresh cluster needs exists: the server is not ready before. */
+  readonly onReady?: () => void;
+}
+
+const NAMESPACES = ["default", "kube-system", "kube-public", "kube-node-lease"];
+const ROUND_MS = 10_000;
+const RETRY_MS = 500;
+
+/** Runs until the signal aborts; needs the caches to be filled. Failures are retried and never thrown. */
+export async function runBootstrap(deps: BootstrapDeps): Promise<void> {
+  const { signal } = deps;
+  await Promise.all([
+    repeat(deps, "keep the master lease", ROUND_MS, () => keepMasterLease(deps, signal)),
+    prepareAndMaintain(deps),
+    runRoleAggregation(deps, signal),
+  ]);
+}
+
+async function prepareAndMaintain(deps: BootstrapDeps): Promise<void> {
+  const { signal } = deps;
+  await untilDone(deps, "prepare the cluster", async () => {
+    await ensureNamespaces(deps);
+    await Promise.all([
+      reconcileRbac(deps),
+      reconcileMasterService(deps, signal),
+      deps.authentication ? publishAuthentication(deps.authentication, deps, signal) : undefined,
+    ]);
+  });
+  if (signal.aborted) return;
+  deps.onReady?.();
+  await repeat(deps, "maintain the Service kubernetes", ROUND_MS, async () => {
+    await ensureNamespaces(deps);
+    await reconcileMasterService(deps, signal);
+  });
+}
+
+async function ensureNamespaces({ reader, writer, signal }: BootstrapDeps): Promise<void> {
+  for (const name of NAMESPACES) {
+    if (reader.get(namespaces, "", name)) continue;
+    await writer.create(namespaces, { metadata: { name }, spec: {} }, signal).catch((error: unknown) => {
+      if (!isAlreadyExists(error)) throw error;
+    });
+  }
+}
+
+/** Tries until it works or the signal aborts. */
+async function untilDone(deps: BootstrapDeps, what: string, work: () => Promise<void>): Promise<void> {
+  while (!deps.signal.aborted) {
+    if (await attempt(deps, what, work)) return;
+    await deps.clock.sleep(RETRY_MS, deps.signal).catch(() => {});
+  }
+}
+
+async function repeat(deps: BootstrapDeps, what: string, everyMs: number, work: () => Promise<void>): Promise<void> {
+  while (!deps.signal.aborted) {
+    await attempt(deps, what, work);
+    await deps.clock.sleep(everyMs, deps.signal).catch(() => {});
+  }
+}
+
+async function attempt({ log, signal }: BootstrapDeps, what: string, work: () => Promise<void>): Promise<boolean> {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    if (!signal.aborted) log.warn({ err: error, what }, "bootstrap step failed, retrying");
+    return false;
+  }
+}
