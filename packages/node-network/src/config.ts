@@ -8,7 +8,10 @@ const flags = {
   "hostname-override": flag.string("", "the name of this node"),
   "cluster-cidr": flag.string("", "the pods' address range; what leaves it is masqueraded"),
   mode: flag.string("routes", "how pods of other nodes are reached: routes (nodes share a link) or vxlan"),
-  "cni-conf-dir": flag.string("/etc/cni/net.d", "where the CNI configuration is written"),
+  "cni-conf-dir": flag.string(
+    "/etc/cni/net.d",
+    "where the CNI configuration is written; empty: no pods here, only routes to theirs",
+  ),
   "cni-data-dir": flag.string("/var/lib/cni/networks", "where host-local keeps the addresses it handed out"),
   mtu: flag.int(0, "MTU of pod interfaces; 0: that of the node's link, less the VXLAN header"),
   "healthz-bind-address": flag.string("127.0.0.1", "address of /healthz and /metrics"),
@@ -36,6 +39,9 @@ export function parseConfig(argv: readonly string[]): NodeNetworkConfig {
   if (!values["hostname-override"]) throw new UsageError("--hostname-override is required: the name of this node");
   const { mode } = values;
   if (mode !== "routes" && mode !== "vxlan") throw new UsageError(`--mode "${mode}" is neither routes nor vxlan`);
+  if (mode === "vxlan" && !values["cni-conf-dir"]) {
+    throw new UsageError("--mode vxlan needs --cni-conf-dir: a tunnel ends at a machine with pods");
+  }
   if (!parseCidr(values["cluster-cidr"]))
     throw new UsageError(`--cluster-cidr "${values["cluster-cidr"]}" is no address range`);
   return Object.freeze({

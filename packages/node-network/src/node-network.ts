@@ -63,6 +63,7 @@ export class NodeNetwork {
   }
 
   private async sync(signal: AbortSignal): Promise<void> {
+    if (!this.config.cniConfDir) return this.syncRoutesOnly(signal);
     const own = this.ownNode();
     const mtu = await this.podMtu(own.address, signal);
     await prepareForwarding(this.config.clusterCidr, signal);
@@ -72,6 +73,11 @@ export class NodeNetwork {
     await applyRoutes(plan, signal);
     // Last: once the file is there, containerd calls the network ready and pods are started.
     await this.writeCniConfig(own.podCidr, mtu);
+  }
+
+  /** A machine without pods, such as the control plane's, only has to find those of the nodes. */
+  private async syncRoutesOnly(signal: AbortSignal): Promise<void> {
+    await applyRoutes(planRoutes(peersOf(this.nodes.lister.list(), this.config.nodeName)), signal);
   }
 
   private ownNode(): { address: string; podCidr: string } {
