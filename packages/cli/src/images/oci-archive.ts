@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
-import type { Header, Pack } from "tar-stream";
+import type { Pack } from "tar-stream";
 import { pack } from "tar-stream";
 
 export interface ImageFile {
@@ -101,7 +101,7 @@ async function layerOf(files: readonly ImageFile[]): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function headerOf({ path, mode, content, link }: ImageFile): Header {
+function headerOf({ path, mode, content, link }: ImageFile): Parameters<Pack["entry"]>[0] {
   const common = { name: path, mode, mtime: EPOCH, uid: 0, gid: 0 };
   if (link !== undefined) return { ...common, type: "symlink", linkname: link, size: 0 };
   if (!content) return { ...common, type: "directory", size: 0 };
