@@ -1,0 +1,15 @@
+// What one decoding carries along: where it stands, what it dropped, and the error that ends it.
+import { formatPath, type PathPart } from "./field-path.ts";
+import { MAX_STRICT_ERRORS } from "./json-syntax.ts";
+
+export interface DecodeState {
+  readonly path: PathPart[];
+  readonly unknownFields: string[];
+}
+
+/** A value that its type cannot hold; the message is upstream's, without the sentence around it. */
+export class DecodeError extends Error {}
+
+export function reportUnknown(state: DecodeState, field: string): void {
+  if (state.unknownFields.length < MAX_STRICT_ERRORS) state.unknownFields.push(formatPath([...state.path, field]));
+}

@@ -1,0 +1,127 @@
+// Merge keys, patch strategies and list types of the groups beside core, apps, batch, discovery and policy.
+import { applyByKey, atomic, atomicMap, atomics, byKey, type ModelFacts, set, toTable } from "./merge.ts";
+
+const conditions = { conditions: byKey("type") };
+const matchConditions = { matchConditions: byKey("name") };
+const admissionRule = atomics("apiGroups apiVersions operations resources");
+const webhook: ModelFacts = { ...matchConditions, ...atomics("rules admissionReviewVersions") };
+
+const access: Record<string, ModelFacts> = {
+  AggregationRule: atomics("clusterRoleSelectors"),
+  ClusterRole: atomics("rules"),
+  ClusterRoleBinding: atomics("subjects"),
+  PolicyRule: atomics("apiGroups nonResourceURLs resourceNames resources verbs"),
+  Role: atomics("rules"),
+  RoleBinding: atomics("subjects"),
+  FieldSelectorAttributes: atomics("requirements"),
+  LabelSelectorAttributes: atomics("requirements"),
+  NonResourceRule: atomics("nonResourceURLs verbs"),
+  ResourceRule: atomics("apiGroups resourceNames resources verbs"),
+  SubjectAccessReviewSpec: atomics("groups"),
+  SubjectRulesReviewStatus: atomics("nonResourceRules resourceRules"),
+  TokenRequestSpec: atomics("audiences"),
+  TokenReviewSpec: atomics("audiences"),
+  TokenReviewStatus: atomics("audiences"),
+  UserInfo: atomics("groups"),
+  CertificateSigningRequestSpec: atomics("groups usages"),
+  CertificateSigningRequestStatus: { conditions: applyByKey("type") },
+  PodCertificateRequestStatus: conditions,
+};
+
+const admission: Record<string, ModelFacts> = {
+  MatchResources: atomics("excludeResourceRules resourceRules"),
+  MutatingAdmissionPolicySpec: { ...matchConditions, mutations: atomic, variables: atomic },
+  MutatingWebhook: webhook,
+  MutatingWebhookConfiguration: { webhooks: byKey("name") },
+  NamedRuleWithOperations: { ...admissionRule, resourceNames: atomic },
+  RuleWithOperations: admissionRule,
+  TypeChecking: atomics("expressionWarnings"),
+  ValidatingAdmissionPolicyBindingSpec: { validationActions: set },
+  ValidatingAdmissionPolicySpec: {
+    ...matchConditions,
+    ...atomics("auditAnnotations validations"),
+    variables: byKey("name"),
+  },
+  ValidatingAdmissionPolicyStatus: { conditions: applyByKey("type") },
+  ValidatingWebhook: webhook,
+  ValidatingWebhookConfiguration: { webhooks: byKey("name") },
+};
+
+const extension: Record<string, ModelFacts> = {
+  APIServiceStatus: conditions,
+  CustomResourceDefinitionNames: atomics("categories shortNames"),
+  CustomResourceDefinitionSpec: atomics("versions"),
+  CustomResourceDefinitionStatus: { conditions: applyByKey("type"), storedVersions: atomic },
+  CustomResourceDefinitionVersion: atomics("additionalPrinterColumns selectableFields"),
+  JSONSchemaProps: {
+    ...atomics("allOf anyOf enum oneOf required x-kubernetes-list-map-keys"),
+    "x-kubernetes-validations": byKey("rule"),
+  },
+  WebhookConversion: atomics("conversionReviewVersions"),
+  FlowSchemaSpec: atomics("rules"),
+  FlowSchemaStatus: conditions,
+  NonResourcePolicyRule: { nonResourceURLs: set, verbs: set },
+  PolicyRulesWithSubjects: atomics("nonResourceRules resourceRules subjects"),
+  PriorityLevelConfigurationStatus: conditions,
+  ResourcePolicyRule: { apiGroups: set, namespaces: set, resources: set, verbs: set },
+  StorageVersionMigrationStatus: conditions,
+  StorageVersionStatus: { conditions: applyByKey("type"), storageVersions: applyByKey("apiServerID") },
+};
+
+const networking: Record<string, ModelFacts> = {
+  HTTPIngressRuleValue: atomics("paths"),
+  IPBlock: atomics("except"),
+  IngressLoadBalancerIngress: atomics("ports"),
+  IngressLoadBalancerStatus: atomics("ingress"),
+  IngressSpec: atomics("rules tls"),
+  IngressTLS: atomics("hosts"),
+  NetworkPolicyEgressRule: atomics("ports to"),
+  NetworkPolicyIngressRule: atomics("from ports"),
+  NetworkPolicySpec: atomics("egress ingress policyTypes"),
+  ServiceCIDRSpec: atomics("cidrs"),
+  ServiceCIDRStatus: conditions,
+};
+
+const storageAndScaling: Record<string, ModelFacts> = {
+  CSIDriverSpec: { tokenRequests: atomic, volumeLifecycleModes: set },
+  CSINodeDriver: atomics("topologyKeys"),
+  CSINodeSpec: { drivers: byKey("name") },
+  StorageClass: atomics("allowedTopologies mountOptions"),
+  Scheduling: { nodeSelector: atomicMap, tolerations: atomic },
+  V2HPAScalingRules: atomics("policies"),
+  V2HorizontalPodAutoscalerSpec: atomics("metrics"),
+  V2HorizontalPodAutoscalerStatus: { conditions: byKey("type"), currentMetrics: atomic },
+};
+
+const devices: Record<string, ModelFacts> = {
+  AllocatedDeviceStatus: { conditions: applyByKey("type") },
+  CapacityRequestPolicy: atomics("validValues"),
+  Device: atomics("bindingConditions bindingFailureConditions consumesCounters taints"),
+  DeviceAllocationConfiguration: atomics("requests"),
+  DeviceAllocationResult: atomics("config results"),
+  DeviceClaim: atomics("config constraints requests"),
+  DeviceClaimConfiguration: atomics("requests"),
+  DeviceClassSpec: atomics("config selectors"),
+  DeviceConstraint: atomics("requests"),
+  DeviceRequest: atomics("firstAvailable"),
+  V1beta1DeviceRequest: atomics("firstAvailable selectors tolerations"),
+  DeviceRequestAllocationResult: atomics("bindingConditions bindingFailureConditions tolerations"),
+  DeviceSubRequest: atomics("selectors tolerations"),
+  DeviceTaintRuleStatus: conditions,
+  ExactDeviceRequest: atomics("selectors tolerations"),
+  NetworkDeviceData: atomics("ips"),
+  ResourceClaimStatus: {
+    devices: applyByKey("driver", "device", "pool", "shareID"),
+    reservedFor: byKey("uid"),
+  },
+  ResourceSliceSpec: atomics("devices sharedCounters"),
+};
+
+export const mergeTableOfOtherGroups = toTable({
+  ...access,
+  ...admission,
+  ...extension,
+  ...networking,
+  ...storageAndScaling,
+  ...devices,
+});

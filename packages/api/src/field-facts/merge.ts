@@ -1,0 +1,227 @@
+// Merge keys, patch strategies and list types of the core, apps, batch, discovery, policy and meta groups, as the
+// struct tags and markers of upstream's types say them.
+
+export interface FieldFacts {
+  readonly mergeKey?: string;
+  readonly patchStrategy?: string;
+  readonly listType?: "atomic" | "map" | "set";
+  readonly listMapKeys?: readonly string[];
+  readonly mapType?: "atomic" | "granular";
+}
+
+export type ModelFacts = Readonly<Record<string, FieldFacts>>;
+
+/** Both kinds of merge know the same key, unless apply needs more than one. */
+export function byKey(mergeKey: string, listMapKeys: readonly string[] = [mergeKey]): FieldFacts {
+  return { mergeKey, patchStrategy: "merge", listType: "map", listMapKeys };
+}
+
+/** Only server-side apply merges such a list; a strategic merge replaces it. */
+export function applyByKey(...listMapKeys: string[]): FieldFacts {
+  return { listType: "map", listMapKeys };
+}
+
+export const atomic: FieldFacts = { listType: "atomic" };
+export const set: FieldFacts = { listType: "set" };
+export const atomicMap: FieldFacts = { mapType: "atomic" };
+const mergedSet: FieldFacts = { patchStrategy: "merge", listType: "set" };
+
+/** Lists that are replaced as a whole, space-separated. */
+export function atomics(fields: string): ModelFacts {
+  return Object.fromEntries(fields.split(" ").map((field) => [field, atomic]));
+}
+
+export function toTable(
+  facts: Readonly<Record<string, ModelFacts>>,
+): ReadonlyMap<string, ReadonlyMap<string, FieldFacts>> {
+  return new Map(Object.entries(facts).map(([model, fields]) => [model, new Map(Object.entries(fields))]));
+}
+
+const conditions = { conditions: byKey("type") };
+/** A union by name: what the patch does not name of a chosen volume source goes away. */
+const retainingByName: FieldFacts = { ...byKey("name"), patchStrategy: "merge,retainKeys" };
+
+const container: ModelFacts = {
+  ...atomics("command args envFrom resizePolicy restartPolicyRules"),
+  env: byKey("name"),
+  // A port number may serve TCP and UDP at once, which the older merge cannot tell apart.
+  ports: byKey("containerPort", ["containerPort", "protocol"]),
+  volumeMounts: byKey("mountPath"),
+  volumeDevices: byKey("devicePath"),
+};
+
+const podAffinity = atomics(
+  "requiredDuringSchedulingIgnoredDuringExecution preferredDuringSchedulingIgnoredDuringExecution",
+);
+
+const meta: Record<string, ModelFacts> = {
+  ObjectMeta: { ownerReferences: byKey("uid"), finalizers: mergedSet, managedFields: atomic },
+  LabelSelector: atomics("matchExpressions"),
+  LabelSelectorRequirement: atomics("values"),
+  FieldSelectorRequirement: atomics("values"),
+  DeleteOptions: atomics("dryRun"),
+  StatusDetails: atomics("causes"),
+  APIGroup: atomics("versions serverAddressByClientCIDRs"),
+  APIGroupList: atomics("groups"),
+  APIResource: atomics("categories shortNames"),
+  APIResourceList: atomics("resources"),
+  APIVersions: atomics("versions serverAddressByClientCIDRs"),
+};
+
+const pod: Record<string, ModelFacts> = {
+  PodSpec: {
+    containers: byKey("name"),
+    initContainers: byKey("name"),
+    ephemeralContainers: byKey("name"),
+    volumes: retainingByName,
+    resourceClaims: retainingByName,
+    imagePullSecrets: byKey("name"),
+    hostAliases: byKey("ip"),
+    schedulingGates: byKey("name"),
+    topologySpreadConstraints: byKey("topologyKey", ["topologyKey", "whenUnsatisfiable"]),
+    tolerations: atomic,
+    readinessGates: atomic,
+    nodeSelector: atomicMap,
+  },
+  PodStatus: {
+    ...conditions,
+    ...atomics("containerStatuses initContainerStatuses ephemeralContainerStatuses"),
+    podIPs: byKey("ip"),
+    hostIPs: { mergeKey: "ip", patchStrategy: "merge", listType: "atomic" },
+    resourceClaimStatuses: retainingByName,
+    nodeAllocatableResourceClaimStatuses: applyByKey("resourceClaimName"),
+  },
+  Container: container,
+  EphemeralContainer: container,
+  ContainerRestartRuleOnExitCodes: { values: set },
+  ContainerStatus: { volumeMounts: byKey("mountPath"), allocatedResourcesStatus: byKey("name") },
+  LinuxContainerUser: atomics("supplementalGroups"),
+  NodeAllocatableResourceClaimStatus: { containers: set },
+  PodExtendedResourceClaimStatus: atomics("requestMappings"),
+  ResourceStatus: { resources: applyByKey("resourceID") },
+  ResourceRequirements: { claims: applyByKey("name") },
+  Capabilities: atomics("add drop"),
+  PodSecurityContext: atomics("supplementalGroups sysctls"),
+  PodDNSConfig: atomics("nameservers options searches"),
+  HostAlias: atomics("hostnames"),
+  ExecAction: atomics("command"),
+  HTTPGetAction: atomics("httpHeaders"),
+  TopologySpreadConstraint: atomics("matchLabelKeys"),
+  NodeAffinity: atomics("preferredDuringSchedulingIgnoredDuringExecution"),
+  PodAffinity: podAffinity,
+  PodAntiAffinity: podAffinity,
+  PodAffinityTerm: atomics("namespaces matchLabelKeys mismatchLabelKeys"),
+  NodeSelector: atomics("nodeSelectorTerms"),
+  NodeSelectorTerm: atomics("matchExpressions matchFields"),
+  NodeSelectorRequirement: atomics("values"),
+};
+
+const volumes: Record<string, ModelFacts> = {
+  CephFSPersistentVolumeSource: atomics("monitors"),
+  CephFSVolumeSource: atomics("monitors"),
+  ConfigMapProjection: atomics("items"),
+  ConfigMapVolumeSource: atomics("items"),
+  DownwardAPIProjection: atomics("items"),
+  DownwardAPIVolumeSource: atomics("items"),
+  FCVolumeSource: atomics("targetWWNs wwids"),
+  ISCSIPersistentVolumeSource: atomics("portals"),
+  ISCSIVolumeSource: atomics("portals"),
+  ProjectedVolumeSource: atomics("sources"),
+  RBDPersistentVolumeSource: atomics("monitors"),
+  RBDVolumeSource: atomics("monitors"),
+  SecretProjection: atomics("items"),
+  SecretVolumeSource: atomics("items"),
+  PersistentVolumeSpec: { ...atomics("accessModes mountOptions"), claimRef: { mapType: "granular" } },
+  PersistentVolumeClaimSpec: atomics("accessModes"),
+  PersistentVolumeClaimStatus: {
+    ...conditions,
+    accessModes: atomic,
+    allocatedResourceStatuses: { mapType: "granular" },
+  },
+};
+
+const core: Record<string, ModelFacts> = {
+  ComponentStatus: conditions,
+  ContainerImage: atomics("names"),
+  Endpoints: atomics("subsets"),
+  EndpointSubset: atomics("addresses notReadyAddresses ports"),
+  LimitRangeSpec: atomics("limits"),
+  LoadBalancerIngress: atomics("ports"),
+  LoadBalancerStatus: atomics("ingress"),
+  NamespaceSpec: atomics("finalizers"),
+  NamespaceStatus: conditions,
+  NodeSpec: { podCIDRs: mergedSet, taints: atomic },
+  NodeStatus: {
+    ...conditions,
+    ...atomics("images volumesAttached volumesInUse runtimeHandlers declaredFeatures"),
+    addresses: byKey("type"),
+  },
+  ReplicationControllerSpec: { selector: atomicMap },
+  ReplicationControllerStatus: conditions,
+  ResourceQuotaSpec: atomics("scopes"),
+  ScopeSelector: atomics("matchExpressions"),
+  ScopedResourceSelectorRequirement: atomics("values"),
+  ServiceAccount: { secrets: byKey("name"), imagePullSecrets: atomic },
+  ServiceSpec: {
+    ...atomics("clusterIPs externalIPs ipFamilies loadBalancerSourceRanges"),
+    ports: byKey("port", ["port", "protocol"]),
+    selector: atomicMap,
+  },
+  ServiceStatus: conditions,
+  TopologySelectorTerm: atomics("matchLabelExpressions"),
+  TopologySelectorLabelRequirement: atomics("values"),
+};
+
+const workloads: Record<string, ModelFacts> = {
+  DaemonSetStatus: conditions,
+  DeploymentSpec: { strategy: { patchStrategy: "retainKeys" } },
+  DeploymentStatus: conditions,
+  ReplicaSetStatus: conditions,
+  StatefulSetSpec: atomics("volumeClaimTemplates"),
+  StatefulSetStatus: conditions,
+  CronJobStatus: atomics("active"),
+  JobStatus: { conditions: { mergeKey: "type", patchStrategy: "merge", listType: "atomic" } },
+  PodFailurePolicy: atomics("rules"),
+  PodFailurePolicyOnExitCodesRequirement: { values: set },
+  PodFailurePolicyRule: atomics("onPodConditions"),
+  SuccessPolicy: atomics("rules"),
+  UncountedTerminatedPods: { failed: set, succeeded: set },
+  PodDisruptionBudgetSpec: { selector: { patchStrategy: "replace" } },
+  PodDisruptionBudgetStatus: conditions,
+  Endpoint: { addresses: set },
+  EndpointHints: atomics("forNodes forZones"),
+  EndpointSlice: atomics("endpoints ports"),
+};
+
+export const mergeTable = toTable({ ...meta, ...pod, ...volumes, ...core, ...workloads });
+
+/** Types that are replaced as a whole wherever a field has them. */
+export const atomicModels: ReadonlySet<string> = new Set([
+  "ConfigMapKeySelector",
+  "CoreV1EndpointPort",
+  "CrossVersionObjectReference",
+  "DiscoveryV1EndpointPort",
+  "EndpointAddress",
+  "FileKeySelector",
+  "ForNode",
+  "LabelSelector",
+  "LocalObjectReference",
+  "MatchResources",
+  "NamedRuleWithOperations",
+  "NodeSelector",
+  "NodeSelectorTerm",
+  "ObjectFieldSelector",
+  "ObjectReference",
+  "OwnerReference",
+  "ParamKind",
+  "ParamRef",
+  "RbacV1Subject",
+  "ResourceFieldSelector",
+  "RoleRef",
+  "ScopeSelector",
+  "SecretKeySelector",
+  "SecretReference",
+  "TopologySelectorTerm",
+  "TypedLocalObjectReference",
+  "V2CrossVersionObjectReference",
+]);

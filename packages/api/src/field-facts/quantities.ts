@@ -1,0 +1,34 @@
+// The fields that hold resource quantities, which the generated models show as plain texts.
+
+const QUANTITIES: Readonly<Record<string, string>> = {
+  CSIStorageCapacity: "capacity maximumVolumeSize",
+  CapacityRequestPolicy: "default validValues",
+  CapacityRequestPolicyRange: "max min step",
+  CapacityRequirements: "requests",
+  ContainerStatus: "allocatedResources",
+  Counter: "value",
+  DeviceCapacity: "value",
+  DeviceRequestAllocationResult: "consumedCapacity",
+  EmptyDirVolumeSource: "sizeLimit",
+  LimitRangeItem: "default defaultRequest max maxLimitRequestRatio min",
+  NodeAllocatableResourceClaimStatus: "resources",
+  NodeAllocatableResourceMapping: "allocationMultiplier",
+  NodeStatus: "allocatable capacity",
+  Overhead: "podFixed",
+  PersistentVolumeClaimStatus: "allocatedResources capacity",
+  PersistentVolumeSpec: "capacity",
+  PodSpec: "overhead",
+  PodStatus: "allocatedResources",
+  ResourceFieldSelector: "divisor",
+  ResourceQuotaSpec: "hard",
+  ResourceQuotaStatus: "hard used",
+  ResourceRequirements: "limits requests",
+  V2MetricTarget: "averageValue value",
+  V2MetricValueStatus: "averageValue value",
+  V2HPAScalingRules: "tolerance",
+  VolumeResourceRequirements: "limits requests",
+};
+
+export const quantityTable: ReadonlyMap<string, ReadonlySet<string>> = new Map(
+  Object.entries(QUANTITIES).map(([model, fields]) => [model, new Set(fields.split(" "))]),
+);

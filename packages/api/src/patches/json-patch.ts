@@ -1,0 +1,54 @@
+// JSON Patch (RFC 6902): a list of operations, all of which apply or none.
+import jsonPatch, { type Operation } from "fast-json-patch";
+import { ApiError, badRequest } from "../errors.ts";
+import { isPlainObject } from "../plain-object.ts";
+import { describeJson } from "./patch-error.ts";
+
+/** Upstream's bounds: operations in one patch, and bytes that `copy` operations may add up to. */
+const MAX_OPERATIONS = 10_000;
+const MAX_COPIED_BYTES = 3 * 1024 * 1024;
+
+/** Returns a new document. Throws ApiError 400 (no patch), 413 (too long) or 422 (does not apply). */
+export function applyJsonPatch(doc: unknown, patch: unknown): unknown {
+  const operations = checkPatch(patch);
+  let current: unknown = structuredClone(doc);
+  let copiedBytes = 0;
+  for (const [index, operation] of operations.entries()) {
+    try {
+      if (operation.op === "copy") copiedBytes += sizeAt(current, operation.from);
+      // A patch that copies a copy over and over would double the document each time.
+      if (copiedBytes > MAX_COPIED_BYTES) throw new Error("the copied values are too large");
+      current = jsonPatch.applyOperation(current, operation, true, true, true, index).newDocument;
+    } catch (cause) {
+      throw notApplicable(cause);
+    }
+  }
+  return current;
+}
+
+function checkPatch(patch: unknown): Operation[] {
+  if (!Array.isArray(patch)) {
+    throw badRequest(`json: cannot unmarshal ${describeJson(patch)} into Go value of type jsonpatch.Patch`);
+  }
+  if (patch.length > MAX_OPERATIONS) {
+    const limit = `The allowed maximum operations in a JSON patch is ${MAX_OPERATIONS}, got ${patch.length}`;
+    throw new ApiError(413, "RequestEntityTooLarge", `Request entity too large: ${limit}`);
+  }
+  for (const operation of patch) {
+    if (!isPlainObject(operation)) {
+      throw badRequest(`json: cannot unmarshal ${describeJson(operation)} into Go value of type jsonpatch.Operation`);
+    }
+  }
+  // Each operation's members are checked as it is applied, so that its error counts as one of applying.
+  return structuredClone(patch) as Operation[];
+}
+
+function sizeAt(doc: unknown, pointer: string): number {
+  return JSON.stringify(jsonPatch.getValueByPointer(doc, pointer))?.length ?? 0;
+}
+
+// Upstream keeps the cause to itself: a failed `test` and a missing path read the same.
+function notApplicable(cause: unknown): ApiError {
+  const message = "the server rejected our request due to an error in our request";
+  return new ApiError(422, "Invalid", message, {}, { cause });
+}

@@ -1,0 +1,39 @@
+// The ways in which a patch can be refused, in upstream's words.
+import { ApiError, badRequest } from "../errors.ts";
+import { isPlainObject } from "../plain-object.ts";
+
+export const tooDeep = () => badRequest("exceeded max depth");
+
+/** Recursion over documents stops there; far beyond any real object. */
+export const MAX_PATCH_DEPTH = 500;
+
+/** Upstream gives these errors of strategic merge no status of their own, so clients see a 500 without a reason. */
+export function unclassified(message: string): ApiError {
+  return new ApiError(500, "", message);
+}
+
+export const badPatchFormat = (what: string) => badRequest(`invalid patch format of ${what}`);
+
+export function noMergeKey(element: unknown, key: string): ApiError {
+  return unclassified(`map: ${formatGo(element)} does not contain declared merge key: ${key}`);
+}
+
+export function unknownDirective(directive: unknown, element: unknown): ApiError {
+  return unclassified(`unknown patch type: ${formatGo(directive)} in map: ${formatGo(element)}`);
+}
+
+/** What Go's JSON decoder calls a value. */
+export function describeJson(value: unknown): string {
+  if (Array.isArray(value)) return "array";
+  if (value === null) return "null";
+  return typeof value === "boolean" ? "bool" : typeof value;
+}
+
+/** A value as Go prints it: `map[image:web name:c]`, keys sorted. */
+export function formatGo(value: unknown): string {
+  if (value === null || value === undefined) return "<nil>";
+  if (Array.isArray(value)) return `[${value.map(formatGo).join(" ")}]`;
+  if (!isPlainObject(value)) return String(value);
+  const members = Object.keys(value).sort();
+  return `map[${members.map((key) => `${key}:${formatGo(value[key])}`).join(" ")}]`;
+}

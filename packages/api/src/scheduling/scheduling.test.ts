@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Container, Pod, PodSpec, ResourceRequirements } from "../../generated/types.ts";
+import { findPortConflict, hostPortsOf } from "./host-ports.ts";
+import { matchesNodeSelectorAndAffinity, matchesNodeSelectorTerm } from "./node-affinity.ts";
+import { podQos } from "./qos.ts";
+import { podLimits, podRequests } from "./resources.ts";
+import { findUntolerated, tolerates } from "./taints.ts";
+
+function podOf(spec: Partial<PodSpec>): Pod {
+  const metadata = { name: "p", uid: "u", resourceVersion: "1", creationTimestamp: "2024-01-01T00:00:00Z" };
+  return { metadata, spec: { containers: [], ...spec } };
+}
+
+const container = (resources: ResourceRequirements, restartPolicy?: string): Container => ({
+  name: "c",
+  resources,
+  ...(restartPolicy ? { restartPolicy } : {}),
+});
+
+const cpu = (amount: string, restartPolicy?: string) => container({ requests: { cpu: amount } }, restartPolicy);
+
+test("podRequests takes the largest moment: init containers run beside the sidecars before them", () => {
+  const containers = [cpu("100m"), cpu("200m")];
+  assert.deepEqual(podRequests(podOf({ containers })), { cpu: 300 });
+  assert.deepEqual(podRequests(podOf({ containers, initContainers: [cpu("1")] })), { cpu: 1000 });
+  const initContainers = [cpu("50m", "Always"), cpu("1"), cpu("25m", "Always")];
+  assert.deepEqual(podRequests(podOf({ containers, initContainers })), { cpu: 1050 });
+});
+
+test("podRequests adds overhead and lets the pod's own requests win; podLimits adds overhead to limits only", () => {
+  const spec = {
+    containers: [container({ requests: { memory: "1Mi" }, limits: { cpu: "1" } })],
+    overhead: { memory: "1Ki", cpu: "10m" },
+    resources: { requests: { memory: "2Mi" } },
+  };
+  assert.deepEqual(podRequests(podOf(spec)), { memory: 2 * 1024 ** 2 + 1024, cpu: 10 });
+  assert.deepEqual(podLimits(podOf(spec)), { cpu: 1010 });
+});
+
+test("podQos follows limits and requests of CPU and memory", () => {
+  const both = { cpu: "1", memory: "1Gi" };
+  assert.equal(podQos(podOf({ containers: [container({})] })), "BestEffort");
+  assert.equal(podQos(podOf({ containers: [container({ requests: both, limits: both })] })), "Guaranteed");
+  assert.equal(podQos(podOf({ containers: [container({ requests: { cpu: "1" }, limits: both })] })), "Burstable");
+  assert.equal(
+    podQos(podOf({ containers: [container({ requests: both, limits: both }), container({})] })),
+    "Burstable",
+  );
+  assert.equal(podQos(podOf({ containers: [container({ requests: { "a/b": "1" } })] })), "BestEffort");
+});
+
+test("tolerates compares key, value and effect", () => {
+  const taint = { key: "k", value: "v", effect: "NoSchedule" };
+  assert.equal(tolerates({ operator: "Exists" }, taint), true);
+  assert.equal(tolerates({ key: "k", value: "v" }, taint), true);
+  assert.equal(tolerates({ key: "k", value: "w" }, taint), false);
+  assert.equal(tolerates({ key: "k", operator: "Exists", effect: "NoExecute" }, taint), false);
+  assert.equal(tolerates({ key: "k", operator: "Lt", value: "5" }, taint), false);
+});
+
+test("findUntolerated heeds only the effects asked for", () => {
+  const taints = [
+    { key: "a", effect: "PreferNoSchedule" },
+    { key: "b", effect: "NoSchedule" },
+  ];
+  assert.equal(findUntolerated(taints, [], ["NoExecute"]), undefined);
+  assert.equal(findUntolerated(taints, [], ["NoSchedule", "NoExecute"])?.key, "b");
+  assert.equal(findUntolerated(taints, [{ key: "b", operator: "Exists" }], ["NoSchedule"]), undefined);
+});
+
+test("node affinity joins nodeSelector with alternatives of required terms", () => {
+  const node = { metadata: { name: "n1", labels: { zone: "a", cores: "8" } } };
+  const affine = (...nodeSelectorTerms: object[]) =>
+    podOf({ affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } } });
+  const zone = (value: string) => ({ matchExpressions: [{ key: "zone", operator: "In", values: [value] }] });
+  assert.equal(matchesNodeSelectorAndAffinity(podOf({ nodeSelector: { zone: "a" } }), node), true);
+  assert.equal(matchesNodeSelectorAndAffinity(podOf({ nodeSelector: { zone: "b" } }), node), false);
+  assert.equal(matchesNodeSelectorAndAffinity(affine(zone("b"), zone("a")), node), true);
+  assert.equal(matchesNodeSelectorAndAffinity(affine(zone("b")), node), false);
+  assert.equal(matchesNodeSelectorAndAffinity(affine({}), node), false);
+  const many = { matchExpressions: [{ key: "cores", operator: "Gt", values: ["7"] }] };
+  const named = { matchFields: [{ key: "metadata.name", operator: "In", values: ["n1"] }] };
+  assert.equal(matchesNodeSelectorTerm({ ...many, ...named }, node), true);
+  assert.equal(
+    matchesNodeSelectorTerm({ matchExpressions: [{ key: "x", operator: "NotIn", values: ["y"] }] }, node),
+    true,
+  );
+});
+
+test("host ports conflict on overlapping addresses of one protocol", () => {
+  const pod = podOf({
+    containers: [{ name: "c", ports: [{ containerPort: 80, hostPort: 80 }, { containerPort: 81 }] }],
+  });
+  const wanted = hostPortsOf(pod);
+  assert.deepEqual(wanted, [{ protocol: "TCP", ip: "0.0.0.0", port: 80 }]);
+  assert.ok(findPortConflict(wanted, [{ protocol: "TCP", ip: "10.0.0.1", port: 80 }]));
+  assert.equal(findPortConflict(wanted, [{ protocol: "UDP", ip: "0.0.0.0", port: 80 }]), undefined);
+  const onAddress = [{ protocol: "TCP", ip: "10.0.0.2", port: 80 }];
+  assert.equal(findPortConflict(onAddress, [{ protocol: "TCP", ip: "10.0.0.1", port: 80 }]), undefined);
+});
