@@ -1,3 +1,4 @@
+// Decoding: pruning, canonical forms and the words of its errors.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Pod } from "../generated/types.ts";

@@ -1,3 +1,4 @@
+// The tables of merge keys, quantities and enumerations agree with the models.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { enumTable } from "./field-facts/enums.ts";

@@ -1,3 +1,4 @@
+// Field selectors: grammar, escapes and matching.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseFieldSelector } from "./fields.ts";

@@ -1,3 +1,4 @@
+// Addresses and CIDRs: strictness, canonical text and arithmetic.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {

@@ -1,3 +1,4 @@
+// Label selectors: grammar, matching and printing.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseLabelSelector, selectorFromMap, selectorOf } from "./labels.ts";

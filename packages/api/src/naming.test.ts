@@ -1,3 +1,4 @@
+// Random names, hashes and ages.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { humanDuration } from "./duration.ts";

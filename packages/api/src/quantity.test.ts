@@ -1,3 +1,4 @@
+// Quantities: canonical forms, rounding and refusals.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {

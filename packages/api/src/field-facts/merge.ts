@@ -85,11 +85,12 @@ const pod: Record<string, ModelFacts> = {
   },
   PodStatus: {
     ...conditions,
-    ...atomics("containerStatuses initContainerStatuses ephemeralContainerStatuses"),
+    ...atomics(
+      "containerStatuses initContainerStatuses ephemeralContainerStatuses nodeAllocatableResourceClaimStatuses",
+    ),
     podIPs: byKey("ip"),
     hostIPs: { mergeKey: "ip", patchStrategy: "merge", listType: "atomic" },
     resourceClaimStatuses: retainingByName,
-    nodeAllocatableResourceClaimStatuses: applyByKey("resourceClaimName"),
   },
   Container: container,
   EphemeralContainer: container,
@@ -203,7 +204,6 @@ export const atomicModels: ReadonlySet<string> = new Set([
   "DiscoveryV1EndpointPort",
   "EndpointAddress",
   "FileKeySelector",
-  "ForNode",
   "LabelSelector",
   "LocalObjectReference",
   "MatchResources",
@@ -223,5 +223,4 @@ export const atomicModels: ReadonlySet<string> = new Set([
   "SecretReference",
   "TopologySelectorTerm",
   "TypedLocalObjectReference",
-  "V2CrossVersionObjectReference",
 ]);

@@ -1,3 +1,4 @@
+// JSON Patch: application, refusals and bounds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { applyJsonPatch } from "./json-patch.ts";

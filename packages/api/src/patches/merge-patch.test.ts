@@ -1,3 +1,4 @@
+// JSON Merge Patch: merging, refusals and bounds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { applyMergePatch } from "./merge-patch.ts";

@@ -30,7 +30,7 @@ export function describeJson(value: unknown): string {
 }
 
 /** A value as Go prints it: `map[image:web name:c]`, keys sorted. */
-export function formatGo(value: unknown): string {
+function formatGo(value: unknown): string {
   if (value === null || value === undefined) return "<nil>";
   if (Array.isArray(value)) return `[${value.map(formatGo).join(" ")}]`;
   if (!isPlainObject(value)) return String(value);

@@ -1,3 +1,4 @@
+// Strategic merge: keys, directives and the order of elements.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { applyStrategicMerge } from "./strategic-merge.ts";

@@ -1,3 +1,4 @@
+// The predicates that the scheduler and the kubelet share.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Container, Pod, PodSpec, ResourceRequirements } from "../../generated/types.ts";
