@@ -1,0 +1,150 @@
+// SubjectAccessReview and its relatives: may this user do that?
+
+import type { FieldError } from "@skiff/api/errors.ts";
+import { badRequest, invalid } from "@skiff/api/errors.ts";
+import type {
+  LocalSubjectAccessReview,
+  SelfSubjectAccessReview,
+  SubjectAccessReview,
+  SubjectAccessReviewSpec,
+  SubjectAccessReviewStatus,
+} from "@skiff/api/types.ts";
+import { invalidValue, root } from "@skiff/api/validation/path.ts";
+import type { UserInfo } from "../authn/authenticator.ts";
+import type { AuthorizationAttributes, Authorizer } from "../authz/authorizer.ts";
+import type { ResourceHandler } from "../http/endpoint.ts";
+import { readReview, typeMeta } from "./read-review.ts";
+
+const GROUP = "authorization.k8s.io";
+type Spec = SubjectAccessReviewSpec;
+
+export function createAccessReviewHandlers(authorizer: Authorizer): ResourceHandler[] {
+  return [subjectAccessReview(authorizer), localSubjectAccessReview(authorizer), selfSubjectAccessReview(authorizer)];
+}
+
+function reviewKind(kind: string) {
+  return { group: GROUP, version: "v1", kind, model: kind };
+}
+
+function subjectAccessReview(authorizer: Authorizer): ResourceHandler {
+  const kind = reviewKind("SubjectAccessReview");
+  return {
+    ...kind,
+    resource: "subjectaccessreviews",
+    subresource: "",
+    async handle(context) {
+      const { spec = {}, metadata } = await readReview<SubjectAccessReview>(context, kind);
+      refuseInvalid(kind.kind, [...subjectErrors(spec), ...attributeErrors(spec)]);
+      const status = await decide(authorizer, spec, userOf(spec));
+      return { code: 201, object: { ...typeMeta(kind), metadata, spec, status } };
+    },
+  };
+}
+
+function localSubjectAccessReview(authorizer: Authorizer): ResourceHandler {
+  const kind = reviewKind("LocalSubjectAccessReview");
+  return {
+    ...kind,
+    resource: "localsubjectaccessreviews",
+    subresource: "",
+    async handle(context) {
+      const { spec = {}, metadata } = await readReview<LocalSubjectAccessReview>(context, kind);
+      refuseInvalid(kind.kind, [...subjectErrors(spec), ...attributeErrors(spec)]);
+      const { namespace } = context.info;
+      if (spec.resourceAttributes?.namespace !== namespace) {
+        throw badRequest(`spec.resourceAttributes.namespace must match namespace: ${namespace}`);
+      }
+      const status = await decide(authorizer, spec, userOf(spec));
+      return { code: 201, object: { ...typeMeta(kind), metadata: { ...metadata, namespace }, spec, status } };
+    },
+  };
+}
+
+function selfSubjectAccessReview(authorizer: Authorizer): ResourceHandler {
+  const kind = reviewKind("SelfSubjectAccessReview");
+  return {
+    ...kind,
+    resource: "selfsubjectaccessreviews",
+    subresource: "",
+    async handle(context) {
+      const { spec = {}, metadata } = await readReview<SelfSubjectAccessReview>(context, kind);
+      refuseInvalid(kind.kind, attributeErrors(spec));
+      const status = await decide(authorizer, spec, context.user);
+      return { code: 201, object: { ...typeMeta(kind), metadata, spec, status } };
+    },
+  };
+}
+
+function refuseInvalid(kind: string, errors: readonly FieldError[]): void {
+  if (errors.length > 0) throw invalid(GROUP, kind, "", errors);
+}
+
+function subjectErrors(spec: Spec): FieldError[] {
+  if (spec.user || spec.groups?.length) return [];
+  return [invalidValue(root("spec").child("user"), spec.user ?? "", "at least one of user or group must be specified")];
+}
+
+function attributeErrors(spec: Pick<Spec, "resourceAttributes" | "nonResourceAttributes">): FieldError[] {
+  const path = root("spec");
+  if (spec.resourceAttributes && spec.nonResourceAttributes) {
+    const why = "cannot be specified in combination with resourceAttributes";
+    return [invalidValue(path.child("nonResourceAttributes"), spec.nonResourceAttributes, why)];
+  }
+  if (spec.resourceAttributes || spec.nonResourceAttributes) return [];
+  const why = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+  return [invalidValue(path.child("resourceAttributes"), spec.resourceAttributes ?? null, why)];
+}
+
+function userOf(spec: Spec): UserInfo {
+  return {
+    name: spec.user ?? "",
+    groups: spec.groups ?? [],
+    extra: spec.extra ?? {},
+    ...(spec.uid ? { uid: spec.uid } : {}),
+  };
+}
+
+async function decide(
+  authorizer: Authorizer,
+  spec: Pick<Spec, "resourceAttributes" | "nonResourceAttributes">,
+  user: UserInfo,
+): Promise<SubjectAccessReviewStatus> {
+  const { verdict, reason } = await authorizer.authorize(attributesOf(spec, user));
+  return {
+    allowed: verdict === "allow",
+    ...(verdict === "deny" ? { denied: true } : {}),
+    ...(reason ? { reason } : {}),
+  };
+}
+
+function attributesOf(
+  { resourceAttributes, nonResourceAttributes }: Pick<Spec, "resourceAttributes" | "nonResourceAttributes">,
+  user: UserInfo,
+): AuthorizationAttributes {
+  const resource = resourceAttributes ?? {};
+  return {
+    user,
+    verb: (resourceAttributes?.verb || nonResourceAttributes?.verb) ?? "",
+    isResourceRequest: resourceAttributes !== undefined,
+    namespace: resource.namespace ?? "",
+    group: resource.group ?? "",
+    version: resource.version ?? "",
+    resource: resource.resource ?? "",
+    subresource: resource.subresource ?? "",
+    name: resource.name ?? "",
+    fieldSelector: fieldSelectorText(resource.fieldSelector),
+    path: nonResourceAttributes?.path ?? "",
+  };
+}
+
+type FieldSelector = NonNullable<NonNullable<Spec["resourceAttributes"]>["fieldSelector"]>;
+
+/** Requirements of one value are equalities; others narrow nothing that an authorizer looks at. */
+function fieldSelectorText(selector: FieldSelector | undefined): string | undefined {
+  if (!selector) return undefined;
+  if (selector.rawSelector) return selector.rawSelector;
+  const equalities = (selector.requirements ?? []).filter(
+    ({ operator, values }) => operator === "In" && values?.length === 1,
+  );
+  return equalities.map(({ key, values }) => `${key}=${values?.[0]}`).join(",");
+}

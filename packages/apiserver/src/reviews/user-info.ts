@@ -1,0 +1,13 @@
+// Users as the API shows them.
+import type { UserInfo as ApiUserInfo } from "@skiff/api/types.ts";
+import type { UserInfo } from "../authn/authenticator.ts";
+
+export function userInfo(user: UserInfo): ApiUserInfo {
+  const extra = Object.entries(user.extra).map(([key, values]): [string, string[]] => [key, [...values]]);
+  return {
+    username: user.name,
+    ...(user.uid ? { uid: user.uid } : {}),
+    ...(user.groups.length > 0 ? { groups: [...user.groups] } : {}),
+    ...(extra.length > 0 ? { extra: Object.fromEntries(extra) } : {}),
+  };
+}
