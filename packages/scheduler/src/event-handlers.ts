@@ -1,0 +1,83 @@
+// From what informers tell to the cache and the queue.
+import { objectKey } from "@skiff/api/object.ts";
+import type { Node, Pod } from "@skiff/api/types.ts";
+import type { Informer, InformerHandler } from "@skiff/client/informer.ts";
+import type { SchedulerCache } from "./cache/scheduler-cache.ts";
+import { nodeUpdateEvents } from "./framework/cluster-event.ts";
+import { podInfoOf } from "./framework/pod-info.ts";
+import type { SchedulingQueue } from "./queue/scheduling-queue.ts";
+
+export const SCHEDULER_NAME = "default-scheduler";
+
+/** Finished pods hold nothing on their node, so they need not even be watched. */
+export const UNFINISHED_PODS = "status.phase!=Succeeded,status.phase!=Failed";
+
+export interface EventTargets {
+  readonly cache: SchedulerCache;
+  readonly queue: SchedulingQueue;
+}
+
+export function handleEvents(
+  informers: { readonly pods: Informer<Pod>; readonly nodes: Informer<Node> },
+  targets: EventTargets,
+): void {
+  informers.nodes.addHandler(nodeHandler(targets));
+  informers.pods.addHandler(podHandler(targets));
+}
+
+export function nodeHandler({ cache, queue }: EventTargets): InformerHandler<Node> {
+  return {
+    onAdd(node) {
+      cache.setNode(node);
+      queue.move({ name: "Node/Add", node });
+    },
+    onUpdate(node, old) {
+      cache.setNode(node);
+      for (const event of nodeUpdateEvents(node, old)) queue.move(event);
+    },
+    onDelete: (node) => cache.removeNode(node.metadata.name),
+  };
+}
+
+export function podHandler({ cache, queue }: EventTargets): InformerHandler<Pod> {
+  const assigned = (pod: Readonly<Pod>, nodeName: string) => {
+    const info = podInfoOf(pod);
+    queue.remove(info.key);
+    cache.setPod(info, nodeName);
+    queue.move({ name: "AssignedPod/Add", pod: info });
+  };
+  return {
+    onAdd(pod) {
+      if (pod.spec.nodeName) assigned(pod, pod.spec.nodeName);
+      else if (isOurs(pod)) queue.add(pod);
+    },
+    onUpdate(pod, old) {
+      const { nodeName } = pod.spec;
+      if (!nodeName) {
+        if (isOurs(pod)) queue.update(pod, !sameNeeds(pod, old));
+      } else if (!old.spec.nodeName) {
+        assigned(pod, nodeName);
+      } else if (!sameNeeds(pod, old)) {
+        cache.setPod(podInfoOf(pod), nodeName);
+        queue.move({ name: "AssignedPod/Update", pod: podInfoOf(old) });
+      }
+    },
+    onDelete(pod) {
+      const key = objectKey(pod);
+      queue.remove(key);
+      // The last state seen may be older than its binding, so the cache is asked whatever it says.
+      cache.removePod(key);
+      if (pod.spec.nodeName) queue.move({ name: "AssignedPod/Delete", pod: podInfoOf(pod) });
+    },
+  };
+}
+
+function isOurs(pod: Readonly<Pod>): boolean {
+  return (pod.spec.schedulerName ?? SCHEDULER_NAME) === SCHEDULER_NAME;
+}
+
+/** Most updates are of the status, and change nothing that scheduling asks for. */
+function sameNeeds(pod: Readonly<Pod>, old: Readonly<Pod>): boolean {
+  const [a, b] = [pod.metadata, old.metadata];
+  return JSON.stringify([pod.spec, a.labels]) === JSON.stringify([old.spec, b.labels]);
+}
