@@ -28,7 +28,8 @@ export class FieldPath {
   toString(): string {
     let text = this.#segment;
     for (let at = this.#parent; at; at = at.#parent) text = at.#segment + text;
-    return text;
+    // The object as a whole, in upstream's notation.
+    return text || "[]";
   }
 }
 

@@ -1,0 +1,122 @@
+// Gives a kind the rules that most kinds share, so that its own file holds only what is particular to it.
+import type { FieldError } from "../errors.ts";
+import type { Column, KindDefinition, SubresourceDefinition, Verb, WriteRules } from "../kind.ts";
+import type { KubeObject } from "../object.ts";
+import type { ResourceRef } from "../resource-ref.ts";
+import { deepEqual } from "../validation/deep-equal.ts";
+import { isDns1123Subdomain } from "../validation/names.ts";
+import { ageColumn, nameColumn } from "./columns.ts";
+
+/** What a kind says of itself. Everything but `ref` has a default. */
+export interface KindSpec<T extends KubeObject>
+  extends Partial<Omit<KindDefinition<T>, keyof ResourceRef | "status" | "prepareForUpdate" | "validateUpdate">> {
+  readonly ref: ResourceRef<T>;
+  /** Whether spec and status are written apart; the generation then counts changes of the spec. */
+  readonly hasStatus?: boolean;
+  /** Whether a creator may say the status, as kubelets do of their Node. */
+  readonly createsStatus?: boolean;
+  /** Judges the whole object on update; `validate` has run already. */
+  validateUpdate?(next: T, previous: Readonly<T>): FieldError[];
+  /** Puts back what updates may not change, beyond status and generation. */
+  prepareForUpdate?(next: T, previous: Readonly<T>): void;
+  /** Judges a write of the status. */
+  validateStatusUpdate?(next: T, previous: Readonly<T>): FieldError[];
+  /** Puts back what status writes may not change, beyond the spec. */
+  prepareForStatusUpdate?(next: T, previous: Readonly<T>): void;
+}
+
+export function defineKind<T extends KubeObject>(spec: KindSpec<T>): KindDefinition<T> {
+  const { ref, hasStatus = false } = spec;
+  const hasGeneration = spec.hasGeneration ?? hasStatus;
+  return {
+    ...ref,
+    singular: spec.singular ?? ref.kind.toLowerCase(),
+    shortNames: spec.shortNames ?? [],
+    categories: spec.categories ?? [],
+    model: spec.model ?? ref.kind,
+    hasGeneration,
+    validateName: spec.validateName ?? isDns1123Subdomain,
+    applyDefaults: spec.applyDefaults ?? nothing,
+    prepareForCreate: createRule(spec, hasGeneration),
+    validate: spec.validate ?? noErrors,
+    ...updateRules(spec, hasStatus, hasGeneration),
+    ...(hasStatus ? { status: statusRules(spec) } : {}),
+    subresources: spec.subresources ?? [],
+    selectableFields: spec.selectableFields ?? {},
+    columns: spec.columns ?? defaultColumns,
+    ...optionalParts(spec),
+  };
+}
+
+/** Some fields of an object that its generic type does not show. */
+type Parts = KubeObject & { spec?: unknown; status?: unknown };
+
+const nothing = () => {};
+const noErrors = (): FieldError[] => [];
+const defaultColumns: readonly Column<KubeObject>[] = [nameColumn, ageColumn];
+
+function createRule<T extends KubeObject>(spec: KindSpec<T>, hasGeneration: boolean) {
+  return (object: T) => {
+    if (spec.hasStatus && !spec.createsStatus) (object as Parts).status = {};
+    if (hasGeneration) object.metadata.generation = 1;
+    spec.prepareForCreate?.(object);
+  };
+}
+
+function updateRules<T extends KubeObject>(spec: KindSpec<T>, hasStatus: boolean, hasGeneration: boolean) {
+  const rules: WriteRules<T> = {
+    prepareForUpdate(next, previous) {
+      if (hasStatus) copyPart(next, previous, "status");
+      spec.prepareForUpdate?.(next, previous);
+      if (hasGeneration) countGeneration(next, previous);
+    },
+    validateUpdate: (next, previous) => [
+      ...(spec.validate?.(next) ?? []),
+      ...(spec.validateUpdate?.(next, previous) ?? []),
+    ],
+  };
+  return rules;
+}
+
+function statusRules<T extends KubeObject>(spec: KindSpec<T>): WriteRules<T> {
+  return {
+    prepareForUpdate(next, previous) {
+      copyPart(next, previous, "spec");
+      spec.prepareForStatusUpdate?.(next, previous);
+    },
+    validateUpdate: spec.validateStatusUpdate ?? noErrors,
+  };
+}
+
+/** Sets `spec` or `status` to what it was. */
+export function copyPart<T extends KubeObject>(next: T, previous: Readonly<T>, part: "spec" | "status"): void {
+  const before = (previous as Parts)[part];
+  if (before === undefined) delete (next as Parts)[part];
+  else (next as Parts)[part] = before;
+}
+
+/** The generation grows with each change of the spec and with nothing else. */
+export function countGeneration<T extends KubeObject>(next: T, previous: Readonly<T>): void {
+  const generation = previous.metadata.generation ?? 0;
+  const changed = !deepEqual((next as Parts).spec, (previous as Parts).spec);
+  if (changed || generation > 0) next.metadata.generation = changed ? generation + 1 : generation;
+  else delete next.metadata.generation;
+}
+
+function optionalParts<T extends KubeObject>(spec: KindSpec<T>) {
+  return {
+    ...(spec.otherVersions ? { otherVersions: spec.otherVersions } : {}),
+    ...(spec.scale ? { scale: spec.scale } : {}),
+    ...(spec.deletionGrace ? { deletionGrace: spec.deletionGrace } : {}),
+    ...(spec.rowConditions ? { rowConditions: spec.rowConditions } : {}),
+    ...(spec.ttlSeconds ? { ttlSeconds: spec.ttlSeconds } : {}),
+    ...(spec.verbs ? { verbs: spec.verbs } : {}),
+  };
+}
+
+const PROXY_VERBS: readonly Verb[] = ["create", "delete", "get", "patch", "update"];
+
+/** The `proxy` subresource, which passes any method on. */
+export function proxySubresource(kind: string): SubresourceDefinition {
+  return { name: "proxy", kind, verbs: PROXY_VERBS };
+}

@@ -1,0 +1,164 @@
+// Deployment: replicated pods and how they are replaced by newer ones.
+import type { Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment } from "../../generated/types.ts";
+import type { FieldError } from "../errors.ts";
+import { deployments } from "../resource-ref.ts";
+import { deepEqual } from "../validation/deep-equal.ts";
+import { isPercent } from "../validation/names.ts";
+import {
+  type FieldPath,
+  forbiddenField,
+  IMMUTABLE,
+  invalidAll,
+  invalidValue,
+  notSupported,
+  required,
+  root,
+} from "../validation/path.ts";
+import { ageColumn, column, nameColumn, workloadColumns } from "./columns.ts";
+import { defineKind } from "./define-kind.ts";
+import { nonNegative, scaleOf } from "./numbers.ts";
+import {
+  defaultPodTemplate,
+  templateContainers,
+  validateReplicaTemplate,
+  validateWorkloadSelector,
+} from "./pod-template.ts";
+
+export const deploymentKind = defineKind<Deployment>({
+  ref: deployments,
+  shortNames: ["deploy"],
+  categories: ["all"],
+  hasStatus: true,
+  applyDefaults(deployment) {
+    deployment.spec ??= {} as DeploymentSpec;
+    deployment.status ??= {};
+    applySpecDefaults(deployment.spec);
+  },
+  validate: ({ spec }) => validateSpec(spec, root("spec")),
+  validateUpdate(next, previous) {
+    if (deepEqual(next.spec?.selector, previous.spec?.selector)) return [];
+    return [invalidValue(root("spec").child("selector"), next.spec?.selector, IMMUTABLE)];
+  },
+  prepareForStatusUpdate(next, previous) {
+    if (previous.metadata.labels) next.metadata.labels = previous.metadata.labels;
+    else delete next.metadata.labels;
+  },
+  validateStatusUpdate,
+  scale: scaleOf<Deployment>(),
+  columns: [
+    nameColumn,
+    column(
+      "Ready",
+      "Number of the pod with ready state",
+      (d) => `${d.status?.readyReplicas ?? 0}/${d.spec?.replicas ?? 0}`,
+    ),
+    column("Up-to-date", ["DeploymentStatus", "updatedReplicas"], (d) => d.status?.updatedReplicas ?? 0),
+    column("Available", ["DeploymentStatus", "availableReplicas"], (d) => d.status?.availableReplicas ?? 0),
+    ageColumn,
+    ...workloadColumns<Deployment>(
+      (d) => templateContainers(d.spec?.template),
+      (d) => d.spec?.selector,
+      ["DeploymentSpec", "selector"],
+    ),
+  ],
+});
+
+function applySpecDefaults(spec: DeploymentSpec): void {
+  spec.replicas ??= 1;
+  spec.revisionHistoryLimit ??= 10;
+  spec.progressDeadlineSeconds ??= 600;
+  spec.strategy ??= {};
+  spec.strategy.type ||= "RollingUpdate";
+  if (spec.strategy.type === "RollingUpdate") {
+    spec.strategy.rollingUpdate ??= {};
+    spec.strategy.rollingUpdate.maxUnavailable ??= "25%";
+    spec.strategy.rollingUpdate.maxSurge ??= "25%";
+  }
+  spec.template ??= {};
+  defaultPodTemplate(spec.template);
+}
+
+function validateSpec(spec: DeploymentSpec | undefined, path: FieldPath): FieldError[] {
+  if (!spec) return [required(path)];
+  const errors = [
+    ...nonNegative(spec, ["replicas"], path),
+    ...validateWorkloadSelector(spec.selector, path.child("selector")),
+    ...validateReplicaTemplate(spec.template, spec.selector, "ReplicaSet", path.child("template")),
+    ...validateStrategy(spec.strategy ?? {}, path.child("strategy")),
+    ...nonNegative(spec, ["minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"], path),
+  ];
+  const deadline = spec.progressDeadlineSeconds;
+  if (deadline !== undefined && deadline <= (spec.minReadySeconds ?? 0)) {
+    const detail = "must be greater than minReadySeconds";
+    errors.push(invalidValue(path.child("progressDeadlineSeconds"), deadline, detail));
+  }
+  return errors;
+}
+
+function validateStrategy(strategy: DeploymentStrategy, path: FieldPath): FieldError[] {
+  switch (strategy.type) {
+    case "Recreate": {
+      const detail = "may not be specified when strategy `type` is 'Recreate'";
+      return strategy.rollingUpdate ? [forbiddenField(path.child("rollingUpdate"), detail)] : [];
+    }
+    case "RollingUpdate":
+      return validateRollingUpdate(strategy.rollingUpdate ?? {}, path.child("rollingUpdate"));
+    default:
+      return [notSupported(path.child("type"), strategy.type ?? "", ["Recreate", "RollingUpdate"])];
+  }
+}
+
+function validateRollingUpdate(rolling: RollingUpdateDeployment, path: FieldPath): FieldError[] {
+  const unavailable = rolling.maxUnavailable ?? 0;
+  const surge = rolling.maxSurge ?? 0;
+  const errors = [
+    ...validateIntOrPercent(unavailable, path.child("maxUnavailable")),
+    ...validateIntOrPercent(surge, path.child("maxSurge")),
+  ];
+  if (numberOf(unavailable) === 0 && numberOf(surge) === 0) {
+    errors.push(invalidValue(path.child("maxUnavailable"), unavailable, "may not be 0 when `maxSurge` is 0"));
+  }
+  if (typeof unavailable === "string" && (numberOf(unavailable) ?? 0) > 100) {
+    errors.push(invalidValue(path.child("maxUnavailable"), unavailable, "must not be greater than 100%"));
+  }
+  return errors;
+}
+
+function validateIntOrPercent(value: number | string, path: FieldPath): FieldError[] {
+  if (typeof value === "string") return invalidAll(path, value, isPercent(value));
+  return nonNegative({ value }, ["value"], path, true);
+}
+
+/** The figure before the percent sign, or the number itself. */
+function numberOf(value: number | string): number | undefined {
+  if (typeof value === "number") return value;
+  return isPercent(value).length ? undefined : Number.parseInt(value, 10);
+}
+
+function validateStatusUpdate(next: Deployment, previous: Readonly<Deployment>): FieldError[] {
+  const path = root("status");
+  const status = next.status ?? {};
+  const errors = nonNegative(status, STATUS_COUNTS, path);
+  const { replicas = 0, updatedReplicas = 0, readyReplicas = 0, availableReplicas = 0 } = status;
+  const exceeds = (field: string, value: number, limit: number, of: string) => {
+    if (value > limit) errors.push(invalidValue(path.child(field), value, `cannot be greater than ${of}`));
+  };
+  exceeds("updatedReplicas", updatedReplicas, replicas, "status.replicas");
+  exceeds("readyReplicas", readyReplicas, replicas, "status.replicas");
+  exceeds("availableReplicas", availableReplicas, replicas, "status.replicas");
+  exceeds("availableReplicas", availableReplicas, readyReplicas, "readyReplicas");
+  if ((status.collisionCount ?? 0) < (previous.status?.collisionCount ?? 0)) {
+    errors.push(invalidValue(path.child("collisionCount"), status.collisionCount ?? null, "cannot be decremented"));
+  }
+  return errors;
+}
+
+const STATUS_COUNTS = [
+  "observedGeneration",
+  "replicas",
+  "updatedReplicas",
+  "readyReplicas",
+  "availableReplicas",
+  "unavailableReplicas",
+  "collisionCount",
+] as const;

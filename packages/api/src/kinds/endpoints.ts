@@ -1,0 +1,55 @@
+// Endpoints: the older form of EndpointSlice, one object per Service.
+import type { EndpointAddress, EndpointSubset, Endpoints } from "../../generated/types.ts";
+import type { FieldError } from "../errors.ts";
+import { endpoints } from "../resource-ref.ts";
+import { isDns1123Label, isDns1123Subdomain } from "../validation/names.ts";
+import { type FieldPath, invalidAll, required, root } from "../validation/path.ts";
+import { ageColumn, column, nameColumn } from "./columns.ts";
+import { defineKind } from "./define-kind.ts";
+import { formatUpToThree, validateNonSpecialIp, validatePortFields, validatePortName } from "./endpoint-rules.ts";
+
+export const endpointsKind = defineKind<Endpoints>({
+  ref: endpoints,
+  singular: "endpoints",
+  shortNames: ["ep"],
+  applyDefaults(object) {
+    for (const subset of object.subsets ?? []) for (const port of subset.ports ?? []) port.protocol ||= "TCP";
+  },
+  validate: (object) => (object.subsets ?? []).flatMap((subset, i) => validateSubset(subset, root("subsets").index(i))),
+  columns: [
+    nameColumn,
+    column("Endpoints", ["Endpoints", "subsets"], (o) => formatUpToThree((o.subsets ?? []).flatMap(targets), "<none>")),
+    ageColumn,
+  ],
+});
+
+function validateSubset(subset: EndpointSubset, path: FieldPath): FieldError[] {
+  const { addresses = [], notReadyAddresses = [], ports = [] } = subset;
+  const none = addresses.length + notReadyAddresses.length === 0;
+  return [
+    ...(none ? [required(path, "must specify `addresses` or `notReadyAddresses`")] : []),
+    ...addresses.flatMap((address, i) => validateAddress(address, path.child("addresses").index(i))),
+    ...notReadyAddresses.flatMap((address, i) => validateAddress(address, path.child("notReadyAddresses").index(i))),
+    ...ports.flatMap((port, i) => {
+      const at = path.child("ports").index(i);
+      return [...validatePortName(port, ports.length > 1, at), ...validatePortFields(port, true, at)];
+    }),
+  ];
+}
+
+function validateAddress(address: EndpointAddress, path: FieldPath): FieldError[] {
+  const errors = validateNonSpecialIp(address.ip ?? "", path.child("ip"));
+  const { hostname, nodeName } = address;
+  if (hostname) errors.push(...invalidAll(path.child("hostname"), hostname, isDns1123Label(hostname)));
+  if (nodeName) errors.push(...invalidAll(path.child("nodeName"), nodeName, isDns1123Subdomain(nodeName)));
+  return errors;
+}
+
+/** `address:port` for each pair, or addresses alone where a headless Service has no ports. */
+function targets(subset: EndpointSubset): string[] {
+  const addresses = (subset.addresses ?? []).map(({ ip }) => ip);
+  if (!subset.ports?.length) return addresses;
+  return subset.ports.flatMap(({ port }) =>
+    addresses.map((ip) => (ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`)),
+  );
+}

@@ -1,0 +1,150 @@
+// Node: a machine, as its kubelet reports it; the spec holds its pod ranges and taints.
+import type { Node, Taint } from "../../generated/types.ts";
+import type { FieldError } from "../errors.ts";
+import { parseCidr } from "../ip.ts";
+import type { Column } from "../kind.ts";
+import { compareQuantities } from "../quantity.ts";
+import { nodes } from "../resource-ref.ts";
+import { deepEqual } from "../validation/deep-equal.ts";
+import { isLabelValue } from "../validation/names.ts";
+import { validateLabelName } from "../validation/object-meta.ts";
+import {
+  duplicate,
+  type FieldPath,
+  forbiddenField,
+  invalidAll,
+  invalidValue,
+  NOT_NEGATIVE,
+  notSupported,
+  required,
+  root,
+} from "../validation/path.ts";
+import { ageColumn, column, nameColumn } from "./columns.ts";
+import { defineKind, proxySubresource } from "./define-kind.ts";
+
+const wide = { wide: true };
+
+const columns: readonly Column<Node>[] = [
+  nameColumn,
+  column("Status", "The status of the node", statusText),
+  column("Roles", "The roles of the node", rolesText),
+  ageColumn,
+  column("Version", ["NodeSystemInfo", "kubeletVersion"], (n) => n.status?.nodeInfo?.kubeletVersion ?? ""),
+  column("Internal-IP", ["NodeStatus", "addresses"], (n) => addressOf(n, "InternalIP"), wide),
+  column("External-IP", ["NodeStatus", "addresses"], (n) => addressOf(n, "ExternalIP"), wide),
+  column("OS-Image", ["NodeSystemInfo", "osImage"], (n) => n.status?.nodeInfo?.osImage || "<unknown>", wide),
+  column(
+    "Kernel-Version",
+    ["NodeSystemInfo", "kernelVersion"],
+    (n) => n.status?.nodeInfo?.kernelVersion || "<unknown>",
+    wide,
+  ),
+  column(
+    "Container-Runtime",
+    ["NodeSystemInfo", "containerRuntimeVersion"],
+    (n) => n.status?.nodeInfo?.containerRuntimeVersion || "<unknown>",
+    wide,
+  ),
+];
+
+export const nodeKind = defineKind<Node>({
+  ref: nodes,
+  shortNames: ["no"],
+  hasStatus: true,
+  createsStatus: true,
+  hasGeneration: false,
+  applyDefaults(node) {
+    node.spec ??= {};
+    node.status ??= {};
+    // Each of the two is the other's first element.
+    if (node.spec.podCIDR && !node.spec.podCIDRs?.length) node.spec.podCIDRs = [node.spec.podCIDR];
+    else if (node.spec.podCIDRs?.[0] && !node.spec.podCIDR) node.spec.podCIDR = node.spec.podCIDRs[0];
+  },
+  validate: (node) => [...validateTaints(node), ...validatePodCidrs(node), ...validateResources(node)],
+  validateUpdate: (next, previous) => setOnceErrors(next, previous),
+  validateStatusUpdate: validateResources,
+  subresources: [proxySubresource("NodeProxyOptions")],
+  selectableFields: { "spec.unschedulable": (n) => String(n.spec?.unschedulable ?? false) },
+  columns,
+});
+
+const TAINT_EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+
+function validateTaints(node: Node): FieldError[] {
+  const path = root("spec").child("taints");
+  const seen = new Set<string>();
+  return (node.spec?.taints ?? []).flatMap((taint, i) => {
+    const errors = validateTaint(taint, path.index(i));
+    const identity = `${taint.effect}\0${taint.key}`;
+    if (seen.has(identity)) errors.push(duplicate(path.index(i), taint));
+    seen.add(identity);
+    return errors;
+  });
+}
+
+function validateTaint(taint: Taint, path: FieldPath): FieldError[] {
+  const errors = validateLabelName(taint.key ?? "", path.child("key"));
+  errors.push(...invalidAll(path.child("value"), taint.value ?? "", isLabelValue(taint.value ?? "")));
+  if (!taint.effect) errors.push(required(path.child("effect")));
+  else if (!TAINT_EFFECTS.includes(taint.effect)) {
+    errors.push(notSupported(path.child("effect"), taint.effect, TAINT_EFFECTS));
+  }
+  return errors;
+}
+
+function validatePodCidrs(node: Node): FieldError[] {
+  const path = root("spec").child("podCIDRs");
+  const cidrs = node.spec?.podCIDRs ?? [];
+  const errors = cidrs.flatMap((cidr, i) =>
+    parseCidr(cidr)
+      ? []
+      : [invalidValue(path.index(i), cidr, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")],
+  );
+  if (errors.length || cidrs.length < 2) return errors;
+  const families = new Set(cidrs.map((cidr) => parseCidr(cidr)?.version));
+  if (cidrs.length === 2 && families.size === 2) return [];
+  return [invalidValue(path, cidrs, "may specify no more than one CIDR for each IP family")];
+}
+
+function validateResources(node: Node): FieldError[] {
+  return (["capacity", "allocatable"] as const).flatMap((list) =>
+    Object.entries(node.status?.[list] ?? {})
+      .filter(([, amount]) => compareQuantities(amount, "0") < 0)
+      .map(([name, amount]) => invalidValue(root("status").child(list).key(name), amount, NOT_NEGATIVE)),
+  );
+}
+
+function setOnceErrors(next: Node, previous: Readonly<Node>): FieldError[] {
+  const errors: FieldError[] = [];
+  const path = root("spec");
+  if (previous.spec?.podCIDRs?.length && !deepEqual(next.spec?.podCIDRs, previous.spec.podCIDRs)) {
+    errors.push(forbiddenField(path.child("podCIDRs"), 'node updates may not change podCIDR except from "" to valid'));
+  }
+  if (previous.spec?.providerID && next.spec?.providerID !== previous.spec.providerID) {
+    const detail = 'node updates may not change providerID except from "" to valid';
+    errors.push(forbiddenField(path.child("providerID"), detail));
+  }
+  return errors;
+}
+
+function statusText(node: Readonly<Node>): string {
+  const ready = node.status?.conditions?.find((condition) => condition.type === "Ready");
+  const words = [!ready ? "Unknown" : ready.status === "True" ? "Ready" : "NotReady"];
+  if (node.spec?.unschedulable) words.push("SchedulingDisabled");
+  return words.join(",");
+}
+
+const ROLE_PREFIX = "node-role.kubernetes.io/";
+
+function rolesText(node: Readonly<Node>): string {
+  const roles = new Set<string>();
+  for (const [key, value] of Object.entries(node.metadata.labels ?? {})) {
+    if (key.startsWith(ROLE_PREFIX) && key.length > ROLE_PREFIX.length) roles.add(key.slice(ROLE_PREFIX.length));
+    else if (key === "kubernetes.io/role" && value) roles.add(value);
+  }
+  return [...roles].sort().join(",") || "<none>";
+}
+
+function addressOf(node: Readonly<Node>, type: string): string {
+  return node.status?.addresses?.find((address) => address.type === type)?.address ?? "<none>";
+}

@@ -1,0 +1,74 @@
+// Pod: containers that share a node, an address and volumes.
+import type { Pod, PodStatus } from "../../../generated/types.ts";
+import type { SubresourceDefinition, Verb } from "../../kind.ts";
+import { pods } from "../../resource-ref.ts";
+import { computeQos } from "../../scheduling/qos.ts";
+import { root } from "../../validation/path.ts";
+import { defineKind, proxySubresource } from "../define-kind.ts";
+import { podColumns, podRowConditions } from "./columns.ts";
+import { defaultPod } from "./defaults.ts";
+import { prepareStatusUpdate, validateStatusUpdate } from "./status.ts";
+import { validatePodAnnotations } from "./validate-annotations.ts";
+import { validatePodSpec } from "./validate-spec.ts";
+import { validatePodUpdate } from "./validate-update.ts";
+
+const CONNECT: readonly Verb[] = ["create", "get"];
+
+const subresources: readonly SubresourceDefinition[] = [
+  { name: "attach", kind: "PodAttachOptions", verbs: CONNECT },
+  { name: "binding", kind: "Binding", verbs: ["create"] },
+  { name: "exec", kind: "PodExecOptions", verbs: CONNECT },
+  { name: "log", kind: "Pod", verbs: ["get"] },
+  { name: "portforward", kind: "PodPortForwardOptions", verbs: CONNECT },
+  proxySubresource("PodProxyOptions"),
+];
+
+export const podKind = defineKind<Pod>({
+  ref: pods,
+  shortNames: ["po"],
+  categories: ["all"],
+  hasStatus: true,
+  applyDefaults: defaultPod,
+  prepareForCreate(pod) {
+    pod.status = initialStatus(pod);
+  },
+  validate: (pod) => [
+    ...validatePodAnnotations(pod, root("metadata").child("annotations")),
+    ...validatePodSpec(pod.spec, root("spec"), pod.metadata),
+  ],
+  validateUpdate: validatePodUpdate,
+  prepareForStatusUpdate: prepareStatusUpdate,
+  validateStatusUpdate,
+  subresources,
+  deletionGrace,
+  selectableFields: {
+    "spec.nodeName": (pod) => pod.spec.nodeName ?? "",
+    "spec.restartPolicy": (pod) => pod.spec.restartPolicy ?? "",
+    "spec.schedulerName": (pod) => pod.spec.schedulerName ?? "",
+    "spec.serviceAccountName": (pod) => pod.spec.serviceAccountName ?? "",
+    "spec.hostNetwork": (pod) => String(pod.spec.hostNetwork ?? false),
+    "status.phase": (pod) => pod.status?.phase ?? "",
+    "status.podIP": (pod) => pod.status?.podIPs?.[0]?.ip ?? pod.status?.podIP ?? "",
+    "status.nominatedNodeName": (pod) => pod.status?.nominatedNodeName ?? "",
+  },
+  columns: podColumns,
+  rowConditions: podRowConditions,
+});
+
+function initialStatus(pod: Readonly<Pod>): PodStatus {
+  const status: PodStatus = { phase: "Pending", qosClass: computeQos(pod) };
+  if (!pod.spec.schedulingGates?.length) return status;
+  const message = "Scheduling is blocked due to non-empty scheduling gates";
+  return {
+    ...status,
+    conditions: [{ type: "PodScheduled", status: "False", reason: "SchedulingGated", message }],
+  };
+}
+
+/** Nobody has to wait for a pod that runs nowhere or no longer. A negative grace means "at once, but say so". */
+function deletionGrace(pod: Readonly<Pod>, requestedSeconds: number | undefined): number {
+  const phase = pod.status?.phase;
+  if (!pod.spec.nodeName || phase === "Failed" || phase === "Succeeded") return 0;
+  const seconds = requestedSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 0;
+  return seconds < 0 ? 1 : seconds;
+}

@@ -1,0 +1,156 @@
+// Requests and limits: known names, whole numbers where needed, and nothing requested beyond its limit.
+import type { CoreV1ResourceClaim, PodSpec, ResourceRequirements } from "../../../generated/types.ts";
+import type { FieldError } from "../../errors.ts";
+import { addQuantities, compareQuantities, quantityMilliValue } from "../../quantity.ts";
+import { isQualifiedName } from "../../validation/names.ts";
+import {
+  duplicate,
+  type FieldPath,
+  forbiddenField,
+  invalidAll,
+  invalidValue,
+  NOT_NEGATIVE,
+  notFoundValue,
+  notSupported,
+  required,
+} from "../../validation/path.ts";
+
+type Amounts = Readonly<Record<string, string>>;
+
+export function validateResources(
+  resources: ResourceRequirements,
+  path: FieldPath,
+  claims: ReadonlySet<string> = new Set(),
+): FieldError[] {
+  const limits = resources.limits ?? {};
+  const requests = resources.requests ?? {};
+  return [
+    ...validateAmounts(limits, path.child("limits")),
+    ...validateAmounts(requests, path.child("requests")),
+    ...Object.entries(requests).flatMap(([name, amount]) => validateAgainstLimit(name, amount, limits, path)),
+    ...validateHugepages({ ...limits, ...requests }, path),
+    ...validateClaims(resources.claims ?? [], claims, path.child("claims")),
+  ];
+}
+
+function validateAmounts(amounts: Amounts, path: FieldPath): FieldError[] {
+  return Object.entries(amounts).flatMap(([name, amount]) => {
+    const at = path.key(name);
+    return [...validateResourceName(name, at), ...validateAmount(name, amount, at)];
+  });
+}
+
+function validateAmount(name: string, amount: string, path: FieldPath): FieldError[] {
+  if (compareQuantities(amount, "0") < 0) return [invalidValue(path, amount, NOT_NEGATIVE)];
+  if (!isNative(name) && quantityMilliValue(amount) % 1000 !== 0) {
+    return [invalidValue(path, amount, "must be an integer")];
+  }
+  return [];
+}
+
+function validateAgainstLimit(name: string, amount: string, limits: Amounts, path: FieldPath): FieldError[] {
+  const limit = limits[name];
+  const shareable = isNative(name) && !isHugepages(name);
+  if (limit === undefined) {
+    const detail = "Limit must be set for non overcommitable resources";
+    return shareable ? [] : [required(path.child("limits"), detail)];
+  }
+  const order = compareQuantities(amount, limit);
+  if (!shareable && order !== 0) {
+    return [invalidValue(path.child("requests"), amount, `must be equal to ${name} limit of ${limit}`)];
+  }
+  if (order <= 0) return [];
+  return [invalidValue(path.child("requests"), amount, `must be less than or equal to ${name} limit of ${limit}`)];
+}
+
+function validateHugepages(amounts: Amounts, path: FieldPath): FieldError[] {
+  const wanted = Object.keys(amounts).some(isHugepages);
+  return wanted && !("cpu" in amounts) && !("memory" in amounts)
+    ? [forbiddenField(path, "HugePages require cpu or memory")]
+    : [];
+}
+
+function validateClaims(
+  claims: readonly CoreV1ResourceClaim[],
+  known: ReadonlySet<string>,
+  path: FieldPath,
+): FieldError[] {
+  const seen = new Set<string>();
+  return claims.flatMap(({ name, request }, i) => {
+    if (!name) return [required(path.index(i))];
+    const identity = request ? `${name}/${request}` : name;
+    const errors: FieldError[] = seen.has(identity) ? [duplicate(path.index(i), identity)] : [];
+    seen.add(identity);
+    if (!known.has(name)) errors.push(notFoundValue(path.index(i).child("name"), name));
+    return errors;
+  });
+}
+
+const CONTAINER_RESOURCES: ReadonlySet<string> = new Set(["cpu", "memory", "ephemeral-storage"]);
+/** Names without a domain that mean something somewhere, such as in quotas. */
+const STANDARD_RESOURCES: ReadonlySet<string> = new Set([
+  ...CONTAINER_RESOURCES,
+  ...[...CONTAINER_RESOURCES].flatMap((name) => [`requests.${name}`, `limits.${name}`]),
+  ...["pods", "services", "secrets", "configmaps", "resourcequotas", "replicationcontrollers"],
+  ...["persistentvolumeclaims", "storage", "requests.storage", "services.nodeports", "services.loadbalancers"],
+]);
+
+const isHugepages = (name: string) => name.startsWith("hugepages-");
+
+/** Kubernetes' own resources, as opposed to `vendor.example/thing`. */
+function isNative(name: string): boolean {
+  return !name.includes("/") || name.includes("kubernetes.io/");
+}
+
+export function validateResourceName(name: string, path: FieldPath): FieldError[] {
+  const errors = invalidAll(path, name, isQualifiedName(name));
+  if (errors.length) return errors;
+  if (!name.includes("/")) return validateStandardName(name, path);
+  if (isNative(name) || isExtended(name)) return [];
+  return [invalidValue(path, name, "doesn't follow extended resource name standard")];
+}
+
+function validateStandardName(name: string, path: FieldPath): FieldError[] {
+  if (CONTAINER_RESOURCES.has(name) || isHugepages(name)) return [];
+  const errors: FieldError[] = [];
+  if (!STANDARD_RESOURCES.has(name)) {
+    errors.push(invalidValue(path, name, "must be a standard resource type or fully qualified"));
+  }
+  return [...errors, invalidValue(path, name, "must be a standard resource for containers")];
+}
+
+/** Quotas count them under `requests.NAME`, which must be a name as well. */
+function isExtended(name: string): boolean {
+  return !name.startsWith("requests.") && isQualifiedName(`requests.${name}`).length === 0;
+}
+
+/** Resources of the pod as a whole cover what its containers ask for. */
+export function validatePodResources(spec: PodSpec, path: FieldPath): FieldError[] {
+  const resources = spec.resources;
+  if (!resources) return [];
+  const errors = validateResources(resources, path);
+  for (const list of ["limits", "requests"] as const) {
+    for (const name of Object.keys(resources[list] ?? {})) {
+      if (name === "cpu" || name === "memory" || isHugepages(name)) continue;
+      errors.push(notSupported(path.child(list).key(name), name, ["cpu", "hugepages-", "memory"]));
+    }
+  }
+  return [...errors, ...validateAggregate(spec, resources.requests ?? {}, path.child("requests"))];
+}
+
+function validateAggregate(spec: PodSpec, requests: Amounts, path: FieldPath): FieldError[] {
+  return Object.entries(requests).flatMap(([name, amount]) => {
+    const amounts = (spec.containers ?? []).map((c) => c.resources?.requests?.[name]).filter((a) => a !== undefined);
+    if (amounts.length === 0) return [];
+    const sum = amounts.reduce((total, next) => addQuantities(total, next));
+    if (compareQuantities(sum, amount) <= 0) return [];
+    return [
+      invalidValue(path.key(name), amount, `must be greater than or equal to aggregate container requests of ${sum}`),
+    ];
+  });
+}
+
+/** What a runtime class adds to a pod. */
+export function validateOverhead(overhead: Amounts | undefined, path: FieldPath): FieldError[] {
+  return overhead ? validateResources({ limits: { ...overhead } }, path) : [];
+}

@@ -1,0 +1,152 @@
+// Security contexts of pods and containers.
+import type {
+  AppArmorProfile,
+  PodSecurityContext,
+  PodSpec,
+  SeccompProfile,
+  SecurityContext,
+  Sysctl,
+} from "../../../generated/types.ts";
+import type { FieldError } from "../../errors.ts";
+import { isUserId } from "../../validation/names.ts";
+import { duplicate, type FieldPath, invalidAll, invalidValue, notSupported, required } from "../../validation/path.ts";
+import { validateLocalPath } from "./validate-paths.ts";
+
+export function validateSecurityContext(context: SecurityContext | undefined, path: FieldPath): FieldError[] {
+  if (!context) return [];
+  return [
+    ...validateIds(context, path),
+    ...validateSeccomp(context.seccompProfile, path.child("seccompProfile")),
+    ...validateAppArmor(context.appArmorProfile, path.child("appArmorProfile")),
+    ...validateProcMount(context.procMount, path.child("procMount")),
+    ...validateEscalation(context, path),
+  ];
+}
+
+const PROC_MOUNTS = ["Default", "Unmasked"];
+
+function validateProcMount(type: string | undefined, path: FieldPath): FieldError[] {
+  return type === undefined || PROC_MOUNTS.includes(type) ? [] : [notSupported(path, type, PROC_MOUNTS)];
+}
+
+function validateEscalation(context: SecurityContext, path: FieldPath): FieldError[] {
+  if (context.allowPrivilegeEscalation !== false) return [];
+  const errors: FieldError[] = [];
+  const cannot = "cannot set `allowPrivilegeEscalation` to false and";
+  if (context.privileged) errors.push(invalidValue(path, context, `${cannot} \`privileged\` to true`));
+  if (context.capabilities?.add?.includes("CAP_SYS_ADMIN")) {
+    errors.push(invalidValue(path, context, `${cannot} \`capabilities.Add\` CAP_SYS_ADMIN`));
+  }
+  return errors;
+}
+
+function validateIds(context: Pick<SecurityContext, "runAsUser" | "runAsGroup">, path: FieldPath): FieldError[] {
+  return (["runAsUser", "runAsGroup"] as const).flatMap((field) => {
+    const id = context[field];
+    return id === undefined ? [] : invalidAll(path.child(field), id, isUserId(id));
+  });
+}
+
+const SECCOMP_TYPES = ["Localhost", "RuntimeDefault", "Unconfined"];
+
+function validateSeccomp(profile: SeccompProfile | undefined, path: FieldPath): FieldError[] {
+  if (!profile) return [];
+  const file = profile.localhostProfile;
+  const at = path.child("localhostProfile");
+  if (profile.type === "Localhost") {
+    return file ? validateLocalPath(file, at) : [required(at, "must be set when seccomp type is Localhost")];
+  }
+  const errors: FieldError[] = [];
+  if (file !== undefined) errors.push(invalidValue(at, profile, "can only be set when seccomp type is Localhost"));
+  if (!profile.type) errors.push(required(path.child("type"), "type is required when seccompProfile is set"));
+  else if (!SECCOMP_TYPES.includes(profile.type)) {
+    errors.push(notSupported(path.child("type"), profile.type, SECCOMP_TYPES));
+  }
+  return errors;
+}
+
+function validateAppArmor(profile: AppArmorProfile | undefined, path: FieldPath): FieldError[] {
+  if (!profile) return [];
+  const name = profile.localhostProfile;
+  const at = path.child("localhostProfile");
+  if (profile.type === "Localhost") {
+    if (name === undefined) return [required(at, "must be set when AppArmor type is Localhost")];
+    if (name.trim() !== name) return [invalidValue(at, name, "must not be padded with whitespace")];
+    return name ? [] : [required(at, "must be set when AppArmor type is Localhost")];
+  }
+  const errors: FieldError[] = [];
+  if (name !== undefined) errors.push(invalidValue(at, name, "can only be set when AppArmor type is Localhost"));
+  if (!profile.type) errors.push(required(path.child("type"), "type is required when appArmorProfile is set"));
+  else if (!SECCOMP_TYPES.includes(profile.type)) {
+    errors.push(notSupported(path.child("type"), profile.type, SECCOMP_TYPES));
+  }
+  return errors;
+}
+
+export function validatePodSecurity(spec: PodSpec, specPath: FieldPath): FieldError[] {
+  const context = spec.securityContext;
+  const errors: FieldError[] = [];
+  if (spec.shareProcessNamespace && spec.hostPID) {
+    const detail = "ShareProcessNamespace and HostPID cannot both be enabled";
+    errors.push(invalidValue(specPath.child("shareProcessNamespace"), true, detail));
+  }
+  if (!context) return errors;
+  const path = specPath.child("securityContext");
+  return [
+    ...errors,
+    ...validateIds(context, path),
+    ...validateGroups(context, path),
+    ...validateSeccomp(context.seccompProfile, path.child("seccompProfile")),
+    ...validateAppArmor(context.appArmorProfile, path.child("appArmorProfile")),
+    ...validateSysctls(context.sysctls ?? [], spec, path.child("sysctls")),
+  ];
+}
+
+const CHOICES = {
+  fsGroupChangePolicy: ["Always", "OnRootMismatch"],
+  supplementalGroupsPolicy: ["Merge", "Strict"],
+  seLinuxChangePolicy: ["MountOption", "Recursive"],
+} as const;
+
+function validateGroups(context: PodSecurityContext, path: FieldPath): FieldError[] {
+  const errors: FieldError[] = [];
+  if (context.fsGroup !== undefined) {
+    errors.push(...invalidAll(path.child("fsGroup"), context.fsGroup, isUserId(context.fsGroup)));
+  }
+  for (const [i, id] of (context.supplementalGroups ?? []).entries()) {
+    errors.push(...invalidAll(path.child("supplementalGroups").index(i), id, isUserId(id)));
+  }
+  for (const field of Object.keys(CHOICES) as (keyof typeof CHOICES)[]) {
+    const value = context[field];
+    const valid: readonly string[] = CHOICES[field];
+    if (value !== undefined && !valid.includes(value)) errors.push(notSupported(path.child(field), value, valid));
+  }
+  return errors;
+}
+
+const SYSCTL = "[a-z0-9]([-_a-z0-9]*[a-z0-9])?([\\./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)*";
+const SYSCTL_RE = new RegExp(`^(?:${SYSCTL})$`);
+
+function validateSysctls(sysctls: readonly Sysctl[], spec: PodSpec, path: FieldPath): FieldError[] {
+  const seen = new Set<string>();
+  return sysctls.flatMap(({ name }, i) => {
+    const at = path.index(i).child("name");
+    if (!name) return [required(at)];
+    if (name.length > 253 || !SYSCTL_RE.test(name)) {
+      return [invalidValue(at, name, `must have at most 253 characters and match regex ^${SYSCTL}$`)];
+    }
+    if (seen.has(name)) return [duplicate(at, name)];
+    seen.add(name);
+    return validateHostSysctl(name, spec, at);
+  });
+}
+
+/** On the host's namespaces a sysctl would be the host's. */
+function validateHostSysctl(name: string, spec: PodSpec, path: FieldPath): FieldError[] {
+  const dotted = name.replaceAll("/", ".");
+  if (spec.hostNetwork && dotted.startsWith("net.")) {
+    return [invalidValue(path, name, "may not be specified when 'hostNetwork' is true")];
+  }
+  const ipc = ["kernel.shm", "kernel.msg", "fs.mqueue."].some((p) => dotted.startsWith(p)) || dotted === "kernel.sem";
+  return spec.hostIPC && ipc ? [invalidValue(path, name, "may not be specified when 'hostIPC' is true")] : [];
+}

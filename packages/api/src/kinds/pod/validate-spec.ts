@@ -1,0 +1,119 @@
+// Whether a pod's spec makes sense, in pods and in templates alike.
+import type { HostAlias, ObjectMeta, PodSpec } from "../../../generated/types.ts";
+import type { FieldError } from "../../errors.ts";
+import { isDns1123Label, isDns1123Subdomain, isInRange, isQualifiedName, isValidIp } from "../../validation/names.ts";
+import { validateLabels } from "../../validation/object-meta.ts";
+import { duplicate, type FieldPath, invalidAll, invalidValue, notSupported, required } from "../../validation/path.ts";
+import { validateAffinity } from "./validate-affinity.ts";
+import { validateContainers, validateEphemeralContainers, validateInitContainers } from "./validate-containers.ts";
+import { validateDns } from "./validate-dns.ts";
+import { validateHostPorts } from "./validate-ports.ts";
+import { validateOverhead, validatePodResources } from "./validate-resources.ts";
+import { validatePodSecurity } from "./validate-security.ts";
+import { validateTolerations } from "./validate-tolerations.ts";
+import { validateTopologySpread } from "./validate-topology-spread.ts";
+import { validateVolumes } from "./validate-volumes.ts";
+
+const RESTART_POLICIES = ["Always", "OnFailure", "Never"];
+const DNS_POLICIES = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
+const PREEMPTION_POLICIES = ["PreemptLowerPriority", "Never"];
+const OPERATING_SYSTEMS = ["linux", "windows"];
+
+/** `meta` is the pod's own, absent for templates. */
+export function validatePodSpec(spec: PodSpec, path: FieldPath, meta?: Readonly<ObjectMeta>): FieldError[] {
+  const volumes = validateVolumes(spec.volumes ?? [], path.child("volumes"), meta);
+  const context = {
+    volumes: volumes.byName,
+    graceSeconds: spec.terminationGracePeriodSeconds ?? 0,
+    claims: new Set((spec.resourceClaims ?? []).map((claim) => claim.name)),
+    ownPod: meta !== undefined,
+  };
+  return [
+    ...volumes.errors,
+    ...validateContainers(spec.containers ?? [], context, path.child("containers")),
+    ...validateInitContainers(spec, context, path.child("initContainers")),
+    ...validateEphemeralContainers(spec, context, path.child("ephemeralContainers")),
+    ...validateHostPorts(spec, path),
+    ...validatePodResources(spec, path.child("resources")),
+    ...oneOf(spec.restartPolicy, RESTART_POLICIES, path.child("restartPolicy")),
+    ...oneOf(spec.dnsPolicy, DNS_POLICIES, path.child("dnsPolicy")),
+    ...validateLabels(spec.nodeSelector, path.child("nodeSelector")),
+    ...validatePodSecurity(spec, path),
+    ...validateAffinity(spec.affinity, path.child("affinity")),
+    ...validateDns(spec, path.child("dnsConfig")),
+    ...validateGates(spec, path),
+    ...validateTopologySpread(spec.topologySpreadConstraints ?? [], path.child("topologySpreadConstraints")),
+    ...validateNames(spec, path),
+    ...validateTolerations(spec.tolerations ?? [], path.child("tolerations")),
+    ...validateHostAliases(spec.hostAliases ?? [], path.child("hostAliases")),
+    ...validateOverhead(spec.overhead, path.child("overhead")),
+    ...validateDeadline(spec, path),
+  ];
+}
+
+function oneOf(value: string | undefined, valid: readonly string[], path: FieldPath): FieldError[] {
+  if (!value) return [required(path)];
+  return valid.includes(value) ? [] : [notSupported(path, value, valid)];
+}
+
+function validateNames(spec: PodSpec, path: FieldPath): FieldError[] {
+  const errors: FieldError[] = [];
+  const check = (field: keyof PodSpec & string, rule: (text: string) => string[]) => {
+    const value = spec[field];
+    if (typeof value === "string" && value) errors.push(...invalidAll(path.child(field), value, rule(value)));
+  };
+  check("serviceAccountName", isDns1123Subdomain);
+  check("nodeName", isDns1123Subdomain);
+  check("hostname", isDns1123Label);
+  check("subdomain", isDns1123Label);
+  check("priorityClassName", isDns1123Subdomain);
+  check("runtimeClassName", isDns1123Subdomain);
+  if (spec.preemptionPolicy && !PREEMPTION_POLICIES.includes(spec.preemptionPolicy)) {
+    errors.push(notSupported(path.child("preemptionPolicy"), spec.preemptionPolicy, PREEMPTION_POLICIES));
+  }
+  if (spec.os && !OPERATING_SYSTEMS.includes(spec.os.name)) {
+    errors.push(
+      spec.os.name
+        ? notSupported(path.child("os", "name"), spec.os.name, OPERATING_SYSTEMS)
+        : required(path.child("os", "name"), "cannot be empty"),
+    );
+  }
+  return errors;
+}
+
+function validateDeadline(spec: PodSpec, path: FieldPath): FieldError[] {
+  const seconds = spec.activeDeadlineSeconds;
+  if (seconds === undefined) return [];
+  return invalidAll(path.child("activeDeadlineSeconds"), seconds, isInRange(seconds, 1, 2 ** 31 - 1));
+}
+
+function validateGates(spec: PodSpec, path: FieldPath): FieldError[] {
+  const readiness = (spec.readinessGates ?? []).flatMap(({ conditionType }, i) => {
+    const at = path.child("readinessGates").index(i).child("conditionType");
+    return invalidAll(at, conditionType ?? "", isQualifiedName(conditionType ?? ""));
+  });
+  const seen = new Set<string>();
+  const scheduling = (spec.schedulingGates ?? []).flatMap(({ name }, i) => {
+    const at = path.child("schedulingGates").index(i);
+    const errors = invalidAll(at.child("name"), name ?? "", isQualifiedName(name ?? ""));
+    if (seen.has(name)) errors.push(duplicate(at, name));
+    seen.add(name);
+    return errors;
+  });
+  if (spec.schedulingGates?.length && spec.nodeName) {
+    const detail = "cannot be set until all schedulingGates have been cleared";
+    scheduling.push({ type: "FieldValueForbidden", field: path.child("nodeName").toString(), detail });
+  }
+  return [...readiness, ...scheduling];
+}
+
+function validateHostAliases(aliases: readonly HostAlias[], path: FieldPath): FieldError[] {
+  return aliases.flatMap(({ ip, hostnames }, i) => {
+    const at = path.index(i);
+    const errors = isValidIp(ip ?? "").map((message) => invalidValue(at.child("ip"), ip ?? "", message));
+    for (const [j, name] of (hostnames ?? []).entries()) {
+      errors.push(...invalidAll(at.child("hostnames").index(j), name, isDns1123Subdomain(name)));
+    }
+    return errors;
+  });
+}

@@ -1,0 +1,113 @@
+// What may change in a pod once it exists: images, a shorter deadline, more tolerations, fewer scheduling gates.
+import type { Container, Pod, PodSpec, Toleration } from "../../../generated/types.ts";
+import type { FieldError } from "../../errors.ts";
+import { deepEqual } from "../../validation/deep-equal.ts";
+import { isInRange } from "../../validation/names.ts";
+import { type FieldPath, forbiddenField, invalidAll, invalidValue, root } from "../../validation/path.ts";
+import { validateMirrorUpdate } from "./validate-annotations.ts";
+
+export function validatePodUpdate(next: Pod, previous: Readonly<Pod>): FieldError[] {
+  const path = root("spec");
+  const counts = [
+    ...sameCount(next.spec.containers, previous.spec.containers, path.child("containers")),
+    ...sameCount(next.spec.initContainers, previous.spec.initContainers, path.child("initContainers")),
+  ];
+  const errors = [...validateMirrorUpdate(next, previous, root("metadata").child("annotations")), ...counts];
+  if (counts.length) return errors;
+  errors.push(...deadlineErrors(next.spec, previous.spec, path.child("activeDeadlineSeconds")));
+  errors.push(...tolerationErrors(next.spec, previous.spec, path.child("tolerations")));
+  errors.push(...gateErrors(next.spec, previous.spec, path.child("schedulingGates")));
+  const gated = Boolean(previous.spec.schedulingGates?.length);
+  if (gated) errors.push(...nodeSelectorErrors(next.spec, previous.spec, path.child("nodeSelector")));
+  return [...errors, ...otherChanges(next.spec, previous.spec, gated, path)];
+}
+
+function sameCount(
+  next: readonly Container[] | undefined,
+  previous: readonly Container[] | undefined,
+  path: FieldPath,
+) {
+  if ((next ?? []).length === (previous ?? []).length) return [];
+  return [forbiddenField(path, "pod updates may not add or remove containers")];
+}
+
+/** A deadline may be set, and shortened. */
+function deadlineErrors(next: PodSpec, previous: Readonly<PodSpec>, path: FieldPath): FieldError[] {
+  const after = next.activeDeadlineSeconds;
+  const before = previous.activeDeadlineSeconds;
+  if (after === undefined) {
+    const detail = "must not update from a positive integer to nil value";
+    return before === undefined ? [] : [invalidValue(path, null, detail)];
+  }
+  const errors = invalidAll(path, after, isInRange(after, 0, 2 ** 31 - 1));
+  if (errors.length || before === undefined || after <= before) return errors;
+  return [invalidValue(path, after, "must be less than or equal to previous value")];
+}
+
+function tolerationErrors(next: PodSpec, previous: Readonly<PodSpec>, path: FieldPath): FieldError[] {
+  const kept = (old: Toleration) => (next.tolerations ?? []).some((t) => deepEqual(untimed(t), untimed(old)));
+  if ((previous.tolerations ?? []).every(kept)) return [];
+  return [forbiddenField(path, "existing toleration can not be modified except its tolerationSeconds")];
+}
+
+function untimed({ tolerationSeconds: _, ...rest }: Toleration): Toleration {
+  return rest;
+}
+
+function gateErrors(next: PodSpec, previous: Readonly<PodSpec>, path: FieldPath): FieldError[] {
+  const known = new Set((previous.schedulingGates ?? []).map(({ name }) => name));
+  return (next.schedulingGates ?? []).flatMap(({ name }, i) =>
+    known.has(name)
+      ? []
+      : [forbiddenField(path.index(i), `only deletion is allowed, but found new scheduling gate '${name}'`)],
+  );
+}
+
+/** Before it is scheduled, a gated pod may be confined further. */
+function nodeSelectorErrors(next: PodSpec, previous: Readonly<PodSpec>, path: FieldPath): FieldError[] {
+  const after = next.nodeSelector ?? {};
+  const kept = Object.entries(previous.nodeSelector ?? {}).every(([key, value]) => after[key] === value);
+  return kept ? [] : [invalidValue(path, after, "only additions are allowed (no mutations or deletions)")];
+}
+
+const MUTABLE = [
+  "`spec.containers[*].image`",
+  "`spec.initContainers[*].image`",
+  "`spec.activeDeadlineSeconds`",
+  "`spec.tolerations` (only additions to existing tolerations)",
+  "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+].join(",");
+
+function otherChanges(next: PodSpec, previous: Readonly<PodSpec>, gated: boolean, path: FieldPath): FieldError[] {
+  const munged = withAllowedChangesUndone(next, previous, gated);
+  if (deepEqual(munged, previous)) return [];
+  const changed = [...new Set([...Object.keys(munged), ...Object.keys(previous)])].filter(
+    (field) => !deepEqual(munged[field as keyof PodSpec], previous[field as keyof PodSpec]),
+  );
+  const detail = changed.map((field) => describeChange(field as keyof PodSpec, munged, previous)).join("\n");
+  return [forbiddenField(path, `pod updates may not change fields other than ${MUTABLE}\n${detail}`)];
+}
+
+function withAllowedChangesUndone(next: PodSpec, previous: Readonly<PodSpec>, gated: boolean): PodSpec {
+  const { activeDeadlineSeconds, tolerations, schedulingGates, terminationGracePeriodSeconds } = previous;
+  const graceReset = next.terminationGracePeriodSeconds === 1 && (terminationGracePeriodSeconds ?? 0) < 0;
+  return {
+    ...next,
+    activeDeadlineSeconds,
+    tolerations,
+    schedulingGates,
+    containers: withImagesOf(next.containers, previous.containers),
+    initContainers: withImagesOf(next.initContainers ?? [], previous.initContainers ?? []),
+    ...(graceReset ? { terminationGracePeriodSeconds } : {}),
+    ...(gated ? { nodeSelector: previous.nodeSelector } : {}),
+  };
+}
+
+function withImagesOf(next: readonly Container[], previous: readonly Container[]): Container[] {
+  return next.map((container, i) => ({ ...container, image: previous[i]?.image }));
+}
+
+function describeChange(field: keyof PodSpec, next: PodSpec, previous: Readonly<PodSpec>): string {
+  const show = (value: unknown) => JSON.stringify(value) ?? "null";
+  return `- ${field}: ${show(previous[field])}\n+ ${field}: ${show(next[field])}`;
+}

@@ -1,0 +1,18 @@
+// ServiceAccount: an identity for pods; its tokens are made by the token subresource.
+import type { ServiceAccount } from "../../generated/types.ts";
+import { serviceAccounts } from "../resource-ref.ts";
+import { ageColumn, column, nameColumn } from "./columns.ts";
+import { defineKind } from "./define-kind.ts";
+
+export const serviceAccountKind = defineKind<ServiceAccount>({
+  ref: serviceAccounts,
+  shortNames: ["sa"],
+  subresources: [
+    { name: "token", group: "authentication.k8s.io", version: "v1", kind: "TokenRequest", verbs: ["create"] },
+  ],
+  columns: [
+    nameColumn,
+    column("Secrets", ["ServiceAccount", "secrets"], (account) => account.secrets?.length ?? 0),
+    ageColumn,
+  ],
+});

@@ -1,0 +1,40 @@
+// What `kubectl get services` shows.
+import type { Service, ServicePort } from "../../../generated/types.ts";
+import type { Column } from "../../kind.ts";
+import { formatLabels } from "../../labels.ts";
+import { ageColumn, column, nameColumn } from "../columns.ts";
+
+export const serviceColumns: readonly Column<Service>[] = [
+  nameColumn,
+  column("Type", ["ServiceSpec", "type"], ({ spec }) => spec?.type ?? ""),
+  column(
+    "Cluster-IP",
+    ["ServiceSpec", "clusterIP"],
+    ({ spec }) => spec?.clusterIPs?.[0] || spec?.clusterIP || "<none>",
+  ),
+  column("External-IP", ["ServiceSpec", "externalIPs"], externalIp),
+  column("Port(s)", ["ServiceSpec", "ports"], ({ spec }) => (spec?.ports ?? []).map(formatPort).join(",") || "<none>"),
+  ageColumn,
+  column("Selector", ["ServiceSpec", "selector"], ({ spec }) => formatLabels(spec?.selector) || "<none>", {
+    wide: true,
+  }),
+];
+
+function formatPort({ port, nodePort, protocol }: ServicePort): string {
+  return nodePort ? `${port}:${nodePort}/${protocol}` : `${port}/${protocol}`;
+}
+
+function externalIp({ spec, status }: Readonly<Service>): string {
+  const external = spec?.externalIPs ?? [];
+  switch (spec?.type) {
+    case "ExternalName":
+      return spec.externalName ?? "";
+    case "LoadBalancer": {
+      const ingress = (status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ip || hostname || "");
+      const all = [...new Set(ingress), ...external].filter(Boolean);
+      return all.join(",") || "<pending>";
+    }
+    default:
+      return external.join(",") || "<none>";
+  }
+}
