@@ -1,7 +1,7 @@
 // Decoding: pruning, canonical forms and the words of its errors.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Pod } from "../generated/types.ts";
+import type { Deployment, Pod, ReplicaSet, Secret } from "../generated/types.ts";
 import { decode, parseJson, parseJsonFast } from "./decode.ts";
 
 const lenient = { strict: false };
@@ -31,11 +31,11 @@ test("decode keeps what the type knows, prunes and names the rest", () => {
 });
 
 test("decode shares nothing with its input", () => {
-  const input = { metadata: { labels: { a: "b" } }, data: { any: [{}] } };
+  const input = { metadata: { labels: { a: "b" } }, data: { any: [{}] }, revision: 1 };
   const { object } = decode<typeof input>("ControllerRevision", input, lenient);
   object.metadata.labels.a = "c";
   object.data.any.push({});
-  assert.deepEqual(input, { metadata: { labels: { a: "b" } }, data: { any: [{}] } });
+  assert.deepEqual(input, { metadata: { labels: { a: "b" } }, data: { any: [{}] }, revision: 1 });
 });
 
 test("decode words type errors as upstream", () => {
@@ -90,10 +90,13 @@ test("decode brings quantities, times and bytes into their canonical form", () =
   assert.deepEqual(object.spec.containers[0]?.resources?.limits, { cpu: "1", memory: "1024" });
   assert.deepEqual(object.spec.overhead, { cpu: "500m" });
   assert.equal(object.metadata.creationTimestamp, "2024-02-28T23:00:00Z");
-  const lease = { spec: { renewTime: "2024-01-01T00:00:00.123Z" } };
-  assert.deepEqual(decode("Lease", lease, lenient).object, { spec: { renewTime: "2024-01-01T00:00:00.123000Z" } });
-  const secret = decode("Secret", { data: { a: "dGVz\ndA==" } }, lenient);
-  assert.deepEqual(secret.object, { data: { a: "dGVzdA==" } });
+  const lease = { metadata: {}, spec: { renewTime: "2024-01-01T00:00:00.123Z" } };
+  assert.deepEqual(decode("Lease", lease, lenient).object, {
+    metadata: {},
+    spec: { renewTime: "2024-01-01T00:00:00.123000Z" },
+  });
+  const secret = decode<Secret>("Secret", { data: { a: "dGVz\ndA==" } }, lenient);
+  assert.deepEqual(secret.object.data, { a: "dGVzdA==" });
 });
 
 test("decode refuses bad quantities, times and bytes in upstream's words", () => {
@@ -114,12 +117,24 @@ test("decode refuses bad quantities, times and bytes in upstream's words", () =>
 
 test("decode reads null in a list or map as Go's zero value", () => {
   const { object } = decode<Pod>("Pod", podWith({ containers: [null] }, { labels: { a: null } }), lenient);
-  assert.deepEqual(object, podWith({ containers: [{}] }, { labels: { a: "" } }));
+  assert.deepEqual(object, podWith({ containers: [{ name: "" }] }, { labels: { a: "" } }));
+});
+
+test("decode writes what upstream always writes: required zeros, metadata and spec", () => {
+  assert.deepEqual(decode("Pod", { kind: "Pod" }, lenient).object, {
+    kind: "Pod",
+    metadata: {},
+    spec: { containers: [] },
+  });
+  const { object } = decode<Deployment>("Deployment", {}, lenient);
+  assert.deepEqual(object.spec, { template: {} });
+  const set = decode<ReplicaSet>("ReplicaSet", { status: {} }, lenient);
+  assert.deepEqual(set.object.status, { replicas: 0 });
 });
 
 test("decode keeps __proto__ a key and bounds depth", () => {
   const { object } = decode<{ data: object }>("ConfigMap", JSON.parse('{"data":{"__proto__":"x"}}'), lenient);
-  assert.equal(JSON.stringify(object), '{"data":{"__proto__":"x"}}');
+  assert.equal(JSON.stringify(object.data), '{"__proto__":"x"}');
   assert.equal(Object.getPrototypeOf(object.data), Object.prototype);
   const nested = JSON.parse(`${'{"not":'.repeat(20_000)}{}${"}".repeat(20_000)}`);
   assert.equal(message("JSONSchemaProps", nested), "exceeded max depth");

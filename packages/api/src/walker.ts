@@ -9,6 +9,7 @@ import { modelOf } from "./models.ts";
 import { isPlainObject, setOwn } from "./plain-object.ts";
 import { canonicalQuantity, QUANTITY_REGEX_MESSAGE, QuantityError } from "./quantity.ts";
 import type { Schema } from "./schema.ts";
+import { zeroFieldsOf, zeroOf } from "./zero-values.ts";
 
 /** Far beyond any real object; recursion stays well inside the stack. */
 const MAX_DEPTH = 500;
@@ -37,6 +38,7 @@ function compileModel(model: string): Walk {
   // Compiled field by field on first use: types refer to each other in circles, and most fields are never set.
   const walks = new Map<string, Walk | undefined>(Object.keys(fields).map((field) => [field, undefined]));
   const self: Schema = { type: "object", ref: model };
+  const zeroFields = zeroFieldsOf(model);
   return (value, state) => {
     if (!isPlainObject(value)) throw mismatch(value, self, undefined, state.path);
     if (state.path.length > MAX_DEPTH) throw new DecodeError("exceeded max depth");
@@ -59,8 +61,13 @@ function compileModel(model: string): Walk {
       out[key] = walk(member, state);
       state.path.pop();
     }
+    for (const { field, schema } of zeroFields) if (out[field] === undefined) out[field] = fillZero(schema, state);
     return out;
   };
+}
+
+function fillZero(schema: Schema, state: DecodeState): unknown {
+  return schema.type === "object" ? walkerOf(schema.ref)({}, state) : zeroOf(schema);
 }
 
 function compile(schema: Schema, place: Place): Walk {
@@ -112,7 +119,7 @@ function compileArray(schema: Schema & { type: "array" }, place: Place): Walk {
     const out: unknown[] = new Array(value.length);
     for (let i = 0; i < value.length; i++) {
       state.path.push(i);
-      out[i] = value[i] === null ? zeroOf(schema.items) : walk(value[i], state);
+      out[i] = value[i] === null ? fillZero(schema.items, state) : walk(value[i], state);
       state.path.pop();
     }
     return out;
@@ -128,7 +135,7 @@ function compileMap(schema: Schema & { type: "map" }, place: Place): Walk {
     const out: Record<string, unknown> = {};
     for (const key of Object.keys(value)) {
       if (isNested) state.path.push({ key });
-      setOwn(out, key, value[key] === null ? zeroOf(schema.values) : walk(value[key], state));
+      setOwn(out, key, value[key] === null ? fillZero(schema.values, state) : walk(value[key], state));
       if (isNested) state.path.pop();
     }
     return out;
@@ -184,27 +191,6 @@ function compileInteger(schema: Schema & { type: "integer" }, place: Place): Wal
     // -0 would be written as 0 anyway, and compares oddly.
     return value === 0 ? 0 : value;
   };
-}
-
-/** What Go leaves in a list or map for a null. */
-function zeroOf(schema: Schema): unknown {
-  switch (schema.type) {
-    case "object":
-    case "map":
-      return {};
-    case "array":
-      return [];
-    case "string":
-      return "";
-    case "integer":
-    case "number":
-    case "int-or-string":
-      return 0;
-    case "boolean":
-      return false;
-    case "any":
-      return null;
-  }
 }
 
 /** Free-form values keep everything, null and key order included. */
