@@ -1,0 +1,194 @@
+// The cgroup file systems of this machine: v1, v2, or both beside each other.
+import { mkdir, readFile, readdir, rmdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import { CPU_PERIOD_US, sharesToWeight } from "./resources.ts";
+import type { CgroupLimits } from "./resources.ts";
+
+interface Hierarchy {
+  readonly mountPoint: string;
+  /** Version 1's controllers on this mount; empty for version 2 and named hierarchies. */
+  readonly controllers: readonly string[];
+  readonly isV2: boolean;
+}
+
+const V1_CONTROLLERS: ReadonlySet<string> = new Set([
+  "cpu",
+  "cpuacct",
+  "cpuset",
+  "memory",
+  "devices",
+  "freezer",
+  "net_cls",
+  "net_prio",
+  "blkio",
+  "perf_event",
+  "hugetlb",
+  "pids",
+  "rdma",
+  "misc",
+]);
+
+/** cgroups by their path from the root, such as `/kubepods/burstable/podX`; each call acts on every hierarchy. */
+export class CgroupFs {
+  private readonly hierarchies: readonly Hierarchy[];
+  private readonly clock: Pick<Clock, "sleep">;
+
+  private constructor(hierarchies: readonly Hierarchy[], clock: Pick<Clock, "sleep">) {
+    this.hierarchies = hierarchies;
+    this.clock = clock;
+  }
+
+  static async open(clock: Pick<Clock, "sleep">): Promise<CgroupFs> {
+    return new CgroupFs(parseCgroupMounts(await readFile("/proc/self/mountinfo", "utf8")), clock);
+  }
+
+  /** Only version 2, with no version-1 controllers beside it. */
+  get isUnified(): boolean {
+    return this.hierarchies.every((hierarchy) => hierarchy.isV2);
+  }
+
+  async create(path: string, limits: CgroupLimits): Promise<void> {
+    for (const hierarchy of this.hierarchies) {
+      if (hierarchy.isV2) await this.createV2(hierarchy, path);
+      else await this.createV1(hierarchy, path);
+    }
+    await this.apply(path, limits);
+  }
+
+  async apply(path: string, limits: CgroupLimits): Promise<void> {
+    for (const hierarchy of this.hierarchies) {
+      const settings = hierarchy.isV2 ? (this.isUnified ? settingsV2(limits) : []) : settingsV1(hierarchy, limits);
+      for (const [file, value] of settings) await writeFile(join(hierarchy.mountPoint, path, file), value);
+    }
+  }
+
+  /** Kills what still runs below `path` and removes it with all below. A path that is gone is fine. */
+  async remove(path: string): Promise<void> {
+    for (const pid of await this.processes(path)) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // It ended by itself.
+      }
+    }
+    await Promise.all(this.hierarchies.map((hierarchy) => this.removeTree(join(hierarchy.mountPoint, path))));
+  }
+
+  /** Names of the child cgroups in any hierarchy. */
+  async children(path: string): Promise<Set<string>> {
+    const names = new Set<string>();
+    for (const { mountPoint } of this.hierarchies) {
+      const entries = await readdir(join(mountPoint, path), { withFileTypes: true }).catch(() => []);
+      for (const entry of entries) if (entry.isDirectory()) names.add(entry.name);
+    }
+    return names;
+  }
+
+  /** One file of a cgroup; undefined where the machine has no such controller or cgroup. */
+  async read(controller: string, path: string, file: string): Promise<string | undefined> {
+    const hierarchy = this.hierarchies.find((h) => (this.isUnified ? h.isV2 : h.controllers.includes(controller)));
+    if (!hierarchy) return undefined;
+    return readFile(join(hierarchy.mountPoint, path, file), "utf8").catch(() => undefined);
+  }
+
+  private async createV1({ mountPoint, controllers }: Hierarchy, path: string): Promise<void> {
+    await mkdir(join(mountPoint, path), { recursive: true });
+    if (!controllers.includes("cpuset")) return;
+    // A version-1 cpuset starts empty, and no process can enter one without processors and memory.
+    for (const step of ancestors(path)) {
+      for (const file of ["cpuset.cpus", "cpuset.mems"]) await copyDown(join(mountPoint, step), file);
+    }
+  }
+
+  private async createV2({ mountPoint }: Hierarchy, path: string): Promise<void> {
+    await mkdir(join(mountPoint, path), { recursive: true });
+    if (!this.isUnified) return;
+    for (const parent of ["/", ...ancestors(path).slice(0, -1)]) {
+      const available = (await readFile(join(mountPoint, parent, "cgroup.controllers"), "utf8")).trim().split(" ");
+      for (const name of available.filter(Boolean)) {
+        // One at a time: a controller that cannot be delegated must not keep the others away.
+        await writeFile(join(mountPoint, parent, "cgroup.subtree_control"), `+${name}`).catch(() => {});
+      }
+    }
+  }
+
+  private async processes(path: string): Promise<Set<number>> {
+    const pids = new Set<number>();
+    const visit = async (dir: string): Promise<void> => {
+      const text = await readFile(join(dir, "cgroup.procs"), "utf8").catch(() => "");
+      for (const line of text.split("\n")) if (line) pids.add(Number(line));
+      const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
+      for (const entry of entries) if (entry.isDirectory()) await visit(join(dir, entry.name));
+    };
+    for (const { mountPoint } of this.hierarchies) await visit(join(mountPoint, path));
+    return pids;
+  }
+
+  private async removeTree(dir: string): Promise<void> {
+    const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
+    for (const entry of entries) if (entry.isDirectory()) await this.removeTree(join(dir, entry.name));
+    for (let attempt = 0; attempt < 20; attempt++) {
+      const code = await rmdir(dir).then(
+        () => "",
+        (error: NodeJS.ErrnoException) => error.code,
+      );
+      if (code !== "EBUSY") return;
+      // A killed process leaves its cgroup a moment later.
+      await this.clock.sleep(10);
+    }
+  }
+}
+
+function ancestors(path: string): string[] {
+  const parts = path.split("/").filter(Boolean);
+  return parts.map((_, index) => `/${parts.slice(0, index + 1).join("/")}`);
+}
+
+async function copyDown(dir: string, file: string): Promise<void> {
+  const own = await readFile(join(dir, file), "utf8");
+  if (own.trim() === "") await writeFile(join(dir, file), await readFile(join(dirname(dir), file), "utf8"));
+}
+
+function settingsV1({ controllers }: Hierarchy, limits: CgroupLimits): [string, string][] {
+  const settings: [string, string][] = [];
+  if (controllers.includes("cpu")) {
+    if (limits.cpuShares) settings.push(["cpu.shares", String(limits.cpuShares)]);
+    if (limits.cpuQuotaUs) {
+      settings.push(["cpu.cfs_period_us", String(CPU_PERIOD_US)], ["cpu.cfs_quota_us", String(limits.cpuQuotaUs)]);
+    }
+  }
+  if (controllers.includes("memory") && limits.memoryBytes) {
+    settings.push(["memory.limit_in_bytes", String(limits.memoryBytes)]);
+  }
+  if (controllers.includes("pids") && limits.pids) settings.push(["pids.max", String(limits.pids)]);
+  return settings;
+}
+
+function settingsV2(limits: CgroupLimits): [string, string][] {
+  const settings: [string, string][] = [];
+  if (limits.cpuShares) settings.push(["cpu.weight", String(sharesToWeight(limits.cpuShares))]);
+  if (limits.cpuQuotaUs) settings.push(["cpu.max", `${limits.cpuQuotaUs} ${CPU_PERIOD_US}`]);
+  if (limits.memoryBytes) settings.push(["memory.max", String(limits.memoryBytes)]);
+  if (limits.pids) settings.push(["pids.max", String(limits.pids)]);
+  return settings;
+}
+
+/** The cgroup mounts in /proc/self/mountinfo; a controller mounted twice counts once. */
+export function parseCgroupMounts(table: string): Hierarchy[] {
+  const found = new Map<string, Hierarchy>();
+  for (const line of table.split("\n").filter(Boolean)) {
+    const [before = "", after = ""] = line.split(" - ");
+    const mountPoint = before.split(" ")[4] ?? "";
+    const [type, , options = ""] = after.split(" ");
+    if (type === "cgroup2") {
+      if (!found.has("v2")) found.set("v2", { mountPoint, controllers: [], isV2: true });
+    } else if (type === "cgroup") {
+      const words = options.split(",").filter((word) => V1_CONTROLLERS.has(word) || word.startsWith("name="));
+      const key = words.join(",");
+      const controllers = words.filter((word) => V1_CONTROLLERS.has(word));
+      if (!found.has(key)) found.set(key, { mountPoint, controllers, isV2: false });
+    }
+  }
+  return [...found.values()];
+}

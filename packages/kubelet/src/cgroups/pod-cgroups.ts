@@ -1,0 +1,78 @@
+// The tree of cgroups that the kubelet keeps: kubepods, one level per quality of service, one cgroup per pod.
+import { join } from "node:path/posix";
+import type { Pod } from "@skiff/api/types.ts";
+import { podQos } from "@skiff/api/scheduling/qos.ts";
+import { podRequests } from "@skiff/api/scheduling/resources.ts";
+import type { CgroupFs } from "./cgroup-fs.ts";
+import { milliCpuToShares, podCgroupLimits } from "./resources.ts";
+
+export interface PodCgroupsOptions {
+  /** Under which `kubepods` lies; "/" for the machine's root. */
+  readonly root: string;
+  readonly milliCpuCapacity: number;
+  /** Processes per pod; 0 or less for no limit. */
+  readonly podPidsLimit: number;
+}
+
+const LEVELS = ["", "burstable", "besteffort"] as const;
+
+export class PodCgroups {
+  private readonly fs: Pick<CgroupFs, "create" | "apply" | "remove" | "children">;
+  private readonly options: PodCgroupsOptions;
+  private burstableShares = 0;
+
+  constructor(options: PodCgroupsOptions, fs: PodCgroups["fs"]) {
+    this.options = options;
+    this.fs = fs;
+  }
+
+  /** The cgroup of the pod, as the runtime takes it for its parent. */
+  path(pod: Pod): string {
+    const qos = podQos(pod);
+    const level = qos === "Guaranteed" ? "" : qos.toLowerCase();
+    return join(this.kubepods, level, `pod${pod.metadata.uid}`);
+  }
+
+  get kubepods(): string {
+    return join("/", this.options.root, "kubepods");
+  }
+
+  async setUp(): Promise<void> {
+    await this.fs.create(this.kubepods, { cpuShares: milliCpuToShares(this.options.milliCpuCapacity) });
+    await this.fs.create(join(this.kubepods, "burstable"), { cpuShares: 2 });
+    await this.fs.create(join(this.kubepods, "besteffort"), { cpuShares: 2 });
+  }
+
+  async create(pod: Pod): Promise<string> {
+    const path = this.path(pod);
+    await this.fs.create(path, podCgroupLimits(pod, this.options.podPidsLimit));
+    return path;
+  }
+
+  /** Gives the burstable level the sum of what its pods ask for. */
+  async rebalance(pods: readonly Pod[]): Promise<void> {
+    const burstable = pods.filter((pod) => podQos(pod) === "Burstable");
+    const shares = milliCpuToShares(burstable.reduce((sum, pod) => sum + (podRequests(pod).cpu ?? 0), 0));
+    if (shares === this.burstableShares) return;
+    await this.fs.apply(join(this.kubepods, "burstable"), { cpuShares: shares });
+    this.burstableShares = shares;
+  }
+
+  async remove(uid: string): Promise<void> {
+    for (const level of LEVELS) {
+      const parent = join(this.kubepods, level);
+      if ((await this.fs.children(parent)).has(`pod${uid}`)) await this.fs.remove(join(parent, `pod${uid}`));
+    }
+  }
+
+  /** UIDs of the pods that have a cgroup. */
+  async list(): Promise<Set<string>> {
+    const uids = new Set<string>();
+    for (const level of LEVELS) {
+      for (const name of await this.fs.children(join(this.kubepods, level))) {
+        if (name.startsWith("pod")) uids.add(name.slice("pod".length));
+      }
+    }
+    return uids;
+  }
+}

@@ -1,0 +1,80 @@
+// Requests and limits as the kernel takes them: CPU shares, quota, memory bytes, OOM score. Pure.
+import type { Container, Pod } from "@skiff/api/types.ts";
+import { quantityMilliValue, quantityValue } from "@skiff/api/quantity.ts";
+import { podQos } from "@skiff/api/scheduling/qos.ts";
+import { podLimits, podRequests } from "@skiff/api/scheduling/resources.ts";
+import type { LinuxContainerResources } from "../cri/types.ts";
+
+const MIN_SHARES = 2;
+const MAX_SHARES = 262_144;
+export const CPU_PERIOD_US = 100_000;
+const MIN_QUOTA_US = 1000;
+
+export function milliCpuToShares(milli: number): number {
+  if (milli === 0) return MIN_SHARES;
+  return Math.min(MAX_SHARES, Math.max(MIN_SHARES, Math.floor((milli * 1024) / 1000)));
+}
+
+/** Microseconds of CPU per period; 0 for no limit. */
+export function milliCpuToQuota(milli: number): number {
+  return milli === 0 ? 0 : Math.max(MIN_QUOTA_US, Math.floor((milli * CPU_PERIOD_US) / 1000));
+}
+
+/** cgroup v2's weight of the same meaning as v1's shares. */
+export function sharesToWeight(shares: number): number {
+  return Math.floor(1 + ((shares - MIN_SHARES) * 9999) / (MAX_SHARES - MIN_SHARES));
+}
+
+export function containerResources(pod: Pod, container: Container, memoryCapacity: number): LinuxContainerResources {
+  const { requests = {}, limits = {} } = container.resources ?? {};
+  // Without a request the limit stands in for it.
+  const cpuRequest = requests.cpu ?? limits.cpu;
+  const quota = limits.cpu ? milliCpuToQuota(quantityMilliValue(limits.cpu)) : 0;
+  return {
+    cpuShares: milliCpuToShares(cpuRequest ? quantityMilliValue(cpuRequest) : 0),
+    ...(quota > 0 ? { cpuQuota: quota, cpuPeriod: CPU_PERIOD_US } : {}),
+    ...(limits.memory ? { memoryLimitInBytes: quantityValue(limits.memory) } : {}),
+    oomScoreAdj: oomScoreAdjust(pod, container, memoryCapacity),
+  };
+}
+
+const GUARANTEED_OOM_SCORE = -997;
+const BEST_EFFORT_OOM_SCORE = 1000;
+
+/** Who dies first when the node runs out of memory: those that asked for least of it. */
+export function oomScoreAdjust(pod: Pod, container: Container, memoryCapacity: number): number {
+  const priority = pod.spec?.priority ?? 0;
+  // Node-critical pods are protected like guaranteed ones.
+  if (priority >= 2_000_000_000) return GUARANTEED_OOM_SCORE;
+  const qos = podQos(pod);
+  if (qos === "Guaranteed") return GUARANTEED_OOM_SCORE;
+  if (qos === "BestEffort") return BEST_EFFORT_OOM_SCORE;
+  const request = container.resources?.requests?.memory;
+  const bytes = request ? quantityValue(request) : 0;
+  const score = 1000 - Math.floor((1000 * bytes) / memoryCapacity);
+  if (score < 1000 + GUARANTEED_OOM_SCORE) return 1000 + GUARANTEED_OOM_SCORE;
+  return score === BEST_EFFORT_OOM_SCORE ? BEST_EFFORT_OOM_SCORE - 1 : score;
+}
+
+/** What a cgroup of the kubelet's own is set to; absent means no limit. */
+export interface CgroupLimits {
+  readonly cpuShares?: number;
+  readonly cpuQuotaUs?: number;
+  readonly memoryBytes?: number;
+  readonly pids?: number;
+}
+
+/** The pod's cgroup: requests as shares, limits only where every container has one. */
+export function podCgroupLimits(pod: Pod, podPidsLimit: number): CgroupLimits {
+  const requests = podRequests(pod);
+  const limits = podLimits(pod);
+  const containers = [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])];
+  const everyOneLimits = (name: string) => containers.every((container) => container.resources?.limits?.[name]);
+  const qos = podQos(pod);
+  return {
+    cpuShares: qos === "BestEffort" ? MIN_SHARES : milliCpuToShares(requests.cpu ?? limits.cpu ?? 0),
+    ...(everyOneLimits("cpu") && limits.cpu ? { cpuQuotaUs: milliCpuToQuota(limits.cpu) } : {}),
+    ...(everyOneLimits("memory") && limits.memory ? { memoryBytes: limits.memory } : {}),
+    ...(podPidsLimit > 0 ? { pids: podPidsLimit } : {}),
+  };
+}

@@ -1,0 +1,270 @@
+// The container runtime over its gRPC socket: one promise per call, each with a deadline.
+import { Client, credentials, makeGenericClientConstructor, status as grpcStatus } from "@grpc/grpc-js";
+import type { ClientReadableStream, MethodDefinition, ServiceError } from "@grpc/grpc-js";
+import { fromJSON } from "@grpc/proto-loader";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import descriptor from "./runtime-v1.json" with { type: "json" };
+import type {
+  AuthConfig,
+  Container,
+  ContainerConfig,
+  ContainerEvent,
+  ContainerStats,
+  ContainerStatus,
+  FilesystemUsage,
+  Image,
+  Labels,
+  LinuxContainerResources,
+  PodSandbox,
+  PodSandboxConfig,
+  PodSandboxStatus,
+  RuntimeStatus,
+} from "./types.ts";
+
+/** Upstream's --runtime-request-timeout. Calls that wait for a container take longer by that wait. */
+const CALL_TIMEOUT_MS = 120_000;
+/** Upstream's limit for a pull without progress is unknown to the CRI, so the whole pull is bounded. */
+const PULL_TIMEOUT_MS = 30 * 60_000;
+
+export interface ExecResult {
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+  readonly exitCode: number;
+}
+
+/** A typed view of the runtime service and the image service of one endpoint (`unix:///path`). */
+export class CriClient implements Disposable {
+  private readonly client: Client;
+  private readonly methods: Record<string, MethodDefinition<object, object>>;
+
+  private readonly clock: Pick<Clock, "now">;
+
+  constructor(endpoint: string, deps: { clock: Pick<Clock, "now"> }) {
+    this.clock = deps.clock;
+    this.methods = loadServices();
+    const Generic = makeGenericClientConstructor({}, "cri");
+    this.client = new Generic(endpoint, credentials.createInsecure(), {
+      "grpc.max_receive_message_length": -1,
+      "grpc.max_send_message_length": -1,
+      // A restarted containerd must be found again at once, not after gRPC's two minutes of back-off.
+      "grpc.initial_reconnect_backoff_ms": 100,
+      "grpc.max_reconnect_backoff_ms": 1000,
+      "grpc.use_local_subchannel_pool": 1,
+    });
+  }
+
+  version(): Promise<{ runtimeName: string; runtimeVersion: string; runtimeApiVersion: string }> {
+    return this.call("Version", { version: "v1" });
+  }
+
+  status(): Promise<RuntimeStatus> {
+    return this.call("Status", { verbose: false }, 10_000);
+  }
+
+  async updatePodCidr(podCidr: string): Promise<void> {
+    await this.call("UpdateRuntimeConfig", { runtimeConfig: { networkConfig: { podCidr } } });
+  }
+
+  async runPodSandbox(config: PodSandboxConfig, runtimeHandler: string): Promise<string> {
+    const request = { config, runtimeHandler };
+    return (await this.call<{ podSandboxId: string }>("RunPodSandbox", request, 2 * CALL_TIMEOUT_MS)).podSandboxId;
+  }
+
+  async stopPodSandbox(podSandboxId: string): Promise<void> {
+    await this.call("StopPodSandbox", { podSandboxId });
+  }
+
+  async removePodSandbox(podSandboxId: string): Promise<void> {
+    await this.call("RemovePodSandbox", { podSandboxId });
+  }
+
+  async podSandboxStatus(podSandboxId: string): Promise<PodSandboxStatus> {
+    const answer = await this.call<{ status: PodSandboxStatus }>("PodSandboxStatus", { podSandboxId });
+    return answer.status;
+  }
+
+  async listPodSandboxes(labelSelector: Labels = {}): Promise<PodSandbox[]> {
+    return (await this.call<{ items: PodSandbox[] }>("ListPodSandbox", { filter: { labelSelector } })).items;
+  }
+
+  async createContainer(
+    podSandboxId: string,
+    config: ContainerConfig,
+    sandboxConfig: PodSandboxConfig,
+  ): Promise<string> {
+    const request = { podSandboxId, config, sandboxConfig };
+    return (await this.call<{ containerId: string }>("CreateContainer", request)).containerId;
+  }
+
+  async startContainer(containerId: string): Promise<void> {
+    await this.call("StartContainer", { containerId });
+  }
+
+  /** Resolves once the container has stopped: after its stop signal, or after `timeoutSeconds` and a kill. */
+  async stopContainer(containerId: string, timeoutSeconds: number): Promise<void> {
+    const deadlineMs = CALL_TIMEOUT_MS + timeoutSeconds * 1000;
+    await this.call("StopContainer", { containerId, timeout: timeoutSeconds }, deadlineMs);
+  }
+
+  async removeContainer(containerId: string): Promise<void> {
+    await this.call("RemoveContainer", { containerId });
+  }
+
+  async listContainers(labelSelector: Labels = {}): Promise<Container[]> {
+    return (await this.call<{ containers: Container[] }>("ListContainers", { filter: { labelSelector } })).containers;
+  }
+
+  async containerStatus(containerId: string): Promise<ContainerStatus> {
+    return (await this.call<{ status: ContainerStatus }>("ContainerStatus", { containerId })).status;
+  }
+
+  async updateContainerResources(containerId: string, linux: LinuxContainerResources): Promise<void> {
+    await this.call("UpdateContainerResources", { containerId, linux });
+  }
+
+  async reopenContainerLog(containerId: string): Promise<void> {
+    await this.call("ReopenContainerLog", { containerId });
+  }
+
+  /** Runs a command to its end; `timeoutSeconds` 0 waits for ever. A timeout rejects with DEADLINE_EXCEEDED. */
+  execSync(containerId: string, cmd: readonly string[], timeoutSeconds: number): Promise<ExecResult> {
+    // The runtime kills the command at its own timeout; the call's deadline only covers a runtime that hangs.
+    const deadlineMs = timeoutSeconds > 0 ? timeoutSeconds * 1000 + 5000 : 24 * 3_600_000;
+    return this.call("ExecSync", { containerId, cmd, timeout: timeoutSeconds }, deadlineMs);
+  }
+
+  async exec(request: ExecOptions & { containerId: string; cmd: readonly string[] }): Promise<string> {
+    return (await this.call<{ url: string }>("Exec", request)).url;
+  }
+
+  async attach(request: ExecOptions & { containerId: string }): Promise<string> {
+    return (await this.call<{ url: string }>("Attach", request)).url;
+  }
+
+  async portForward(podSandboxId: string, port: readonly number[]): Promise<string> {
+    return (await this.call<{ url: string }>("PortForward", { podSandboxId, port })).url;
+  }
+
+  async listContainerStats(labelSelector: Labels = {}): Promise<ContainerStats[]> {
+    return (await this.call<{ stats: ContainerStats[] }>("ListContainerStats", { filter: { labelSelector } })).stats;
+  }
+
+  async listImages(): Promise<Image[]> {
+    return (await this.call<{ images: Image[] }>("ListImages", {})).images;
+  }
+
+  /** The image by name, digest or id; undefined when the runtime has none. */
+  async imageStatus(image: string): Promise<Image | undefined> {
+    return (await this.call<{ image: Image | null }>("ImageStatus", { image: { image } })).image ?? undefined;
+  }
+
+  async pullImage(image: string, auth: AuthConfig | undefined, sandboxConfig?: PodSandboxConfig): Promise<string> {
+    const request = { image: { image }, ...(auth ? { auth } : {}), ...(sandboxConfig ? { sandboxConfig } : {}) };
+    return (await this.call<{ imageRef: string }>("PullImage", request, PULL_TIMEOUT_MS)).imageRef;
+  }
+
+  async imageFsInfo(): Promise<FilesystemUsage[]> {
+    return (await this.call<{ imageFilesystems: FilesystemUsage[] }>("ImageFsInfo", {})).imageFilesystems;
+  }
+
+  /** Events until `signal` aborts; the iteration throws UNIMPLEMENTED where the runtime has none. */
+  async *containerEvents(signal: AbortSignal): AsyncIterable<ContainerEvent> {
+    const method = this.method("GetContainerEvents");
+    const stream: ClientReadableStream<object> = this.client.makeServerStreamRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      {},
+    );
+    const cancel = () => stream.cancel();
+    signal.addEventListener("abort", cancel, { once: true });
+    try {
+      for await (const event of stream) yield event as ContainerEvent;
+    } finally {
+      signal.removeEventListener("abort", cancel);
+      stream.cancel();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.client.close();
+  }
+
+  private method(name: string): MethodDefinition<object, object> {
+    const method = this.methods[name];
+    if (!method) throw new Error(`the CRI has no method ${name}`);
+    return method;
+  }
+
+  private call<T>(name: string, request: object, timeoutMs = CALL_TIMEOUT_MS): Promise<T> {
+    const method = this.method(name);
+    return new Promise((resolve, reject) => {
+      this.client.makeUnaryRequest(
+        method.path,
+        method.requestSerialize,
+        method.responseDeserialize,
+        request,
+        // gRPC wants a wall-clock deadline; it turns it into a timer at once.
+        { deadline: new Date(this.clock.now() + timeoutMs) },
+        (error, response) => (error ? reject(new CriError(name, error)) : resolve(response as T)),
+      );
+    });
+  }
+}
+
+export interface ExecOptions {
+  readonly tty: boolean;
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+}
+
+/** A refusal by the runtime. `message` is `rpc error: code = NotFound desc = …`, the form users know from upstream. */
+export class CriError extends Error {
+  readonly method: string;
+  readonly code: grpcStatus;
+  readonly details: string;
+
+  constructor(method: string, cause: ServiceError) {
+    super(`rpc error: code = ${codeName(cause.code)} desc = ${cause.details}`, { cause });
+    this.name = "CriError";
+    this.method = method;
+    this.code = cause.code;
+    this.details = cause.details;
+  }
+}
+
+export function isCriNotFound(error: unknown): boolean {
+  return error instanceof CriError && error.code === grpcStatus.NOT_FOUND;
+}
+
+/** True while the runtime cannot be reached, as during its restart. */
+export function isCriUnavailable(error: unknown): boolean {
+  return error instanceof CriError && error.code === grpcStatus.UNAVAILABLE;
+}
+
+export function isCriUnimplemented(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === grpcStatus.UNIMPLEMENTED;
+}
+
+export function isCriTimeout(error: unknown): boolean {
+  return error instanceof CriError && error.code === grpcStatus.DEADLINE_EXCEEDED;
+}
+
+function codeName(code: grpcStatus): string {
+  if (code === grpcStatus.CANCELLED) return "Canceled";
+  const name = grpcStatus[code] ?? "UNKNOWN";
+  return name
+    .split("_")
+    .map((word) => word[0] + word.slice(1).toLowerCase())
+    .join("");
+}
+
+function loadServices(): Record<string, MethodDefinition<object, object>> {
+  const definition = fromJSON(descriptor as object as Parameters<typeof fromJSON>[0], { longs: String, enums: String, defaults: true });
+  return {
+    ...(definition["runtime.v1.RuntimeService"] as Record<string, MethodDefinition<object, object>>),
+    ...(definition["runtime.v1.ImageService"] as Record<string, MethodDefinition<object, object>>),
+  };
+}

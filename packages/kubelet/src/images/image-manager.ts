@@ -1,0 +1,178 @@
+// Makes sure that a container's image is on the node, as its pull policy says.
+import type { Container, NodeStatus, Pod, Secret } from "@skiff/api/types.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import { BackOff } from "../back-off.ts";
+import type { CriClient } from "../cri/cri-client.ts";
+import type { AuthConfig, Image, PodSandboxConfig } from "../cri/types.ts";
+import type { PodObjects } from "../env/make-env.ts";
+import type { PodEvents } from "../events/pod-events.ts";
+import { WaitingError } from "../runtime/waiting-error.ts";
+import { withDefaultTag } from "./image-reference.ts";
+import { credentialsFor } from "./pull-secrets.ts";
+
+const BACK_OFF_INITIAL_MS = 10_000;
+const BACK_OFF_MAX_MS = 300_000;
+/** Pulls at once: more only share the same line, and disk, with each other. */
+const PARALLEL_PULLS = 3;
+/** Upstream's --node-status-max-images, and the most names it writes of one image. */
+const MAX_NODE_IMAGES = 50;
+const MAX_IMAGE_NAMES = 5;
+
+export interface ImageManagerDeps {
+  readonly cri: Pick<CriClient, "imageStatus" | "pullImage" | "listImages">;
+  readonly objects: PodObjects;
+  readonly events: PodEvents;
+  readonly clock: Clock;
+}
+
+export class ImageManager {
+  private readonly deps: ImageManagerDeps;
+  private readonly backOff: BackOff;
+  private readonly lastError = new Map<string, string>();
+  private readonly pulls = new Map<string, Promise<string>>();
+  private running = 0;
+  private readonly waiting: (() => void)[] = [];
+
+  constructor(deps: ImageManagerDeps) {
+    this.deps = deps;
+    this.backOff = new BackOff(BACK_OFF_INITIAL_MS, BACK_OFF_MAX_MS, deps.clock);
+  }
+
+  /** Returns the image to create the container from; throws WaitingError with upstream's reason otherwise. */
+  async ensure(pod: Pod, container: Container, sandbox: PodSandboxConfig, signal: AbortSignal): Promise<Image> {
+    const { events, cri } = this.deps;
+    const wanted = container.image ?? "";
+    const image = this.reference(pod, container, wanted);
+    const policy = container.imagePullPolicy ?? (image.endsWith(":latest") ? "Always" : "IfNotPresent");
+    const present = await cri.imageStatus(image);
+    if (present && policy !== "Always") {
+      const message = `Container image "${wanted}" already present on machine and can be accessed by the pod`;
+      events.container(pod, container, "Normal", "Pulled", message);
+      return present;
+    }
+    if (policy === "Never") {
+      const message = `Container image "${wanted}" is not present with pull policy of Never`;
+      events.container(pod, container, "Warning", "ErrImageNeverPull", message);
+      throw new WaitingError("ErrImageNeverPull", message, { retryMs: BACK_OFF_INITIAL_MS });
+    }
+    const key = `${pod.metadata.uid}_${image}`;
+    this.refuseInBackOff(pod, container, wanted, key);
+    const pulled = await this.pull(pod, container, image, key, sandbox, signal);
+    const found = (await cri.imageStatus(pulled)) ?? (await cri.imageStatus(image));
+    if (!found) throw new WaitingError("ErrImagePull", `image "${wanted}" is gone right after its pull`, { retryMs: 0 });
+    return found;
+  }
+
+  /** The node's images for node.status, largest first. */
+  async nodeImages(): Promise<NonNullable<NodeStatus["images"]>> {
+    const images = await this.deps.cri.listImages();
+    const bySize = images.sort((a, b) => Number(b.size) - Number(a.size)).slice(0, MAX_NODE_IMAGES);
+    return bySize.map((image) => ({
+      names: [...image.repoDigests, ...image.repoTags].slice(0, MAX_IMAGE_NAMES),
+      sizeBytes: Number(image.size),
+    }));
+  }
+
+  collect(): void {
+    this.backOff.collect();
+    for (const key of this.lastError.keys()) if (this.backOff.get(key) === 0) this.lastError.delete(key);
+  }
+
+  private reference(pod: Pod, container: Container, wanted: string): string {
+    try {
+      return withDefaultTag(wanted);
+    } catch (error) {
+      const why = `couldn't parse image name "${wanted}": ${(error as Error).message}`;
+      const message = `Failed to apply default image tag "${wanted}": ${why}`;
+      this.deps.events.container(pod, container, "Warning", "InspectFailed", message);
+      throw new WaitingError("InvalidImageName", message, { retryMs: BACK_OFF_INITIAL_MS });
+    }
+  }
+
+  private refuseInBackOff(pod: Pod, container: Container, wanted: string, key: string): void {
+    const retryMs = this.backOff.remaining(key);
+    if (retryMs === 0) return;
+    this.deps.events.container(pod, container, "Normal", "BackOff", `Back-off pulling image "${wanted}"`);
+    const why = this.lastError.get(key);
+    const message = `Back-off pulling image "${wanted}"${why ? `: ErrImagePull: ${why}` : ""}`;
+    throw new WaitingError("ImagePullBackOff", message, { retryMs });
+  }
+
+  private async pull(
+    pod: Pod,
+    container: Container,
+    image: string,
+    key: string,
+    sandbox: PodSandboxConfig,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const { events, clock } = this.deps;
+    const wanted = container.image ?? "";
+    events.container(pod, container, "Normal", "Pulling", `Pulling image "${wanted}"`);
+    const startedAt = clock.monotonic();
+    const auths = credentialsFor(image, await this.pullSecrets(pod, signal));
+    try {
+      const ref = await this.pullWithAny(image, auths, sandbox);
+      const tookMs = clock.monotonic() - startedAt;
+      const size = (await this.deps.cri.imageStatus(ref))?.size ?? "0";
+      const took = formatSeconds(tookMs);
+      const message = `Successfully pulled image "${wanted}" in ${took} (${took} including waiting). Image size: ${size} bytes.`;
+      events.container(pod, container, "Normal", "Pulled", message);
+      this.backOff.reset(key);
+      return ref;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      events.container(pod, container, "Warning", "Failed", `Failed to pull image "${wanted}": ${why}`);
+      this.backOff.next(key, clock.now());
+      this.lastError.set(key, why);
+      throw new WaitingError("ErrImagePull", why, { retryMs: this.backOff.remaining(key), cause: error });
+    }
+  }
+
+  private async pullSecrets(pod: Pod, signal: AbortSignal): Promise<Readonly<Secret>[]> {
+    const refs = pod.spec?.imagePullSecrets ?? [];
+    const namespace = pod.metadata.namespace ?? "";
+    const found = await Promise.all(refs.map(({ name = "" }) => this.deps.objects.secret(namespace, name, signal)));
+    return found.filter((secret) => secret !== undefined);
+  }
+
+  private async pullWithAny(image: string, auths: readonly AuthConfig[], sandbox: PodSandboxConfig): Promise<string> {
+    let failure: unknown;
+    for (const auth of auths.length > 0 ? auths : [undefined]) {
+      try {
+        return await this.pullOnce(image, auth, sandbox);
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  /** Pods that want the same image with the same login share one pull. */
+  private pullOnce(image: string, auth: AuthConfig | undefined, sandbox: PodSandboxConfig): Promise<string> {
+    const key = `${image} ${JSON.stringify(auth ?? {})}`;
+    const known = this.pulls.get(key);
+    if (known) return known;
+    const pull = this.inTurn(() => this.deps.cri.pullImage(image, auth, sandbox)).finally(() => this.pulls.delete(key));
+    this.pulls.set(key, pull);
+    return pull;
+  }
+
+  private async inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.running >= PARALLEL_PULLS) await new Promise<void>((resolve) => this.waiting.push(resolve));
+    else this.running++;
+    try {
+      return await work();
+    } finally {
+      const next = this.waiting.shift();
+      if (next) next();
+      else this.running--;
+    }
+  }
+}
+
+/** As Go prints a duration rounded to milliseconds: `812ms`, `1.204s`. */
+function formatSeconds(ms: number): string {
+  const whole = Math.round(ms);
+  return whole < 1000 ? `${whole}ms` : `${whole / 1000}s`;
+}

@@ -1,0 +1,76 @@
+// Registry credentials from imagePullSecrets: which of them are meant for an image.
+import type { Secret } from "@skiff/api/types.ts";
+import type { AuthConfig } from "../cri/types.ts";
+import { parseImageReference } from "./image-reference.ts";
+
+interface Login {
+  /** Registry host, with an optional path and `*` in parts of the host. */
+  readonly where: string;
+  readonly auth: AuthConfig;
+}
+
+/** Credentials for `image`, the most specific first. Secrets of other types are passed over. */
+export function credentialsFor(image: string, secrets: readonly Readonly<Secret>[]): AuthConfig[] {
+  const { registry, repository } = parseImageReference(image);
+  const matching = secrets.flatMap(loginsOf).filter((login) => matches(login.where, registry, repository));
+  return matching.sort((a, b) => b.where.length - a.where.length).map((login) => login.auth);
+}
+
+interface DockerAuth {
+  username?: string;
+  password?: string;
+  auth?: string;
+  identitytoken?: string;
+}
+
+function loginsOf(secret: Readonly<Secret>): Login[] {
+  const current = secret.data?.[".dockerconfigjson"];
+  const legacy = secret.data?.[".dockercfg"];
+  const entries: Record<string, DockerAuth> = current
+    ? (parse<{ auths?: Record<string, DockerAuth> }>(current)?.auths ?? {})
+    : legacy
+      ? (parse<Record<string, DockerAuth>>(legacy) ?? {})
+      : {};
+  return Object.entries(entries).map(([where, entry]) => ({ where: stripScheme(where), auth: authOf(entry) }));
+}
+
+function parse<T>(base64: string): T | undefined {
+  try {
+    return JSON.parse(Buffer.from(base64, "base64").toString("utf8")) as T;
+  } catch {
+    // A malformed Secret gives no credentials; the pull's own error then tells the user.
+    return undefined;
+  }
+}
+
+function authOf(entry: DockerAuth): AuthConfig {
+  const [user = "", ...rest] = Buffer.from(entry.auth ?? "", "base64").toString("utf8").split(":");
+  const username = entry.username ?? user;
+  const password = entry.password ?? rest.join(":");
+  return { username, password, ...(entry.identitytoken ? { identityToken: entry.identitytoken } : {}) };
+}
+
+function stripScheme(where: string): string {
+  const bare = where.replace(/^https?:\/\//, "").replace(/\/v[12]\/?$/, "");
+  return bare.replace(/\/+$/, "");
+}
+
+function matches(where: string, registry: string, repository: string): boolean {
+  const slash = where.indexOf("/");
+  const host = slash < 0 ? where : where.slice(0, slash);
+  const path = slash < 0 ? "" : where.slice(slash + 1);
+  if (path && repository !== path && !repository.startsWith(`${path}/`)) return false;
+  const isDockerHub = registry === "docker.io" && ["index.docker.io", "docker.io", "registry-1.docker.io"].includes(host);
+  return isDockerHub || hostMatches(host, registry);
+}
+
+function hostMatches(pattern: string, host: string): boolean {
+  const wanted = pattern.split(".");
+  const parts = host.split(".");
+  return wanted.length === parts.length && wanted.every((part, index) => globMatches(part, parts[index] ?? ""));
+}
+
+function globMatches(pattern: string, text: string): boolean {
+  const escaped = pattern.split("*").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(`^${escaped.join(".*")}$`).test(text);
+}

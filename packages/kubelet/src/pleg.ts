@@ -1,0 +1,177 @@
+// The pod lifecycle event generator: keeps the newest view of every pod in the runtime and tells of each change.
+import type { Clock } from "@skiff/component-base/clock.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import { emptyRuntimePod } from "./runtime/runtime-pod.ts";
+import type { RuntimePod } from "./runtime/runtime-pod.ts";
+import type { PodSummary, RuntimeReader } from "./runtime/runtime-reader.ts";
+
+export interface PlegDeps {
+  readonly reader: Pick<RuntimeReader, "list" | "read" | "describe">;
+  /** Ids of containers that exited; may end, or throw where the runtime has no events. */
+  readonly exits: (signal: AbortSignal) => AsyncIterable<string>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const RELIST_MS = 1000;
+/** Where the runtime tells of changes by itself, lists are only the safety net. */
+const RELIST_WITH_EVENTS_MS = 5000;
+/** Events come in bursts; one list serves those of this long. */
+const SETTLE_MS = 5;
+/** As upstream: a list older than this makes the node not ready. */
+const HEALTHY_MS = 3 * 60_000;
+const EVENTS_RETRY_MS = 1000;
+/** containerd tells of an exit before its CRI shows it, so lists follow closely until it does. */
+const EXIT_CHECK_MS = 20;
+const MAX_EXIT_CHECKS = 25;
+
+interface Cached {
+  readonly pod: RuntimePod;
+  readonly fingerprint: string;
+  /** When its reading began: an older reading never replaces a newer one. */
+  readonly sequence: number;
+}
+
+export class Pleg {
+  private readonly deps: PlegDeps;
+  private readonly cache = new Map<string, Cached>();
+  /** Containers that are said to have exited, with the number of lists that may still show them running. */
+  private readonly exits = new Map<string, number>();
+  private sequence = 0;
+  private hasEvents = false;
+  private lastListAt: number;
+  private nudge = Promise.withResolvers<void>();
+  private readonly first = Promise.withResolvers<void>();
+  /** Called with the UID of each pod that changed in the runtime. */
+  onChange: (uid: string) => void = () => {};
+
+  constructor(deps: PlegDeps) {
+    this.deps = deps;
+    this.lastListAt = deps.clock.monotonic();
+  }
+
+  /** Lists until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.listLoop(signal), this.eventLoop(signal)]);
+  }
+
+  /** Resolves after the first complete list. */
+  synced(): Promise<void> {
+    return this.first.promise;
+  }
+
+  get(uid: string): RuntimePod {
+    return this.cache.get(uid)?.pod ?? emptyRuntimePod({ uid, namespace: "", name: "" });
+  }
+
+  pods(): RuntimePod[] {
+    return [...this.cache.values()].map((entry) => entry.pod);
+  }
+
+  /** Reads one pod now, as its worker does after it changed something. */
+  async refresh(uid: string): Promise<RuntimePod> {
+    const sequence = ++this.sequence;
+    this.store(uid, { ...(await this.deps.reader.read(uid)), sequence });
+    return this.get(uid);
+  }
+
+  /** Lists soon, whatever the interval says. */
+  poke(): void {
+    this.nudge.resolve();
+  }
+
+  /** Why the node is not ready on this account; undefined while all is well. */
+  healthProblem(): string | undefined {
+    const age = this.deps.clock.monotonic() - this.lastListAt;
+    if (age < HEALTHY_MS) return undefined;
+    return `PLEG is not healthy: pleg was last seen active ${Math.round(age / 1000)}s ago; threshold is 3m0s`;
+  }
+
+  private async listLoop(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.nudge = Promise.withResolvers<void>();
+      try {
+        await this.relist();
+        this.lastListAt = this.deps.clock.monotonic();
+        this.first.resolve();
+      } catch (error) {
+        this.deps.log.warn({ err: error }, "pods could not be listed from the runtime");
+      }
+      const quietMs = this.hasEvents ? RELIST_WITH_EVENTS_MS : RELIST_MS;
+      await this.pause(this.exits.size > 0 ? EXIT_CHECK_MS : quietMs, signal);
+    }
+  }
+
+  private async pause(ms: number, signal: AbortSignal): Promise<void> {
+    const stop = new AbortController();
+    const either = AbortSignal.any([signal, stop.signal]);
+    await Promise.race([this.deps.clock.sleep(ms, either).catch(() => {}), this.nudge.promise]);
+    stop.abort();
+    if (!signal.aborted) await this.deps.clock.sleep(SETTLE_MS, signal).catch(() => {});
+  }
+
+  private async relist(): Promise<void> {
+    const sequence = ++this.sequence;
+    const summaries = await this.deps.reader.list();
+    this.checkExits(summaries);
+    const changed = [...summaries.values()].filter(({ uid, fingerprint }) => this.isNews(uid, fingerprint, sequence));
+    await Promise.all(changed.map((summary) => this.take(summary, sequence)));
+    for (const [uid, cached] of this.cache) {
+      if (summaries.has(uid) || cached.sequence > sequence) continue;
+      this.cache.delete(uid);
+      this.onChange(uid);
+    }
+  }
+
+  private checkExits(summaries: ReadonlyMap<string, PodSummary>): void {
+    if (this.exits.size === 0) return;
+    const running = new Set<string>();
+    for (const { containers, sandboxes } of summaries.values()) {
+      for (const { id, state } of containers) if (state === "CONTAINER_RUNNING") running.add(id);
+      for (const { id, state } of sandboxes) if (state === "SANDBOX_READY") running.add(id);
+    }
+    for (const [id, left] of this.exits) {
+      if (left <= 1 || !running.has(id)) this.exits.delete(id);
+      else this.exits.set(id, left - 1);
+    }
+  }
+
+  private isNews(uid: string, fingerprint: string, sequence: number): boolean {
+    const cached = this.cache.get(uid);
+    return !cached || (cached.sequence < sequence && cached.fingerprint !== fingerprint);
+  }
+
+  private async take(summary: PodSummary, sequence: number): Promise<void> {
+    try {
+      const pod = await this.deps.reader.describe(summary);
+      if (this.store(summary.uid, { pod, fingerprint: summary.fingerprint, sequence })) this.onChange(summary.uid);
+    } catch (error) {
+      // The next list finds the difference again.
+      this.deps.log.warn({ err: error, uid: summary.uid }, "pod could not be read from the runtime");
+    }
+  }
+
+  private store(uid: string, entry: Cached): boolean {
+    const cached = this.cache.get(uid);
+    if (cached && cached.sequence > entry.sequence) return false;
+    if (entry.pod.sandboxes.length === 0 && entry.pod.containers.length === 0) this.cache.delete(uid);
+    else this.cache.set(uid, entry);
+    return true;
+  }
+
+  private async eventLoop(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        for await (const id of this.deps.exits(signal)) {
+          this.hasEvents = true;
+          this.exits.set(id, MAX_EXIT_CHECKS);
+          this.poke();
+        }
+      } catch (error) {
+        if (!signal.aborted) this.deps.log.debug({ err: error }, "no events from the runtime");
+      }
+      this.hasEvents = false;
+      await this.deps.clock.sleep(EVENTS_RETRY_MS, signal).catch(() => {});
+    }
+  }
+}

@@ -1,0 +1,57 @@
+// Where the kubelet keeps what belongs to a pod, laid out as upstream so that other tools find it.
+import { join } from "node:path";
+import type { Pod } from "@skiff/api/types.ts";
+
+export class PodPaths {
+  readonly root: string;
+  readonly logRoot: string;
+
+  constructor(root: string, logRoot: string) {
+    this.root = root;
+    this.logRoot = logRoot;
+  }
+
+  get pods(): string {
+    return join(this.root, "pods");
+  }
+
+  pod(uid: string): string {
+    return join(this.pods, uid);
+  }
+
+  volumes(uid: string): string {
+    return join(this.pod(uid), "volumes");
+  }
+
+  /** `plugin` is upstream's escaped name, such as `kubernetes.io~configmap`. */
+  volume(uid: string, plugin: string, name: string): string {
+    return join(this.volumes(uid), plugin, name);
+  }
+
+  /** Exists once a volume that is set up once was set up. */
+  volumeReady(uid: string, plugin: string, name: string): string {
+    return join(this.pod(uid), "plugins", plugin, name, "ready");
+  }
+
+  subPath(uid: string, volume: string, container: string, index: number): string {
+    return join(this.pod(uid), "volume-subpaths", volume, container, String(index));
+  }
+
+  etcHosts(uid: string): string {
+    return join(this.pod(uid), "etc-hosts");
+  }
+
+  /** The folder of a container's termination message files. */
+  container(uid: string, name: string): string {
+    return join(this.pod(uid), "containers", name);
+  }
+
+  podLogs(pod: Pod): string {
+    const { namespace = "", name, uid = "" } = pod.metadata;
+    return this.podLogsOf(namespace, name, uid);
+  }
+
+  podLogsOf(namespace: string, name: string, uid: string): string {
+    return join(this.logRoot, `${namespace}_${name}_${uid}`);
+  }
+}

@@ -1,0 +1,166 @@
+// Makes and starts one container: image, configuration, create, start, postStart hook.
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Container, Pod, Service } from "@skiff/api/types.ts";
+import { CriError } from "../cri/cri-client.ts";
+import type { CriClient } from "../cri/cri-client.ts";
+import type { PodSandboxConfig } from "../cri/types.ts";
+import { ContainerConfigError } from "../env/make-env.ts";
+import type { PodObjects } from "../env/make-env.ts";
+import type { PodFacts } from "../env/field-ref.ts";
+import type { PodEvents } from "../events/pod-events.ts";
+import type { ImageManager } from "../images/image-manager.ts";
+import type { MountedVolumes } from "../volumes/volume-manager.ts";
+import { containerConfig } from "./container-config.ts";
+import type { ContainerConfigDeps } from "./container-config.ts";
+import type { LifecycleHooks } from "./lifecycle-hooks.ts";
+import { latestContainer } from "./runtime-pod.ts";
+import type { RuntimePod } from "./runtime-pod.ts";
+import type { StartGate } from "./start-gate.ts";
+import { WaitingError } from "./waiting-error.ts";
+
+export interface ContainerStarterDeps extends ContainerConfigDeps {
+  readonly cri: Pick<CriClient, "createContainer" | "startContainer" | "stopContainer">;
+  readonly images: Pick<ImageManager, "ensure">;
+  readonly objects: PodObjects;
+  readonly events: PodEvents;
+  readonly hooks: LifecycleHooks;
+  readonly gate: StartGate;
+  services(): readonly Service[];
+}
+
+/** What all containers of one pod share during one pass. */
+export interface StartContext {
+  readonly sandboxId: string;
+  readonly sandboxConfig: PodSandboxConfig;
+  readonly runtime: RuntimePod;
+  readonly facts: PodFacts;
+  readonly mounted: MountedVolumes;
+  readonly signal: AbortSignal;
+}
+
+const CONFIG_RETRY_MS = 10_000;
+
+export class ContainerStarter {
+  private readonly deps: ContainerStarterDeps;
+
+  constructor(deps: ContainerStarterDeps) {
+    this.deps = deps;
+  }
+
+  /** Throws WaitingError with upstream's reason where the container could not be started. */
+  async start(pod: Pod, container: Container, context: StartContext): Promise<void> {
+    const { signal, sandboxConfig } = context;
+    const image = await this.deps.images.ensure(pod, container, sandboxConfig, signal);
+    signal.throwIfAborted();
+    const restartCount = await this.nextRestartCount(pod, container, context.runtime);
+    const config = await this.configure(pod, container, context, { image, restartCount });
+    const id = await this.deps.gate.run("container", async () => {
+      signal.throwIfAborted();
+      const made = await this.create(pod, container, context, config);
+      await this.launch(pod, container, made);
+      return made;
+    });
+    await this.runPostStart(pod, container, id, context);
+  }
+
+  private async configure(
+    pod: Pod,
+    container: Container,
+    context: StartContext,
+    more: Pick<Parameters<typeof containerConfig>[0], "image" | "restartCount">,
+  ) {
+    const { events, objects } = this.deps;
+    const target = (container as { targetContainerName?: string }).targetContainerName;
+    const targetId = target ? latestContainer(context.runtime, target)?.id : undefined;
+    try {
+      return await containerConfig(
+        {
+          ...more,
+          pod,
+          container,
+          objects,
+          targetId,
+          facts: context.facts,
+          mounted: context.mounted,
+          signal: context.signal,
+          services: this.deps.services(),
+          onSkippedKeys: (message) => {
+            events.container(pod, container, "Warning", "InvalidEnvironmentVariableNames", message);
+          },
+        },
+        this.deps,
+      );
+    } catch (error) {
+      context.signal.throwIfAborted();
+      const message = error instanceof Error ? error.message : String(error);
+      events.container(pod, container, "Warning", "Failed", `Error: ${message}`);
+      // A broken reference is the user's to repair; everything else is the node's trouble and may pass sooner.
+      const reason = error instanceof ContainerConfigError ? "CreateContainerConfigError" : "CreateContainerError";
+      throw new WaitingError(reason, message, { retryMs: CONFIG_RETRY_MS, cause: error });
+    }
+  }
+
+  private async create(
+    pod: Pod,
+    container: Container,
+    { sandboxId, sandboxConfig }: StartContext,
+    config: Awaited<ReturnType<typeof containerConfig>>,
+  ): Promise<string> {
+    const { cri, events } = this.deps;
+    try {
+      const id = await cri.createContainer(sandboxId, config, sandboxConfig);
+      events.container(pod, container, "Normal", "Created", "Container created");
+      return id;
+    } catch (error) {
+      const message = descriptionOf(error);
+      events.container(pod, container, "Warning", "Failed", `Error: ${message}`);
+      throw new WaitingError("CreateContainerError", message, { retryMs: CONFIG_RETRY_MS, cause: error });
+    }
+  }
+
+  private async launch(pod: Pod, container: Container, id: string): Promise<void> {
+    const { cri, events } = this.deps;
+    try {
+      await cri.startContainer(id);
+      events.container(pod, container, "Normal", "Started", "Container started");
+    } catch (error) {
+      const message = descriptionOf(error);
+      events.container(pod, container, "Warning", "Failed", `Error: ${message}`);
+      throw new WaitingError("RunContainerError", message, { retryMs: 0, cause: error });
+    }
+  }
+
+  private async runPostStart(pod: Pod, container: Container, id: string, context: StartContext): Promise<void> {
+    const hook = container.lifecycle?.postStart;
+    if (!hook) return;
+    const { cri, events, hooks } = this.deps;
+    const podIp = context.facts.podIps[0] ?? "";
+    try {
+      await hooks.run(hook, { container, containerId: id, podIp }, context.signal);
+    } catch (error) {
+      context.signal.throwIfAborted();
+      events.container(pod, container, "Warning", "FailedPostStartHook", "PostStartHook failed");
+      events.container(pod, container, "Normal", "Killing", "FailedPostStartHook");
+      const grace = pod.spec?.terminationGracePeriodSeconds ?? 30;
+      await cri.stopContainer(id, grace);
+      const message = error instanceof Error ? error.message : String(error);
+      throw new WaitingError("PostStartHookError", message, { retryMs: 0, cause: error });
+    }
+  }
+
+  /** One more than the runtime, or else the logs on disk, or else the API, remember. */
+  private async nextRestartCount(pod: Pod, container: Container, runtime: RuntimePod): Promise<number> {
+    const last = latestContainer(runtime, container.name);
+    if (last) return last.restartCount + 1;
+    const logs = await readdir(join(this.deps.paths.podLogs(pod), container.name)).catch(() => []);
+    const counts = logs.map((name) => Number(/^(\d+)\.log/.exec(name)?.[1] ?? -1));
+    return Math.max(-1, ...counts) + 1;
+  }
+}
+
+/** The runtime's own words, without the wrapping of the call. */
+export function descriptionOf(error: unknown): string {
+  if (error instanceof CriError) return error.details;
+  return error instanceof Error ? error.message : String(error);
+}

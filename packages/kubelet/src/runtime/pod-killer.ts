@@ -1,0 +1,134 @@
+// Stops containers, single ones or a whole pod's: preStop hook, stop signal, grace, and the sandbox at the end.
+import type { Container, Pod } from "@skiff/api/types.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import { isCriNotFound } from "../cri/cri-client.ts";
+import type { CriClient } from "../cri/cri-client.ts";
+import { findContainer } from "../env/field-ref.ts";
+import type { PodEvents } from "../events/pod-events.ts";
+import { isSidecar } from "../sync-pod.ts";
+import type { KillReason } from "../sync-pod.ts";
+import type { LifecycleHooks } from "./lifecycle-hooks.ts";
+import { runningContainers } from "./runtime-pod.ts";
+import type { RuntimeContainer, RuntimePod } from "./runtime-pod.ts";
+
+export interface PodKillerDeps {
+  readonly cri: Pick<CriClient, "stopContainer" | "stopPodSandbox">;
+  readonly hooks: LifecycleHooks;
+  readonly events: PodEvents;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** After a preStop hook that used its time up, the container still gets this long to end by itself. */
+const MIN_GRACE_SECONDS = 2;
+const DEFAULT_GRACE_SECONDS = 30;
+
+export interface KillOptions {
+  readonly reason: KillReason;
+  readonly message?: string;
+  /** Counts instead of what pod and probes say. */
+  readonly graceSeconds?: number | undefined;
+}
+
+export class PodKiller {
+  private readonly deps: PodKillerDeps;
+
+  constructor(deps: PodKillerDeps) {
+    this.deps = deps;
+  }
+
+  /** Stops every running container of the pod, sidecars after the others, and then its sandboxes. Safe to repeat. */
+  async killPod(pod: Pod | undefined, runtime: RuntimePod, options: KillOptions): Promise<void> {
+    const running = runningContainers(runtime);
+    const sidecars = new Set((pod?.spec?.initContainers ?? []).filter(isSidecar).map((container) => container.name));
+    const startedAt = this.deps.clock.monotonic();
+    await all(running.filter((c) => !sidecars.has(c.name)).map((c) => this.killContainer(pod, runtime, c, options)));
+    // Sidecars stop in the reverse order of their start, within what is left of the pod's time.
+    const order = (pod?.spec?.initContainers ?? []).map((container) => container.name);
+    const later = running.filter((c) => sidecars.has(c.name)).sort((a, b) => order.indexOf(b.name) - order.indexOf(a.name));
+    for (const container of later) {
+      const full = options.graceSeconds ?? graceOf(pod, container, options);
+      const spent = Math.floor((this.deps.clock.monotonic() - startedAt) / 1000);
+      await this.killContainer(pod, runtime, container, { ...options, graceSeconds: Math.max(1, full - spent) });
+    }
+    await all(
+      runtime.sandboxes.filter((sandbox) => sandbox.ready || running.length > 0).map(({ id }) => this.stopSandbox(id)),
+    );
+  }
+
+  async killContainer(
+    pod: Pod | undefined,
+    runtime: RuntimePod,
+    container: RuntimeContainer,
+    options: KillOptions,
+  ): Promise<void> {
+    const { cri, events, clock } = this.deps;
+    const spec = pod && findContainer(pod, container.name);
+    const grace = options.graceSeconds ?? graceOf(pod, container, options);
+    if (pod) {
+      const message = options.message ?? `Stopping container ${container.name}`;
+      events.container(pod, container, "Normal", "Killing", message);
+    }
+    const startedAt = clock.monotonic();
+    if (grace > 0) await this.runPreStop(pod, spec, runtime, container, grace);
+    const spent = Math.floor((clock.monotonic() - startedAt) / 1000);
+    // No grace at all is meant as such: the kill comes at once.
+    const remaining = grace === 0 ? 0 : Math.max(MIN_GRACE_SECONDS, grace - spent);
+    await cri.stopContainer(container.id, remaining).catch(fineWhenGone);
+  }
+
+  private async runPreStop(
+    pod: Pod | undefined,
+    spec: Container | undefined,
+    runtime: RuntimePod,
+    container: RuntimeContainer,
+    graceSeconds: number,
+  ): Promise<void> {
+    const hook = spec?.lifecycle?.preStop ?? container.preStop;
+    if (!hook || container.state !== "running") return;
+    const { hooks, events, clock, log } = this.deps;
+    const timeout = new AbortController();
+    using _timer = clock.after(graceSeconds * 1000, () => timeout.abort(new Error("grace period exceeded")));
+    const podIp = runtime.sandboxes[0]?.ips[0] ?? "";
+    const target = {
+      container: spec ?? { name: container.name },
+      containerId: container.id,
+      podIp,
+    };
+    try {
+      await hooks.run(hook, target, timeout.signal);
+    } catch (error) {
+      if (timeout.signal.aborted) {
+        log.warn({ pod: `${runtime.namespace}/${runtime.name}`, container: container.name }, "preStop hook took too long");
+      } else if (pod) {
+        events.container(pod, container, "Warning", "FailedPreStopHook", "PreStopHook failed");
+        log.debug({ err: error, container: container.name }, "preStop hook failed");
+      }
+    }
+  }
+
+  private async stopSandbox(id: string): Promise<void> {
+    await this.deps.cri.stopPodSandbox(id).catch(fineWhenGone);
+  }
+}
+
+function graceOf(pod: Pod | undefined, container: RuntimeContainer, { reason }: KillOptions): number {
+  if (!pod) return container.gracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
+  const spec = findContainer(pod, container.name);
+  const probe = reason === "LivenessProbe" ? spec?.livenessProbe : reason === "StartupProbe" ? spec?.startupProbe : undefined;
+  if (pod.metadata.deletionTimestamp && pod.metadata.deletionGracePeriodSeconds !== undefined) {
+    return pod.metadata.deletionGracePeriodSeconds;
+  }
+  return probe?.terminationGracePeriodSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
+}
+
+/** Waits for all of them, then throws the first failure. */
+async function all(work: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((result) => result.status === "rejected");
+  if (failed) throw failed.reason;
+}
+
+function fineWhenGone(error: unknown): void {
+  if (!isCriNotFound(error)) throw error;
+}

@@ -1,0 +1,109 @@
+// Reads pods from the runtime: all of them in short, or one in full.
+import type { CriClient } from "../cri/cri-client.ts";
+import { isCriNotFound } from "../cri/cri-client.ts";
+import type { Container, PodSandbox } from "../cri/types.ts";
+import { LABEL } from "./labels.ts";
+import { containerFromCri, emptyRuntimePod, sandboxFromCri } from "./runtime-pod.ts";
+import type { RuntimeContainer, RuntimePod } from "./runtime-pod.ts";
+
+type Cri = Pick<CriClient, "listPodSandboxes" | "listContainers" | "podSandboxStatus" | "containerStatus">;
+
+/** A pod in the runtime's lists: enough to see that something changed. */
+export interface PodSummary {
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly sandboxes: readonly PodSandbox[];
+  readonly containers: readonly Container[];
+  /** Equal while nothing about the pod has changed. */
+  readonly fingerprint: string;
+}
+
+export class RuntimeReader {
+  private readonly cri: Cri;
+  /** Exited containers never change again. Key: container id. */
+  private readonly exited = new Map<string, RuntimeContainer>();
+
+  constructor(cri: Cri) {
+    this.cri = cri;
+  }
+
+  /** Every pod that carries a kubelet's labels; what has none was made by somebody else and is not seen. */
+  async list(): Promise<Map<string, PodSummary>> {
+    const [sandboxes, containers] = await Promise.all([this.cri.listPodSandboxes(), this.cri.listContainers()]);
+    const live = new Set(containers.map((container) => container.id));
+    for (const id of this.exited.keys()) if (!live.has(id)) this.exited.delete(id);
+    return summarize(sandboxes, containers);
+  }
+
+  /** The pod in full, newest first. */
+  async read(uid: string): Promise<{ pod: RuntimePod; fingerprint: string }> {
+    const labels = { [LABEL.podUid]: uid };
+    const [sandboxes, containers] = await Promise.all([
+      this.cri.listPodSandboxes(labels),
+      this.cri.listContainers(labels),
+    ]);
+    const summary = summarize(sandboxes, containers).get(uid);
+    if (!summary) return { pod: emptyRuntimePod({ uid, namespace: "", name: "" }), fingerprint: "" };
+    return { pod: await this.describe(summary), fingerprint: summary.fingerprint };
+  }
+
+  async describe(summary: PodSummary): Promise<RuntimePod> {
+    const [sandboxes, containers] = await Promise.all([
+      Promise.all(summary.sandboxes.map((sandbox) => this.cri.podSandboxStatus(sandbox.id).catch(absentWhenGone))),
+      Promise.all(summary.containers.map((container) => this.container(container))),
+    ]);
+    return {
+      uid: summary.uid,
+      namespace: summary.namespace,
+      name: summary.name,
+      sandboxes: sandboxes
+        .filter((status) => status !== undefined)
+        .map(sandboxFromCri)
+        .sort(newestFirst),
+      containers: containers.filter((container) => container !== undefined).sort(newestFirst),
+    };
+  }
+
+  private async container({ id }: Container): Promise<RuntimeContainer | undefined> {
+    const known = this.exited.get(id);
+    if (known) return known;
+    const status = await this.cri.containerStatus(id).catch(absentWhenGone);
+    if (!status) return undefined;
+    const container = containerFromCri(status);
+    if (container.state === "exited") this.exited.set(id, container);
+    return container;
+  }
+}
+
+function newestFirst(a: { createdAt: number }, b: { createdAt: number }): number {
+  return b.createdAt - a.createdAt;
+}
+
+/** Between listing and asking, things may have been removed. */
+function absentWhenGone(error: unknown): undefined {
+  if (!isCriNotFound(error)) throw error;
+}
+
+function summarize(sandboxes: readonly PodSandbox[], containers: readonly Container[]): Map<string, PodSummary> {
+  const pods = new Map<string, { name: string; namespace: string; sandboxes: PodSandbox[]; containers: Container[] }>();
+  const podOf = (labels: Record<string, string>) => {
+    const uid = labels[LABEL.podUid];
+    const name = labels[LABEL.podName];
+    const namespace = labels[LABEL.podNamespace];
+    if (!uid || !name || !namespace) return undefined;
+    const known = pods.get(uid) ?? { name, namespace, sandboxes: [], containers: [] };
+    pods.set(uid, known);
+    return known;
+  };
+  for (const sandbox of sandboxes) podOf(sandbox.labels)?.sandboxes.push(sandbox);
+  for (const container of containers) {
+    if (container.labels[LABEL.containerName]) podOf(container.labels)?.containers.push(container);
+  }
+  return new Map([...pods].map(([uid, pod]) => [uid, { uid, ...pod, fingerprint: fingerprintOf(pod) }]));
+}
+
+function fingerprintOf(pod: { sandboxes: PodSandbox[]; containers: Container[] }): string {
+  const parts = [...pod.sandboxes, ...pod.containers].map(({ id, state }) => `${id.slice(0, 16)}:${state}`);
+  return parts.sort().join(",");
+}

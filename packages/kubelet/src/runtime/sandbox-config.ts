@@ -1,0 +1,56 @@
+// The pod-wide half of what the runtime is told: names, DNS, ports, logs, namespaces. Pure.
+import type { Pod } from "@skiff/api/types.ts";
+import type { PodSandboxConfig } from "../cri/types.ts";
+import { podDns } from "./dns.ts";
+import type { DnsSettings } from "./dns.ts";
+import { podLabels } from "./labels.ts";
+import { sandboxSecurityContext } from "./security-context.ts";
+
+export interface SandboxSettings {
+  readonly logDirectory: string;
+  readonly cgroupParent: string;
+  readonly dns: DnsSettings;
+  readonly clusterDomain: string;
+}
+
+export function sandboxConfig(pod: Pod, attempt: number, settings: SandboxSettings): PodSandboxConfig {
+  const { name, namespace = "", uid = "" } = pod.metadata;
+  const spec = pod.spec;
+  const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
+  const { hostname, fqdn } = podHostname(pod, settings.clusterDomain);
+  return {
+    metadata: { name, namespace, uid, attempt },
+    hostname: spec?.hostNetwork ? "" : spec?.setHostnameAsFQDN ? fqdn : hostname,
+    logDirectory: settings.logDirectory,
+    dnsConfig: podDns(pod, settings.dns),
+    portMappings: spec?.hostNetwork
+      ? []
+      : containers.flatMap((container) =>
+          (container.ports ?? []).map((port) => ({
+            protocol: port.protocol ?? "TCP",
+            containerPort: port.containerPort,
+            hostPort: port.hostPort ?? 0,
+            hostIp: port.hostIP ?? "",
+          })),
+        ),
+    labels: podLabels(pod),
+    annotations: { ...pod.metadata.annotations },
+    linux: {
+      cgroupParent: settings.cgroupParent,
+      sysctls: Object.fromEntries((spec?.securityContext?.sysctls ?? []).map(({ name: key, value }) => [key, value])),
+      securityContext: sandboxSecurityContext(pod),
+    },
+  };
+}
+
+const MAX_HOSTNAME_LENGTH = 63;
+
+/** The pod's host name, and its name in the cluster's DNS where a subdomain gives it one. */
+export function podHostname(pod: Pod, clusterDomain: string): { hostname: string; fqdn: string } {
+  const spec = pod.spec;
+  if (spec?.hostnameOverride) return { hostname: spec.hostnameOverride, fqdn: spec.hostnameOverride };
+  const name = spec?.hostname || pod.metadata.name;
+  const hostname = name.slice(0, MAX_HOSTNAME_LENGTH).replace(/[-.]+$/, "");
+  const domain = spec?.subdomain ? `${spec.subdomain}.${pod.metadata.namespace}.svc.${clusterDomain}` : "";
+  return { hostname, fqdn: domain ? `${hostname}.${domain}` : hostname };
+}

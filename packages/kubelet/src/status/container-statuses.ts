@@ -1,0 +1,172 @@
+// The status of each container, from the runtime's view, the kubelet's own reasons and the last status. Pure.
+import type { Container, ContainerState, ContainerStateTerminated, ContainerStatus, Pod } from "@skiff/api/types.ts";
+import { formatTime } from "@skiff/component-base/clock.ts";
+import type { RuntimeContainer, RuntimePod } from "../runtime/runtime-pod.ts";
+import { isSidecar } from "../sync-pod.ts";
+
+/** Why a container waits, as the last pass found it. */
+export interface WaitingReason {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** What the probes say of a running container; true where it has no such probe. */
+export interface ProbeStates {
+  isStarted(pod: Pod, container: Container, containerId: string): boolean;
+  isReady(pod: Pod, container: Container, containerId: string): boolean;
+}
+
+export interface ContainerStatusInput {
+  readonly runtime: RuntimePod;
+  readonly reasons: ReadonlyMap<string, WaitingReason>;
+  readonly previous: readonly ContainerStatus[];
+  readonly probes: ProbeStates;
+  readonly kind: "init" | "regular" | "ephemeral";
+  /** The pod has been stopped for good. */
+  readonly isTerminal: boolean;
+}
+
+export function containerStatuses(
+  pod: Pod,
+  containers: readonly Container[],
+  input: ContainerStatusInput,
+): ContainerStatus[] {
+  return containers.map((container) => containerStatus(pod, container, input));
+}
+
+function containerStatus(pod: Pod, container: Container, input: ContainerStatusInput): ContainerStatus {
+  const [latest, before] = input.runtime.containers.filter(({ name }) => name === container.name);
+  const previous = input.previous.find(({ name }) => name === container.name);
+  const status = latest
+    ? statusOf(latest, before, previous)
+    : absentStatus(pod, container, previous, input);
+  const waiting = input.reasons.get(container.name);
+  if (waiting && !input.isTerminal && !status.state?.running) {
+    // What stopped last time moves aside, for the state now is that it waits.
+    const ended = status.state?.terminated;
+    if (ended) status.lastState = { terminated: ended };
+    status.state = { waiting: { reason: waiting.reason, message: waiting.message } };
+  }
+  applyProbes(pod, container, status, latest, input);
+  return withSpecFields(container, status);
+}
+
+function statusOf(
+  latest: RuntimeContainer,
+  before: RuntimeContainer | undefined,
+  previous: ContainerStatus | undefined,
+): ContainerStatus {
+  const ended = before?.state === "exited" ? terminatedState(before, previous) : lostState(latest, previous);
+  return {
+    name: latest.name,
+    image: latest.image,
+    imageID: latest.imageRef,
+    containerID: `containerd://${latest.id}`,
+    restartCount: latest.restartCount,
+    ready: false,
+    started: false,
+    state: stateOf(latest, previous),
+    lastState: ended ? { terminated: ended } : {},
+    ...(latest.user ? { user: { linux: latest.user } } : {}),
+  };
+}
+
+/** The last termination that the API knows of, when the runtime has forgotten that container. */
+function lostState(
+  latest: RuntimeContainer,
+  previous: ContainerStatus | undefined,
+): ContainerStateTerminated | undefined {
+  const candidates = [previous?.state?.terminated, previous?.lastState?.terminated];
+  const id = `containerd://${latest.id}`;
+  return candidates.find((candidate) => candidate && candidate.containerID !== id);
+}
+
+function stateOf(container: RuntimeContainer, previous: ContainerStatus | undefined): ContainerState {
+  if (container.state === "running") return { running: { startedAt: formatTime(container.startedAt) } };
+  if (container.state === "exited") return { terminated: terminatedState(container, previous) };
+  return { waiting: { reason: "ContainerCreating" } };
+}
+
+function terminatedState(
+  container: RuntimeContainer,
+  previous: ContainerStatus | undefined,
+): ContainerStateTerminated {
+  const containerID = `containerd://${container.id}`;
+  const known = [previous?.state?.terminated, previous?.lastState?.terminated];
+  // The file with its last words may be gone by now; the API may still have them.
+  const message = container.message || known.find((state) => state?.containerID === containerID)?.message;
+  return {
+    exitCode: container.exitCode,
+    reason: container.reason || (container.exitCode === 0 ? "Completed" : "Error"),
+    ...(message ? { message } : {}),
+    startedAt: formatTime(container.startedAt),
+    finishedAt: formatTime(container.finishedAt),
+    containerID,
+  };
+}
+
+const LOST_EXIT_CODE = 137;
+
+/** The runtime has no such container: it was not made yet, or it is lost. */
+function absentStatus(
+  pod: Pod,
+  container: Container,
+  previous: ContainerStatus | undefined,
+  input: ContainerStatusInput,
+): ContainerStatus {
+  const waitsForInit = input.kind === "regular" && (pod.spec?.initContainers ?? []).length > 0;
+  const blank: ContainerStatus = {
+    name: container.name,
+    image: container.image ?? "",
+    imageID: "",
+    restartCount: previous?.restartCount ?? 0,
+    ready: false,
+    started: false,
+    state: { waiting: { reason: waitsForInit ? "PodInitializing" : "ContainerCreating" } },
+    lastState: previous?.lastState ?? {},
+  };
+  if (previous?.state?.terminated) return { ...previous, ready: previous.ready };
+  const wasRunning = previous?.state?.running;
+  if (!wasRunning && !input.isTerminal) return blank;
+  const terminated: ContainerStateTerminated = {
+    exitCode: LOST_EXIT_CODE,
+    reason: "ContainerStatusUnknown",
+    message: `The container could not be located when the pod was ${pod.metadata.deletionTimestamp ? "deleted" : "terminated"}.  The container used to be ${wasRunning ? "Running" : "Waiting"}`,
+  };
+  if (input.isTerminal) return { ...blank, state: { terminated } };
+  return { ...blank, restartCount: blank.restartCount + 1, lastState: { terminated } };
+}
+
+function applyProbes(
+  pod: Pod,
+  container: Container,
+  status: ContainerStatus,
+  latest: RuntimeContainer | undefined,
+  { kind, probes, isTerminal }: ContainerStatusInput,
+): void {
+  const running = latest?.state === "running" && status.state?.running !== undefined;
+  const initDone = kind === "init" && !isSidecar(container);
+  status.started = running && (initDone || kind === "ephemeral" ? !initDone : probes.isStarted(pod, container, latest.id));
+  if (initDone) status.ready = status.state?.terminated?.exitCode === 0;
+  else if (kind === "ephemeral") status.ready = false;
+  else status.ready = running && status.started && !isTerminal && probes.isReady(pod, container, latest.id);
+}
+
+function withSpecFields(container: Container, status: ContainerStatus): ContainerStatus {
+  const { requests, limits } = container.resources ?? {};
+  const mounts = container.volumeMounts ?? [];
+  return {
+    ...status,
+    ...(requests ? { allocatedResources: requests } : {}),
+    ...(requests || limits ? { resources: { ...(limits ? { limits } : {}), ...(requests ? { requests } : {}) } } : {}),
+    ...(mounts.length > 0
+      ? {
+          volumeMounts: mounts.map(({ name, mountPath, readOnly }) => ({
+            name,
+            mountPath,
+            ...(readOnly ? { readOnly, recursiveReadOnly: "Disabled" } : {}),
+          })),
+        }
+      : {}),
+  };
+}

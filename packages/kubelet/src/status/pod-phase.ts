@@ -1,0 +1,65 @@
+// The one-word summary of a pod's life, from its containers' states. Pure.
+import type { ContainerStatus, Pod } from "@skiff/api/types.ts";
+import { isSidecar } from "../sync-pod.ts";
+
+export type PodPhase = "Pending" | "Running" | "Succeeded" | "Failed";
+
+export interface PhaseInput {
+  readonly init: readonly ContainerStatus[];
+  readonly containers: readonly ContainerStatus[];
+  /** The pod has been stopped for good: nothing of it will run again. */
+  readonly isTerminal: boolean;
+}
+
+export function podPhase(pod: Pod, { init, containers, isTerminal }: PhaseInput): PodPhase {
+  const policy = pod.spec?.restartPolicy ?? "Always";
+  const inits = countInits(pod, init);
+  const count = countContainers(pod, containers);
+  if (inits.failed > 0 && policy === "Never") return "Failed";
+  const anyStarted = count.running + count.stopped > 0;
+  if (inits.pending > 0 && !anyStarted) return isTerminal ? "Failed" : "Pending";
+  if (count.waiting > 0) return isTerminal ? "Failed" : "Pending";
+  if (count.unknown > 0) return "Pending";
+  if (count.running > 0) return "Running";
+  if (count.stopped === 0) return "Pending";
+  const allSucceeded = count.stopped === count.succeeded;
+  if (isTerminal) return allSucceeded ? "Succeeded" : "Failed";
+  if (count.restarting > 0 || policy === "Always") return "Running";
+  if (allSucceeded) return "Succeeded";
+  return policy === "Never" ? "Failed" : "Running";
+}
+
+function countInits(pod: Pod, statuses: readonly ContainerStatus[]): { pending: number; failed: number } {
+  const count = { pending: 0, failed: 0 };
+  for (const container of pod.spec?.initContainers ?? []) {
+    const status = statuses.find((candidate) => candidate.name === container.name);
+    if (isSidecar(container)) {
+      if (!status?.started) count.pending++;
+      continue;
+    }
+    const ended = status?.state?.terminated ?? (status?.state?.waiting ? status.lastState?.terminated : undefined);
+    if (!ended) count.pending++;
+    else if (ended.exitCode !== 0) count.failed++;
+  }
+  return count;
+}
+
+function countContainers(pod: Pod, statuses: readonly ContainerStatus[]) {
+  const count = { unknown: 0, running: 0, waiting: 0, stopped: 0, succeeded: 0, restarting: 0 };
+  for (const container of pod.spec?.containers ?? []) {
+    const status = statuses.find((candidate) => candidate.name === container.name);
+    const state = status?.state;
+    if (state?.running) count.running++;
+    else if (state?.terminated) {
+      count.stopped++;
+      if (state.terminated.exitCode === 0) count.succeeded++;
+    } else if (state?.waiting) {
+      // Waiting for its restart is not waiting for its first start.
+      if (status?.lastState?.terminated) {
+        count.stopped++;
+        if (state.waiting.reason === "CrashLoopBackOff") count.restarting++;
+      } else count.waiting++;
+    } else count.unknown++;
+  }
+  return count;
+}

@@ -1,0 +1,78 @@
+// The whole status of a pod as it goes to the API. Pure.
+import type { Container, Pod, PodStatus } from "@skiff/api/types.ts";
+import { podQos } from "@skiff/api/scheduling/qos.ts";
+import { ephemeralContainers } from "../env/field-ref.ts";
+import { readySandbox } from "../runtime/runtime-pod.ts";
+import type { RuntimePod } from "../runtime/runtime-pod.ts";
+import { podConditions } from "./conditions.ts";
+import { containerStatuses } from "./container-statuses.ts";
+import type { ProbeStates, WaitingReason } from "./container-statuses.ts";
+import { podPhase } from "./pod-phase.ts";
+import type { PodPhase } from "./pod-phase.ts";
+
+export interface PodStatusInput {
+  readonly runtime: RuntimePod;
+  readonly reasons: ReadonlyMap<string, WaitingReason>;
+  readonly probes: ProbeStates;
+  /** The last status that the kubelet made or the API has. */
+  readonly previous: PodStatus;
+  readonly hostIps: readonly string[];
+  /** The pod has been stopped for good. */
+  readonly isTerminal: boolean;
+  /** Fixes phase, reason and message, as for a pod that the node refuses. */
+  readonly verdict?: { readonly phase: PodPhase; readonly reason: string; readonly message: string } | undefined;
+  /** RFC 3339. */
+  readonly now: string;
+}
+
+export function makePodStatus(pod: Pod, input: PodStatusInput): PodStatus {
+  const { runtime, reasons, probes, previous, isTerminal, verdict, now } = input;
+  const shared = { runtime, reasons, probes, isTerminal };
+  const statusesOf = (
+    containers: readonly Container[],
+    kind: "init" | "regular" | "ephemeral",
+    before: PodStatus["containerStatuses"],
+  ) => containerStatuses(pod, containers, { ...shared, kind, previous: before ?? [] });
+  const init = statusesOf(pod.spec?.initContainers ?? [], "init", previous.initContainerStatuses);
+  const containers = statusesOf(pod.spec?.containers ?? [], "regular", previous.containerStatuses);
+  const ephemeral = statusesOf(ephemeralContainers(pod), "ephemeral", previous.ephemeralContainerStatuses);
+  // A pod that has ended never comes back to life.
+  const ended = previous.phase === "Succeeded" || previous.phase === "Failed" ? (previous.phase as PodPhase) : undefined;
+  const phase = verdict?.phase ?? ended ?? podPhase(pod, { init, containers, isTerminal });
+  const sandbox = readySandbox(runtime);
+  const sandboxReady = sandbox !== undefined && !isTerminal;
+  const reason = verdict?.reason ?? (ended ? previous.reason : undefined);
+  const message = verdict?.message ?? (ended ? previous.message : undefined);
+  const generation = pod.metadata.generation;
+  return {
+    ...(generation ? { observedGeneration: generation } : {}),
+    phase,
+    conditions: podConditions(pod, { phase, init, containers, sandboxReady, previous: previous.conditions ?? [], now }),
+    ...(reason ? { reason } : {}),
+    ...(message ? { message } : {}),
+    ...addresses(pod, input),
+    startTime: previous.startTime ?? now,
+    ...(init.length > 0 ? { initContainerStatuses: init } : {}),
+    containerStatuses: containers,
+    ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
+    qosClass: previous.qosClass ?? podQos(pod),
+  };
+}
+
+function addresses(pod: Pod, { runtime, previous, hostIps }: PodStatusInput): Partial<PodStatus> {
+  const podIps = podIpsOf(pod, runtime, hostIps);
+  // The address of a pod that has ended stays on record.
+  const kept = podIps.length > 0 ? podIps : (previous.podIPs ?? []).map(({ ip }) => ip);
+  const [hostIp] = hostIps;
+  const [podIp] = kept;
+  return {
+    ...(hostIp ? { hostIP: hostIp, hostIPs: hostIps.map((ip) => ({ ip })) } : {}),
+    ...(podIp ? { podIP: podIp, podIPs: kept.map((ip) => ({ ip })) } : {}),
+  };
+}
+
+export function podIpsOf(pod: Pod, runtime: RuntimePod, hostIps: readonly string[]): readonly string[] {
+  const sandbox = readySandbox(runtime);
+  if (!sandbox) return [];
+  return pod.spec?.hostNetwork ? hostIps : sandbox.ips;
+}

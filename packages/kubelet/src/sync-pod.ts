@@ -1,0 +1,277 @@
+// Decides what must happen next for one pod: compares its spec with what the runtime holds. Pure.
+import type { Container, Pod } from "@skiff/api/types.ts";
+import { containerHash } from "./runtime/labels.ts";
+import { latestContainer } from "./runtime/runtime-pod.ts";
+import type { RuntimeContainer, RuntimePod } from "./runtime/runtime-pod.ts";
+
+export type ProbeVerdict = "success" | "failure" | "unknown";
+
+/** What the probes last said of a container by id; undefined before the first result. */
+export interface ProbeVerdicts {
+  liveness(containerId: string): ProbeVerdict | undefined;
+  startup(containerId: string): ProbeVerdict | undefined;
+}
+
+export type KillReason = "LivenessProbe" | "StartupProbe" | "SpecChanged" | "Unknown" | "Terminating";
+
+export interface ContainerKill {
+  readonly container: RuntimeContainer;
+  readonly reason: KillReason;
+  /** Goes into the Killing event. */
+  readonly message: string;
+}
+
+/** One step towards the pod's spec. Kills come first, then the sandbox, then the starts in their order. */
+export interface PodActions {
+  readonly killPod: boolean;
+  readonly createSandbox: boolean;
+  /** The sandbox to use, when none is created; or the one that is replaced. */
+  readonly sandboxId: string;
+  readonly attempt: number;
+  readonly ephemeral: readonly Container[];
+  readonly init: readonly Container[];
+  readonly containers: readonly Container[];
+  readonly kill: readonly ContainerKill[];
+}
+
+/** The next actions for a pod that shall run. A pod that is being deleted is the business of pod-workers. */
+export function computePodActions(pod: Pod, runtime: RuntimePod, probes: ProbeVerdicts): PodActions {
+  const sandbox = sandboxDecision(pod, runtime);
+  if (sandbox.create) return actionsForNewSandbox(pod, runtime, sandbox);
+  const step = new StepBuilder(sandbox);
+  step.ephemeral.push(
+    ...((pod.spec?.ephemeralContainers ?? []) as Container[]).filter((c) => !latestContainer(runtime, c.name)),
+  );
+  const initialized = planInitContainers(pod, runtime, probes, step);
+  if (step.killPod || !initialized) return step.build();
+  const kept = planContainers(pod, runtime, probes, step);
+  if (kept === 0 && step.containers.length === 0) {
+    // Nothing is left to run: sidecars must not keep the pod alive.
+    step.killPod = true;
+    step.init.length = 0;
+  }
+  return step.build();
+}
+
+interface SandboxDecision {
+  readonly create: boolean;
+  readonly attempt: number;
+  readonly id: string;
+}
+
+function sandboxDecision(pod: Pod, runtime: RuntimePod): SandboxDecision {
+  const [newest] = runtime.sandboxes;
+  if (!newest) return { create: true, attempt: 0, id: "" };
+  const next = { create: true, attempt: newest.attempt + 1, id: newest.id };
+  if (runtime.sandboxes.filter((sandbox) => sandbox.ready).length > 1 || !newest.ready) return next;
+  const hostNetwork = pod.spec?.hostNetwork ?? false;
+  if (hostNetwork !== (newest.networkMode === "NODE")) return { ...next, id: "" };
+  if (!hostNetwork && newest.ips.length === 0) return next;
+  return { create: false, attempt: newest.attempt, id: newest.id };
+}
+
+class StepBuilder {
+  killPod = false;
+  readonly ephemeral: Container[] = [];
+  readonly init: Container[] = [];
+  readonly containers: Container[] = [];
+  readonly kill = new Map<string, ContainerKill>();
+  private readonly sandbox: SandboxDecision;
+
+  constructor(sandbox: SandboxDecision) {
+    this.sandbox = sandbox;
+  }
+
+  stop(container: RuntimeContainer, reason: KillReason, message: string): void {
+    this.kill.set(container.id, { container, reason, message });
+  }
+
+  build(createSandbox = false): PodActions {
+    return {
+      killPod: this.killPod,
+      createSandbox,
+      sandboxId: this.sandbox.id,
+      attempt: this.sandbox.attempt,
+      ephemeral: this.ephemeral,
+      init: this.init,
+      containers: this.containers,
+      kill: this.killPod ? [] : [...this.kill.values()],
+    };
+  }
+}
+
+function actionsForNewSandbox(pod: Pod, runtime: RuntimePod, sandbox: SandboxDecision): PodActions {
+  const step = new StepBuilder(sandbox);
+  step.killPod = true;
+  const spec = pod.spec;
+  // A pod that must not restart and ran before gets no second sandbox.
+  const ranBefore = sandbox.attempt !== 0 && runtime.containers.length > 0;
+  if (spec?.restartPolicy === "Never" && ranBefore && !hasRestartRules(pod)) return step.build();
+  const wanted = (spec?.containers ?? []).filter((c) => shouldRestart(pod, c, exitedOnly(latestContainer(runtime, c.name))));
+  if (wanted.length === 0) return step.build();
+  const [firstInit] = spec?.initContainers ?? [];
+  if (firstInit) step.init.push(firstInit);
+  else step.containers.push(...wanted);
+  return step.build(true);
+}
+
+/** In a dead sandbox nothing runs, whatever the container's last known state says. */
+function exitedOnly(container: RuntimeContainer | undefined): RuntimeContainer | undefined {
+  return container?.state === "exited" ? container : undefined;
+}
+
+function hasRestartRules(pod: Pod): boolean {
+  return (pod.spec?.containers ?? []).some((container) => container.restartPolicy || container.restartPolicyRules);
+}
+
+/** A sidecar: an init container that keeps running beside the others. */
+export function isSidecar(container: Pick<Container, "restartPolicy">): boolean {
+  return container.restartPolicy === "Always";
+}
+
+/** Whether a container of this state is (re)started under the pod's and its own restart policy. */
+export function shouldRestart(pod: Pod, container: Container, last: RuntimeContainer | undefined): boolean {
+  if (pod.metadata.deletionTimestamp) return false;
+  if (!last || last.state === "created" || last.state === "unknown") return true;
+  if (last.state === "running") return false;
+  const rule = container.restartPolicyRules?.find((candidate) => ruleMatches(candidate, last.exitCode));
+  if (rule) return rule.action === "Restart";
+  const policy = container.restartPolicy ?? pod.spec?.restartPolicy ?? "Always";
+  if (policy === "Never") return false;
+  return policy === "Always" || last.exitCode !== 0;
+}
+
+function ruleMatches(rule: NonNullable<Container["restartPolicyRules"]>[number], exitCode: number): boolean {
+  const values = rule.exitCodes?.values ?? [];
+  if (rule.exitCodes?.operator === "In") return values.includes(exitCode);
+  return rule.exitCodes?.operator === "NotIn" && !values.includes(exitCode);
+}
+
+/** Plans the init containers and says whether the regular ones may run. */
+function planInitContainers(pod: Pod, runtime: RuntimePod, probes: ProbeVerdicts, step: StepBuilder): boolean {
+  const inits = pod.spec?.initContainers ?? [];
+  if (inits.length === 0) return true;
+  // Once a regular container exists, init containers never run again in this sandbox, but sidecars are kept alive.
+  const since = runtime.sandboxes[0]?.createdAt ?? 0;
+  const past = (pod.spec?.containers ?? []).some((container) => latestSince(runtime, container.name, since));
+  const starts: Container[] = [];
+  let initialized = past;
+  let reached = past;
+  for (let index = inits.length - 1; index >= 0; index--) {
+    const container = inits[index] as Container;
+    const last = latestSince(runtime, container.name, since);
+    if (!last) {
+      if (reached && isSidecar(container)) starts.push(container);
+      continue;
+    }
+    if (reached && !isSidecar(container)) continue;
+    const verdict = judgeInitContainer(pod, container, last, probes, step);
+    if (verdict === "fail") {
+      step.killPod = true;
+      return false;
+    }
+    if (verdict === "start") starts.push(container);
+    if (!reached && verdict !== "start" && verdict !== "wait") {
+      const next = inits[index + 1];
+      if (next) starts.push(next);
+      else initialized = true;
+    }
+    reached = true;
+  }
+  const [first] = inits;
+  if (!reached && first) starts.push(first);
+  step.init.push(...starts.reverse());
+  return initialized;
+}
+
+/** The newest container of that name in the present sandbox: those of an earlier one say nothing about this one. */
+function latestSince(runtime: RuntimePod, name: string, since: number): RuntimeContainer | undefined {
+  const last = latestContainer(runtime, name);
+  return last && last.createdAt >= since ? last : undefined;
+}
+
+/** `done` lets the next one start, `wait` keeps it waiting, `fail` ends the pod. */
+type InitVerdict = "done" | "wait" | "start" | "fail";
+
+function judgeInitContainer(
+  pod: Pod,
+  container: Container,
+  last: RuntimeContainer,
+  probes: ProbeVerdicts,
+  step: StepBuilder,
+): InitVerdict {
+  const sidecar = isSidecar(container);
+  if (last.state === "unknown") {
+    step.stop(last, "Unknown", `Init container is in "unknown" state, try killing it before restart`);
+    return "start";
+  }
+  if (last.state === "created") return "start";
+  if (last.state === "running") return sidecar ? judgeRunningSidecar(container, last, probes, step) : "wait";
+  if (sidecar) return "start";
+  if (last.exitCode === 0) return "done";
+  return shouldRestart(pod, container, last) ? "start" : "fail";
+}
+
+function judgeRunningSidecar(
+  container: Container,
+  last: RuntimeContainer,
+  probes: ProbeVerdicts,
+  step: StepBuilder,
+): InitVerdict {
+  if (container.startupProbe) {
+    const started = probes.startup(last.id);
+    if (started === "failure") {
+      step.stop(last, "StartupProbe", `Init container ${container.name} failed startup probe`);
+      return "start";
+    }
+    if (started !== "success") return "wait";
+  }
+  if (container.livenessProbe && probes.liveness(last.id) === "failure") {
+    step.stop(last, "LivenessProbe", `Init container ${container.name} failed liveness probe`);
+    return "start";
+  }
+  return "done";
+}
+
+/** Plans the regular containers and returns how many stay as they are. */
+function planContainers(pod: Pod, runtime: RuntimePod, probes: ProbeVerdicts, step: StepBuilder): number {
+  let kept = 0;
+  for (const container of pod.spec?.containers ?? []) {
+    const last = latestContainer(runtime, container.name);
+    if (last?.state !== "running") {
+      if (!shouldRestart(pod, container, last)) continue;
+      step.containers.push(container);
+      if (last?.state === "unknown") {
+        step.stop(last, "Unknown", `Container is in "unknown" state, try killing it before restart`);
+      }
+      continue;
+    }
+    const wrong = whyKill(container, last, probes);
+    if (!wrong) {
+      kept++;
+      continue;
+    }
+    const restart = wrong.reason === "SpecChanged" || pod.spec?.restartPolicy !== "Never";
+    if (restart) step.containers.push(container);
+    step.stop(last, wrong.reason, restart ? `${wrong.message}, will be restarted` : wrong.message);
+  }
+  return kept;
+}
+
+function whyKill(
+  container: Container,
+  last: RuntimeContainer,
+  probes: ProbeVerdicts,
+): { reason: KillReason; message: string } | undefined {
+  // Upstream's words; the hash covers the name and the image, so a change is a change of image.
+  if (last.hash !== containerHash(container)) {
+    return { reason: "SpecChanged", message: `Container ${container.name} definition changed` };
+  }
+  if (container.livenessProbe && probes.liveness(last.id) === "failure") {
+    return { reason: "LivenessProbe", message: `Container ${container.name} failed liveness probe` };
+  }
+  if (container.startupProbe && probes.startup(last.id) === "failure") {
+    return { reason: "StartupProbe", message: `Container ${container.name} failed startup probe` };
+  }
+  return undefined;
+}

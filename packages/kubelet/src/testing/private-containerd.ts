@@ -1,0 +1,159 @@
+// A containerd of a test's own: own root, state, socket, network namespace and images; nothing of the host is touched.
+import { execFile, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { realClock } from "@skiff/component-base/clock.ts";
+import { CriClient } from "../cri/cri-client.ts";
+import { buildOciArchive } from "./oci-image.ts";
+
+const run = promisify(execFile);
+
+export const SANDBOX_IMAGE = "skiff.test/pause:1";
+export const BUSYBOX_IMAGE = "skiff.test/busybox:1";
+
+const APPLETS = ["sh", "sleep", "cat", "echo", "ls", "id", "true", "false", "httpd", "nc", "env", "touch", "stat", "kill"];
+
+export class PrivateContainerd implements AsyncDisposable {
+  readonly dir: string;
+  readonly netns: string;
+  readonly endpoint: string;
+  private process: ChildProcess | undefined;
+
+  private constructor(dir: string, netns: string) {
+    this.dir = dir;
+    this.netns = netns;
+    this.endpoint = `unix://${dir}/containerd.sock`;
+  }
+
+  /** Starts one with a pod network of `subnet` and the two test images. Needs root, and says so otherwise. */
+  static async start(subnet = "10.231.7.0/24"): Promise<PrivateContainerd> {
+    if (process.getuid?.() !== 0) throw new Error("a private containerd needs root: run the test with sudo");
+    const id = randomBytes(3).toString("hex");
+    const dir = await mkdtemp(join(tmpdir(), `skiffk-${id}-`));
+    const containerd = new PrivateContainerd(dir, `skiffk-${id}`);
+    await run("ip", ["netns", "add", containerd.netns]);
+    await run("ip", ["-n", containerd.netns, "link", "set", "lo", "up"]);
+    await containerd.writeConfig(subnet, id);
+    await containerd.launch();
+    await containerd.loadImages();
+    return containerd;
+  }
+
+  client(): CriClient {
+    return new CriClient(this.endpoint, { clock: realClock });
+  }
+
+  /** Prefix of a command that runs inside the network namespace. */
+  get enter(): string[] {
+    return ["nsenter", `--net=/run/netns/${this.netns}`];
+  }
+
+  async launch(): Promise<void> {
+    const log = await open(join(this.dir, "containerd.log"), "a");
+    const [command = "", ...args] = [...this.enter, "containerd", "--config", join(this.dir, "config.toml")];
+    this.process = spawn(command, args, { stdio: ["ignore", log.fd, log.fd] });
+    await log.close();
+    for (let attempt = 0; attempt < 200; attempt++) {
+      if (existsSync(join(this.dir, "containerd.sock"))) {
+        using client = this.client();
+        const ready = await client.status().then(
+          (answer) => answer.status?.conditions.every((condition) => condition.status) ?? false,
+          () => false,
+        );
+        if (ready) return;
+      }
+      await realClock.sleep(50);
+    }
+    throw new Error(`containerd did not come up: ${await readFile(join(this.dir, "containerd.log"), "utf8")}`);
+  }
+
+  /** Ends containerd alone; its containers run on. */
+  async kill(): Promise<void> {
+    const child = this.process;
+    if (!child || child.exitCode !== null) return;
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGTERM");
+    const timer = realClock.after(5000, () => child.kill("SIGKILL"));
+    await gone;
+    timer[Symbol.dispose]();
+    this.process = undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    {
+      using client = this.client();
+      for (const sandbox of await client.listPodSandboxes().catch(() => [])) {
+        await client.stopPodSandbox(sandbox.id).catch(() => {});
+        await client.removePodSandbox(sandbox.id).catch(() => {});
+      }
+    }
+    await this.kill();
+    await run("ip", ["netns", "del", this.netns]).catch(() => {});
+    const mounts = (await readFile("/proc/self/mounts", "utf8")).split("\n").map((line) => line.split(" ")[1] ?? "");
+    for (const path of mounts.filter((at) => at.startsWith(this.dir)).reverse()) await run("umount", ["-l", path]);
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  private async loadImages(): Promise<void> {
+    const busybox = { "bin/busybox": "/bin/busybox" };
+    const links = Object.fromEntries(APPLETS.map((name) => [`bin/${name}`, "busybox"]));
+    const texts = { "etc/passwd": "root:x:0:0::/:/bin/sh\nweb:x:1000:1000::/:/bin/sh\n", "etc/group": "root:x:0:\n" };
+    await this.loadImage({ ref: SANDBOX_IMAGE, files: busybox, entrypoint: ["/bin/busybox", "sleep", "infinity"] });
+    await this.loadImage({ ref: BUSYBOX_IMAGE, files: busybox, links, texts, cmd: ["sleep", "1000"] });
+  }
+
+  async loadImage(image: Parameters<typeof buildOciArchive>[0]): Promise<void> {
+    const archive = join(this.dir, "image.tar");
+    await buildOciArchive(image, archive);
+    await run("ctr", ["-a", join(this.dir, "containerd.sock"), "-n", "k8s.io", "images", "import", archive]);
+    await rm(archive);
+  }
+
+  private async writeConfig(subnet: string, id: string): Promise<void> {
+    const { dir } = this;
+    await mkdir(join(dir, "cni"), { recursive: true });
+    await writeFile(join(dir, "cni/10-test.conflist"), JSON.stringify(cniConfig(dir, subnet, id)));
+    await writeFile(join(dir, "config.toml"), containerdConfig(dir));
+  }
+}
+
+function cniConfig(dir: string, subnet: string, id: string): object {
+  return {
+    cniVersion: "0.4.0",
+    name: "test",
+    plugins: [
+      {
+        type: "bridge",
+        bridge: `skk${id}`,
+        isGateway: true,
+        ipam: { type: "host-local", ranges: [[{ subnet }]], dataDir: join(dir, "ipam") },
+      },
+      { type: "portmap", capabilities: { portMappings: true } },
+    ],
+  };
+}
+
+function containerdConfig(dir: string): string {
+  return `version = 2
+root = "${dir}/root"
+state = "${dir}/state"
+disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.devmapper"]
+[grpc]
+  address = "${dir}/containerd.sock"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "${dir}/opt"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "${SANDBOX_IMAGE}"
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "${dir}/cni"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+`;
+}

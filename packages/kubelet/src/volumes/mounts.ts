@@ -1,0 +1,49 @@
+// Mounting and unmounting on the node through mount(8), and what is mounted now.
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+/** The mount points at or under `dir`, deepest first. */
+export async function mountsUnder(dir: string): Promise<string[]> {
+  const table = await readFile("/proc/self/mountinfo", "utf8");
+  return parseMountPoints(table)
+    .filter((path) => path === dir || path.startsWith(`${dir}/`))
+    .reverse();
+}
+
+/** Mount points in the order of /proc/self/mountinfo, whose fields escape blanks as octal. */
+export function parseMountPoints(table: string): string[] {
+  const lines = table.split("\n").filter(Boolean);
+  return lines.map((line) => unescapeOctal(line.split(" ")[4] ?? ""));
+}
+
+function unescapeOctal(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+}
+
+export async function isMounted(path: string): Promise<boolean> {
+  return parseMountPoints(await readFile("/proc/self/mountinfo", "utf8")).includes(path);
+}
+
+export async function mountTmpfs(path: string, options: readonly string[]): Promise<void> {
+  await run("mount", ["-t", "tmpfs", "-o", ["nodev", ...options].join(","), "tmpfs", path]);
+}
+
+/** Binds `from` to `to`. `from` is not resolved, so that a link put there meanwhile is not followed. */
+export async function bindMount(from: string, to: string): Promise<void> {
+  await run("mount", ["--no-canonicalize", "--bind", from, to]);
+}
+
+export async function unmount(path: string): Promise<void> {
+  await run("umount", [path]).catch(async () => {
+    // A reader may still hold it; a detached mount disappears with its last user.
+    await run("umount", ["--lazy", path]);
+  });
+}
+
+/** Unmounts everything at or under `dir`. */
+export async function unmountTree(dir: string): Promise<void> {
+  for (const path of await mountsUnder(dir)) await unmount(path);
+}

@@ -1,0 +1,159 @@
+// The files that configMap, secret, downwardAPI and projected volumes consist of.
+import type {
+  ConfigMap,
+  DownwardAPIVolumeFile,
+  KeyToPath,
+  Pod,
+  Secret,
+  ServiceAccountTokenProjection,
+  Volume,
+  VolumeProjection,
+} from "@skiff/api/types.ts";
+import { containerResourceValue, findContainer, podFieldValue } from "../env/field-ref.ts";
+import type { PodFacts } from "../env/field-ref.ts";
+import type { PodObjects } from "../env/make-env.ts";
+import type { FileContent } from "./atomic-writer.ts";
+
+export interface PayloadContext {
+  readonly pod: Pod;
+  readonly facts: PodFacts;
+  readonly objects: PodObjects;
+  readonly tokens: TokenSource;
+  readonly signal: AbortSignal;
+}
+
+export interface TokenSource {
+  /** A token of the pod's ServiceAccount, bound to the pod, with most of its life ahead. */
+  token(pod: Pod, audience: string, expirationSeconds: number, signal: AbortSignal): Promise<string>;
+}
+
+type Files = Map<string, FileContent>;
+
+const DEFAULT_MODE = 0o644;
+const DEFAULT_TOKEN_SECONDS = 3600;
+
+/** The content of `volume`, or undefined where it is not made of API objects. */
+export async function volumePayload(volume: Volume, context: PayloadContext): Promise<Files | undefined> {
+  if (volume.configMap) {
+    const { name = "", items, optional, defaultMode = DEFAULT_MODE } = volume.configMap;
+    return configMapFiles(context, name, items, optional, defaultMode);
+  }
+  if (volume.secret) {
+    const { secretName = "", items, optional, defaultMode = DEFAULT_MODE } = volume.secret;
+    return secretFiles(context, secretName, items, optional, defaultMode);
+  }
+  if (volume.downwardAPI) {
+    const { items = [], defaultMode = DEFAULT_MODE } = volume.downwardAPI;
+    return downwardFiles(context, items, defaultMode);
+  }
+  if (!volume.projected) return undefined;
+  const { sources = [], defaultMode = DEFAULT_MODE } = volume.projected;
+  const files: Files = new Map();
+  for (const source of sources) {
+    for (const [path, file] of await projectedFiles(context, source, defaultMode)) files.set(path, file);
+  }
+  return files;
+}
+
+async function projectedFiles(context: PayloadContext, source: VolumeProjection, mode: number): Promise<Files> {
+  if (source.configMap) {
+    const { name = "", items, optional } = source.configMap;
+    return configMapFiles(context, name, items, optional, mode);
+  }
+  if (source.secret) {
+    const { name = "", items, optional } = source.secret;
+    return secretFiles(context, name, items, optional, mode);
+  }
+  if (source.downwardAPI) return downwardFiles(context, source.downwardAPI.items ?? [], mode);
+  if (source.serviceAccountToken) return tokenFile(context, source.serviceAccountToken, mode);
+  throw new Error("clusterTrustBundle and podCertificate projections are not supported by this kubelet");
+}
+
+async function tokenFile(context: PayloadContext, source: ServiceAccountTokenProjection, mode: number): Promise<Files> {
+  const { pod, tokens, signal } = context;
+  const seconds = source.expirationSeconds ?? DEFAULT_TOKEN_SECONDS;
+  const token = await tokens.token(pod, source.audience ?? "", seconds, signal);
+  // As upstream: a token that is given to one user or group is closed to others.
+  const uid = singleUser(pod);
+  const closed = uid !== undefined || pod.spec?.securityContext?.fsGroup !== undefined;
+  return new Map([[source.path, { data: Buffer.from(token), mode: closed ? 0o600 : mode, uid }]]);
+}
+
+/** The user that every container of the pod runs as, if the spec says so. */
+function singleUser(pod: Pod): number | undefined {
+  const spec = pod.spec;
+  const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
+  const users = containers.map((c) => c.securityContext?.runAsUser ?? spec?.securityContext?.runAsUser);
+  const [first] = users;
+  return users.every((user) => user === first) ? first : undefined;
+}
+
+async function configMapFiles(
+  context: PayloadContext,
+  name: string,
+  items: readonly KeyToPath[] | undefined,
+  optional: boolean | undefined,
+  mode: number,
+): Promise<Files> {
+  const namespace = context.pod.metadata.namespace ?? "";
+  const object = await context.objects.configMap(namespace, name, context.signal);
+  if (!object && !optional) throw new Error(`configmap "${name}" not found`);
+  return pick(configMapData(object), items, optional, mode, "config");
+}
+
+function configMapData(object: Readonly<ConfigMap> | undefined): Map<string, Buffer> {
+  const data = new Map<string, Buffer>();
+  for (const [key, text] of Object.entries(object?.data ?? {})) data.set(key, Buffer.from(text));
+  for (const [key, base64] of Object.entries(object?.binaryData ?? {})) data.set(key, Buffer.from(base64, "base64"));
+  return data;
+}
+
+async function secretFiles(
+  context: PayloadContext,
+  name: string,
+  items: readonly KeyToPath[] | undefined,
+  optional: boolean | undefined,
+  mode: number,
+): Promise<Files> {
+  const namespace = context.pod.metadata.namespace ?? "";
+  const object: Readonly<Secret> | undefined = await context.objects.secret(namespace, name, context.signal);
+  if (!object && !optional) throw new Error(`secret "${name}" not found`);
+  const entries = Object.entries(object?.data ?? {});
+  const data = new Map(entries.map(([key, base64]) => [key, Buffer.from(base64, "base64")] as const));
+  return pick(data, items, optional, mode, "secret");
+}
+
+function pick(
+  data: ReadonlyMap<string, Buffer>,
+  items: readonly KeyToPath[] | undefined,
+  optional: boolean | undefined,
+  mode: number,
+  what: "config" | "secret",
+): Files {
+  if (!items || items.length === 0) return new Map([...data].map(([key, bytes]) => [key, { data: bytes, mode }]));
+  const files: Files = new Map();
+  for (const item of items) {
+    const bytes = data.get(item.key);
+    if (bytes) files.set(item.path, { data: bytes, mode: item.mode ?? mode });
+    else if (!optional) throw new Error(`references non-existent ${what} key: ${item.key}`);
+  }
+  return files;
+}
+
+function downwardFiles(context: PayloadContext, items: readonly DownwardAPIVolumeFile[], mode: number): Files {
+  const { pod, facts } = context;
+  const files: Files = new Map();
+  for (const item of items) {
+    const data = Buffer.from(downwardValue(pod, item, facts));
+    files.set(item.path, { data, mode: item.mode ?? mode });
+  }
+  return files;
+}
+
+function downwardValue(pod: Pod, item: DownwardAPIVolumeFile, facts: PodFacts): string {
+  if (item.fieldRef) return podFieldValue(pod, item.fieldRef, facts);
+  const ref = item.resourceFieldRef;
+  const container = findContainer(pod, ref?.containerName ?? "");
+  if (!ref || !container) throw new Error(`downwardAPI item ${item.path} names no field of a container of the pod`);
+  return containerResourceValue(pod, container, ref, facts);
+}

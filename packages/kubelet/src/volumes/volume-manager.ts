@@ -1,0 +1,167 @@
+// Sets up, refreshes and tears down the volumes of pods under the kubelet's root folder.
+import { chmod, chown, lstat, mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
+import type { Container, Pod, Volume, VolumeMount } from "@skiff/api/types.ts";
+import { quantityValue } from "@skiff/api/quantity.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import type { PodFacts } from "../env/field-ref.ts";
+import type { PodObjects } from "../env/make-env.ts";
+import type { PodPaths } from "../pod-paths.ts";
+import { writeAtomically } from "./atomic-writer.ts";
+import type { Payload } from "./atomic-writer.ts";
+import { setUpHostPath } from "./host-path.ts";
+import { isMounted, mountTmpfs, mountsUnder, unmountTree } from "./mounts.ts";
+import { volumePayload } from "./payloads.ts";
+import type { TokenSource } from "./payloads.ts";
+import { bindSubPath } from "./sub-path.ts";
+
+export interface VolumeManagerDeps {
+  readonly paths: PodPaths;
+  readonly objects: PodObjects;
+  readonly tokens: TokenSource;
+  readonly clock: Clock;
+}
+
+/** Which volume of the pod failed, in upstream's words. */
+export class VolumeError extends Error {
+  constructor(volume: string, cause: unknown) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    super(`MountVolume.SetUp failed for volume "${volume}" : ${why}`, { cause });
+  }
+}
+
+/** Volume name → the path on the node to mount into containers. */
+export type MountedVolumes = ReadonlyMap<string, string>;
+
+export class VolumeManager {
+  private readonly deps: VolumeManagerDeps;
+  /** What was last written, so that an unchanged volume costs no file access. Key: the volume's folder. */
+  private readonly written = new Map<string, string>();
+
+  constructor(deps: VolumeManagerDeps) {
+    this.deps = deps;
+  }
+
+  /** Makes every volume of the pod ready, and refreshes those made of API objects. Safe to repeat. */
+  async setUp(pod: Pod, facts: PodFacts, signal: AbortSignal): Promise<MountedVolumes> {
+    const mounted = new Map<string, string>();
+    await Promise.all(
+      (pod.spec?.volumes ?? []).map(async (volume) => {
+        try {
+          mounted.set(volume.name, await this.setUpOne(pod, volume, facts, signal));
+        } catch (error) {
+          signal.throwIfAborted();
+          throw new VolumeError(volume.name, error);
+        }
+      }),
+    );
+    return mounted;
+  }
+
+  /** The path to mount for `mount` of `container`: the volume itself or, bound safely, the sub-path of it. */
+  async mountPath(
+    pod: Pod,
+    container: Container,
+    mount: VolumeMount,
+    volumeDir: string,
+    subPath: string,
+  ): Promise<string> {
+    if (subPath === "") return volumeDir;
+    const index = container.volumeMounts?.indexOf(mount) ?? 0;
+    const target = this.deps.paths.subPath(pod.metadata.uid ?? "", mount.name, container.name, index);
+    await bindSubPath(volumeDir, subPath, target);
+    return target;
+  }
+
+  /** Removes everything of a pod that has ended, mounts first: nothing below a mount is ever deleted. */
+  async tearDown(uid: string): Promise<void> {
+    const dir = this.deps.paths.pod(uid);
+    await unmountTree(dir);
+    if ((await mountsUnder(dir)).length > 0) throw new Error(`mounts are left under ${dir}`);
+    await rm(dir, { recursive: true, force: true });
+    for (const path of this.written.keys()) if (path.startsWith(`${dir}/`)) this.written.delete(path);
+  }
+
+  /** UIDs of the pods that have a folder here. */
+  async podsOnDisk(): Promise<string[]> {
+    return readdir(this.deps.paths.pods).catch(() => []);
+  }
+
+  private async setUpOne(pod: Pod, volume: Volume, facts: PodFacts, signal: AbortSignal): Promise<string> {
+    if (volume.hostPath) {
+      await setUpHostPath(volume.hostPath.path, volume.hostPath.type ?? "");
+      return volume.hostPath.path;
+    }
+    if (volume.emptyDir) return this.setUpEmptyDir(pod, volume);
+    const plugin = pluginOf(volume);
+    if (!plugin) throw new Error(`no volume plugin of this kubelet matches volume ${volume.name}`);
+    const { objects, tokens } = this.deps;
+    const payload = await volumePayload(volume, { pod, facts, objects, tokens, signal });
+    const dir = this.deps.paths.volume(pod.metadata.uid ?? "", plugin.name, volume.name);
+    await this.writePayload(dir, payload ?? new Map(), plugin.inMemory, pod.spec?.securityContext?.fsGroup);
+    return dir;
+  }
+
+  private async writePayload(
+    dir: string,
+    payload: Payload,
+    inMemory: boolean,
+    fsGroup: number | undefined,
+  ): Promise<void> {
+    const digest = digestOf(payload);
+    if (this.written.get(dir) === digest) return;
+    await mkdir(dir, { recursive: true });
+    // Secrets never reach a disk.
+    if (inMemory && !(await isMounted(dir))) await mountTmpfs(dir, ["mode=0755", "nosuid", "noexec"]);
+    await chmod(dir, fsGroup === undefined ? 0o777 : 0o2775);
+    if (fsGroup !== undefined) await chown(dir, 0, fsGroup);
+    const stamp = new Date(this.deps.clock.now()).toISOString().slice(0, 19).replace(/[-:]/g, "_").replace("T", "_");
+    await writeAtomically(dir, payload, { stamp, fsGroup });
+    this.written.set(dir, digest);
+  }
+
+  private async setUpEmptyDir(pod: Pod, volume: Volume): Promise<string> {
+    const uid = pod.metadata.uid ?? "";
+    const { medium = "", sizeLimit } = volume.emptyDir ?? {};
+    if (medium !== "" && medium !== "Memory") throw new Error(`storage medium ${JSON.stringify(medium)} is not supported`);
+    const dir = this.deps.paths.volume(uid, "kubernetes.io~empty-dir", volume.name);
+    const ready = this.deps.paths.volumeReady(uid, "kubernetes.io~empty-dir", volume.name);
+    const inMemory = medium === "Memory";
+    if ((await exists(ready)) && (!inMemory || (await isMounted(dir)))) return dir;
+    await mkdir(dir, { recursive: true });
+    if (inMemory && !(await isMounted(dir))) {
+      await mountTmpfs(dir, sizeLimit ? [`size=${quantityValue(sizeLimit)}`] : []);
+    }
+    const fsGroup = pod.spec?.securityContext?.fsGroup;
+    if (fsGroup !== undefined) await chown(dir, 0, fsGroup);
+    // The umask must not narrow what upstream opens to every user of the pod.
+    await chmod(dir, fsGroup === undefined ? 0o777 : 0o2777);
+    await mkdir(dirname(ready), { recursive: true });
+    await writeFile(ready, "");
+    return dir;
+  }
+}
+
+function pluginOf(volume: Volume): { name: string; inMemory: boolean } | undefined {
+  if (volume.configMap) return { name: "kubernetes.io~configmap", inMemory: false };
+  if (volume.secret) return { name: "kubernetes.io~secret", inMemory: true };
+  if (volume.downwardAPI) return { name: "kubernetes.io~downward-api", inMemory: true };
+  if (volume.projected) return { name: "kubernetes.io~projected", inMemory: true };
+  return undefined;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function digestOf(payload: Payload): string {
+  const hash = createHash("sha256");
+  for (const [path, file] of [...payload].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(`${join(path)}\0${file.mode}\0${file.uid ?? ""}\0${file.data.length}\0`).update(file.data);
+  }
+  return hash.digest("hex");
+}
