@@ -15,3 +15,13 @@ export function setOwn(target: PlainObject, key: string, value: unknown): void {
 export function getOwn(source: PlainObject, key: string): unknown {
   return Object.hasOwn(source, key) ? source[key] : undefined;
 }
+
+/** A deep copy of parsed JSON that keeps everything; `tooDeep` makes the error where it nests beyond `maxDepth`. */
+export function copyJson(value: unknown, maxDepth: number, tooDeep: () => Error): unknown {
+  if (maxDepth < 0) throw tooDeep();
+  if (Array.isArray(value)) return value.map((item) => copyJson(item, maxDepth - 1, tooDeep));
+  if (!isPlainObject(value)) return value;
+  const out: PlainObject = {};
+  for (const key of Object.keys(value)) setOwn(out, key, copyJson(value[key], maxDepth - 1, tooDeep));
+  return out;
+}

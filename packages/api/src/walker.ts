@@ -6,13 +6,15 @@ import { isQuantityField } from "./field-tables.ts";
 import { goTypeOf, kindOf } from "./go-names.ts";
 import { canonicalMicroTime, canonicalTime, TimeError } from "./go-time.ts";
 import { modelOf } from "./models.ts";
-import { isPlainObject, setOwn } from "./plain-object.ts";
+import { copyJson, isPlainObject, setOwn } from "./plain-object.ts";
 import { canonicalQuantity, QUANTITY_REGEX_MESSAGE, QuantityError } from "./quantity.ts";
 import type { Schema } from "./schema.ts";
 import { zeroFieldsOf, zeroOf } from "./zero-values.ts";
 
 /** Far beyond any real object; recursion stays well inside the stack. */
 const MAX_DEPTH = 500;
+
+const tooDeep = () => new DecodeError("exceeded max depth");
 
 export type Walk = (value: unknown, state: DecodeState) => unknown;
 
@@ -41,7 +43,7 @@ function compileModel(model: string): Walk {
   const zeroFields = zeroFieldsOf(model);
   return (value, state) => {
     if (!isPlainObject(value)) throw mismatch(value, self, undefined, state.path);
-    if (state.path.length > MAX_DEPTH) throw new DecodeError("exceeded max depth");
+    if (state.path.length > MAX_DEPTH) throw tooDeep();
     const out: Record<string, unknown> = {};
     for (const key of Object.keys(value)) {
       const member = value[key];
@@ -79,7 +81,8 @@ function compile(schema: Schema, place: Place): Walk {
     case "map":
       return compileMap(schema, place);
     case "any":
-      return (value) => copyAny(value, 0);
+      // Free-form values keep everything, null included.
+      return (value) => copyJson(value, MAX_DEPTH, tooDeep);
     case "string":
       return compileString(schema, place);
     case "integer":
@@ -191,16 +194,6 @@ function compileInteger(schema: Schema & { type: "integer" }, place: Place): Wal
     // -0 would be written as 0 anyway, and compares oddly.
     return value === 0 ? 0 : value;
   };
-}
-
-/** Free-form values keep everything, null and key order included. */
-function copyAny(value: unknown, depth: number): unknown {
-  if (depth > MAX_DEPTH) throw new DecodeError("exceeded max depth");
-  if (Array.isArray(value)) return value.map((item) => copyAny(item, depth + 1));
-  if (!isPlainObject(value)) return value;
-  const out: Record<string, unknown> = {};
-  for (const key of Object.keys(value)) setOwn(out, key, copyAny(value[key], depth + 1));
-  return out;
 }
 
 function mismatch(

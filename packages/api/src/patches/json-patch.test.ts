@@ -12,6 +12,12 @@ test("applyJsonPatch returns a new document", () => {
   ];
   assert.deepEqual(applyJsonPatch(doc, patch), { spec: { list: ["a", { x: 1 }] } });
   assert.deepEqual(doc, { spec: { list: ["a"], n: 1 } });
+  const grown = [
+    { op: "add", path: "/new", value: [] },
+    { op: "add", path: "/new/-", value: 1 },
+  ];
+  applyJsonPatch(doc, grown);
+  assert.deepEqual(applyJsonPatch({}, grown), { new: [1] });
 });
 
 test("applyJsonPatch answers 422 where an operation does not apply", () => {
@@ -41,6 +47,8 @@ test("applyJsonPatch refuses what is no patch, and what is too long", () => {
     message: "json: cannot unmarshal object into Go value of type jsonpatch.Patch",
   });
   assert.throws(() => applyJsonPatch({}, ["x"]), { code: 400 });
+  const deep = JSON.parse(`${"[".repeat(50_000)}${"]".repeat(50_000)}`);
+  assert.throws(() => applyJsonPatch({}, [{ op: "add", path: "/a", value: deep }]), { code: 400 });
   const long = new Array(10_001).fill({ op: "test", path: "", value: {} });
   assert.throws(() => applyJsonPatch({}, long), { code: 413, message: /10000, got 10001$/ });
 });

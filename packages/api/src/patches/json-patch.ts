@@ -1,8 +1,8 @@
 // JSON Patch (RFC 6902): a list of operations, all of which apply or none.
 import jsonPatch, { type Operation } from "fast-json-patch";
 import { ApiError, badRequest } from "../errors.ts";
-import { isPlainObject } from "../plain-object.ts";
-import { describeJson } from "./patch-error.ts";
+import { copyJson, isPlainObject } from "../plain-object.ts";
+import { describeJson, MAX_PATCH_DEPTH, tooDeep } from "./patch-error.ts";
 
 /** Upstream's bounds: operations in one patch, and bytes that `copy` operations may add up to. */
 const MAX_OPERATIONS = 10_000;
@@ -11,7 +11,7 @@ const MAX_COPIED_BYTES = 3 * 1024 * 1024;
 /** Returns a new document. Throws ApiError 400 (no patch), 413 (too long) or 422 (does not apply). */
 export function applyJsonPatch(doc: unknown, patch: unknown): unknown {
   const operations = checkPatch(patch);
-  let current: unknown = structuredClone(doc);
+  let current: unknown = copyJson(doc, MAX_PATCH_DEPTH, tooDeep);
   let copiedBytes = 0;
   for (const [index, operation] of operations.entries()) {
     try {
@@ -39,8 +39,9 @@ function checkPatch(patch: unknown): Operation[] {
       throw badRequest(`json: cannot unmarshal ${describeJson(operation)} into Go value of type jsonpatch.Operation`);
     }
   }
-  // Each operation's members are checked as it is applied, so that its error counts as one of applying.
-  return structuredClone(patch) as Operation[];
+  // Each operation's members are checked as it is applied, so that its error counts as one of applying. The copy keeps
+  // later operations from changing the values of earlier ones: a patch may be applied again to a newer state.
+  return copyJson(patch, MAX_PATCH_DEPTH, tooDeep) as Operation[];
 }
 
 function sizeAt(doc: unknown, pointer: string): number {

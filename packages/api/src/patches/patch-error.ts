@@ -30,10 +30,11 @@ export function describeJson(value: unknown): string {
 }
 
 /** A value as Go prints it: `map[image:web name:c]`, keys sorted. */
-function formatGo(value: unknown): string {
+function formatGo(value: unknown, depth = 0): string {
   if (value === null || value === undefined) return "<nil>";
-  if (Array.isArray(value)) return `[${value.map(formatGo).join(" ")}]`;
+  if (depth > MAX_PATCH_DEPTH) return "...";
+  if (Array.isArray(value)) return `[${value.map((item) => formatGo(item, depth + 1)).join(" ")}]`;
   if (!isPlainObject(value)) return String(value);
   const members = Object.keys(value).sort();
-  return `map[${members.map((key) => `${key}:${formatGo(value[key])}`).join(" ")}]`;
+  return `map[${members.map((key) => `${key}:${formatGo(value[key], depth + 1)}`).join(" ")}]`;
 }

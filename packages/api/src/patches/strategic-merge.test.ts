@@ -113,3 +113,13 @@ test("strategic merge leaves no directive or null in what it adds", () => {
   assert.equal("affinity" in spec, false);
   assert.deepEqual(spec.initContainers, [{ name: "i" }]);
 });
+
+test("strategic merge stays linear in the lengths of both lists", () => {
+  const listOf = (prefix: string) => Array.from({ length: 50_000 }, (_, i) => ({ name: `${prefix}${i}` }));
+  const patched = applyStrategicMerge(
+    "Pod",
+    { spec: { containers: listOf("a") } },
+    { spec: { containers: listOf("b") } },
+  );
+  assert.equal((patched as typeof pod).spec.containers.length, 100_000);
+});

@@ -116,13 +116,19 @@ function mergeElements(
   depth: number,
 ): PlainObject[] {
   const merged = [...kept];
+  // Both lists may be as long as a body allows, so places are looked up rather than searched.
+  const places = new Map<unknown, number>();
+  for (const [i, element] of kept.entries()) {
+    const value = getOwn(element, mergeKey);
+    if (!places.has(value)) places.set(value, i);
+  }
   for (const change of changes) {
     const value = getOwn(change, mergeKey);
     if (value === undefined) throw noMergeKey(change, mergeKey);
-    const at = merged.findIndex((element) => getOwn(element, mergeKey) === value);
-    const current = merged[at];
-    if (current) merged[at] = mergeMap(current, change, model, depth + 1);
-    else merged.push(withoutDirectives(change, depth + 1) as PlainObject);
+    const at = places.get(value);
+    const current = at === undefined ? undefined : merged[at];
+    if (at !== undefined && current) merged[at] = mergeMap(current, change, model, depth + 1);
+    else places.set(value, merged.push(withoutDirectives(change, depth + 1) as PlainObject) - 1);
   }
   return merged;
 }
@@ -134,7 +140,7 @@ function applyListDirectives(
   { mergeKey }: FieldRules,
 ) {
   const changes: PlainObject[] = [];
-  let kept = original;
+  const deleted = new Set<unknown>();
   let isReplaced = false;
   for (const element of patch) {
     const directive = getOwn(element, DIRECTIVE);
@@ -145,9 +151,10 @@ function applyListDirectives(
     else {
       const value = getOwn(element, mergeKey);
       if (value === undefined) throw noMergeKey(element, mergeKey);
-      kept = kept.filter((other) => getOwn(other, mergeKey) !== value);
+      deleted.add(value);
     }
   }
+  const kept = deleted.size === 0 ? original : original.filter((other) => !deleted.has(getOwn(other, mergeKey)));
   return { kept, changes, isReplaced };
 }
 
@@ -171,13 +178,14 @@ function deletePrimitives(out: PlainObject, patch: PlainObject): void {
     if (!key.startsWith(DELETE_PREFIX)) continue;
     const doomed = patch[key];
     if (!Array.isArray(doomed)) throw badPatchFormat("primitive list");
+    const removed = new Set<unknown>(doomed);
     const field = key.slice(DELETE_PREFIX.length);
     const list = getOwn(out, field);
     if (Array.isArray(list))
       setOwn(
         out,
         field,
-        list.filter((element) => !doomed.includes(element)),
+        list.filter((element) => !removed.has(element)),
       );
   }
 }
