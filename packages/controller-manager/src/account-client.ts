@@ -1,0 +1,89 @@
+// A client that speaks as a ServiceAccount of kube-system, with tokens that it has issued and renews by itself.
+import { isAlreadyExists, isNotFound } from "@skiff/api/errors.ts";
+import { serviceAccounts } from "@skiff/api/resource-ref.ts";
+import type { AuthenticationV1TokenRequest } from "@skiff/api/types.ts";
+import type { ClientConfig } from "@skiff/client/config.ts";
+import type { RestAnswer, RestClientDeps, RestRequest, StreamAnswer } from "@skiff/client/rest-client.ts";
+import { RestClient } from "@skiff/client/rest-client.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
+
+const NAMESPACE = "kube-system";
+const TOKEN_SECONDS = 3600;
+/** Share of a token's life after which a new one is asked for; upstream's figure. */
+const RENEW_AT = 0.8;
+
+export interface AccountOptions {
+  readonly account: string;
+  readonly userAgent: string;
+}
+
+export class AccountClient extends RestClient {
+  private readonly issuer: RestClient;
+  private readonly account: string;
+  private readonly time: Clock;
+  private token: Promise<string> | undefined;
+  private renewAt = 0;
+
+  /** `issuer` may create ServiceAccounts and their tokens. */
+  constructor(issuer: RestClient, server: ClientConfig, { account, userAgent }: AccountOptions, deps: RestClientDeps) {
+    const { cert: _, key: __, token: ___, tokenFile: ____, ...anonymous } = server;
+    super(anonymous, { userAgent }, deps);
+    this.issuer = issuer;
+    this.account = account;
+    this.time = deps.clock;
+  }
+
+  override async request(request: RestRequest): Promise<RestAnswer> {
+    return super.request(await this.signed(request));
+  }
+
+  override async stream(request: RestRequest & { readonly idleTimeoutMs?: number }): Promise<StreamAnswer> {
+    return super.stream(await this.signed(request));
+  }
+
+  private async signed<R extends RestRequest>(request: R): Promise<R> {
+    const token = await this.current(request.signal);
+    return { ...request, headers: { ...request.headers, authorization: `Bearer ${token}` } };
+  }
+
+  private current(signal: AbortSignal): Promise<string> {
+    if (!this.token || this.time.monotonic() >= this.renewAt) {
+      this.renewAt = this.time.monotonic() + TOKEN_SECONDS * RENEW_AT * 1000;
+      const asked = this.issue(signal);
+      this.token = asked;
+      // A failure is its callers' to handle; the next call asks anew.
+      asked.catch(() => {
+        if (this.token === asked) this.token = undefined;
+      });
+    }
+    return this.token;
+  }
+
+  private async issue(signal: AbortSignal): Promise<string> {
+    await this.ensureAccount(signal);
+    const body = {
+      apiVersion: "authentication.k8s.io/v1",
+      kind: "TokenRequest",
+      metadata: {},
+      spec: { audiences: [], expirationSeconds: TOKEN_SECONDS },
+    };
+    const accounts = this.issuer.of(serviceAccounts);
+    const answer = await accounts.createSubresource(NAMESPACE, this.account, "token", body, { signal });
+    const token = (answer as AuthenticationV1TokenRequest).status?.token;
+    if (!token) throw new Error(`no token was issued for service account ${NAMESPACE}/${this.account}`);
+    return token;
+  }
+
+  private async ensureAccount(signal: AbortSignal): Promise<void> {
+    const accounts = this.issuer.of(serviceAccounts);
+    try {
+      await accounts.get(NAMESPACE, this.account, { signal });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      const account = { metadata: { name: this.account, namespace: NAMESPACE } };
+      await accounts.create(NAMESPACE, account, { signal }).catch((failure: unknown) => {
+        if (!isAlreadyExists(failure)) throw failure;
+      });
+    }
+  }
+}

@@ -1,0 +1,70 @@
+// Revision numbers and the other annotations that a Deployment keeps on its ReplicaSets.
+import type { Deployment, ReplicaSet } from "@skiff/api/types.ts";
+
+export const REVISION = "deployment.kubernetes.io/revision";
+export const REVISION_HISTORY = "deployment.kubernetes.io/revision-history";
+export const DESIRED_REPLICAS = "deployment.kubernetes.io/desired-replicas";
+export const MAX_REPLICAS = "deployment.kubernetes.io/max-replicas";
+
+/** Annotations that are the Deployment's alone. */
+const NOT_COPIED: ReadonlySet<string> = new Set([
+  "kubectl.kubernetes.io/last-applied-configuration",
+  REVISION,
+  REVISION_HISTORY,
+  DESIRED_REPLICAS,
+  MAX_REPLICAS,
+  "deprecated.deployment.rollback.to",
+]);
+
+/** Upstream's bound on the history annotation, in characters. */
+const MAX_HISTORY_LENGTH = 2000;
+
+type Annotations = Readonly<Record<string, string>>;
+
+/** The revision number that an object carries; 0 when it has none. */
+export function revisionOf(object: { readonly metadata: { readonly annotations?: Annotations | undefined } }): number {
+  const text = object.metadata.annotations?.[REVISION];
+  return text && /^\d{1,15}$/.test(text) ? Number(text) : 0;
+}
+
+export function highestRevision(replicaSets: readonly Readonly<ReplicaSet>[]): number {
+  return Math.max(0, ...replicaSets.map(revisionOf));
+}
+
+/** The annotations that the current ReplicaSet should have. An older revision number never replaces a newer one. */
+export function annotationsForNewSet(
+  deployment: Readonly<Deployment>,
+  current: Annotations | undefined,
+  revision: number,
+): Record<string, string> {
+  const result: Record<string, string> = { ...current };
+  for (const [key, value] of Object.entries(deployment.metadata.annotations ?? {})) {
+    if (!NOT_COPIED.has(key)) result[key] = value;
+  }
+  const before = current?.[REVISION];
+  if (revisionOf({ metadata: { annotations: current } }) >= revision) return result;
+  result[REVISION] = String(revision);
+  if (before) result[REVISION_HISTORY] = extendHistory(current?.[REVISION_HISTORY], before);
+  return result;
+}
+
+// The history says which revisions an object once was; it forgets from the front.
+function extendHistory(history: string | undefined, revision: string): string {
+  const parts = history ? [...history.split(","), revision] : [revision];
+  while (parts.length > 1 && parts.join(",").length > MAX_HISTORY_LENGTH) parts.shift();
+  return parts.join(",");
+}
+
+/** The sizes that proportional scaling compares with: what the Deployment asked for when this ReplicaSet was last sized. */
+export function sizeAnnotations(desired: number, max: number): Record<string, string> {
+  return { [DESIRED_REPLICAS]: String(desired), [MAX_REPLICAS]: String(max) };
+}
+
+/** A whole number from an annotation; undefined when absent or malformed. */
+export function readCount(
+  object: { readonly metadata: { readonly annotations?: Annotations | undefined } },
+  key: string,
+): number | undefined {
+  const text = object.metadata.annotations?.[key];
+  return text && /^\d{1,10}$/.test(text) ? Number(text) : undefined;
+}

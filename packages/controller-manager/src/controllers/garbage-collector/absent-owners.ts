@@ -1,0 +1,26 @@
+// Owners that were found to be gone: many dependents of one owner then cost one read.
+import type { ObjectIdentity } from "./owner-graph.ts";
+
+/** Upstream's size. */
+const CAPACITY = 500;
+
+export class AbsentOwners {
+  private readonly keys = new Set<string>();
+
+  add(identity: ObjectIdentity): void {
+    if (this.keys.size >= CAPACITY) {
+      const [oldest] = this.keys;
+      if (oldest !== undefined) this.keys.delete(oldest);
+    }
+    this.keys.add(keyOf(identity));
+  }
+
+  has(identity: ObjectIdentity): boolean {
+    return this.keys.has(keyOf(identity));
+  }
+}
+
+// A UID never comes back, but the same UID in a reference to another namespace or kind is another claim.
+function keyOf({ apiVersion, kind, namespace, name, uid }: ObjectIdentity): string {
+  return JSON.stringify([apiVersion, kind, namespace, name, uid]);
+}

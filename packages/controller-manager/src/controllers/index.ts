@@ -1,0 +1,29 @@
+// All controllers of this program, in the order in which they start.
+import type { ControllerDefinition } from "./controller-definition.ts";
+import { deploymentController } from "./deployment/deployment-controller.ts";
+import { endpointSliceController } from "./endpoint-slice/endpoint-slice-controller.ts";
+import { endpointsController } from "./endpoints/endpoints-controller.ts";
+import { garbageCollectorController } from "./garbage-collector/garbage-collector-controller.ts";
+import { namespaceController } from "./namespace/namespace-controller.ts";
+import { nodeIpamController } from "./node-ipam/node-ipam-controller.ts";
+import { nodeLifecycleController } from "./node-lifecycle/node-lifecycle-controller.ts";
+import { podGarbageCollector } from "./pod-gc.ts";
+import { replicaSetController } from "./replica-set/replica-set-controller.ts";
+import { rootCaPublisher } from "./root-ca-publisher.ts";
+import { serviceAccountController } from "./service-account.ts";
+import { taintEvictionController } from "./taint-eviction.ts";
+
+export const CONTROLLERS: readonly ControllerDefinition[] = [
+  serviceAccountController,
+  rootCaPublisher,
+  nodeIpamController,
+  nodeLifecycleController,
+  taintEvictionController,
+  deploymentController,
+  replicaSetController,
+  endpointsController,
+  endpointSliceController,
+  namespaceController,
+  podGarbageCollector,
+  garbageCollectorController,
+];

@@ -1,0 +1,204 @@
+// One pass over one ReplicaSet: claim its pods, create or delete the difference, write its status.
+import { isPodActive, isPodTerminal } from "@skiff/api/conditions.ts";
+import { isConflict, isNotFound } from "@skiff/api/errors.ts";
+import { selectorOf } from "@skiff/api/labels.ts";
+import type { Unsaved } from "@skiff/api/object.ts";
+import { splitKey } from "@skiff/api/object.ts";
+import { controllerOf, newControllerRef } from "@skiff/api/owner-references.ts";
+import { pods, replicaSets } from "@skiff/api/resource-ref.ts";
+import type { Pod, ReplicaSet, ReplicaSetStatus } from "@skiff/api/types.ts";
+import type { Lister } from "@skiff/client/informer.ts";
+import { claim, planClaims } from "../adoption.ts";
+import type { ControllerContext } from "../controller-definition.ts";
+import type { Expectations } from "../expectations.ts";
+import { isNamespaceTerminating } from "../namespace-terminating.ts";
+import { BY_CONTROLLER, orphansOf } from "../shared-informers.ts";
+import { slowStart } from "../slow-start.ts";
+import { planScale } from "./plan-scale.ts";
+import { computeReplicaSetStatus, isSameReplicaSetStatus, nextAvailabilityMs } from "./replica-set-status.ts";
+
+type Context = Pick<ControllerContext, "client" | "recorder" | "clock" | "log">;
+
+export interface ReplicaSetListers {
+  readonly replicaSets: Lister<ReplicaSet>;
+  readonly pods: Lister<Pod>;
+}
+
+interface ScaleFailure {
+  readonly reason: "FailedCreate" | "FailedDelete";
+  readonly error: unknown;
+}
+
+export class ReplicaSetSync {
+  private readonly listers: ReplicaSetListers;
+  private readonly expectations: Expectations;
+  private readonly recheck: (key: string, afterMs: number) => void;
+  private readonly context: Context;
+
+  constructor(
+    listers: ReplicaSetListers,
+    expectations: Expectations,
+    recheck: (key: string, afterMs: number) => void,
+    context: Context,
+  ) {
+    this.listers = listers;
+    this.expectations = expectations;
+    this.recheck = recheck;
+    this.context = context;
+  }
+
+  async sync(key: string, signal: AbortSignal): Promise<void> {
+    const { namespace, name } = splitKey(key);
+    const replicaSet = this.listers.replicaSets.get(namespace, name);
+    if (!replicaSet) return this.expectations.forget(key);
+    // Asked before the pods are read: an event in between makes the count complete, never too small.
+    const mayScale = this.expectations.satisfied(key) && !replicaSet.metadata.deletionTimestamp;
+    const { active, terminating } = await this.claimPods(replicaSet, signal);
+    const failure = mayScale ? await this.scale(key, replicaSet, active, signal) : undefined;
+    const observation = {
+      active,
+      terminating,
+      failure: failure && { reason: failure.reason, message: messageOf(failure.error) },
+    };
+    const nowMs = this.context.clock.now();
+    const status = computeReplicaSetStatus(replicaSet, observation, nowMs);
+    await this.writeStatus(replicaSet, status, signal);
+    if (failure) throw failure.error;
+    const againMs = nextAvailabilityMs(active, replicaSet.spec?.minReadySeconds ?? 0, nowMs);
+    if (againMs !== undefined) this.recheck(key, againMs);
+  }
+
+  private async claimPods(
+    replicaSet: Readonly<ReplicaSet>,
+    signal: AbortSignal,
+  ): Promise<{ active: Readonly<Pod>[]; terminating: number }> {
+    const { client } = this.context;
+    const { uid, namespace } = replicaSet.metadata;
+    const own = this.listers.pods.byIndex(BY_CONTROLLER, uid);
+    const candidates = [...own, ...this.listers.pods.byIndex(BY_CONTROLLER, orphansOf(namespace))].filter(isPodActive);
+    const plan = planClaims(replicaSet, selectorOf(replicaSet.spec?.selector), candidates as Pod[]);
+    const target = { ownerRef: replicaSets, owners: client.of(replicaSets), objects: client.of(pods) };
+    const active = await claim(target, replicaSet as ReplicaSet, plan, signal);
+    const terminating = own.filter((pod) => pod.metadata.deletionTimestamp && !isPodTerminal(pod)).length;
+    return { active, terminating };
+  }
+
+  private async scale(
+    key: string,
+    replicaSet: Readonly<ReplicaSet>,
+    active: readonly Readonly<Pod>[],
+    signal: AbortSignal,
+  ): Promise<ScaleFailure | undefined> {
+    const wanted = replicaSet.spec?.replicas ?? 1;
+    const related = active.length > wanted ? this.relatedPods(replicaSet) : [];
+    const { create, remove } = planScale(wanted, active as Pod[], related as Pod[], this.context.clock.now());
+    if (create > 0) return this.createPods(key, replicaSet, create, signal);
+    if (remove.length > 0) return this.deletePods(key, replicaSet, remove, signal);
+    return undefined;
+  }
+
+  private async createPods(
+    key: string,
+    replicaSet: Readonly<ReplicaSet>,
+    count: number,
+    signal: AbortSignal,
+  ): Promise<ScaleFailure | undefined> {
+    this.context.log.debug({ replicaSet: key, count }, "creating pods");
+    this.expectations.expectCreations(key, count);
+    const template = podOf(replicaSet);
+    const { successes, error } = await slowStart(count, () => this.createPod(replicaSet, template, signal));
+    // What was not created will not be seen.
+    if (successes < count) this.expectations.creationObserved(key, count - successes);
+    // Where the namespace goes, nothing can be created and nothing is wrong.
+    return error === undefined || isNamespaceTerminating(error) ? undefined : { reason: "FailedCreate", error };
+  }
+
+  private async createPod(replicaSet: Readonly<ReplicaSet>, pod: Unsaved<Pod>, signal: AbortSignal): Promise<void> {
+    try {
+      const created = await this.context.client.of(pods).create(replicaSet.metadata.namespace ?? "", pod, { signal });
+      this.record(replicaSet, "Normal", "SuccessfulCreate", `Created pod: ${created.metadata.name}`);
+    } catch (error) {
+      if (!isNamespaceTerminating(error)) {
+        this.record(replicaSet, "Warning", "FailedCreate", `Error creating: ${messageOf(error)}`);
+      }
+      throw error;
+    }
+  }
+
+  private async deletePods(
+    key: string,
+    replicaSet: Readonly<ReplicaSet>,
+    remove: readonly Readonly<Pod>[],
+    signal: AbortSignal,
+  ): Promise<ScaleFailure | undefined> {
+    this.context.log.debug({ replicaSet: key, count: remove.length }, "deleting pods");
+    this.expectations.expectDeletions(
+      key,
+      remove.map((pod) => pod.metadata.uid),
+    );
+    const results = await Promise.allSettled(remove.map((pod) => this.deletePod(key, replicaSet, pod, signal)));
+    const failed = results.find((result) => result.status === "rejected");
+    return failed ? { reason: "FailedDelete", error: failed.reason } : undefined;
+  }
+
+  private async deletePod(
+    key: string,
+    replicaSet: Readonly<ReplicaSet>,
+    { metadata: { namespace = "", name, uid } }: Readonly<Pod>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      await this.context.client.of(pods).delete(namespace, name, { uid }, { signal });
+      this.record(replicaSet, "Normal", "SuccessfulDelete", `Deleted pod: ${name}`);
+    } catch (error) {
+      // The event may never come for a delete that failed; if it does, it is not counted twice.
+      this.expectations.deletionObserved(key, uid);
+      if (isNotFound(error) || isConflict(error)) return;
+      this.record(replicaSet, "Warning", "FailedDelete", `Error deleting: ${messageOf(error)}`);
+      throw error;
+    }
+  }
+
+  /** The active pods of all ReplicaSets with the same owner, whose crowding on a node counts. */
+  private relatedPods(replicaSet: Readonly<ReplicaSet>): Readonly<Pod>[] {
+    const owner = controllerOf(replicaSet);
+    const siblings = owner ? this.listers.replicaSets.byIndex(BY_CONTROLLER, owner.uid) : [replicaSet];
+    return siblings
+      .flatMap((sibling) => this.listers.pods.byIndex(BY_CONTROLLER, sibling.metadata.uid))
+      .filter(isPodActive);
+  }
+
+  private async writeStatus(
+    replicaSet: Readonly<ReplicaSet>,
+    status: ReplicaSetStatus,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (isSameReplicaSetStatus(replicaSet.status, status)) return;
+    await this.context.client.of(replicaSets).updateStatus({ ...replicaSet, status }, { signal });
+  }
+
+  private record(object: Readonly<ReplicaSet>, type: "Normal" | "Warning", reason: string, message: string): void {
+    this.context.recorder.record({ ref: replicaSets, object }, type, reason, message);
+  }
+}
+
+/** The pod to create: the template, named after the set and owned by it. */
+export function podOf(replicaSet: Readonly<ReplicaSet>): Unsaved<Pod> {
+  const template = replicaSet.spec?.template;
+  const { labels, annotations, finalizers } = template?.metadata ?? {};
+  return {
+    metadata: {
+      generateName: `${replicaSet.metadata.name}-`,
+      ...(replicaSet.metadata.namespace === undefined ? {} : { namespace: replicaSet.metadata.namespace }),
+      ...(labels ? { labels } : {}),
+      ...(annotations ? { annotations } : {}),
+      ...(finalizers ? { finalizers } : {}),
+      ownerReferences: [newControllerRef(replicaSet, replicaSets)],
+    },
+    spec: template?.spec ?? { containers: [] },
+  };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,24 @@
+// Runs many like calls in batches of 1, 2, 4 …, so that one that must fail for all fails only a few times.
+
+/** Upstream's first batch. */
+const FIRST_BATCH = 1;
+
+export interface SlowStartResult {
+  readonly successes: number;
+  /** The first failure; the calls after its batch were not made. */
+  readonly error: unknown;
+}
+
+/** Calls `work` up to `count` times and stops after the first batch with a failure. */
+export async function slowStart(count: number, work: () => Promise<void>): Promise<SlowStartResult> {
+  let successes = 0;
+  let remaining = count;
+  for (let batch = Math.min(FIRST_BATCH, remaining); batch > 0; batch = Math.min(2 * batch, remaining)) {
+    const results = await Promise.allSettled(Array.from({ length: batch }, () => work()));
+    const failed = results.find((result) => result.status === "rejected");
+    successes += results.filter((result) => result.status === "fulfilled").length;
+    if (failed) return { successes, error: failed.reason };
+    remaining -= batch;
+  }
+  return { successes, error: undefined };
+}
