@@ -1,3 +1,4 @@
+// Kubeconfig files, good and bad.
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

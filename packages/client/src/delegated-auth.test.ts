@@ -1,3 +1,4 @@
+// Who is let in, what is asked, and how long answers hold.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { silentLogger } from "@skiff/component-base/logger.ts";

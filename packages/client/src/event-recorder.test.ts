@@ -1,3 +1,4 @@
+// Counting, combining and dropping of events, and a server that is away.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ApiError, notFound } from "@skiff/api/errors.ts";

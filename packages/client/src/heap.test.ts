@@ -1,3 +1,4 @@
+// The heap against a model, at random.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Heap } from "./heap.ts";

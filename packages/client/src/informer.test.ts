@@ -1,3 +1,4 @@
+// Lists, watches, resume and relist against a scripted server.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ApiError } from "@skiff/api/errors.ts";

@@ -1,3 +1,4 @@
+// Two candidates, one Lease, and everything that can go wrong between them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ApiError, conflict, notFound } from "@skiff/api/errors.ts";

@@ -1,3 +1,4 @@
+// Requests over real sockets: paths, errors, retries, credentials.
 import assert from "node:assert/strict";
 import { mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

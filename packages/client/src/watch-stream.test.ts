@@ -1,3 +1,4 @@
+// Lines and events out of bytes cut anywhere.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConnectionError } from "./connection-error.ts";

@@ -1,3 +1,4 @@
+// client-go's queue semantics on a clock moved by hand.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MetricsRegistry } from "@skiff/component-base/metrics.ts";

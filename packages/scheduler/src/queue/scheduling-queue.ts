@@ -69,8 +69,8 @@ export class SchedulingQueue {
     }
     queued.info = info;
     if (this.active.has(info.key)) this.active.put(queued);
-    if (!mayMatter || this.active.has(info.key) || this.backoff.has(info.key)) return;
-    if (queued.gatedBy || this.rules.isWorthATry(queued, event)) this.requeue(queued);
+    else if (!mayMatter || this.backoff.has(info.key)) return;
+    else if (queued.gatedBy || this.rules.isWorthATry(queued, event)) this.requeue(queued);
   }
 
   /** The pod is gone, or bound. */
