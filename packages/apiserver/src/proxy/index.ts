@@ -1,0 +1,19 @@
+// What is passed on to kubelets, pods and services.
+import type { Clock } from "@skiff/component-base/clock.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import type { ResourceHandler } from "../http/endpoint.ts";
+import type { ObjectReader } from "../registry/object-access.ts";
+import type { KubeletTls } from "./backend.ts";
+import { BackendPool } from "./backend.ts";
+import { createPodStreamHandlers } from "./pod-streams.ts";
+import { createResourceProxyHandlers } from "./resource-proxy.ts";
+
+export function createProxyHandlers(deps: {
+  readonly reader: ObjectReader;
+  readonly kubeletTls: KubeletTls;
+  readonly log: Logger;
+  readonly clock: Clock;
+}): ResourceHandler[] {
+  const shared = { reader: deps.reader, pool: new BackendPool(deps.kubeletTls), log: deps.log };
+  return [...createPodStreamHandlers(shared), ...createResourceProxyHandlers(shared)];
+}

@@ -1,0 +1,142 @@
+// pods/log, pods/exec, pods/attach and pods/portforward: passed on to the kubelet of the pod's node.
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { text } from "node:stream/consumers";
+import { ApiError, badRequest, internalError, methodNotAllowed, notFound } from "@skiff/api/errors.ts";
+import { pods } from "@skiff/api/resource-ref.ts";
+import type { Pod } from "@skiff/api/types.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import type { Answer, RequestContext, ResourceHandler } from "../http/endpoint.ts";
+import type { ObjectReader } from "../registry/object-access.ts";
+import type { BackendPool, BackendTarget, Trust } from "./backend.ts";
+import { kubeletError } from "./backend.ts";
+import { locateKubelet } from "./node-location.ts";
+import { chooseContainer } from "./pod-container.ts";
+import { relayUpgrade } from "./relay.ts";
+import { isSet, logQuery, portForwardQuery, streamQuery } from "./stream-options.ts";
+
+export interface PodStreamDeps {
+  readonly reader: ObjectReader;
+  readonly pool: BackendPool;
+  readonly log: Logger;
+}
+
+export function createPodStreamHandlers(deps: PodStreamDeps): ResourceHandler[] {
+  return [
+    { ...POD, subresource: "log", handle: (context) => readLog(deps, context) },
+    upgradeOnly(deps, "exec", (pod, context) => execPath("exec", pod, context.query, true)),
+    upgradeOnly(deps, "attach", (pod, context) => execPath("attach", pod, context.query, false)),
+    upgradeOnly(deps, "portforward", (pod, context) =>
+      withQuery(`/portForward/${podPath(pod)}`, portForwardQuery(context.query)),
+    ),
+  ];
+}
+
+const POD = { group: "", version: "v1", resource: "pods" };
+
+type PathOf = (pod: Readonly<Pod>, context: RequestContext) => string;
+
+function upgradeOnly(deps: PodStreamDeps, subresource: string, pathOf: PathOf): ResourceHandler {
+  return {
+    ...POD,
+    subresource,
+    async handle(context) {
+      refuseOtherVerbs(context, ["get", "create"]);
+      // Errors of the request itself are worth more to the client than the missing upgrade.
+      await locate(deps, context, pathOf);
+      throw badRequest("Upgrade request required");
+    },
+    async upgrade(context: RequestContext, socket: Duplex, head: Buffer) {
+      refuseOtherVerbs(context, ["get", "create"]);
+      const target = await locate(deps, context, pathOf);
+      const method = context.raw.method ?? "GET";
+      const reachError = (error: unknown) => kubeletError(method, target, error);
+      await relayUpgrade(deps.pool, context, target, { socket, head }, reachError, deps.log);
+    },
+  };
+}
+
+function refuseOtherVerbs({ info }: RequestContext, allowed: readonly string[]): void {
+  if (!allowed.includes(info.verb)) throw methodNotAllowed({ group: "", plural: info.resource }, info.verb);
+}
+
+async function locate(deps: PodStreamDeps, context: RequestContext, pathOf: PathOf): Promise<BackendTarget> {
+  const pod = await findPod(deps.reader, context);
+  const path = pathOf(pod, context);
+  const { nodeName } = pod.spec;
+  if (!nodeName) throw badRequest(`pod ${pod.metadata.name} does not have a host assigned`);
+  return kubeletTarget(deps.reader, nodeName, path, "kubelet", context.signal);
+}
+
+async function findPod(reader: ObjectReader, { info, signal }: RequestContext): Promise<Readonly<Pod>> {
+  const pod = await reader.getLatest(pods, info.namespace, info.name, signal);
+  if (!pod) throw notFound(pods, info.name);
+  return pod;
+}
+
+async function kubeletTarget(
+  reader: ObjectReader,
+  nodeName: string,
+  path: string,
+  trust: Trust,
+  signal: AbortSignal,
+): Promise<BackendTarget> {
+  return { protocol: "https", ...(await locateKubelet(reader, nodeName, signal)), path, trust };
+}
+
+function execPath(kind: "exec" | "attach", pod: Readonly<Pod>, query: URLSearchParams, withCommand: boolean): string {
+  const container = chooseContainer(pod, query.get("container") ?? "");
+  return withQuery(`/${kind}/${podPath(pod)}/${encodeURIComponent(container)}`, streamQuery(query, withCommand));
+}
+
+function podPath({ metadata }: Readonly<Pod>): string {
+  return `${encodeURIComponent(metadata.namespace ?? "")}/${encodeURIComponent(metadata.name)}`;
+}
+
+function withQuery(path: string, query: URLSearchParams): string {
+  const search = query.toString();
+  return search ? `${path}?${search}` : path;
+}
+
+async function readLog({ reader, pool }: PodStreamDeps, context: RequestContext): Promise<Answer> {
+  refuseOtherVerbs(context, ["get"]);
+  const query = logQuery(context.query);
+  const pod = await findPod(reader, context);
+  const container = chooseContainer(pod, context.query.get("container") ?? "");
+  // A pod that no node runs yet has said nothing so far.
+  if (!pod.spec.nodeName) return { code: 200, contentType: TEXT, bytes: "" };
+  const path = withQuery(`/containerLogs/${podPath(pod)}/${encodeURIComponent(container)}`, query);
+  const trust = isSet(context.query, "insecureSkipTLSVerifyBackend") ? "kubelet-unverified" : "kubelet";
+  const target = await kubeletTarget(reader, pod.spec.nodeName, path, trust, context.signal);
+  const request = { method: "GET", headers: {}, signal: context.signal };
+  const answer = await pool.send(target, request).catch((error: unknown) => {
+    throw kubeletError("GET", target, error);
+  });
+  const { response } = answer;
+  if (response.statusCode !== 200) throw await logError(pod.metadata.name, response);
+  return { code: 200, contentType: TEXT, stream: response, live: true };
+}
+
+const TEXT = "text/plain";
+const MAX_ERROR_BYTES = 10_000;
+
+/** The kubelet's words under the reason that belongs to its status. */
+async function logError(name: string, response: IncomingMessage): Promise<ApiError> {
+  const body = (await text(response)).slice(0, MAX_ERROR_BYTES);
+  const code = response.statusCode ?? 500;
+  if (code === 500) return internalError(body);
+  if (code === 400) return badRequest(body);
+  if (code === 404) {
+    const message = `the server could not find the requested resource ( pods/log ${name})`;
+    return new ApiError(404, "NotFound", body || message, { name, kind: "pods" });
+  }
+  const reasons: Readonly<Record<number, string>> = {
+    401: "Unauthorized",
+    403: "Forbidden",
+    503: "ServiceUnavailable",
+  };
+  return new ApiError(code, reasons[code] ?? "", body || `unexpected answer ${code} of the kubelet`, {
+    name,
+    kind: "pods",
+  });
+}

@@ -1,0 +1,143 @@
+// The relay against real sockets: what is stripped, what is passed byte for byte, what a refusal looks like.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { IncomingMessage, Server } from "node:http";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { connect } from "node:net";
+import type { Duplex } from "node:stream";
+import type { TestContext } from "node:test";
+import { test } from "node:test";
+import type { Node, Pod } from "@skiff/api/types.ts";
+import { silentLogger } from "@skiff/component-base/logger.ts";
+import type { RequestContext } from "../http/endpoint.ts";
+import { BackendPool } from "./backend.ts";
+import { preferredAddress } from "./node-location.ts";
+import { chooseContainer } from "./pod-container.ts";
+import { splitSchemeNamePort } from "./proxy-target.ts";
+import { relayUpgrade } from "./relay.ts";
+import { rewriteLocation } from "./resource-proxy.ts";
+import { logQuery, streamQuery } from "./stream-options.ts";
+
+async function listen(t: TestContext, server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  t.after(() => server.closeAllConnections());
+  return (server.address() as AddressInfo).port;
+}
+
+/** A front server that relays every upgrade to `backendPort`. */
+async function front(t: TestContext, backendPort: number): Promise<number> {
+  const pool = new BackendPool({ cert: "", key: "", ca: "" });
+  const server = createServer();
+  server.on("upgrade", (raw: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const context = { raw, signal: new AbortController().signal } as unknown as RequestContext;
+    const target = { protocol: "http", host: "127.0.0.1", port: backendPort, path: "/exec/a", trust: "any" } as const;
+    relayUpgrade(pool, context, target, { socket, head }, (e) => e as Error, silentLogger()).catch(() =>
+      socket.destroy(),
+    );
+  });
+  return listen(t, server);
+}
+
+const HEAD =
+  "POST /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nAuthorization: Bearer secret\r\n" +
+  "Cookie: c=1\r\nImpersonate-User: x\r\nX-Remote-User: y\r\nX-Stream-Protocol-Version: v4\r\nX-Stream-Protocol-Version: v5\r\n" +
+  "Sec-WebSocket-Protocol: base64url.bearer.authorization.k8s.io.abc, v5.channel.k8s.io\r\n\r\n";
+
+test("relayUpgrade passes bytes both ways and strips credentials", async (t) => {
+  let seen: IncomingMessage | undefined;
+  const backend = createServer();
+  backend.on("upgrade", (request: IncomingMessage, socket: Duplex) => {
+    seen = request;
+    socket.write(
+      "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v5\r\n\r\n",
+    );
+    socket.on("data", (chunk: Buffer) => socket.end(Buffer.concat([Buffer.from("echo:"), chunk])));
+  });
+  const port = await front(t, await listen(t, backend));
+  const client = connect(port, "127.0.0.1");
+  client.write(`${HEAD}early`);
+  const chunks: Buffer[] = [];
+  client.on("data", (chunk: Buffer) => chunks.push(chunk));
+  await once(client, "end");
+  client.end();
+  const text = Buffer.concat(chunks).toString();
+  assert.match(text, /^HTTP\/1.1 101 Switching Protocols\r\n/);
+  assert.match(text, /upgrade: SPDY\/3.1\r\n/i);
+  assert.ok(text.endsWith("\r\n\r\necho:early"), text);
+  const headers = seen?.headers ?? {};
+  assert.deepEqual(
+    ["authorization", "cookie", "impersonate-user", "x-remote-user"].filter((name) => name in headers),
+    [],
+  );
+  assert.equal(headers["sec-websocket-protocol"], "v5.channel.k8s.io");
+  assert.deepEqual(seen?.headersDistinct["x-stream-protocol-version"], ["v4", "v5"]);
+});
+
+test("relayUpgrade relays a refusal whole and then closes", async (t) => {
+  const body = "unable to upgrade: no websocket here";
+  const backend = createServer();
+  backend.on("upgrade", (_request: IncomingMessage, socket: Duplex) => {
+    socket.end(`HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  });
+  const client = connect(await front(t, await listen(t, backend)), "127.0.0.1");
+  client.write(HEAD);
+  const chunks: Buffer[] = [];
+  client.on("data", (chunk: Buffer) => chunks.push(chunk));
+  await once(client, "end");
+  client.end();
+  const text = Buffer.concat(chunks).toString();
+  assert.match(text, /^HTTP\/1.1 403 Forbidden\r\n/);
+  assert.match(text, /connection: close\r\n/);
+  assert.ok(text.endsWith(`\r\n\r\n${body}`), text);
+});
+
+function pod(...names: string[]): Pod {
+  const metadata = { name: "web", uid: "u", resourceVersion: "1", creationTimestamp: "" };
+  return { metadata, spec: { containers: names.map((name) => ({ name })) } };
+}
+
+test("chooseContainer defaults to the only container and names the choices otherwise", () => {
+  assert.equal(chooseContainer(pod("a"), ""), "a");
+  assert.throws(() => chooseContainer(pod("a", "b"), ""), {
+    message: "a container name must be specified for pod web, choose one of: [a b]",
+  });
+  assert.throws(() => chooseContainer(pod("a"), "x"), { message: "container x is not valid for pod web" });
+});
+
+test("preferredAddress takes the internal address before the name", () => {
+  const addresses = [
+    { type: "Hostname", address: "n1" },
+    { type: "InternalIP", address: "10.0.0.1" },
+  ];
+  assert.equal(preferredAddress({ status: { addresses } } as Node), "10.0.0.1");
+  assert.throws(() => preferredAddress({} as Node), /no preferred addresses found/);
+});
+
+test("splitSchemeNamePort reads all three forms", () => {
+  assert.deepEqual(splitSchemeNamePort("web"), { scheme: "", name: "web", port: "" });
+  assert.deepEqual(splitSchemeNamePort("web:80"), { scheme: "", name: "web", port: "80" });
+  assert.deepEqual(splitSchemeNamePort("https:web:"), { scheme: "https", name: "web", port: "" });
+  assert.equal(splitSchemeNamePort("ftp:web:1"), undefined);
+});
+
+test("streamQuery and logQuery translate for the kubelet", () => {
+  const query = new URLSearchParams("command=sh&command=-c&stdin=true&stdout=1&stderr=false&tty=");
+  assert.equal(streamQuery(query, true).toString(), "command=sh&command=-c&input=1&output=1&tty=1");
+  assert.equal(logQuery(new URLSearchParams("follow=true&tailLines=5")).toString(), "follow=true&tailLines=5");
+  assert.throws(() => logQuery(new URLSearchParams("tailLines=-1")), /tailLines: Invalid value: -1/);
+});
+
+test("rewriteLocation leads redirects back through the proxy and leaves foreign ones", () => {
+  const address = { host: "10.0.0.1", port: 80 };
+  const rewritten = (location: string) => {
+    const headers = { location: [location] };
+    rewriteLocation(headers, address, "/p/proxy");
+    return headers.location[0];
+  };
+  assert.equal(rewritten("/a"), "/p/proxy/a");
+  assert.equal(rewritten("http://10.0.0.1:80/b"), "/p/proxy/b");
+  assert.equal(rewritten("https://elsewhere/c"), "https://elsewhere/c");
+});

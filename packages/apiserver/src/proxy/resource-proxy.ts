@@ -1,0 +1,95 @@
+// The proxy subresource of pods, services and nodes: any HTTP request, upgrades included, to what runs there.
+import type { Duplex } from "node:stream";
+import { ApiError } from "@skiff/api/errors.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import type { Answer, RequestContext, ResourceHandler } from "../http/endpoint.ts";
+import type { ObjectReader } from "../registry/object-access.ts";
+import type { BackendPool, BackendTarget } from "./backend.ts";
+import { dialText } from "./backend.ts";
+import type { ProxyAddress } from "./proxy-target.ts";
+import { resolveProxyTarget } from "./proxy-target.ts";
+import type { HeaderMap } from "./rebuild-headers.ts";
+import { relayRequest, relayUpgrade } from "./relay.ts";
+
+export interface ResourceProxyDeps {
+  readonly reader: ObjectReader;
+  readonly pool: BackendPool;
+  readonly log: Logger;
+}
+
+export function createResourceProxyHandlers(deps: ResourceProxyDeps): ResourceHandler[] {
+  return ["pods", "services", "nodes"].map((resource) => ({
+    group: "",
+    version: "v1",
+    resource,
+    subresource: "proxy",
+    handle: (context) => handle(deps, context),
+    async upgrade(context: RequestContext, socket: Duplex, head: Buffer) {
+      const { prefix, path } = splitPath(context);
+      const target = { ...(await resolveProxyTarget(deps.reader, context.info, context.signal)), path };
+      const reach = (error: unknown) => unreachable(target, error);
+      addForwardedHeaders(context, prefix);
+      await relayUpgrade(deps.pool, context, target, { socket, head }, reach, deps.log);
+    },
+  }));
+}
+
+async function handle(deps: ResourceProxyDeps, context: RequestContext): Promise<Answer> {
+  const { prefix, path, isBare, search } = splitPath(context);
+  // Relative links of what is behind the proxy work only below a slash.
+  if (isBare && (context.raw.method === "GET" || context.raw.method === "HEAD")) {
+    return { code: 301, contentType: "text/plain", bytes: "", headers: { location: `${prefix}/${search}` } };
+  }
+  const address = await resolveProxyTarget(deps.reader, context.info, context.signal);
+  const target = { ...address, path };
+  const reach = (error: unknown) => unreachable(target, error);
+  addForwardedHeaders(context, prefix);
+  return relayRequest(deps.pool, context, target, reach, (headers) => rewriteLocation(headers, address, prefix));
+}
+
+interface ProxyPath {
+  /** The request's path up to and with `/proxy`. */
+  readonly prefix: string;
+  /** What the backend is asked for, with query. */
+  readonly path: string;
+  readonly isBare: boolean;
+  readonly search: string;
+}
+
+/** Taken from the URL as it came: parsing would lose trailing slashes and escapes that the backend may care about. */
+function splitPath({ raw }: RequestContext): ProxyPath {
+  const url = raw.url ?? "/";
+  const mark = url.indexOf("?");
+  const path = mark < 0 ? url : url.slice(0, mark);
+  const search = mark < 0 ? "" : url.slice(mark);
+  const match = /^(\/+api\/+v1\/+(?:namespaces\/+[^/]+\/+(?:pods|services)|nodes)\/+[^/]+\/+proxy)(.*)$/.exec(path);
+  const [, prefix = path, rest = ""] = match ?? [];
+  return { prefix, path: `${rest || "/"}${search}`, isBare: rest === "", search };
+}
+
+/** Lets what is behind the proxy build links to itself. */
+function addForwardedHeaders({ raw }: RequestContext, prefix: string): void {
+  const host = raw.headers[":authority"] ?? raw.headers.host;
+  raw.rawHeaders.push("X-Forwarded-Uri", prefix, "X-Forwarded-Proto", "https");
+  if (typeof host === "string") raw.rawHeaders.push("X-Forwarded-Host", host);
+}
+
+/** Redirects to the backend itself are led back through the proxy; others are left alone. */
+export function rewriteLocation(
+  headers: HeaderMap,
+  { host, port }: Pick<ProxyAddress, "host" | "port">,
+  prefix: string,
+): void {
+  const location = headers["location"]?.[0];
+  if (!location) return;
+  const isPath = location.startsWith("/") && !location.startsWith("//");
+  const match = /^https?:\/\/([^/]+)(\/.*)?$/.exec(location);
+  const isOwn = match?.[1] === `${host}:${port}` || match?.[1] === host;
+  if (isPath) headers["location"] = [`${prefix}${location}`];
+  else if (isOwn) headers["location"] = [`${prefix}${match?.[2] ?? "/"}`];
+}
+
+function unreachable(target: BackendTarget, error: unknown): ApiError {
+  const message = `error trying to reach service: ${dialText(error, target)}`;
+  return new ApiError(503, "ServiceUnavailable", message, undefined, { cause: error });
+}
