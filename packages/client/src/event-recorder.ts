@@ -1,5 +1,6 @@
 // Events for people: what happened to an object. Recording never blocks and never fails its caller.
 import { ApiError, isAlreadyExists, isNotFound } from "@skiff/api/errors.ts";
+import { fnv1a32 } from "@skiff/api/hash.ts";
 import type { KubeObject, Unsaved } from "@skiff/api/object.ts";
 import { groupVersion } from "@skiff/api/object.ts";
 import type { ResourceRef } from "@skiff/api/resource-ref.ts";
@@ -19,7 +20,9 @@ import type { RestClient } from "./rest-client.ts";
 export type EventSubject = { readonly ref: ResourceRef; readonly object: Readonly<KubeObject> } | ObjectReference;
 
 /** Beyond so many unsent events new ones are dropped, as upstream does. */
-const MAX_PENDING = 1000;
+const MAX_PENDING = 4000;
+/** Events sent at once. Those of one object go one after another, since later ones count on earlier ones. */
+const LANES = 4;
 /** Tries of one event while the server cannot be reached. */
 const MAX_TRIES = 12;
 const FLUSH_ON_STOP_MS = 3000;
@@ -29,16 +32,21 @@ interface PendingEvent {
   readonly at: string;
 }
 
+interface Lane {
+  readonly pending: Fifo<PendingEvent>;
+  sending?: Promise<void> | undefined;
+}
+
 export class EventRecorder implements AsyncDisposable {
   private readonly client: ResourceClient<CoreV1Event>;
   private readonly source: { readonly component: string; readonly host?: string };
   private readonly clock: Clock;
   private readonly log: Logger;
   private readonly correlator: EventCorrelator;
-  private readonly pending = new Fifo<PendingEvent>();
+  private readonly lanes: readonly Lane[] = Array.from({ length: LANES }, () => ({ pending: new Fifo() }));
   private readonly stop = new AbortController();
-  private sending: Promise<void> | undefined;
   private sequence = 0;
+  private dropped = 0;
 
   constructor(
     client: Pick<RestClient, "of">,
@@ -54,17 +62,20 @@ export class EventRecorder implements AsyncDisposable {
 
   record(subject: EventSubject, type: "Normal" | "Warning", reason: string, message: string): void {
     if (this.stop.signal.aborted) return;
-    if (this.pending.size >= MAX_PENDING) {
-      this.log.warn({ reason }, "too many unsent events, one was dropped");
+    const draft = this.draftOf(subject, type, reason, message);
+    const lane = this.laneOf(draft.involvedObject);
+    if (lane.pending.size >= MAX_PENDING / LANES) {
+      // One line per flood, not per event.
+      if (this.dropped++ === 0) this.log.warn({ reason }, "too many unsent events, dropping some");
       return;
     }
-    this.pending.push({ draft: this.draftOf(subject, type, reason, message), at: formatTime(this.clock.now()) });
-    this.sending ??= this.sendAll();
+    lane.pending.push({ draft, at: formatTime(this.clock.now()) });
+    lane.sending ??= this.sendAll(lane);
   }
 
   /** Resolves once everything recorded so far was sent or given up. */
   async flush(): Promise<void> {
-    while (this.sending) await this.sending;
+    while (this.lanes.some((lane) => lane.sending)) await Promise.all(this.lanes.map((lane) => lane.sending));
   }
 
   /** Sends what is left within a few seconds, then drops the rest. */
@@ -86,11 +97,18 @@ export class EventRecorder implements AsyncDisposable {
     };
   }
 
-  private async sendAll(): Promise<void> {
-    for (let next = this.pending.shift(); next && !this.stop.signal.aborted; next = this.pending.shift()) {
+  private laneOf(about: ObjectReference): Lane {
+    const place = fnv1a32(`${about.namespace}/${about.name}`) % LANES;
+    return this.lanes[place] as Lane;
+  }
+
+  private async sendAll(lane: Lane): Promise<void> {
+    for (let next = lane.pending.shift(); next && !this.stop.signal.aborted; next = lane.pending.shift()) {
       await this.send(next);
     }
-    this.sending = undefined;
+    lane.sending = undefined;
+    if (this.dropped > 0) this.log.warn({ count: this.dropped }, "events were dropped");
+    this.dropped = 0;
   }
 
   private async send(event: PendingEvent): Promise<void> {

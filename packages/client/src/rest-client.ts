@@ -5,10 +5,10 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import { currentTraceId, formatTraceparent } from "@skiff/component-base/trace.ts";
-import type { Dispatcher } from "undici";
-import { Pool } from "undici";
 import type { ClientConfig } from "./config.ts";
 import { ConnectionError, toConnectionError, wasReset } from "./connection-error.ts";
+import type { HttpAnswer } from "./http-pool.ts";
+import { HttpPool } from "./http-pool.ts";
 import { ResourceClient } from "./resource-client.ts";
 import { errorOfAnswer, retryDelayMs } from "./rest-answer.ts";
 import { RestMetrics } from "./rest-metrics.ts";
@@ -66,8 +66,8 @@ const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
 
 /** One client per program and server; everything else here speaks through it. */
 export class RestClient implements AsyncDisposable {
-  private readonly pool: Pool;
-  private readonly streams: Pool;
+  private readonly pool: HttpPool;
+  private readonly streams: HttpPool;
   private readonly prefix: string;
   private readonly host: string;
   private readonly userAgent: string;
@@ -86,13 +86,13 @@ export class RestClient implements AsyncDisposable {
     this.metrics = deps.metrics && new RestMetrics(deps.metrics);
     // Time limits are ours (per exchange), so undici's per-phase ones are off.
     const settings = { allowH2: false, headersTimeout: 0, bodyTimeout: 0, connect: connectOptions(config) } as const;
-    this.pool = new Pool(url.origin, {
+    this.pool = new HttpPool(url.origin, {
       ...settings,
       connections: options.connections ?? 32,
       maxResponseSize: MAX_ANSWER_BYTES,
     });
     // Streams last for minutes: on connections of their own they never starve requests.
-    this.streams = new Pool(url.origin, { ...settings, connections: null });
+    this.streams = new HttpPool(url.origin, { ...settings, connections: null });
   }
 
   /** The typed client of one resource. */
@@ -165,12 +165,7 @@ export class RestClient implements AsyncDisposable {
     this.metrics?.observe(request.method, this.host, code, (this.clock.monotonic() - startedAt) / 1000);
   }
 
-  private async send(
-    pool: Pool,
-    request: RestRequest,
-    signal: AbortSignal,
-    bodyTimeout = 0,
-  ): Promise<Dispatcher.ResponseData> {
+  private async send(pool: HttpPool, request: RestRequest, signal: AbortSignal, bodyTimeout = 0): Promise<HttpAnswer> {
     signal.throwIfAborted();
     try {
       return await pool.request({
@@ -197,7 +192,7 @@ export class RestClient implements AsyncDisposable {
     return Object.assign(headers, request.headers);
   }
 
-  private async readBody(data: Dispatcher.ResponseData, request: RestRequest, signal: AbortSignal): Promise<unknown> {
+  private async readBody(data: HttpAnswer, request: RestRequest, signal: AbortSignal): Promise<unknown> {
     try {
       const text = await data.body.text();
       const isJson = String(data.headers["content-type"] ?? "").startsWith("application/json");
@@ -266,7 +261,7 @@ function queryText(query: RestRequest["query"]): string {
   return text && `?${text}`;
 }
 
-async function* chunksOf(data: Dispatcher.ResponseData, request: RestRequest): AsyncGenerator<Uint8Array> {
+async function* chunksOf(data: HttpAnswer, request: RestRequest): AsyncGenerator<Uint8Array> {
   try {
     for await (const chunk of data.body) yield chunk as Uint8Array;
   } catch (error) {

@@ -16,7 +16,14 @@ await runProgram({ name: "kube-scheduler", configure: parseConfig, run });
 async function run(config: SchedulerConfig, context: ProgramContext): Promise<void> {
   const { clock, log, metrics } = context;
   const userAgent = `kube-scheduler/${GIT_VERSION}`;
-  await using client = new RestClient(await loadKubeconfig(config.kubeconfig), { userAgent }, { clock, log, metrics });
+  const apiserver = await loadKubeconfig(config.kubeconfig);
+  await using client = new RestClient(apiserver, { userAgent }, { clock, log, metrics });
+  // A connection of its own: a queue of bindings must not keep the lease from being renewed.
+  await using leaseClient = new RestClient(
+    apiserver,
+    { userAgent: `${userAgent}/leader-election`, connections: 1 },
+    { clock, log },
+  );
   const server = new SchedulerServer({ client, metrics, clock, log });
   await using _ports = await servePorts(config, { client, decisions: server.decisions }, context);
   // Losing the lease ends the program, and with it the watches.
@@ -24,7 +31,7 @@ async function run(config: SchedulerConfig, context: ProgramContext): Promise<vo
   const signal = AbortSignal.any([context.signal, stop.signal]);
   const watching = server.watch(signal);
   try {
-    await leadOrWait(config, server, client, context);
+    await leadOrWait(config, server, leaseClient, context);
   } finally {
     stop.abort();
     await watching;
