@@ -1,0 +1,36 @@
+// Asks the authorizer and words its refusal as upstream does.
+import { ApiError } from "@skiff/api/errors.ts";
+import type { UserInfo } from "../authn/authenticator.ts";
+import type { AuthorizationAttributes, Authorizer } from "../authz/authorizer.ts";
+import type { RequestInfo } from "../http/request-info.ts";
+
+export function attributesOf(info: RequestInfo, user: UserInfo, query: URLSearchParams): AuthorizationAttributes {
+  return { ...info, user, fieldSelector: query.get("fieldSelector") ?? undefined };
+}
+
+/** Throws 403 unless the authorizer allows it. */
+export async function requireAllowed(attributes: AuthorizationAttributes, authorizer: Authorizer): Promise<void> {
+  const answer = authorizer.authorize(attributes);
+  const decision = answer instanceof Promise ? await answer : answer;
+  if (decision.verdict !== "allow") throw refusal(attributes, decision.reason);
+}
+
+function refusal(attributes: AuthorizationAttributes, reason: string): ApiError {
+  const { user, verb, group, resource, name, path, isResourceRequest } = attributes;
+  const who = `User "${user.name}" cannot ${verb}`;
+  const because = reason ? `: ${reason}` : "";
+  if (!isResourceRequest) {
+    return new ApiError(403, "Forbidden", `forbidden: ${who} path "${path}"${because}`, {});
+  }
+  const qualified = group ? `${resource}.${group}` : resource;
+  const subject = `${qualified}${name ? ` "${name}"` : ""}`;
+  const message = `${subject} is forbidden: ${who} ${describe(attributes)}${because}`;
+  const details = { ...(name ? { name } : {}), ...(group ? { group } : {}), kind: resource };
+  return new ApiError(403, "Forbidden", message, details);
+}
+
+function describe({ resource, subresource, group, namespace }: AuthorizationAttributes): string {
+  const what = subresource ? `${resource}/${subresource}` : resource;
+  const where = namespace ? `in the namespace "${namespace}"` : "at the cluster scope";
+  return `resource "${what}" in API group "${group}" ${where}`;
+}

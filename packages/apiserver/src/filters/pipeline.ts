@@ -1,0 +1,167 @@
+// The way of every request: who, how many at once, as whom, may they, then the handler, within a deadline.
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { methodNotAllowed, timeout, unauthorized } from "@skiff/api/errors.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import { parseTraceparent, withTrace } from "@skiff/component-base/trace.ts";
+import type { Authenticator } from "../authn/authenticator.ts";
+import type { Authorizer } from "../authz/authorizer.ts";
+import type { Answer } from "../http/endpoint.ts";
+import { Exchange, type RawRequest, type RawResponse } from "../http/exchange.ts";
+import { type ListenerHandlers, peerCertificate } from "../http/listener.ts";
+import type { Router } from "../http/router.ts";
+import { answerOfError, rawErrorResponse } from "../http/status.ts";
+import { writeAnswer } from "../http/write-answer.ts";
+import { attributesOf, requireAllowed } from "./authorization.ts";
+import { impersonate } from "./impersonation.ts";
+import { countLongRunning, type InFlightLimit, isLongRunning } from "./in-flight.ts";
+import type { RequestMetrics } from "./request-metrics.ts";
+
+export interface PipelineDeps {
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+  readonly router: Router;
+  readonly limit: InFlightLimit;
+  readonly metrics: RequestMetrics;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly requestTimeoutMs: number;
+}
+
+export class Pipeline {
+  private readonly deps: PipelineDeps;
+  private readonly active = new Set<Exchange>();
+
+  constructor(deps: PipelineDeps) {
+    this.deps = deps;
+  }
+
+  /** For the listener. */
+  get handlers(): ListenerHandlers {
+    return {
+      request: (request, response) => this.request(request, response),
+      upgrade: (request, socket, head) => this.upgrade(request, socket, head),
+    };
+  }
+
+  /** Serves one request to its end; never throws. */
+  private request(request: RawRequest, response: RawResponse): void {
+    const trace = parseTraceparent(request.headers.traceparent as string | undefined);
+    const work = () => this.serve(request, response).catch((error) => this.giveUp(response, error));
+    void (trace ? withTrace(trace, work) : work());
+  }
+
+  /** Serves a request that asked to leave HTTP (exec, attach, port-forward). */
+  private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on("error", () => socket.destroy());
+    const work = async () => {
+      const exchange = new Exchange(request);
+      socket.once("close", () => exchange.abort(CLIENT_GONE));
+      const done = countLongRunning(this.deps.metrics.longRunning, exchange.info);
+      socket.once("close", done);
+      try {
+        await this.admit(exchange);
+        const handler = this.deps.router.upgradeHandler(exchange.info);
+        if (!handler) throw methodNotAllowed({ group: exchange.info.group, plural: exchange.info.resource }, "upgrade");
+        await handler(exchange, socket, head);
+      } catch (error) {
+        socket.end(rawErrorResponse(error, this.deps.log));
+      }
+    };
+    void work();
+  }
+
+  /** Ends what would otherwise last: watches see the end of their stream, everything else its signal. */
+  stop(reason: Error): void {
+    for (const exchange of this.active) if (isLongRunning(exchange.info)) exchange.abort(reason);
+  }
+
+  private async serve(request: RawRequest, response: RawResponse): Promise<void> {
+    const { clock, metrics, log, router } = this.deps;
+    const start = clock.monotonic();
+    const exchange = new Exchange(request);
+    this.active.add(exchange);
+    response.once("close", () => {
+      if (!response.writableFinished) exchange.abort(CLIENT_GONE);
+    });
+    let code = 500;
+    try {
+      const answer = await this.answer(exchange);
+      code = answer.code;
+      await writeAnswer(exchange, response, answer);
+    } finally {
+      this.active.delete(exchange);
+      const seconds = (clock.monotonic() - start) / 1000;
+      metrics.record(exchange.info, code, seconds, router.serves(exchange.info));
+      const { verb, path } = exchange.info;
+      if (log.isLevelEnabled("debug")) log.debug({ verb, path, code, seconds, user: exchange.user.name }, "request");
+    }
+  }
+
+  /** What is thrown anywhere inside becomes a Status here. */
+  private async answer(exchange: Exchange): Promise<Answer> {
+    try {
+      if (isLongRunning(exchange.info)) return await this.longRunning(exchange);
+      return await this.withinDeadline(exchange, this.bounded(exchange));
+    } catch (error) {
+      return answerOfError(error, this.deps.log);
+    }
+  }
+
+  private async longRunning(exchange: Exchange): Promise<Answer> {
+    await this.admit(exchange);
+    const done = countLongRunning(this.deps.metrics.longRunning, exchange.info);
+    try {
+      const answer = await this.deps.router.dispatch(exchange);
+      if ("stream" in answer) answer.stream.once("close", done);
+      else done();
+      return answer;
+    } catch (error) {
+      done();
+      throw error;
+    }
+  }
+
+  private async bounded(exchange: Exchange): Promise<Answer> {
+    await this.authenticate(exchange);
+    const leave = this.deps.limit.enter(exchange.info, exchange.user);
+    try {
+      await requireAllowed(attributesOf(exchange.info, exchange.user, exchange.query), this.deps.authorizer);
+      return await this.deps.router.dispatch(exchange);
+    } finally {
+      leave();
+    }
+  }
+
+  private withinDeadline(exchange: Exchange, work: Promise<Answer>): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const timer = this.deps.clock.after(this.deps.requestTimeoutMs, () => {
+        const late = timeout("request did not complete within the allotted timeout");
+        exchange.abort(late);
+        reject(late);
+      });
+      work.then(resolve, reject).finally(() => timer[Symbol.dispose]());
+    });
+  }
+
+  private async admit(exchange: Exchange): Promise<void> {
+    await this.authenticate(exchange);
+    await requireAllowed(attributesOf(exchange.info, exchange.user, exchange.query), this.deps.authorizer);
+  }
+
+  private async authenticate(exchange: Exchange): Promise<void> {
+    const { headers, rawHeaders } = exchange.raw;
+    const credentials = { headers, rawHeaders, peerCertificate: peerCertificate(exchange.raw) };
+    const user = await this.deps.authenticator.authenticate(credentials, exchange.signal);
+    if (!user) throw unauthorized();
+    exchange.user = await impersonate(user, headers, this.deps.authorizer);
+  }
+
+  private giveUp(response: RawResponse, error: unknown): void {
+    this.deps.log.debug({ err: error }, "answer broken off");
+    response.destroy();
+  }
+}
+
+const CLIENT_GONE = new Error("the client closed the connection");

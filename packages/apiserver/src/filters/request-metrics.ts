@@ -1,0 +1,65 @@
+// Upstream's request metrics, and the request log.
+import type { Counter, Gauge, Histogram, MetricsRegistry } from "@skiff/component-base/metrics.ts";
+import type { RequestInfo } from "../http/request-info.ts";
+import type { InFlightLimit } from "./in-flight.ts";
+
+export class RequestMetrics {
+  readonly longRunning: Gauge;
+  private readonly total: Counter;
+  private readonly duration: Histogram;
+
+  constructor(registry: MetricsRegistry, limit: InFlightLimit) {
+    this.total = registry.counter(
+      "apiserver_request_total",
+      "Counter of apiserver requests broken out for each verb, dry run value, group, version, resource, scope, component, and HTTP response code.",
+    );
+    this.duration = registry.histogram(
+      "apiserver_request_duration_seconds",
+      "Response latency distribution in seconds for each verb, dry run value, group, version, resource, subresource, scope and component.",
+    );
+    this.longRunning = registry.gauge(
+      "apiserver_longrunning_requests",
+      "Gauge of all active long-running apiserver requests broken out by verb, resource and subresource.",
+    );
+    registry.observedGauge(
+      "apiserver_current_inflight_requests",
+      "Maximal number of currently used inflight request limit of this apiserver per request kind in last second.",
+      () => limit.current(),
+    );
+  }
+
+  /** `served` is false for paths and resources that do not exist: their names are the client's and unbounded. */
+  record(info: RequestInfo, code: number, seconds: number, served: boolean): void {
+    const labels = {
+      component: "apiserver",
+      dry_run: "",
+      group: served ? info.group : "",
+      resource: served ? info.resource : "",
+      scope: scopeOf(info),
+      subresource: served && info.isResourceRequest ? info.subresource : "",
+      verb: VERBS[info.verb] ?? "other",
+      version: served ? info.version : "",
+    };
+    this.duration.observe(seconds, labels);
+    this.total.inc({ ...labels, code: String(code) });
+  }
+}
+
+const VERBS: Readonly<Record<string, string>> = {
+  get: "GET",
+  list: "LIST",
+  watch: "WATCH",
+  create: "POST",
+  post: "POST",
+  update: "PUT",
+  put: "PUT",
+  patch: "PATCH",
+  delete: "DELETE",
+  deletecollection: "DELETECOLLECTION",
+};
+
+function scopeOf(info: RequestInfo): string {
+  if (!info.isResourceRequest) return "";
+  if (info.name) return "resource";
+  return info.namespace ? "namespace" : "cluster";
+}

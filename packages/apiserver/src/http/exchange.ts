@@ -1,0 +1,66 @@
+// One request and its response on their way through the server.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
+import type { UserInfo } from "../authn/authenticator.ts";
+import type { RequestContext } from "./endpoint.ts";
+import { parseRequestInfo } from "./parse-request-info.ts";
+import { bodyMedia, parseBody, readBytes } from "./read-body.ts";
+import type { RequestInfo } from "./request-info.ts";
+
+export type RawRequest = IncomingMessage | Http2ServerRequest;
+/** Either protocol's response: HTTP/2's has the same methods. */
+export type RawResponse = ServerResponse;
+
+/** The context that handlers see. The filters fill `user` in before any handler runs. */
+export class Exchange implements RequestContext {
+  readonly raw: RawRequest;
+  readonly info: RequestInfo;
+  readonly query: URLSearchParams;
+  readonly warnings: string[] = [];
+  user: UserInfo = NOBODY;
+  private controller: AbortController | undefined;
+  private aborted: Error | undefined;
+  private body: Promise<Buffer> | undefined;
+
+  constructor(raw: RawRequest) {
+    this.raw = raw;
+    const url = raw.url ?? "/";
+    const mark = url.indexOf("?");
+    const path = mark < 0 ? url : url.slice(0, mark);
+    this.query = mark < 0 ? NO_QUERY : new URLSearchParams(url.slice(mark + 1));
+    this.info = parseRequestInfo(raw.method ?? "GET", path, this.query);
+  }
+
+  /** Made when first asked for: most requests end before anybody would. */
+  get signal(): AbortSignal {
+    if (!this.controller) {
+      this.controller = new AbortController();
+      if (this.aborted) this.controller.abort(this.aborted);
+    }
+    return this.controller.signal;
+  }
+
+  abort(reason: Error): void {
+    this.aborted ??= reason;
+    this.controller?.abort(reason);
+  }
+
+  warn(text: string): void {
+    if (this.warnings.length < MAX_WARNINGS && !this.warnings.includes(text)) this.warnings.push(text);
+  }
+
+  /** The body as it came; read once. */
+  readBytes(): Promise<Buffer> {
+    this.body ??= readBytes(this.raw);
+    return this.body;
+  }
+
+  async readBody(): Promise<unknown> {
+    const media = bodyMedia(this.raw.headers["content-type"]);
+    return parseBody(await this.readBytes(), media);
+  }
+}
+
+const NOBODY: UserInfo = { name: "", groups: [], extra: {} };
+const NO_QUERY = new URLSearchParams();
+const MAX_WARNINGS = 50;

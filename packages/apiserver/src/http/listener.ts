@@ -1,0 +1,114 @@
+// The TLS port: HTTP/1.1 and HTTP/2 side by side, client certificates asked for but not required.
+import type { IncomingMessage } from "node:http";
+import {
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type ServerHttp2Session,
+} from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
+import type { RawRequest, RawResponse } from "./exchange.ts";
+
+export interface ListenerOptions {
+  readonly host: string;
+  readonly port: number;
+  /** PEM texts. `clientCa` may hold several certificates. */
+  readonly cert: string;
+  readonly key: string;
+  readonly clientCa: readonly string[];
+}
+
+export interface ListenerHandlers {
+  request(request: RawRequest, response: RawResponse): void;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
+
+export interface Listener {
+  readonly port: number;
+  /** Stops accepting, lets what runs end for up to `drainMs`, then cuts the rest. */
+  close(drainMs: number, delay: (ms: number) => Promise<void>): Promise<void>;
+}
+
+/** Rejects when the port cannot be had. */
+export async function listen(options: ListenerOptions, handlers: ListenerHandlers): Promise<Listener> {
+  const sockets = new Set<Socket>();
+  const sessions = new Set<ServerHttp2Session>();
+  const server = createServer(options);
+  server.on("request", handlers.request);
+  server.on("upgrade", handlers.upgrade);
+  server.on("secureConnection", (socket: TLSSocket) => remember(sockets, socket));
+  server.on("session", (session: ServerHttp2Session) => {
+    sessions.add(session);
+    session.on("error", () => session.destroy());
+    session.once("close", () => sessions.delete(session));
+  });
+  server.on("clientError", (_error: Error, socket: Duplex) => {
+    if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n");
+    else socket.destroy();
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: (drainMs, delay) => closeAll(server, sockets, sessions, drainMs, delay),
+  };
+}
+
+/** The verified client certificate of a connection, DER; undefined when none was given or it proves nothing. */
+export function peerCertificate(request: IncomingMessage | Http2ServerRequest): Uint8Array | undefined {
+  const socket = "stream" in request ? request.stream.session?.socket : request.socket;
+  const tls = socket as TLSSocket | undefined;
+  if (!tls || typeof tls.getPeerCertificate !== "function") return undefined;
+  const owner: object = "stream" in request ? (request.stream.session as object) : tls;
+  const known = certificates.get(owner);
+  if (known !== undefined) return known ?? undefined;
+  const found = tls.authorized ? tls.getPeerCertificate(false).raw : undefined;
+  certificates.set(owner, found ?? null);
+  return found;
+}
+
+// Reading a certificate costs more than the rest of a small request, and it cannot change within a connection.
+const certificates = new WeakMap<object, Uint8Array | null>();
+
+function createServer(options: ListenerOptions): Http2SecureServer {
+  return createSecureServer({
+    allowHTTP1: true,
+    cert: options.cert,
+    key: options.key,
+    ca: [...options.clientCa],
+    requestCert: true,
+    rejectUnauthorized: false,
+    minVersion: "TLSv1.2",
+    settings: { maxConcurrentStreams: 250, initialWindowSize: 256 * 1024 },
+    // Bodies may take long (uploads to exec); the request deadline bounds the rest.
+    requestTimeout: 0,
+    headersTimeout: 30_000,
+    keepAliveTimeout: 120_000,
+  } as Parameters<typeof createSecureServer>[0]);
+}
+
+function remember(sockets: Set<Socket>, socket: Socket): void {
+  sockets.add(socket);
+  socket.setNoDelay(true);
+  socket.on("error", () => socket.destroy());
+  socket.once("close", () => sockets.delete(socket));
+}
+
+async function closeAll(
+  server: Http2SecureServer,
+  sockets: ReadonlySet<Socket>,
+  sessions: ReadonlySet<ServerHttp2Session>,
+  drainMs: number,
+  delay: (ms: number) => Promise<void>,
+): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // GOAWAY: running streams end, new ones go elsewhere.
+  for (const session of sessions) session.close();
+  await Promise.race([closed, delay(drainMs)]);
+  for (const socket of sockets) socket.destroy();
+  await closed;
+}

@@ -1,0 +1,55 @@
+// Request bodies: bounded, and parsed as their content type says.
+import type { IncomingMessage } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
+import { badRequest, requestEntityTooLarge, unsupportedMediaType } from "@skiff/api/errors.ts";
+import { parseYaml } from "./yaml.ts";
+
+export const MAX_BODY_BYTES = 3 * 1024 * 1024;
+
+/** The whole body; throws 413 as soon as it is known to be too large. */
+export function readBytes(request: IncomingMessage | Http2ServerRequest, limit = MAX_BODY_BYTES): Promise<Buffer> {
+  if (Number(request.headers["content-length"] ?? 0) > limit) return Promise.reject(requestEntityTooLarge(limit));
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on("data", (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > limit) return reject(requestEntityTooLarge(limit));
+      chunks.push(chunk);
+    });
+    request.on("end", () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
+    request.on("error", reject);
+    request.on("aborted", () => reject(badRequest("the client closed the request")));
+  });
+}
+
+export type BodyMedia = "json" | "yaml";
+
+/** How a body is written; JSON when nothing is said. Throws 415 for what cannot be read. */
+export function bodyMedia(contentType: string | undefined): BodyMedia {
+  const type = mediaTypeOf(contentType);
+  if (type === "" || type === "application/json" || JSON_PATCHES.has(type)) return "json";
+  if (type === "application/yaml" || type === "application/apply-patch+yaml") return "yaml";
+  throw unsupportedMediaType(["application/json", "application/yaml"]);
+}
+
+/** `application/json` of `application/json; charset=utf-8`. */
+export function mediaTypeOf(contentType: string | undefined): string {
+  return (contentType ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
+}
+
+const JSON_PATCHES: ReadonlySet<string> = new Set([
+  "application/json-patch+json",
+  "application/merge-patch+json",
+  "application/strategic-merge-patch+json",
+]);
+
+export function parseBody(bytes: Buffer, media: BodyMedia): unknown {
+  const text = bytes.toString("utf8");
+  if (media === "yaml") return parseYaml(text);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw badRequest(`couldn't get version/kind; json parse error: ${error instanceof Error ? error.message : error}`);
+  }
+}

@@ -1,0 +1,80 @@
+// Finds the handler of a request: plain paths, resources and subresources with handlers of their own, the registry.
+import type { Duplex } from "node:stream";
+import { ApiError } from "@skiff/api/errors.ts";
+import type { Answer, PathHandler, RequestContext, ResourceHandler } from "./endpoint.ts";
+import type { Exchange } from "./exchange.ts";
+import type { RequestInfo } from "./request-info.ts";
+
+/** What serves the stored resources. */
+export interface ResourceServer {
+  serves(info: RequestInfo): boolean;
+  handle(exchange: Exchange): Promise<Answer>;
+}
+
+export class Router {
+  private readonly exact = new Map<string, PathHandler>();
+  private readonly prefixes: PathHandler[] = [];
+  private readonly resources = new Map<string, ResourceHandler>();
+  private readonly registry: ResourceServer;
+
+  constructor(paths: readonly PathHandler[], resources: readonly ResourceHandler[], registry: ResourceServer) {
+    this.registry = registry;
+    for (const handler of paths) this.addPath(handler);
+    for (const handler of resources) {
+      const key = keyOf(handler.group, handler.version, handler.resource, handler.subresource);
+      if (this.resources.has(key)) throw new Error(`two handlers for ${key}`);
+      this.resources.set(key, handler);
+    }
+  }
+
+  async dispatch(exchange: Exchange): Promise<Answer> {
+    const { info } = exchange;
+    if (info.isResourceRequest) {
+      const own = this.resourceHandler(info);
+      if (own) return await own.handle(exchange);
+      if (this.registry.serves(info)) return await this.registry.handle(exchange);
+    } else {
+      const handler = this.pathHandler(info.path);
+      if (handler) return await handler.handle(exchange);
+    }
+    return NOT_FOUND;
+  }
+
+  upgradeHandler(info: RequestInfo): ((c: RequestContext, s: Duplex, head: Buffer) => Promise<void>) | undefined {
+    const handler = info.isResourceRequest ? this.resourceHandler(info) : undefined;
+    return handler?.upgrade?.bind(handler);
+  }
+
+  /** Whether the names in a request are ours rather than the client's invention. */
+  serves(info: RequestInfo): boolean {
+    if (!info.isResourceRequest) return false;
+    return this.resourceHandler(info) !== undefined || this.registry.serves(info);
+  }
+
+  private addPath(handler: PathHandler): void {
+    if (this.exact.has(handler.path)) throw new Error(`two handlers for ${handler.path}`);
+    this.exact.set(handler.path, handler);
+    if (handler.path.endsWith("/") && handler.path !== "/") this.prefixes.push(handler);
+  }
+
+  private pathHandler(path: string): PathHandler | undefined {
+    const exact = this.exact.get(path) ?? (path.endsWith("/") ? this.exact.get(path.slice(0, -1)) : undefined);
+    return exact ?? this.prefixes.find((handler) => path.startsWith(handler.path));
+  }
+
+  private resourceHandler(info: RequestInfo): ResourceHandler | undefined {
+    return this.resources.get(keyOf(info.group, info.version, info.resource, info.subresource));
+  }
+}
+
+// Upstream answers unknown paths in plain text; clients such as kubectl probe for groups and expect a 404 only.
+const NOT_FOUND: Answer = { code: 404, contentType: "text/plain; charset=utf-8", bytes: "404 page not found\n" };
+
+function keyOf(group: string, version: string, resource: string, subresource: string): string {
+  return `${group}/${version}/${resource}/${subresource}`;
+}
+
+/** For handlers that want the JSON form of "there is no such thing". */
+export function noSuchResource(): ApiError {
+  return new ApiError(404, "NotFound", "the server could not find the requested resource");
+}

@@ -1,0 +1,51 @@
+// Every error as the Status that clients see.
+import { ApiError, internalError } from "@skiff/api/errors.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import type { Answer } from "./endpoint.ts";
+
+/** The answer for anything thrown. What is not an ApiError is logged here, once, and shown without its insides. */
+export function answerOfError(error: unknown, log: Logger): Answer {
+  const known = toApiError(error, log);
+  const retry = known.retryAfterSeconds;
+  return {
+    code: known.code,
+    object: known.toStatus(),
+    ...(retry ? { headers: { "retry-after": String(retry) } } : {}),
+  };
+}
+
+function toApiError(error: unknown, log: Logger): ApiError {
+  if (error instanceof ApiError) return error;
+  const etcd = etcdError(error);
+  if (etcd) {
+    log.warn({ err: error }, "etcd request failed");
+    return etcd;
+  }
+  log.error({ err: error }, "request failed");
+  return internalError(error instanceof RangeError ? "the object is too deeply nested" : "unexpected error", error);
+}
+
+/** gRPC failures of etcd in the words of upstream's storage layer. */
+function etcdError(error: unknown): ApiError | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { name, message } = error;
+  if (message.includes("request is too large")) {
+    return new ApiError(413, "RequestEntityTooLarge", "etcdserver: request is too large");
+  }
+  if (!name.startsWith("Etcd") && !name.startsWith("GRPC")) return undefined;
+  if (message.includes("DEADLINE_EXCEEDED") || message.includes("request timed out")) {
+    return new ApiError(504, "Timeout", "Timeout: etcdserver: request timed out", { retryAfterSeconds: 1 });
+  }
+  if (message.includes("database space exceeded")) {
+    return new ApiError(507, "InsufficientStorage", "etcdserver: mvcc: database space exceeded");
+  }
+  return new ApiError(503, "ServiceUnavailable", "etcd is not available", { retryAfterSeconds: 1 });
+}
+
+/** An error as one line and a body, for sockets that have no response object. */
+export function rawErrorResponse(error: unknown, log: Logger): string {
+  const status = toApiError(error, log);
+  const body = JSON.stringify(status.toStatus());
+  const head = `HTTP/1.1 ${status.code} ${status.reason}\r\ncontent-type: application/json\r\n`;
+  return `${head}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`;
+}

@@ -1,0 +1,74 @@
+// Puts an Answer on the wire: encodes, compresses where it pays, and respects a slow reader.
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { constants, createGzip } from "node:zlib";
+import type { Answer } from "./endpoint.ts";
+import type { Exchange, RawResponse } from "./exchange.ts";
+import { negotiateMedia, wantsPretty } from "./negotiate.ts";
+import { formatYaml } from "./yaml.ts";
+
+/** Resolves when the last byte was handed to the connection, rejects when the client is gone. */
+export async function writeAnswer(exchange: Exchange, response: RawResponse, answer: Answer): Promise<void> {
+  if ("stream" in answer) return await writeStream(exchange, response, answer);
+  const { bytes, contentType } = "bytes" in answer ? answer : encode(exchange, answer.object);
+  const body = typeof bytes === "string" ? Buffer.from(bytes) : bytes;
+  if (body.length >= GZIP_FROM_BYTES && acceptsGzip(exchange)) {
+    return await writeStream(exchange, response, { ...answer, contentType, stream: Readable.from([body]) });
+  }
+  const headers = headersOf(exchange, contentType, answer.headers);
+  headers["content-length"] = String(body.length);
+  response.writeHead(answer.code, headers);
+  if (exchange.raw.method === "HEAD") response.end();
+  else response.end(body);
+}
+
+type Headers = Record<string, string | string[]>;
+
+async function writeStream(
+  exchange: Exchange,
+  response: RawResponse,
+  answer: Extract<Answer, { stream: NodeJS.ReadableStream }>,
+): Promise<void> {
+  const headers = headersOf(exchange, answer.contentType, answer.headers);
+  const compress = !answer.live && acceptsGzip(exchange) && isText(answer.contentType);
+  if (compress) Object.assign(headers, { "content-encoding": "gzip", vary: "Accept-Encoding" });
+  response.writeHead(answer.code, headers);
+  response.flushHeaders();
+  if (exchange.raw.method === "HEAD") return void response.end();
+  const gzip = compress ? [createGzip({ level: constants.Z_BEST_SPEED })] : [];
+  await pipeline([answer.stream, ...gzip, response as NodeJS.WritableStream]);
+}
+
+function encode(exchange: Exchange, object: object): { bytes: string; contentType: string } {
+  if (negotiateMedia(exchange.raw.headers.accept) === "yaml") {
+    return { bytes: formatYaml(object), contentType: "application/yaml" };
+  }
+  const pretty = wantsPretty(exchange.raw.headers["user-agent"], exchange.query);
+  return { bytes: `${JSON.stringify(object, null, pretty ? 2 : 0)}\n`, contentType: "application/json" };
+}
+
+function headersOf(exchange: Exchange, contentType: string, extra: Readonly<Record<string, string>> = {}): Headers {
+  const headers: Headers = { "cache-control": "no-cache, private", "content-type": contentType, ...extra };
+  if (exchange.warnings.length > 0) headers.warning = exchange.warnings.map(warningHeader);
+  return headers;
+}
+
+function warningHeader(text: string): string {
+  // A header takes printable Latin-1 only.
+  const clean = text
+    .replace(/[^\x20-\x7e]/g, "?")
+    .replaceAll("\\", "\\\\")
+    .replaceAll('"', '\\"');
+  return `299 - "${clean}"`;
+}
+
+const GZIP_FROM_BYTES = 128 * 1024;
+
+function acceptsGzip(exchange: Exchange): boolean {
+  const accepted = exchange.raw.headers["accept-encoding"];
+  return accepted !== undefined && String(accepted).includes("gzip");
+}
+
+function isText(contentType: string): boolean {
+  return contentType.startsWith("application/json") || contentType.startsWith("application/yaml");
+}

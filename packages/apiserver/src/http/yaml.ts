@@ -1,0 +1,34 @@
+// YAML bodies as upstream reads them (YAML 1.1 words, then JSON types) and YAML answers.
+import { badRequest } from "@skiff/api/errors.ts";
+import { parseDocument, stringify } from "yaml";
+
+/** The value of one document. Aliases and depth are bounded, for a few bytes must not become gigabytes. */
+export function parseYaml(text: string): unknown {
+  const document = parseDocument(text, OPTIONS);
+  const [error] = document.errors;
+  if (error) throw badRequest(`error converting YAML to JSON: yaml: ${error.message.split("\n")[0]}`);
+  try {
+    return document.toJS({ maxAliasCount: MAX_ALIASES });
+  } catch (cause) {
+    throw badRequest(`error converting YAML to JSON: yaml: ${cause instanceof Error ? cause.message : "unreadable"}`);
+  }
+}
+
+export function formatYaml(value: unknown): string {
+  // Words that YAML 1.1 readers would take for booleans are quoted by the 1.1 schema.
+  return stringify(value, { version: "1.1", aliasDuplicateObjects: false, lineWidth: 0 });
+}
+
+/** Duplicate keys are an error of their own in strict mode, so the parser lets the last one win. */
+const OPTIONS = {
+  version: "1.1",
+  schema: "yaml-1.1",
+  // Timestamps and binary stay text, as in JSON; yes, no, on and off are booleans.
+  customTags: ["null", "bool", "int", "float", "merge"] as ("null" | "bool" | "int" | "float" | "merge")[],
+  merge: true,
+  uniqueKeys: false,
+  prettyErrors: true,
+  stringKeys: false,
+} as const;
+
+const MAX_ALIASES = 100;

@@ -1,0 +1,48 @@
+// Runs the admission plug-ins in their order: first all that may change the object, then all that only judge.
+import type { KubeObject } from "@skiff/api/object.ts";
+import type { AdmissionOperation, AdmissionPlugin, AdmissionRequest } from "../admission/admission.ts";
+import type { StorageKind } from "../storage/stored-object.ts";
+import type { WriteOptions } from "./write-options.ts";
+
+export function admissionRequest(
+  operation: AdmissionOperation,
+  kind: StorageKind,
+  place: { readonly namespace: string; readonly name: string },
+  objects: { readonly object?: KubeObject | undefined; readonly oldObject?: Readonly<KubeObject> | undefined },
+  options: WriteOptions,
+): AdmissionRequest {
+  return {
+    operation,
+    kind: kind.definition,
+    subresource: options.subresource,
+    namespace: place.namespace,
+    name: place.name,
+    object: objects.object,
+    oldObject: objects.oldObject,
+    user: options.user,
+    dryRun: options.dryRun,
+    warn: options.warn,
+  };
+}
+
+export async function admit(
+  plugins: readonly AdmissionPlugin[],
+  request: AdmissionRequest,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const plugin of plugins) {
+    const pending = plugin.admit?.(request, signal);
+    if (pending) await pending;
+  }
+}
+
+export async function validateAdmission(
+  plugins: readonly AdmissionPlugin[],
+  request: AdmissionRequest,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const plugin of plugins) {
+    const pending = plugin.validate?.(request, signal);
+    if (pending) await pending;
+  }
+}

@@ -1,0 +1,121 @@
+// Creation: identity, defaults, admission, validation, and names that the server makes up.
+import { randomUUID } from "node:crypto";
+import { ApiError, alreadyExists, badRequest, invalid } from "@skiff/api/errors.ts";
+import { generateName } from "@skiff/api/generate-name.ts";
+import { type KubeObject, objectKey } from "@skiff/api/object.ts";
+import { validateObjectMeta } from "@skiff/api/validation/object-meta.ts";
+import { root } from "@skiff/api/validation/path.ts";
+import { formatTime } from "@skiff/component-base/clock.ts";
+import { encodeForStorage, type StorageKind, StoredObject } from "../storage/stored-object.ts";
+import { admissionRequest, admit, validateAdmission } from "./admission-chain.ts";
+import type { WriteDeps, WriteOptions } from "./write-options.ts";
+
+/** `object` is decoded and becomes the registry's. Throws ApiError. */
+export async function createObject(
+  deps: WriteDeps,
+  kind: StorageKind,
+  namespace: string,
+  object: KubeObject,
+  options: WriteOptions,
+): Promise<StoredObject> {
+  const { metadata } = object;
+  if (metadata.resourceVersion && metadata.resourceVersion !== "0") {
+    throw badRequest("resourceVersion should not be set on objects to be created");
+  }
+  fillSystemFields(deps, kind, namespace, object);
+  const base = metadata.name ? undefined : metadata.generateName;
+  for (let attempt = 1; ; attempt++) {
+    // Each name gets a fresh copy: defaults and admission may have worked the last one in.
+    const candidate = base ? structuredClone(object) : object;
+    if (base) candidate.metadata.name = generateName(base);
+    const stored = await createOnce(deps, kind, namespace, candidate, options);
+    if (stored) return stored;
+    if (!base || attempt >= NAME_ATTEMPTS) throw await takenError(deps, kind, candidate, base !== undefined);
+  }
+}
+
+const NAME_ATTEMPTS = 8;
+
+/** Undefined when the name is taken. */
+async function createOnce(
+  deps: WriteDeps,
+  kind: StorageKind,
+  namespace: string,
+  object: KubeObject,
+  options: WriteOptions,
+): Promise<StoredObject | undefined> {
+  const { definition } = kind;
+  definition.applyDefaults(object);
+  const request = admissionRequest("CREATE", kind, { namespace, name: object.metadata.name }, { object }, options);
+  await admit(deps.admission, request, options.signal);
+  definition.prepareForCreate(object);
+  validateNew(kind, object);
+  await validateAdmission(deps.admission, request, options.signal);
+  const hook = deps.hooks.get(kind.directory);
+  const undo = await hook?.beforeCreate?.(object, options.dryRun, options.signal);
+  try {
+    const stored = await store(deps, kind, object, options.dryRun);
+    if (!stored) await undo?.();
+    return stored;
+  } catch (error) {
+    await undo?.();
+    throw error;
+  }
+}
+
+async function store(
+  deps: WriteDeps,
+  kind: StorageKind,
+  object: KubeObject,
+  dryRun: boolean,
+): Promise<StoredObject | undefined> {
+  const key = objectKey(object);
+  if (!dryRun) return await deps.storage.create(kind, key, object, ttlOf(deps, kind));
+  if (await deps.storage.get(kind, key)) return undefined;
+  return new StoredObject(kind, key, 0, encodeForStorage(kind, object), object);
+}
+
+export function ttlOf(deps: WriteDeps, kind: StorageKind): number | undefined {
+  return kind.definition.ttlSeconds ? deps.eventTtlSeconds : undefined;
+}
+
+function fillSystemFields(deps: WriteDeps, kind: StorageKind, namespace: string, object: KubeObject): void {
+  const { metadata } = object;
+  if (kind.definition.namespaced) metadata.namespace = namespace;
+  else delete metadata.namespace;
+  for (const field of [
+    "resourceVersion",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "selfLink",
+    "generation",
+    "managedFields",
+  ] as const) {
+    delete metadata[field];
+  }
+  metadata.uid = randomUUID();
+  metadata.creationTimestamp = formatTime(deps.clock.now());
+}
+
+function validateNew(kind: StorageKind, object: KubeObject): void {
+  const { definition } = kind;
+  const errors = [...validateObjectMeta(definition, object.metadata, root("metadata")), ...definition.validate(object)];
+  if (errors.length > 0) throw invalid(definition.group, definition.kind, object.metadata.name ?? "", errors);
+}
+
+async function takenError(
+  deps: WriteDeps,
+  kind: StorageKind,
+  object: KubeObject,
+  generated: boolean,
+): Promise<ApiError> {
+  const { name } = object.metadata;
+  const taken = alreadyExists(kind.definition, name);
+  const existing = await deps.storage.get(kind, objectKey(object));
+  if (existing?.object().metadata.deletionTimestamp) {
+    return new ApiError(409, taken.reason, `object is being deleted: ${taken.message}`, taken.details);
+  }
+  if (!generated) return taken;
+  const message = `${taken.message}, the server was not able to generate a unique name for the object`;
+  return new ApiError(409, taken.reason, message, taken.details);
+}

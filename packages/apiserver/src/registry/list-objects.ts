@@ -1,0 +1,224 @@
+// LIST: which state to read (newest, at least as new as, exactly), paging, and the form of the answer.
+import { ApiError, invalid } from "@skiff/api/errors.ts";
+import type { Status } from "@skiff/api/types.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import type { Answer } from "../http/endpoint.ts";
+import type { Exchange } from "../http/exchange.ts";
+import { negotiate, type OutputFormat } from "../http/negotiate.ts";
+import { formatYaml } from "../http/yaml.ts";
+import type { ObjectStorage } from "../storage/object-storage.ts";
+import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
+import { decodeContinue, encodeContinue } from "./continue-token.ts";
+import { encodeList, listHead } from "./encode-list.ts";
+import { readCount, readRevision } from "./list-parameters.ts";
+import type { ListSnapshots } from "./list-snapshots.ts";
+import { readSelection, type Selection } from "./selectors.ts";
+import { type ListMeta, partialListOf, readIncludeObject, tableOf } from "./views.ts";
+
+export interface ListDeps {
+  readonly storage: ObjectStorage;
+  readonly snapshots: ListSnapshots;
+  readonly clock: Clock;
+}
+
+/** What was found, at one revision. */
+export interface ListResult {
+  readonly objects: readonly StoredObject[];
+  readonly metadata: ListMeta;
+}
+
+export async function listObjects(deps: ListDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
+  const { query, info } = exchange;
+  const format = negotiate(exchange.raw.headers, query, ["Table", "PartialObjectMetadataList"]);
+  const cache = deps.storage.cacheOf(kind);
+  const selection = readSelection(kind, info.namespace, query, cache.indexField);
+  const result = await findObjects(deps, kind, selection, query);
+  return encodeResult(kind, result, format, exchange, deps.clock.now());
+}
+
+/** Reads the list parameters of a query and collects one page. */
+export async function findObjects(
+  deps: ListDeps,
+  kind: StorageKind,
+  selection: Selection,
+  query: URLSearchParams,
+): Promise<ListResult> {
+  const limit = readCount(query, "limit");
+  const token = query.get("continue") ?? "";
+  const version = query.get("resourceVersion") ?? "";
+  const match = query.get("resourceVersionMatch") ?? "";
+  checkMatch(match, version, token, query);
+  if (token) return await nextPage(deps, kind, selection, token, limit, version);
+  if (match === "Exact") return await listAt(deps, kind, selection, readRevision(version), "", limit);
+  const source = await stateFor(deps, kind, selection, version);
+  // Upstream's cache ignores the limit of a list from whatever state it has.
+  return page(deps, kind, selection, source.objects, source.revision, version === "0" ? 0 : limit);
+}
+
+function checkMatch(match: string, version: string, token: string, query: URLSearchParams): void {
+  const fail = (field: string, detail: string) => {
+    throw invalid("meta.k8s.io", "ListOptions", "", [{ type: "FieldValueForbidden", field, detail }]);
+  };
+  if (query.has("sendInitialEvents")) fail("sendInitialEvents", "sendInitialEvents is forbidden for list");
+  if (match === "") return;
+  if (token) fail("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided");
+  if (version === "")
+    fail("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided");
+  if (match !== "Exact" && match !== "NotOlderThan") {
+    const detail = 'supported values: "Exact", "NotOlderThan", ""';
+    throw invalid("meta.k8s.io", "ListOptions", "", [
+      { type: "FieldValueNotSupported", field: "resourceVersionMatch", value: match, detail },
+    ]);
+  }
+  if (match === "Exact" && version === "0") {
+    fail("resourceVersionMatch", 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
+  }
+}
+
+/** The objects of the scope for `resourceVersion` unset, "0" or N. */
+async function stateFor(
+  deps: ListDeps,
+  kind: StorageKind,
+  selection: Selection,
+  version: string,
+): Promise<{ objects: readonly StoredObject[]; revision: number }> {
+  if (version === "") return await deps.storage.list(kind, selection.scope);
+  const cache = deps.storage.cacheOf(kind);
+  await waitForRevision(deps.storage, readRevision(version));
+  return { objects: cache.list(selection.scope), revision: cache.revision };
+}
+
+/** Throws upstream's 504 when the caches do not get there in time. */
+export async function waitForRevision(storage: ObjectStorage, revision: number): Promise<void> {
+  if (await storage.feed.reached(revision, FUTURE_TIMEOUT_MS)) return;
+  const message = `Timeout: Too large resource version: ${revision}, current: ${storage.feed.revision}`;
+  const causes = [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }];
+  throw new ApiError(504, "Timeout", message, { causes, retryAfterSeconds: 1 });
+}
+
+const FUTURE_TIMEOUT_MS = 3000;
+
+/** Cuts one page out of the objects of a scope. */
+function page(
+  deps: ListDeps,
+  kind: StorageKind,
+  selection: Selection,
+  objects: readonly StoredObject[],
+  revision: number,
+  limit: number,
+): ListResult {
+  const { matches } = selection;
+  const metadata: ListMeta = { resourceVersion: String(revision) };
+  if (limit <= 0 || objects.length <= limit) {
+    return { objects: matches ? objects.filter(matches) : objects, metadata };
+  }
+  const selected = matches ? objects.filter(matches) : objects;
+  const rest = selected.length - limit;
+  const next = selected[limit];
+  if (rest <= 0 || !next) return { objects: selected, metadata };
+  const cache = deps.storage.cacheOf(kind);
+  if (cache.revision === revision) deps.snapshots.remember(cache);
+  metadata.continue = encodeContinue({ revision, start: next.key });
+  // With a selector the rest is not known upstream, so it is not said here either.
+  if (!matches) metadata.remainingItemCount = rest;
+  return { objects: selected.slice(0, limit), metadata };
+}
+
+async function nextPage(
+  deps: ListDeps,
+  kind: StorageKind,
+  selection: Selection,
+  text: string,
+  limit: number,
+  version: string,
+): Promise<ListResult> {
+  if (version !== "" && version !== "0") {
+    throw new ApiError(400, "BadRequest", "specifying resource version is not allowed when using continue");
+  }
+  const { revision, start } = decodeContinue(text);
+  if (revision >= 0) return await listAt(deps, kind, selection, revision, start, limit);
+  const state = await deps.storage.list(kind, selection.scope);
+  const rest = state.objects.filter((object) => object.key >= start);
+  return page(deps, kind, selection, rest, state.revision, limit);
+}
+
+/** Lists at exactly one revision: from the cache, a kept snapshot, or etcd's history. */
+async function listAt(
+  deps: ListDeps,
+  kind: StorageKind,
+  selection: Selection,
+  revision: number,
+  start: string,
+  limit: number,
+): Promise<ListResult> {
+  const cache = deps.storage.cacheOf(kind);
+  if (revision > cache.revision) await waitForRevision(deps.storage, revision);
+  if (cache.revision === revision) {
+    return page(deps, kind, selection, cache.list(selection.scope, start), revision, limit);
+  }
+  const snapshot = deps.snapshots.find(cache, revision);
+  if (snapshot) return page(deps, kind, selection, snapshot.list(selection.scope, start), revision, limit);
+  try {
+    const found = await deps.storage.listFromEtcd(kind, selection.scope, { revision, from: start });
+    return page(deps, kind, selection, found.objects, revision, limit);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== 410 || start === "") throw error;
+    throw new ExpiredContinue(encodeContinue({ revision: -1, start }));
+  }
+}
+
+/** A 410 with a fresh token, for clients that would rather go on inconsistently than start over. */
+class ExpiredContinue extends ApiError {
+  private readonly token: string;
+
+  constructor(token: string) {
+    super(410, "Expired", EXPIRED);
+    this.token = token;
+  }
+
+  override toStatus(): Status {
+    return { ...super.toStatus(), metadata: { continue: this.token } };
+  }
+}
+
+const EXPIRED =
+  "The provided continue parameter is too old to display a consistent list result. You can start a new list without " +
+  "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. " +
+  "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or " +
+  "deleted between the time the first chunk was returned and now may show up in the list.";
+
+function encodeResult(
+  kind: StorageKind,
+  result: ListResult,
+  format: OutputFormat,
+  exchange: Exchange,
+  nowMs: number,
+): Answer {
+  const { objects, metadata } = result;
+  const { view, media, pretty } = format;
+  if (!view && media === "json" && !pretty) return encodeList(kind, objects, metadata);
+  const object = view ? viewOf(kind, result, view, exchange, nowMs) : plainList(kind, result);
+  if (media === "yaml") return { code: 200, contentType: "application/yaml", bytes: formatYaml(object) };
+  return { code: 200, contentType: "application/json", bytes: `${JSON.stringify(object, null, pretty ? 2 : 0)}\n` };
+}
+
+function viewOf(
+  kind: StorageKind,
+  { objects, metadata }: ListResult,
+  view: NonNullable<OutputFormat["view"]>,
+  exchange: Exchange,
+  nowMs: number,
+): object {
+  if (view.kind !== "Table") return partialListOf(objects, metadata, view.version);
+  const includeObject = readIncludeObject(exchange.query);
+  return tableOf(kind, objects, metadata, { version: view.version, includeObject, nowMs });
+}
+
+function plainList(kind: StorageKind, { objects, metadata }: ListResult): object {
+  const list = JSON.parse(`${listHead(kind, metadata)}]}`) as { items: object[] };
+  list.items = objects.map((object) => {
+    const { kind: _kind, apiVersion: _version, ...item } = object.object();
+    return item;
+  });
+  return list;
+}

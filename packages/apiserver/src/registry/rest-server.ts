@@ -1,0 +1,118 @@
+// Serves the stored resources: finds the kind and the verb of a request and hands it to the function for it.
+import { methodNotAllowed, notFound } from "@skiff/api/errors.ts";
+import type { Answer } from "../http/endpoint.ts";
+import type { Exchange } from "../http/exchange.ts";
+import type { RequestInfo } from "../http/request-info.ts";
+import type { ResourceServer } from "../http/router.ts";
+import type { StorageKind } from "../storage/stored-object.ts";
+import { encodeObject } from "./encode-object.ts";
+import { type ListDeps, listObjects, waitForRevision } from "./list-objects.ts";
+import { readRevision } from "./list-parameters.ts";
+import { bindPod } from "./pod-binding.ts";
+import type { ResourceTable } from "./resource-table.ts";
+import { deleteCollection, deleteOne, keyOf, patchObject, postObject, putObject } from "./rest-writes.ts";
+import { serveScale } from "./scale.ts";
+import { type WatchDeps, watchObjects } from "./watch-objects.ts";
+import type { WriteDeps } from "./write-options.ts";
+
+export type RestDeps = WriteDeps & ListDeps & WatchDeps & { readonly resources: ResourceTable };
+
+export class RestServer implements ResourceServer {
+  private readonly deps: RestDeps;
+
+  constructor(deps: RestDeps) {
+    this.deps = deps;
+  }
+
+  serves(info: RequestInfo): boolean {
+    if (isLegacyBinding(info)) return true;
+    const kind = this.deps.resources.find(info);
+    return kind !== undefined && (info.subresource === "" || hasSubresource(kind, info.subresource));
+  }
+
+  async handle(exchange: Exchange): Promise<Answer> {
+    const { info } = exchange;
+    if (isLegacyBinding(info)) return await this.bind(exchange, this.deps.resources.require("", "pods"));
+    const kind = this.deps.resources.find(info);
+    if (!kind) throw notFound({ group: info.group, plural: info.resource }, info.name);
+    if (info.subresource === "") return await this.object(kind, exchange);
+    return await this.subresource(kind, exchange);
+  }
+
+  private async object(kind: StorageKind, exchange: Exchange): Promise<Answer> {
+    const { verb } = exchange.info;
+    const allowed = kind.definition.verbs;
+    if (allowed && !allowed.some((known) => known === verb)) throw methodNotAllowed(kind.definition, verb);
+    switch (verb) {
+      case "get":
+        return await this.get(kind, exchange);
+      case "list":
+        return await listObjects(this.deps, kind, exchange);
+      case "watch":
+        return await watchObjects(this.deps, kind, exchange);
+      case "create":
+        if (exchange.info.name) throw methodNotAllowed(kind.definition, verb);
+        return await postObject(this.deps, kind, exchange);
+      case "deletecollection":
+        return await deleteCollection(this.deps, kind, exchange);
+      default:
+        return await this.write(kind, exchange);
+    }
+  }
+
+  /** The verbs that need a name, on the object or on a subresource that is another way of writing it. */
+  private async write(kind: StorageKind, exchange: Exchange): Promise<Answer> {
+    const { verb, name, subresource } = exchange.info;
+    if (!name) throw methodNotAllowed(kind.definition, verb);
+    if (verb === "update") return await putObject(this.deps, kind, exchange);
+    if (verb === "patch") return await patchObject(this.deps, kind, exchange);
+    if (verb === "delete" && !subresource) return await deleteOne(this.deps, kind, exchange);
+    throw methodNotAllowed(kind.definition, verb);
+  }
+
+  private async subresource(kind: StorageKind, exchange: Exchange): Promise<Answer> {
+    const { subresource, verb } = exchange.info;
+    const { definition } = kind;
+    if (subresource === "binding") {
+      if (verb !== "create") throw methodNotAllowed(definition, verb);
+      return await this.bind(exchange, kind);
+    }
+    if (subresource === "scale" && definition.scale) {
+      if (!SCALE_VERBS.has(verb)) throw methodNotAllowed(definition, verb);
+      return await serveScale(this.deps, kind, definition.scale, exchange);
+    }
+    const allowed = definition.subresources.find((known) => known.name === subresource)?.verbs;
+    if (allowed && !allowed.some((known) => known === verb)) throw methodNotAllowed(definition, verb);
+    if (verb === "get") return await this.get(kind, exchange);
+    return await this.write(kind, exchange);
+  }
+
+  private async bind(exchange: Exchange, pods: StorageKind): Promise<Answer> {
+    return await bindPod(this.deps, pods, exchange);
+  }
+
+  private async get(kind: StorageKind, exchange: Exchange): Promise<Answer> {
+    const { storage, clock } = this.deps;
+    const version = exchange.query.get("resourceVersion") ?? "";
+    const key = keyOf(kind, exchange);
+    if (version !== "") await waitForRevision(storage, readRevision(version));
+    const found = version === "" ? await storage.get(kind, key) : storage.cacheOf(kind).get(key);
+    if (!found) throw notFound(kind.definition, exchange.info.name);
+    return encodeObject(found, exchange, 200, clock.now());
+  }
+}
+
+const SCALE_VERBS: ReadonlySet<string> = new Set(["get", "update", "patch"]);
+
+function isLegacyBinding(info: RequestInfo): boolean {
+  const { group, version, resource, subresource, verb } = info;
+  return group === "" && version === "v1" && resource === "bindings" && subresource === "" && verb === "create";
+}
+
+/** Subresources that the registry serves itself; the others have handlers of their own. */
+function hasSubresource({ definition }: StorageKind, name: string): boolean {
+  if (name === "status") return definition.status !== undefined;
+  if (name === "scale") return definition.scale !== undefined;
+  if (name === "binding") return definition.plural === "pods";
+  return definition.subresources.find((known) => known.name === name)?.rules !== undefined;
+}

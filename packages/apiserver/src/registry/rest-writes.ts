@@ -1,0 +1,185 @@
+// POST, PUT, PATCH and DELETE of stored objects and of the subresources that are other ways of writing them.
+import { badRequest, methodNotAllowed } from "@skiff/api/errors.ts";
+import type { KubeObject } from "@skiff/api/object.ts";
+import type { Answer } from "../http/endpoint.ts";
+import type { Exchange } from "../http/exchange.ts";
+import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
+import { createObject } from "./create-object.ts";
+import { type BodyType, decodeObject, type ParsedBody, parseObjectBody } from "./decode-object.ts";
+import { deleteObject } from "./delete-object.ts";
+import type { DeleteOptions } from "./deletion-rules.ts";
+import { encodeList } from "./encode-list.ts";
+import { encodeObject } from "./encode-object.ts";
+import { rulesFor } from "./internal-writer.ts";
+import { findObjects, type ListDeps } from "./list-objects.ts";
+import { readPatch } from "./patch-object.ts";
+import { readDeleteOptions } from "./read-delete-options.ts";
+import { readSelection } from "./selectors.ts";
+import { updateObject } from "./update-object.ts";
+import {
+  checkFieldManager,
+  type FieldValidation,
+  readDryRun,
+  readFieldValidation,
+  type WriteDeps,
+  type WriteOptions,
+} from "./write-options.ts";
+
+export async function postObject(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
+  const { options, validation } = readOptions(exchange, "CreateOptions");
+  const body = await parseObjectBody(exchange, validation);
+  const object = decodeObject(bodyType(kind), body, validation, options.warn);
+  const namespace = namespaceFor(kind, exchange, object);
+  const stored = await createObject(deps, kind, namespace, object, options);
+  return encodeObject(stored, exchange, 201, deps.clock.now());
+}
+
+export async function putObject(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
+  const { options, validation } = readOptions(exchange, "UpdateOptions");
+  const body = await parseObjectBody(exchange, validation);
+  const object = decodeObject(bodyType(kind), body, validation, options.warn);
+  checkIdentity(kind, exchange, object);
+  let first = true;
+  const next = () => {
+    // Defaults and admission work on the object, so another try needs a fresh one.
+    const copy = first ? object : decodeObject(bodyType(kind), body, "Ignore", options.warn);
+    first = false;
+    checkIdentity(kind, exchange, copy);
+    return copy;
+  };
+  const update = { rules: rulesFor(kind, options.subresource), next };
+  const stored = await updateObject(deps, kind, keyOf(kind, exchange), update, options);
+  return encodeObject(stored, exchange, 200, deps.clock.now());
+}
+
+export async function patchObject(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
+  const { options, validation } = readOptions(exchange, "PatchOptions");
+  const type = bodyType(kind);
+  const patch = await readPatch(exchange, type.model);
+  const next = (current: StoredObject): KubeObject => {
+    const body: ParsedBody = { value: patch(current.copy()), duplicateFields: [] };
+    const object = decodeObject(type, body, validation, options.warn);
+    checkIdentity(kind, exchange, object);
+    return object;
+  };
+  const update = { rules: rulesFor(kind, options.subresource), next };
+  const stored = await updateObject(deps, kind, keyOf(kind, exchange), update, options);
+  return encodeObject(stored, exchange, 200, deps.clock.now());
+}
+
+export async function deleteOne(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
+  const { deletion, dryRun } = await readDeleteOptions(exchange);
+  const options = { ...baseOptions(exchange), dryRun };
+  const { removed, object } = await deleteObject(deps, kind, keyOf(kind, exchange), deletion, options);
+  if (removed && !RETURNED_WHEN_DELETED.has(kind.directory)) {
+    return { code: 200, object: deletedStatus(kind, object) };
+  }
+  return encodeObject(object, exchange, removed ? 200 : acceptedCode(deletion), deps.clock.now());
+}
+
+/** Deletes what is selected, a few at a time, and answers with the list of it. */
+export async function deleteCollection(
+  deps: WriteDeps & ListDeps,
+  kind: StorageKind,
+  exchange: Exchange,
+): Promise<Answer> {
+  const { deletion, dryRun } = await readDeleteOptions(exchange);
+  const options = { ...baseOptions(exchange), dryRun };
+  const cache = deps.storage.cacheOf(kind);
+  const selection = readSelection(kind, exchange.info.namespace, exchange.query, cache.indexField);
+  const query = new URLSearchParams([...exchange.query].filter(([name]) => LIST_PARAMETERS.has(name)));
+  const { objects, metadata } = await findObjects(deps, kind, selection, query);
+  await eachOf(objects, DELETE_WORKERS, async (object) => {
+    await deleteObject(deps, kind, object.key, deletion, options).catch(ignoreNotFound);
+  });
+  return encodeList(kind, objects, metadata);
+}
+
+const LIST_PARAMETERS: ReadonlySet<string> = new Set(["limit", "continue", "resourceVersion", "resourceVersionMatch"]);
+const DELETE_WORKERS = 16;
+
+async function eachOf<T>(items: readonly T[], workers: number, work: (item: T) => Promise<void>): Promise<void> {
+  let next = 0;
+  const run = async () => {
+    for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(workers, items.length) }, run));
+}
+
+function ignoreNotFound(error: unknown): void {
+  if (!(error instanceof Error && "code" in error && error.code === 404)) throw error;
+}
+
+/** Kinds whose deletion answers with the object instead of a Status. */
+const RETURNED_WHEN_DELETED: ReadonlySet<string> = new Set([
+  "pods",
+  "podtemplates",
+  "services",
+  "serviceaccounts",
+  "resourcequotas",
+  "persistentvolumes",
+  "persistentvolumeclaims",
+]);
+
+/** Upstream says 202 only to those who asked for dependents to go first. */
+function acceptedCode({ propagationPolicy, orphanDependents }: DeleteOptions): number {
+  return propagationPolicy === "Foreground" || orphanDependents === false ? 202 : 200;
+}
+
+function deletedStatus({ definition }: StorageKind, object: StoredObject): object {
+  const { group, plural } = definition;
+  const { uid } = object.object().metadata;
+  const details = { name: object.name, ...(group ? { group } : {}), kind: plural, ...(uid ? { uid } : {}) };
+  return { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details };
+}
+
+export function bodyType({ definition }: StorageKind): BodyType {
+  const { group, version, kind, model } = definition;
+  return { group, version, kind, model };
+}
+
+export function keyOf(kind: StorageKind, { info }: Exchange): string {
+  return kind.definition.namespaced ? `${info.namespace}/${info.name}` : info.name;
+}
+
+export function readOptions(
+  exchange: Exchange,
+  optionsKind: string,
+): { options: WriteOptions; validation: FieldValidation } {
+  checkFieldManager(exchange.query);
+  const dryRun = readDryRun(exchange.query.getAll("dryRun"), optionsKind);
+  const validation = readFieldValidation(exchange.query, optionsKind);
+  return { options: { ...baseOptions(exchange), dryRun }, validation };
+}
+
+function baseOptions(exchange: Exchange): WriteOptions {
+  const { user, info, signal } = exchange;
+  return { user, dryRun: false, subresource: info.subresource, signal, warn: (text) => exchange.warn(text) };
+}
+
+/** The namespace of the URL, which the body may repeat but not contradict. */
+function namespaceFor(kind: StorageKind, { info }: Exchange, object: KubeObject): string {
+  if (!kind.definition.namespaced) return "";
+  // A POST above all namespaces has no place to put the object.
+  if (!info.namespace) throw methodNotAllowed(kind.definition, "create");
+  checkNamespace(kind, info.namespace, object);
+  return info.namespace;
+}
+
+function checkNamespace(kind: StorageKind, namespace: string, object: KubeObject): void {
+  const given = object.metadata.namespace;
+  if (!kind.definition.namespaced || !given || given === namespace) return;
+  throw badRequest(`the namespace of the provided object does not match the namespace sent on the request`);
+}
+
+/** A PUT or PATCH may leave name and namespace out, but not change them. */
+function checkIdentity(kind: StorageKind, { info }: Exchange, object: KubeObject): void {
+  const { metadata } = object;
+  if (metadata.name && metadata.name !== info.name) {
+    throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${info.name})`);
+  }
+  metadata.name = info.name;
+  if (!kind.definition.namespaced) return;
+  checkNamespace(kind, info.namespace, object);
+  metadata.namespace = info.namespace;
+}

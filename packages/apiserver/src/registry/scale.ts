@@ -1,0 +1,87 @@
+// The scale subresource: an autoscaling/v1 Scale that reads and writes the replica count of its object.
+import { ApiError, badRequest, conflict, invalid, notFound, OBJECT_MODIFIED } from "@skiff/api/errors.ts";
+import type { ScaleRules } from "@skiff/api/kind.ts";
+import type { KubeObject } from "@skiff/api/object.ts";
+import type { Scale } from "@skiff/api/types.ts";
+import type { Answer } from "../http/endpoint.ts";
+import type { Exchange } from "../http/exchange.ts";
+import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
+import { decodeObject, parseObjectBody } from "./decode-object.ts";
+import { readPatch } from "./patch-object.ts";
+import { keyOf, readOptions } from "./rest-writes.ts";
+import { updateObject } from "./update-object.ts";
+import type { FieldValidation, WriteDeps, WriteOptions } from "./write-options.ts";
+
+const SCALE = { group: "autoscaling", version: "v1", kind: "Scale", model: "Scale" };
+
+type MakeScale = (current: Scale) => Scale;
+
+export async function serveScale(
+  deps: WriteDeps,
+  kind: StorageKind,
+  rules: ScaleRules<KubeObject>,
+  exchange: Exchange,
+): Promise<Answer> {
+  if (exchange.info.verb === "get") {
+    const stored = await deps.storage.get(kind, keyOf(kind, exchange));
+    if (!stored) throw notFound(kind.definition, exchange.info.name);
+    return { code: 200, object: scaleOf(stored, rules) };
+  }
+  const { options, validation } = readOptions(exchange, "UpdateOptions");
+  const make = await readScale(exchange, validation, options);
+  const next = (current: StoredObject) => applyScale(kind, current, rules, make);
+  const stored = await updateObject(deps, kind, keyOf(kind, exchange), { rules: kind.definition, next }, options);
+  return { code: 200, object: scaleOf(stored, rules) };
+}
+
+/** How the request turns the present Scale into the wanted one. */
+async function readScale(exchange: Exchange, validation: FieldValidation, options: WriteOptions): Promise<MakeScale> {
+  if (exchange.info.verb === "patch") {
+    const patch = await readPatch(exchange, SCALE.model);
+    return (current) =>
+      decodeObject(SCALE, { value: patch(current), duplicateFields: [] }, validation, options.warn) as Scale;
+  }
+  const body = await parseObjectBody(exchange, validation);
+  const scale = decodeObject(SCALE, body, validation, options.warn) as Scale;
+  const { name } = exchange.info;
+  if (scale.metadata?.name && scale.metadata.name !== name) {
+    throw badRequest(`the name of the object (${scale.metadata.name}) does not match the name on the URL (${name})`);
+  }
+  return () => scale;
+}
+
+function applyScale(
+  kind: StorageKind,
+  current: StoredObject,
+  rules: ScaleRules<KubeObject>,
+  make: MakeScale,
+): KubeObject {
+  const scale = make(scaleOf(current, rules));
+  const replicas = scale.spec?.replicas ?? 0;
+  if (replicas < 0) {
+    const detail = "must be greater than or equal to 0";
+    throw invalid("autoscaling", "Scale", current.name, [
+      { type: "FieldValueInvalid", field: "spec.replicas", value: replicas, detail },
+    ]);
+  }
+  const version = scale.metadata?.resourceVersion;
+  if (version && version !== String(current.revision)) throw conflict(kind.definition, current.name, OBJECT_MODIFIED);
+  const object = current.copy();
+  rules.write(object, replicas);
+  return object;
+}
+
+function scaleOf(stored: StoredObject, rules: ScaleRules<KubeObject>): Scale {
+  const object = stored.object();
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  if (!name) throw new ApiError(500, "InternalError", "an object without a name");
+  const { specReplicas, statusReplicas, selector } = rules.read(object);
+  const metadata = { name, namespace, uid, resourceVersion, creationTimestamp };
+  return {
+    kind: "Scale",
+    apiVersion: "autoscaling/v1",
+    metadata,
+    spec: specReplicas === 0 ? {} : { replicas: specReplicas },
+    status: { replicas: statusReplicas, ...(selector ? { selector } : {}) },
+  } as Scale;
+}

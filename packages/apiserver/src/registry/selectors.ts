@@ -1,0 +1,71 @@
+// What a list or watch selects: the narrowest scope the cache can answer, and the filters on top of it.
+import { badRequest } from "@skiff/api/errors.ts";
+import { type FieldSelector, parseFieldSelector } from "@skiff/api/fields.ts";
+import { parseLabelSelector, type Selector } from "@skiff/api/labels.ts";
+import type { Scope } from "../storage/resource-cache.ts";
+import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
+
+export interface Selection {
+  readonly scope: Scope;
+  /** Undefined when everything in the scope is selected. */
+  readonly matches: ((object: StoredObject) => boolean) | undefined;
+}
+
+/** Throws 400 for selectors that cannot be read or name a field that the kind does not offer. */
+export function readSelection(
+  kind: StorageKind,
+  namespace: string,
+  query: URLSearchParams,
+  indexField: string | undefined,
+): Selection {
+  const labelText = query.get("labelSelector") ?? "";
+  const fieldText = query.get("fieldSelector") ?? "";
+  const labels = labelText ? readLabels(labelText) : undefined;
+  const fields = fieldText ? parseFieldSelector(fieldText) : undefined;
+  if (fields) checkFields(kind, fields);
+  const scope = scopeOf(kind, namespace, fields, indexField);
+  return { scope, matches: matcher(scope, namespace, labels, fields) };
+}
+
+function readLabels(text: string): Selector | undefined {
+  const selector = parseLabelSelector(text);
+  return selector.isEverything ? undefined : selector;
+}
+
+function checkFields(kind: StorageKind, selector: FieldSelector): void {
+  for (const { field } of selector.requirements) {
+    if (field === "metadata.name" || field === "metadata.namespace") continue;
+    if (!(field in kind.definition.selectableFields)) throw badRequest(`field label not supported: ${field}`);
+  }
+}
+
+function scopeOf(
+  kind: StorageKind,
+  namespace: string,
+  fields: FieldSelector | undefined,
+  indexField: string | undefined,
+): Scope {
+  const name = fields?.requiredValue("metadata.name");
+  const where = namespace || fields?.requiredValue("metadata.namespace") || "";
+  if (name && (where || !kind.definition.namespaced)) return { type: "key", key: where ? `${where}/${name}` : name };
+  const indexed = indexField ? fields?.requiredValue(indexField) : undefined;
+  if (indexed) return { type: "index", value: indexed };
+  return where ? { type: "namespace", namespace: where } : { type: "all" };
+}
+
+function matcher(
+  scope: Scope,
+  namespace: string,
+  labels: Selector | undefined,
+  fields: FieldSelector | undefined,
+): Selection["matches"] {
+  // An index crosses namespaces; the other scopes hold the namespace already.
+  const checkNamespace = namespace !== "" && scope.type === "index";
+  const onlyScope = fields && fields.requirements.length === 1 && (scope.type === "key" || scope.type === "index");
+  const rest = onlyScope ? undefined : fields;
+  if (!checkNamespace && !labels && !rest) return undefined;
+  return (object) =>
+    (!checkNamespace || object.namespace === namespace) &&
+    (!labels || labels.matches(object.labels)) &&
+    (!rest || rest.matches((field) => object.field(field)));
+}

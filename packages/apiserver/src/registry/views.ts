@@ -1,0 +1,85 @@
+// Other shapes of objects and lists that clients ask for with `as=`: Table and PartialObjectMetadata.
+import type { KubeObject } from "@skiff/api/object.ts";
+import { groupVersion } from "@skiff/api/object.ts";
+import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
+
+export type IncludeObject = "None" | "Metadata" | "Object";
+
+export interface ViewOptions {
+  readonly version: "v1" | "v1beta1";
+  readonly includeObject: IncludeObject;
+  /** For ages. */
+  readonly nowMs: number;
+}
+
+/** List metadata as it goes on the wire. */
+export interface ListMeta {
+  resourceVersion?: string;
+  continue?: string;
+  remainingItemCount?: number;
+}
+
+const META_GROUP = "meta.k8s.io";
+
+/** The columns of a kind, as the head of its Tables. */
+export function columnDefinitions(kind: StorageKind): object[] {
+  return kind.definition.columns.map(({ name, type, format, description, priority }) => ({
+    // Dates are sent as ages, which are text.
+    name,
+    type: type === "date" ? "string" : type,
+    format: format ?? "",
+    description,
+    priority,
+  }));
+}
+
+export function tableOf(
+  kind: StorageKind,
+  objects: readonly StoredObject[],
+  metadata: ListMeta,
+  options: ViewOptions,
+  withColumns = true,
+): object {
+  return {
+    kind: "Table",
+    apiVersion: groupVersion(META_GROUP, options.version),
+    metadata,
+    columnDefinitions: withColumns ? columnDefinitions(kind) : null,
+    rows: objects.map((object) => rowOf(kind, object, options)),
+  };
+}
+
+function rowOf(kind: StorageKind, stored: StoredObject, options: ViewOptions): object {
+  const object = stored.object();
+  const { columns, rowConditions } = kind.definition;
+  const conditions = rowConditions?.(object) ?? [];
+  return {
+    cells: columns.map((column) => column.value(object, options.nowMs)),
+    ...(conditions.length > 0 ? { conditions } : {}),
+    object: rowObject(object, options),
+  };
+}
+
+function rowObject(object: Readonly<KubeObject>, options: ViewOptions): object | null {
+  if (options.includeObject === "None") return null;
+  return options.includeObject === "Object" ? object : partialOf(object, options.version);
+}
+
+export function partialOf(object: Readonly<KubeObject>, version: "v1" | "v1beta1"): object {
+  const apiVersion = groupVersion(META_GROUP, version);
+  return { kind: "PartialObjectMetadata", apiVersion, metadata: object.metadata };
+}
+
+export function partialListOf(objects: readonly StoredObject[], metadata: ListMeta, version: "v1" | "v1beta1"): object {
+  return {
+    kind: "PartialObjectMetadataList",
+    apiVersion: groupVersion(META_GROUP, version),
+    metadata,
+    items: objects.map((object) => partialOf(object.object(), version)),
+  };
+}
+
+export function readIncludeObject(query: URLSearchParams): IncludeObject {
+  const value = query.get("includeObject");
+  return value === "None" || value === "Object" ? value : "Metadata";
+}

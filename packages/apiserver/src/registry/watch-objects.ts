@@ -1,0 +1,101 @@
+// WATCH: where it starts, how long it lasts, in which form its events go out.
+import { badRequest, invalid } from "@skiff/api/errors.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import type { Answer } from "../http/endpoint.ts";
+import type { Exchange } from "../http/exchange.ts";
+import { negotiate } from "../http/negotiate.ts";
+import { isTrue } from "../http/parse-request-info.ts";
+import type { ObjectStorage } from "../storage/object-storage.ts";
+import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
+import { type EventEncoder, jsonEncoder, partialEncoder, tableEncoder } from "./event-encoder.ts";
+import { waitForRevision } from "./list-objects.ts";
+import { readCount, readRevision } from "./list-parameters.ts";
+import { readSelection, type Selection } from "./selectors.ts";
+import { readIncludeObject } from "./views.ts";
+import { WatchStream } from "./watch-stream.ts";
+
+export interface WatchDeps {
+  readonly storage: ObjectStorage;
+  readonly clock: Clock;
+  /** A watch without a timeout of its own lasts this long to twice as long. */
+  readonly minRequestTimeoutMs: number;
+}
+
+export async function watchObjects(deps: WatchDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
+  const { query, info } = exchange;
+  const encoder = chooseEncoder(deps, kind, exchange);
+  const cache = deps.storage.cacheOf(kind);
+  const selection = readSelection(kind, info.namespace, query, cache.indexField);
+  const bookmarks = isTrue(query.get("allowWatchBookmarks"));
+  const seconds = readCount(query, "timeoutSeconds");
+  const timeoutMs = seconds > 0 ? seconds * 1000 : deps.minRequestTimeoutMs * (1 + Math.random());
+  const start = await startOf(deps, kind, selection, query, bookmarks);
+  // Nothing may be awaited from here on: an event between the state and the subscription would be lost.
+  const plan = { ...start(), ...selection, bookmarks, timeoutMs };
+  const stream = new WatchStream(plan, cache, encoder, deps.clock);
+  exchange.signal.addEventListener("abort", () => stream.finish(), { once: true });
+  return { code: 200, contentType: "application/json", stream, live: true };
+}
+
+interface Start {
+  readonly since: number;
+  readonly initial: readonly StoredObject[];
+  readonly markInitialEnd: boolean;
+}
+
+/** Waits for what the start needs; the returned function then reads it at once. */
+async function startOf(
+  deps: WatchDeps,
+  kind: StorageKind,
+  selection: Selection,
+  query: URLSearchParams,
+  bookmarks: boolean,
+): Promise<() => Start> {
+  const version = query.get("resourceVersion") ?? "";
+  const wantsInitial = readSendInitialEvents(query);
+  const cache = deps.storage.cacheOf(kind);
+  const revision = version === "" ? undefined : readRevision(version);
+  if (version === "") await deps.storage.fresh();
+  const now = (): Start => ({ since: cache.revision, initial: [], markInitialEnd: false });
+  const state = (markInitialEnd: boolean) => (): Start => {
+    const objects = cache.list(selection.scope);
+    const initial = selection.matches ? objects.filter(selection.matches) : objects;
+    return { since: cache.revision, initial, markInitialEnd };
+  };
+  if (wantsInitial) {
+    if (revision) await waitForRevision(deps.storage, revision);
+    return state(bookmarks);
+  }
+  if (revision) return () => ({ since: revision, initial: [], markInitialEnd: false });
+  return wantsInitial === false ? now : state(false);
+}
+
+/** Undefined when nothing is said: then a watch without a revision starts with the present state, as ever. */
+function readSendInitialEvents(query: URLSearchParams): boolean | undefined {
+  const text = query.get("sendInitialEvents");
+  const match = query.get("resourceVersionMatch") ?? "";
+  const fail = (field: string, detail: string) =>
+    invalid("meta.k8s.io", "ListOptions", "", [{ type: "FieldValueForbidden", field, detail }]);
+  if (text === null) {
+    if (match !== "")
+      throw fail(
+        "resourceVersionMatch",
+        "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+      );
+    return undefined;
+  }
+  if (match !== "NotOlderThan") {
+    throw fail("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+  }
+  return isTrue(text);
+}
+
+function chooseEncoder(deps: WatchDeps, kind: StorageKind, exchange: Exchange): EventEncoder {
+  const { query, raw } = exchange;
+  const { view, media } = negotiate(raw.headers, query, ["Table", "PartialObjectMetadata"]);
+  if (media !== "json") throw badRequest("a watch can be served as JSON only");
+  if (!view) return jsonEncoder(kind);
+  if (view.kind !== "Table") return partialEncoder(view.version);
+  const options = { version: view.version, includeObject: readIncludeObject(query) };
+  return tableEncoder(kind, options, () => deps.clock.now());
+}

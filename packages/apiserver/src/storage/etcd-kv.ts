@@ -1,0 +1,71 @@
+// The apiserver's own small records in etcd: allocators, masters, the compaction agreement.
+import type { Clock } from "@skiff/component-base/clock.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import type { EtcdConnection } from "./etcd-connection.ts";
+import type { Kv, KvRecord } from "./kv.ts";
+
+export class EtcdKv implements Kv {
+  private readonly etcd: EtcdConnection;
+  private readonly clock: Clock;
+  private readonly log: Logger;
+
+  constructor(etcd: EtcdConnection, deps: { clock: Clock; log: Logger }) {
+    this.etcd = etcd;
+    this.clock = deps.clock;
+    this.log = deps.log;
+  }
+
+  async get(key: string, signal: AbortSignal): Promise<KvRecord | undefined> {
+    signal.throwIfAborted();
+    const answer = await this.etcd.range({ key: this.path(key) });
+    const kv = answer.kvs[0];
+    return kv && { value: kv.value.toString(), revision: kv.mod_revision };
+  }
+
+  async compareAndSwap(key: string, expectedRevision: string, value: string, signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted();
+    const path = this.path(key);
+    const answer = await this.etcd.txn({
+      compare: [{ result: "Equal", target: "Mod", key: path, mod_revision: expectedRevision }],
+      success: [{ request_put: { key: path, value: Buffer.from(value) } }],
+    });
+    return answer.succeeded;
+  }
+
+  async list(prefix: string, signal: AbortSignal): Promise<readonly (KvRecord & { readonly key: string })[]> {
+    signal.throwIfAborted();
+    const from = this.path(prefix);
+    const to = Buffer.from(from);
+    to[to.length - 1] = (to.at(-1) ?? 0) + 1;
+    const answer = await this.etcd.range({ key: from, range_end: to });
+    return answer.kvs.map((kv) => ({
+      key: kv.key.toString().slice(this.etcd.prefix.length + 1),
+      value: kv.value.toString(),
+      revision: kv.mod_revision,
+    }));
+  }
+
+  async keepAlive(key: string, value: string, ttlSeconds: number, signal: AbortSignal): Promise<void> {
+    let lease: string | undefined;
+    while (!signal.aborted) {
+      try {
+        if (!lease || !(await this.etcd.renewLease(lease))) {
+          lease = await this.etcd.grantLease(ttlSeconds);
+          await this.etcd.put(this.path(key).toString(), value, lease);
+        }
+        await this.clock.sleep((ttlSeconds * 1000) / 3, signal).catch(() => {});
+      } catch (error) {
+        this.log.warn({ err: error, key }, "cannot keep a record alive, retrying");
+        await this.clock.sleep(RETRY_MS, signal).catch(() => {});
+      }
+    }
+    // Leaving at once beats making everybody wait for the time to live.
+    if (lease) await this.etcd.revokeLease(lease).catch(() => {});
+  }
+
+  private path(key: string): Buffer {
+    return Buffer.from(`${this.etcd.prefix}/${key}`);
+  }
+}
+
+const RETRY_MS = 1000;

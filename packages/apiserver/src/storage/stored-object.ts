@@ -1,0 +1,138 @@
+// One version of one object as the cache keeps it: its encoded bytes and what lists and watches select by.
+import type { KindDefinition } from "@skiff/api/kind.ts";
+import { groupVersion, type KubeObject } from "@skiff/api/object.ts";
+
+/** What of a kind its encoding and its place in etcd depend on. */
+export interface StorageKind {
+  readonly definition: KindDefinition;
+  /** Below the prefix, without slashes around it: `pods`, `apps/deployments`. */
+  readonly directory: string;
+  /** `{"kind":"Pod","apiVersion":"v1","metadata":{`: with it every stored object starts. */
+  readonly head: string;
+}
+
+export function storageKind(definition: KindDefinition): StorageKind {
+  const { group, version, kind, plural } = definition;
+  const types = JSON.stringify({ kind, apiVersion: groupVersion(group, version) }).slice(0, -1);
+  return { definition, directory: group ? `${group}/${plural}` : plural, head: `${types},"metadata":{` };
+}
+
+/** Immutable; shared by the cache, watch events and answers. */
+export class StoredObject {
+  readonly kind: StorageKind;
+  /** `namespace/name`, or `name` outside namespaces. */
+  readonly key: string;
+  /** mod_revision in etcd. */
+  readonly revision: number;
+  /** JSON without a resourceVersion, starting with the kind's head. */
+  readonly bytes: Buffer;
+  readonly labels: Readonly<Record<string, string>> | undefined;
+  private readonly fields: readonly string[];
+  private parsed: WeakRef<KubeObject> | undefined;
+
+  constructor(kind: StorageKind, key: string, revision: number, bytes: Buffer, parsed?: KubeObject) {
+    this.kind = kind;
+    this.key = key;
+    this.revision = revision;
+    this.bytes = bytes;
+    const object = parsed ?? (JSON.parse(bytes.toString()) as KubeObject);
+    this.labels = object.metadata.labels;
+    this.fields = Object.values(kind.definition.selectableFields).map((read) => read(object));
+  }
+
+  get namespace(): string {
+    const at = this.key.indexOf("/");
+    return at < 0 ? "" : this.key.slice(0, at);
+  }
+
+  get name(): string {
+    return this.key.slice(this.key.indexOf("/") + 1);
+  }
+
+  /** The value of a selectable field; empty for one that the kind does not have. */
+  field(path: string): string {
+    if (path === "metadata.name") return this.name;
+    if (path === "metadata.namespace") return this.namespace;
+    const index = Object.keys(this.kind.definition.selectableFields).indexOf(path);
+    return this.fields[index] ?? "";
+  }
+
+  /** The parsed object with its resourceVersion; shared, so never to be changed. */
+  object(): Readonly<KubeObject> {
+    const known = this.parsed?.deref();
+    if (known) return known;
+    const object = this.copy();
+    this.parsed = new WeakRef(object);
+    return object;
+  }
+
+  /** A parsed copy that its caller may change. */
+  copy(): KubeObject {
+    const object = JSON.parse(this.bytes.toString()) as KubeObject;
+    object.metadata.resourceVersion = String(this.revision);
+    return object;
+  }
+
+  /** The wire form, `kind` and `apiVersion` included. `revision` differs from the object's own in DELETED events. */
+  encode(revision = this.revision): Buffer {
+    return splice(this.bytes, 0, this.kind.head.length, revision);
+  }
+
+  /** The same body under another revision, as deletions are told. */
+  withRevision(revision: number): StoredObject {
+    return new StoredObject(this.kind, this.key, revision, this.bytes);
+  }
+
+  /** Size of the object as an item of a list. */
+  get itemSize(): number {
+    return itemExtra(this.revision) + this.bytes.length - this.kind.head.length;
+  }
+
+  /** Writes the object as lists carry it (without its type) and returns the offset after it. */
+  writeItem(target: Buffer, offset: number): number {
+    let at = offset + target.write(`${ITEM_HEAD}"resourceVersion":"${this.revision}",`, offset, "latin1");
+    at += this.bytes.copy(target, at, this.kind.head.length);
+    return at;
+  }
+}
+
+const ITEM_HEAD = '{"metadata":{';
+
+function itemExtra(revision: number): number {
+  return ITEM_HEAD.length + 21 + String(revision).length;
+}
+
+/** `bytes[from…]` with the resourceVersion put in at `at`. */
+function splice(bytes: Buffer, from: number, at: number, revision: number): Buffer {
+  const version = `"resourceVersion":"${revision}",`;
+  const out = Buffer.allocUnsafe(bytes.length - from + version.length);
+  bytes.copy(out, 0, from, at);
+  out.write(version, at - from, "latin1");
+  bytes.copy(out, at - from + version.length, at);
+  return out;
+}
+
+/** The bytes that go to etcd. */
+export function encodeForStorage(kind: StorageKind, object: KubeObject): Buffer {
+  const { kind: _kind, apiVersion: _apiVersion, metadata, ...rest } = object;
+  const { resourceVersion: _version, ...stored } = metadata;
+  const meta = JSON.stringify(stored);
+  const tail = JSON.stringify(rest);
+  // The metadata is never empty (it has a name), so the spliced member can always end in a comma.
+  const text = tail === "{}" ? `${kind.head}${meta.slice(1)}}` : `${kind.head}${meta.slice(1)},${tail.slice(1)}`;
+  return Buffer.from(text);
+}
+
+/**
+ * The cache's view of a value read from etcd. Bytes that do not start as ours do (written by hand, or by another
+ * version) are encoded anew. The copy frees the network buffer that `value` is a slice of.
+ */
+export function decodeFromStorage(kind: StorageKind, key: string, revision: number, value: Buffer): StoredObject {
+  if (value.toString("latin1", 0, kind.head.length) !== kind.head) {
+    const object = JSON.parse(value.toString()) as KubeObject;
+    return new StoredObject(kind, key, revision, encodeForStorage(kind, object));
+  }
+  const own = Buffer.allocUnsafeSlow(value.length);
+  value.copy(own);
+  return new StoredObject(kind, key, revision, own);
+}
