@@ -15,6 +15,8 @@ export interface KindSpec<T extends KubeObject>
   readonly hasStatus?: boolean;
   /** Whether a creator may say the status, as kubelets do of their Node. */
   readonly createsStatus?: boolean;
+  /** Judges what only creation is held to, beside `validate`. */
+  validateCreate?(object: T): FieldError[];
   /** Judges the whole object on update; `validate` has run already. */
   validateUpdate?(next: T, previous: Readonly<T>): FieldError[];
   /** Puts back what updates may not change, beyond status and generation. */
@@ -38,7 +40,7 @@ export function defineKind<T extends KubeObject>(spec: KindSpec<T>): KindDefinit
     validateName: spec.validateName ?? isDns1123Subdomain,
     applyDefaults: spec.applyDefaults ?? nothing,
     prepareForCreate: createRule(spec, hasGeneration),
-    validate: spec.validate ?? noErrors,
+    validate: (object) => [...(spec.validate?.(object) ?? []), ...(spec.validateCreate?.(object) ?? [])],
     ...updateRules(spec, hasStatus, hasGeneration),
     ...(hasStatus ? { status: statusRules(spec) } : {}),
     subresources: spec.subresources ?? [],

@@ -103,8 +103,11 @@ function validateStrategy(strategy: DeploymentStrategy, path: FieldPath): FieldE
     }
     case "RollingUpdate":
       return validateRollingUpdate(strategy.rollingUpdate ?? {}, path.child("rollingUpdate"));
-    default:
-      return [notSupported(path.child("type"), strategy.type ?? "", ["Recreate", "RollingUpdate"])];
+    default: {
+      // Shown by the names of upstream's internal type.
+      const shown = { Type: strategy.type ?? "", RollingUpdate: null };
+      return [notSupported(path, shown, ["Recreate", "RollingUpdate"])];
+    }
   }
 }
 

@@ -76,7 +76,11 @@ function validateTaints(node: Node): FieldError[] {
   return (node.spec?.taints ?? []).flatMap((taint, i) => {
     const errors = validateTaint(taint, path.index(i));
     const identity = `${taint.effect}\0${taint.key}`;
-    if (seen.has(identity)) errors.push(duplicate(path.index(i), taint));
+    if (seen.has(identity)) {
+      const { key, value = "", effect, timeAdded = null } = taint;
+      // Shown by the names of upstream's internal type.
+      errors.push(duplicate(path.index(i), { Key: key, Value: value, Effect: effect, TimeAdded: timeAdded }));
+    }
     seen.add(identity);
     return errors;
   });

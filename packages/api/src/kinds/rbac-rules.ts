@@ -66,7 +66,9 @@ export function validateBinding(binding: Binding, roleKinds: readonly string[], 
 /** A binding cannot come to mean another role: it must be deleted and made anew. */
 export function validateBindingUpdate(next: Binding, previous: Readonly<Binding>): FieldError[] {
   if (deepEqual(next.roleRef, previous.roleRef)) return [];
-  return [invalidValue(root("roleRef"), next.roleRef, "cannot change roleRef")];
+  const { apiGroup, kind, name } = next.roleRef;
+  // Shown by the names of upstream's internal type.
+  return [invalidValue(root("roleRef"), { APIGroup: apiGroup, Kind: kind, Name: name }, "cannot change roleRef")];
 }
 
 function validateRoleRef(ref: RoleRef, kinds: readonly string[], path: FieldPath): FieldError[] {

@@ -1,9 +1,10 @@
 // Pod: containers that share a node, an address and volumes.
 import type { Pod, PodStatus } from "../../../generated/types.ts";
+import type { FieldError } from "../../errors.ts";
 import type { SubresourceDefinition, Verb } from "../../kind.ts";
 import { pods } from "../../resource-ref.ts";
 import { computeQos } from "../../scheduling/qos.ts";
-import { root } from "../../validation/path.ts";
+import { forbiddenField, root } from "../../validation/path.ts";
 import { defineKind, proxySubresource } from "../define-kind.ts";
 import { podColumns, podRowConditions } from "./columns.ts";
 import { defaultPod } from "./defaults.ts";
@@ -30,12 +31,15 @@ export const podKind = defineKind<Pod>({
   hasStatus: true,
   applyDefaults: defaultPod,
   prepareForCreate(pod) {
+    // Admission may have added an account, volumes or containers.
+    defaultPod(pod);
     pod.status = initialStatus(pod);
   },
   validate: (pod) => [
     ...validatePodAnnotations(pod, root("metadata").child("annotations")),
     ...validatePodSpec(pod.spec, root("spec"), pod.metadata),
   ],
+  validateCreate,
   validateUpdate: validatePodUpdate,
   prepareForStatusUpdate: prepareStatusUpdate,
   validateStatusUpdate,
@@ -63,6 +67,19 @@ function initialStatus(pod: Readonly<Pod>): PodStatus {
     ...status,
     conditions: [{ type: "PodScheduled", status: "False", reason: "SchedulingGated", message }],
   };
+}
+
+function validateCreate({ spec }: Pod): FieldError[] {
+  const path = root("spec");
+  const errors: FieldError[] = [];
+  if (spec.ephemeralContainers?.length) {
+    errors.push(forbiddenField(path.child("ephemeralContainers"), "cannot be set on create"));
+  }
+  if (spec.nodeName && spec.schedulingGates?.length) {
+    const detail = "cannot be set until all schedulingGates have been cleared";
+    errors.push(forbiddenField(path.child("nodeName"), detail));
+  }
+  return errors;
 }
 
 /** Nobody has to wait for a pod that runs nowhere or no longer. A negative grace means "at once, but say so". */

@@ -3,7 +3,15 @@ import type { ContainerStatus, Pod } from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
 import { parseIp } from "../../ip.ts";
 import { isDns1123Subdomain, isQualifiedName, isValidIp } from "../../validation/names.ts";
-import { duplicate, type FieldPath, forbiddenField, invalidAll, invalidValue, root } from "../../validation/path.ts";
+import {
+  duplicate,
+  type FieldPath,
+  forbiddenField,
+  IMMUTABLE,
+  invalidAll,
+  invalidValue,
+  root,
+} from "../../validation/path.ts";
 
 export function prepareStatusUpdate(next: Pod, previous: Readonly<Pod>): void {
   // Kubelets send whole pods and must not touch who owns them.
@@ -20,18 +28,28 @@ export function validateStatusUpdate(next: Pod, previous: Readonly<Pod>): FieldE
   const status = next.status ?? {};
   const before = previous.status ?? {};
   const policy = next.spec.restartPolicy ?? "Always";
-  const nominated = status.nominatedNodeName;
+  const nominated = status.nominatedNodeName === before.nominatedNodeName ? "" : status.nominatedNodeName;
   return [
+    ...(status.qosClass === before.qosClass
+      ? []
+      : [invalidValue(path.child("qosClass"), status.qosClass ?? "", IMMUTABLE)]),
     ...(nominated ? invalidAll(path.child("nominatedNodeName"), nominated, isDns1123Subdomain(nominated)) : []),
     ...validateTransitions(status.containerStatuses, before.containerStatuses, policy, path.child("containerStatuses")),
     ...validateTransitions(
       withoutSidecars(next, status.initContainerStatuses),
       withoutSidecars(next, before.initContainerStatuses),
-      // Init containers that succeeded are restarted with their pod only.
-      policy === "Always" ? "OnFailure" : policy,
+      policy,
       path.child("initContainerStatuses"),
     ),
-    ...validateConditionTypes(status.conditions ?? [], path.child("conditions")),
+    ...validateTransitions(
+      status.ephemeralContainerStatuses,
+      before.ephemeralContainerStatuses,
+      // Kubelets start them once and never again.
+      "Never",
+      path.child("ephemeralContainerStatuses"),
+    ),
+    // The wrong parent is upstream's.
+    ...validateConditionTypes(status.conditions ?? [], root("metadata").child("conditions")),
     ...validatePodIps(next, path.child("podIPs")),
   ];
 }
@@ -52,10 +70,10 @@ function validateTransitions(
 ): FieldError[] {
   if (restartPolicy === "Always") return [];
   const errors: FieldError[] = [];
-  for (const before of previous ?? []) {
+  for (const [i, before] of (previous ?? []).entries()) {
     const ended = before.state?.terminated;
     if (!ended || (ended.exitCode !== 0 && restartPolicy === "OnFailure")) continue;
-    for (const [i, status] of (next ?? []).entries()) {
+    for (const status of next ?? []) {
       if (status.name !== before.name || status.state?.terminated) continue;
       errors.push(forbiddenField(path.index(i).child("state"), "may not be transitioned to non-terminated state"));
     }
@@ -64,7 +82,7 @@ function validateTransitions(
 }
 
 function validateConditionTypes(conditions: NonNullable<NonNullable<Pod["status"]>["conditions"]>, path: FieldPath) {
-  const system = new Set(["PodScheduled", "Ready", "Initialized", "ContainersReady", "DisruptionTarget"]);
+  const system = new Set(["PodScheduled", "Ready", "Initialized"]);
   return conditions.flatMap(({ type }, i) =>
     system.has(type) ? [] : invalidAll(path.index(i).child("Type"), type ?? "", isQualifiedName(type ?? "")),
   );

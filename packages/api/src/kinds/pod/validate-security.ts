@@ -88,7 +88,7 @@ export function validatePodSecurity(spec: PodSpec, specPath: FieldPath): FieldEr
   const errors: FieldError[] = [];
   if (spec.shareProcessNamespace && spec.hostPID) {
     const detail = "ShareProcessNamespace and HostPID cannot both be enabled";
-    errors.push(invalidValue(specPath.child("shareProcessNamespace"), true, detail));
+    errors.push(invalidValue(specPath.child("securityContext", "shareProcessNamespace"), true, detail));
   }
   if (!context) return errors;
   const path = specPath.child("securityContext");

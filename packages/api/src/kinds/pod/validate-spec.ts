@@ -100,10 +100,6 @@ function validateGates(spec: PodSpec, path: FieldPath): FieldError[] {
     seen.add(name);
     return errors;
   });
-  if (spec.schedulingGates?.length && spec.nodeName) {
-    const detail = "cannot be set until all schedulingGates have been cleared";
-    scheduling.push({ type: "FieldValueForbidden", field: path.child("nodeName").toString(), detail });
-  }
   return [...readiness, ...scheduling];
 }
 

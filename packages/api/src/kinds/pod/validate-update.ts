@@ -1,9 +1,10 @@
 // What may change in a pod once it exists: images, a shorter deadline, more tolerations, fewer scheduling gates.
-import type { Container, Pod, PodSpec, Toleration } from "../../../generated/types.ts";
+import type { Affinity, Container, Pod, PodSpec, Toleration } from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
 import { deepEqual } from "../../validation/deep-equal.ts";
 import { isInRange } from "../../validation/names.ts";
 import { type FieldPath, forbiddenField, invalidAll, invalidValue, root } from "../../validation/path.ts";
+import { nodeAffinityErrors } from "./validate-affinity-update.ts";
 import { validateMirrorUpdate } from "./validate-annotations.ts";
 
 export function validatePodUpdate(next: Pod, previous: Readonly<Pod>): FieldError[] {
@@ -18,7 +19,10 @@ export function validatePodUpdate(next: Pod, previous: Readonly<Pod>): FieldErro
   errors.push(...tolerationErrors(next.spec, previous.spec, path.child("tolerations")));
   errors.push(...gateErrors(next.spec, previous.spec, path.child("schedulingGates")));
   const gated = Boolean(previous.spec.schedulingGates?.length);
-  if (gated) errors.push(...nodeSelectorErrors(next.spec, previous.spec, path.child("nodeSelector")));
+  if (gated) {
+    errors.push(...nodeSelectorErrors(next.spec, previous.spec, path.child("nodeSelector")));
+    errors.push(...nodeAffinityErrors(next.spec, previous.spec, path.child("affinity", "nodeAffinity")));
+  }
   return [...errors, ...otherChanges(next.spec, previous.spec, gated, path)];
 }
 
@@ -99,8 +103,16 @@ function withAllowedChangesUndone(next: PodSpec, previous: Readonly<PodSpec>, ga
     containers: withImagesOf(next.containers, previous.containers),
     initContainers: withImagesOf(next.initContainers ?? [], previous.initContainers ?? []),
     ...(graceReset ? { terminationGracePeriodSeconds } : {}),
-    ...(gated ? { nodeSelector: previous.nodeSelector } : {}),
+    ...(gated ? { nodeSelector: previous.nodeSelector, affinity: withNodeAffinityOf(next, previous) } : {}),
   };
+}
+
+function withNodeAffinityOf(next: PodSpec, previous: Readonly<PodSpec>): Affinity | undefined {
+  const { nodeAffinity: _, ...others } = next.affinity ?? {};
+  const before = previous.affinity?.nodeAffinity;
+  // With nothing left the whole field is as absent as it was.
+  if (!before && !previous.affinity && Object.keys(others).length === 0) return undefined;
+  return { ...others, ...(before ? { nodeAffinity: before } : {}) };
 }
 
 function withImagesOf(next: readonly Container[], previous: readonly Container[]): Container[] {

@@ -2,7 +2,7 @@
 import type { ServicePort, ServiceSpec } from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
 import { parseCidr } from "../../ip.ts";
-import { isDns1123Label, isDns1123Subdomain, isQualifiedName } from "../../validation/names.ts";
+import { isDns1123Label, isDns1123Subdomain, isPortNumber, isQualifiedName } from "../../validation/names.ts";
 import { validateLabelName, validateLabels } from "../../validation/object-meta.ts";
 import {
   duplicate,
@@ -75,10 +75,15 @@ function validatePorts(spec: ServiceSpec, path: FieldPath): FieldError[] {
     const at = path.index(i);
     const errors = validatePort(port, ports.length > 1, names, at);
     const identity = `${port.protocol}/${port.port}`;
-    if (numbers.has(identity)) errors.push(duplicate(at, { port: port.port, protocol: port.protocol }));
+    if (numbers.has(identity)) errors.push(duplicate(at, shownPort(port)));
     numbers.add(identity);
     return errors;
   });
+}
+
+/** A port as upstream's internal type shows it. */
+function shownPort({ protocol, port }: ServicePort) {
+  return { Name: "", Protocol: protocol, AppProtocol: null, Port: port, TargetPort: 0, NodePort: 0 };
 }
 
 function validatePort(port: ServicePort, requireName: boolean, names: Set<string>, path: FieldPath): FieldError[] {
@@ -125,14 +130,11 @@ function validateAffinity(spec: ServiceSpec, path: FieldPath): FieldError[] {
 
 /** Whether ports that lead to nodes are allowed and taken once. */
 function validateNodePorts(spec: ServiceSpec, path: FieldPath): FieldError[] {
-  const allowed = spec.type === "NodePort" || spec.type === "LoadBalancer";
   const taken = new Set<string>();
   return (spec.ports ?? []).flatMap((port, i) => {
     if (!port.nodePort) return [];
     const at = path.index(i).child("nodePort");
-    if (!allowed) {
-      return [forbiddenField(at, `may not be used when \`type\` is '${spec.type}'`)];
-    }
+    if (spec.type === "ClusterIP") return [forbiddenField(at, "may not be used when `type` is 'ClusterIP'")];
     const identity = `${port.protocol}/${port.nodePort}`;
     const errors = taken.has(identity) ? [duplicate(at, port.nodePort)] : [];
     taken.add(identity);
@@ -175,10 +177,11 @@ function validateTraffic(spec: ServiceSpec, path: FieldPath): FieldError[] {
     const detail = "may only be set for externally-accessible services";
     errors.push(invalidValue(external, spec.externalTrafficPolicy, detail));
   }
-  if (spec.type !== "ExternalName") {
+  if (spec.type !== "ExternalName" || spec.internalTrafficPolicy !== undefined) {
     errors.push(...oneOf(spec.internalTrafficPolicy, TRAFFIC_POLICIES, path.child("internalTrafficPolicy")));
   }
   const health = spec.healthCheckNodePort;
+  if (health) errors.push(...invalidAll(path.child("healthCheckNodePort"), health, isPortNumber(health)));
   if (health && !(spec.type === "LoadBalancer" && spec.externalTrafficPolicy === "Local")) {
     const detail = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
     errors.push(invalidValue(path.child("healthCheckNodePort"), health, detail));

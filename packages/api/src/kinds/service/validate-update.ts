@@ -16,7 +16,7 @@ function validateAddresses(next: Service, previous: Readonly<Service>, path: Fie
   const after = next.spec?.clusterIPs?.[0];
   if (after === before) return [];
   if (after === undefined)
-    return [invalidValue(path.child("clusterIPs").index(0), "", "primary clusterIP can not be unset")];
+    return [invalidValue(path.child("clusterIPs").index(0), [], "primary clusterIP can not be unset")];
   return [invalidValue(path.child("clusterIPs").index(0), next.spec?.clusterIPs, `may not change once set`)];
 }
 
@@ -25,7 +25,9 @@ function validateImmutable(next: Service, previous: Readonly<Service>, path: Fie
   const family = previous.spec?.ipFamilies?.[0];
   const sameNeeds = previous.spec?.type !== "ExternalName" && next.spec?.type !== "ExternalName";
   if (sameNeeds && family && next.spec?.ipFamilies?.[0] !== family) {
-    errors.push(invalidValue(path.child("ipFamilies").index(0), next.spec?.ipFamilies?.[0] ?? "", IMMUTABLE));
+    errors.push(
+      invalidValue(path.child("ipFamilies").index(0), next.spec?.ipFamilies ?? [], "may not change once set"),
+    );
   }
   const wasLoadBalancer = previous.spec?.type === "LoadBalancer" && next.spec?.type === "LoadBalancer";
   if (wasLoadBalancer && previous.spec?.loadBalancerClass !== next.spec?.loadBalancerClass) {

@@ -1,0 +1,51 @@
+// For tests of kinds: what the registry would make of an object, and what it would say against it.
+import { decode } from "../decode.ts";
+import { type FieldError, fieldErrorBody } from "../errors.ts";
+import type { KindDefinition } from "../kind.ts";
+import type { KubeObject } from "../object.ts";
+import { validateObjectMeta } from "../validation/object-meta.ts";
+import { root } from "../validation/path.ts";
+
+/** The errors of a new object, each as `field: Title: …`; an undefined name is filled in. */
+export function judgeNew<T extends KubeObject>(kind: KindDefinition<T>, manifest: object): string[] {
+  const object = created(kind, manifest);
+  return texts([...validateObjectMeta(kind, object.metadata, root("metadata")), ...kind.validate(object)]);
+}
+
+/** The errors of changing an object; `change` gets a copy. `status` writes the subresource. */
+export function judgeUpdate<T extends KubeObject>(
+  kind: KindDefinition<T>,
+  previous: T,
+  change: (next: T) => void,
+  status = false,
+): string[] {
+  return texts(updated(kind, previous, change, status).errors);
+}
+
+/** A new object as it would be stored. */
+export function created<T extends KubeObject>(kind: KindDefinition<T>, manifest: object): T {
+  const metadata = { name: "x", ...(kind.namespaced ? { namespace: "default" } : {}) };
+  const given = "metadata" in manifest && typeof manifest.metadata === "object" ? manifest.metadata : {};
+  const value = { ...manifest, metadata: { ...metadata, ...given } };
+  const { object } = decode<T>(kind.model, value, { strict: true });
+  kind.applyDefaults(object);
+  kind.prepareForCreate(object);
+  return object;
+}
+
+export function updated<T extends KubeObject>(
+  kind: KindDefinition<T>,
+  previous: T,
+  change: (next: T) => void,
+  status = false,
+): { object: T; errors: FieldError[] } {
+  const rules = status ? kind.status : kind;
+  if (!rules) throw new Error(`${kind.kind} has no status subresource`);
+  const object = structuredClone(previous);
+  change(object);
+  kind.applyDefaults(object);
+  rules.prepareForUpdate(object, previous);
+  return { object, errors: rules.validateUpdate(object, previous) };
+}
+
+const texts = (errors: readonly FieldError[]) => errors.map((error) => `${error.field}: ${fieldErrorBody(error)}`);
