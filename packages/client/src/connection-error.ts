@@ -19,6 +19,11 @@ export function wasReset(error: unknown): boolean {
   return error instanceof ConnectionError && RESET_CODES.has(error.code);
 }
 
+/** The other side said nothing for longer than the request allows. */
+export function wasIdle(error: unknown): boolean {
+  return error instanceof ConnectionError && error.code === "UND_ERR_BODY_TIMEOUT";
+}
+
 /** Wraps what the network or undici threw; an abort by the caller passes as the caller's own reason. */
 export function toConnectionError(error: unknown, what: string): ConnectionError {
   if (error instanceof ConnectionError) return error;

@@ -4,6 +4,7 @@ import type { KubeObject } from "@skiff/api/object.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import { BackOff } from "./back-off.ts";
+import { wasIdle } from "./connection-error.ts";
 import type { ResourceClient, Selection } from "./resource-client.ts";
 import type { WatchEvent } from "./watch-stream.ts";
 
@@ -22,8 +23,12 @@ const PAGE_SIZE = 500;
 const WATCH_MIN_SECONDS = 300;
 /** Bookmarks come every minute: a watch silent for longer than this has lost its server, and resumes cheaply. */
 const IDLE_TIMEOUT_MS = 150_000;
+/** A list younger than this that is refused as too old already makes the next one wait. */
+const FRESH_LIST_MS = 30_000;
 /** A watch that ends sooner, without an event, counts as failed. */
 const SHORT_WATCH_MS = 1000;
+/** A watch that lasted so long, or brought an event, ends the series of failures before it. */
+const HEALTHY_WATCH_MS = 5000;
 
 export class Reflector<T extends KubeObject> {
   private readonly client: ListWatch<T>;
@@ -34,8 +39,8 @@ export class Reflector<T extends KubeObject> {
   private readonly backOff = new BackOff({ initialMs: 200, ceilingMs: 30_000 });
   /** The last version stored; undefined when a list must come first. */
   private version: string | undefined;
-  /** A list from a cache might be older than what was seen already, so only the first one may come from there. */
-  private listedBefore = false;
+  /** Undefined before the first list: only that may come from the server's cache, later ones must not go back in time. */
+  private listedAt: number | undefined;
 
   constructor(
     client: ListWatch<T>,
@@ -67,12 +72,12 @@ export class Reflector<T extends KubeObject> {
     const { items, version } = await this.listAll(signal);
     this.store.replace(items);
     this.version = version;
-    this.listedBefore = true;
+    this.listedAt = this.clock.monotonic();
     this.log.debug({ count: items.length, version }, "listed");
   }
 
   private async listAll(signal: AbortSignal): Promise<{ items: T[]; version: string }> {
-    if (!this.listedBefore) return this.listPages({ resourceVersion: "0" }, signal);
+    if (this.listedAt === undefined) return this.listPages({ resourceVersion: "0" }, signal);
     try {
       return await this.listPages({ limit: PAGE_SIZE }, signal);
     } catch (error) {
@@ -107,25 +112,38 @@ export class Reflector<T extends KubeObject> {
       },
       { signal, idleTimeoutMs: IDLE_TIMEOUT_MS },
     );
-    for await (const event of stream) {
-      // After a stop no handler may be called any more, even if events are still at hand.
-      if (signal.aborted) return;
-      if (event.type !== "BOOKMARK") this.store.apply(event);
-      this.version = event.object.metadata.resourceVersion;
-      if (events++ === 0) this.backOff.reset();
+    try {
+      for await (const event of stream) {
+        // After a stop no handler may be called any more, even if events are still at hand.
+        if (signal.aborted) return;
+        if (event.type !== "BOOKMARK") this.store.apply(event);
+        this.version = event.object.metadata.resourceVersion;
+        events++;
+      }
+      if (events === 0 && this.clock.monotonic() - startedAt < SHORT_WATCH_MS)
+        throw new Error("the watch ended at once");
+    } finally {
+      if (events > 0 || this.clock.monotonic() - startedAt >= HEALTHY_WATCH_MS) this.backOff.reset();
     }
-    if (events > 0 || this.clock.monotonic() - startedAt >= SHORT_WATCH_MS) return this.backOff.reset();
-    throw new Error("the watch ended at once");
   }
 
   private async recover(error: unknown, signal: AbortSignal): Promise<void> {
     const relist = needsList(error);
     if (relist) this.version = undefined;
-    const delayMs = this.backOff.next();
+    const delayMs = this.delayAfter(error);
     const retry = { delayMs: Math.round(delayMs), relist };
     if (isGone(error)) this.log.info(retry, "watch is too old, listing again");
+    else if (wasIdle(error)) this.log.debug(retry, "watch was silent, resuming");
     else this.log.warn({ err: error, ...retry }, "list or watch failed, retrying");
     await this.clock.sleep(delayMs, signal).catch(() => {});
+  }
+
+  /** A server that says "gone" is well, so failures before that do not count; that after a fresh list, something is wrong. */
+  private delayAfter(error: unknown): number {
+    const ageMs = this.clock.monotonic() - (this.listedAt ?? Number.NEGATIVE_INFINITY);
+    if (!isGone(error) || ageMs < FRESH_LIST_MS) return this.backOff.next();
+    this.backOff.reset();
+    return 0;
   }
 }
 

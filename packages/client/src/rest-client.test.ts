@@ -11,6 +11,7 @@ import { silentLogger } from "@skiff/component-base/logger.ts";
 import { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import { withTrace } from "@skiff/component-base/trace.ts";
 import type { ClientConfig } from "./config.ts";
+import { wasIdle } from "./connection-error.ts";
 import { ConnectionError, RestClient } from "./rest-client.ts";
 import { FakeClock, settle } from "./testing/fake-clock.ts";
 import { answerJson, fakeServer } from "./testing/fake-server.ts";
@@ -148,6 +149,16 @@ test("watches leave all connections to requests, and end when their reader stops
   });
   await Promise.all(readers);
   await until("all watches are closed", () => open === 0);
+});
+
+test("a stream that says nothing for too long ends as idle, not as a failure of the server", async () => {
+  await using server = await fakeServer((_request, response) => void response.writeHead(200).flushHeaders());
+  await using client = clientOf({ server: server.url });
+  const { chunks } = await client.stream({ method: "GET", path: "/x", signal, idleTimeoutMs: 100 });
+  const read = async () => {
+    for await (const _chunk of chunks);
+  };
+  await assert.rejects(read, wasIdle);
 });
 
 test("rest client reads a token file again when it has changed", async () => {
