@@ -75,6 +75,6 @@ export function workloadColumns<T>(
 }
 
 /** As metav1.FormatLabelSelector. */
-export function formatSelector(selector: LabelSelector | undefined): string {
+function formatSelector(selector: LabelSelector | undefined): string {
   return (selector && selectorOf(selector).toString()) || "<none>";
 }

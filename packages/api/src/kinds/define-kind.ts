@@ -98,7 +98,7 @@ export function copyPart<T extends KubeObject>(next: T, previous: Readonly<T>, p
 }
 
 /** The generation grows with each change of the spec and with nothing else. */
-export function countGeneration<T extends KubeObject>(next: T, previous: Readonly<T>): void {
+function countGeneration<T extends KubeObject>(next: T, previous: Readonly<T>): void {
   const generation = previous.metadata.generation ?? 0;
   const changed = !deepEqual((next as Parts).spec, (previous as Parts).spec);
   if (changed || generation > 0) next.metadata.generation = changed ? generation + 1 : generation;

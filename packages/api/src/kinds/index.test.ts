@@ -1,3 +1,4 @@
+// The list of kinds fits the typed references and the models.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hasModel } from "../models.ts";

@@ -43,7 +43,7 @@ export function validateWorkloadSelector(selector: LabelSelector | undefined, pa
   return errors;
 }
 
-export function validatePodTemplate(template: PodTemplateSpec, path: FieldPath): FieldError[] {
+function validatePodTemplate(template: PodTemplateSpec, path: FieldPath): FieldError[] {
   return [
     ...validateLabels(template.metadata?.labels, path.child("labels")),
     ...validateAnnotations(template.metadata?.annotations, path.child("annotations")),

@@ -8,7 +8,7 @@ import { isDns1123Subdomain, isPathSegmentName } from "../validation/names.ts";
 import { type FieldPath, invalidAll, invalidValue, notSupported, required, root } from "../validation/path.ts";
 import { ageColumn, column, nameColumn } from "./columns.ts";
 
-export const RBAC_GROUP = "rbac.authorization.k8s.io";
+const RBAC_GROUP = "rbac.authorization.k8s.io";
 
 /** A RoleBinding or a ClusterRoleBinding. */
 export interface Binding extends KubeObject {

@@ -1,3 +1,4 @@
+// The rules and columns of the kinds that fit one file.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clusterRoleKind } from "./cluster-role.ts";

@@ -1,3 +1,4 @@
+// Deployments and ReplicaSets.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deploymentKind } from "./deployment.ts";

@@ -185,8 +185,7 @@ function validateManagedFields(entries: readonly ManagedFieldsEntry[], path: Fie
   return errors;
 }
 
-/** Also judges the `fieldManager` of a request. */
-export function validateFieldManager(name: string, path: FieldPath): FieldError[] {
+function validateFieldManager(name: string, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   if (Buffer.byteLength(name) > 128) errors.push(tooLong(path, 128));
   const bad = UNPRINTABLE_RE.exec(name);

@@ -78,14 +78,6 @@ export function tooMany(path: FieldPath, actual: number, max: number): FieldErro
   return { type: "FieldValueTooMany", field: path.toString(), value: actual, detail };
 }
 
-export function typeInvalid(path: FieldPath, value: unknown, detail: string): FieldError {
-  return { type: "FieldValueTypeInvalid", field: path.toString(), value, detail };
-}
-
-export function internalFieldError(path: FieldPath, detail: string): FieldError {
-  return { type: "InternalError", field: path.toString(), value: "", detail };
-}
-
 /** One "Invalid value" per message of a name check. */
 export function invalidAll(path: FieldPath, value: unknown, messages: readonly string[]): FieldError[] {
   return messages.map((message) => invalidValue(path, value, message));

@@ -1,3 +1,4 @@
+// Names, paths, metadata and equality.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ObjectMeta } from "../../generated/types.ts";

@@ -1,3 +1,4 @@
+// What a pod's row says in each state.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ContainerStatus, Pod } from "../../../generated/types.ts";

@@ -45,7 +45,7 @@ export function podRowConditions(pod: Readonly<Pod>) {
   return pod.status?.phase === "Failed" ? finished("Failed", "The pod failed.") : [];
 }
 
-export interface PodSummary {
+interface PodSummary {
   ready: number;
   total: number;
   restarts: number;
@@ -55,7 +55,7 @@ export interface PodSummary {
   reason: string;
 }
 
-export function summarize(pod: Readonly<Pod>): PodSummary {
+function summarize(pod: Readonly<Pod>): PodSummary {
   const status = pod.status ?? {};
   const summary: PodSummary = { ready: 0, total: 0, restarts: 0, lastRestart: undefined, reason: initialReason(pod) };
   const sidecars = new Set((pod.spec.initContainers ?? []).filter(isSidecar).map((c) => c.name));

@@ -1,3 +1,4 @@
+// A pod's defaults, checks, updates and deletion.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Pod } from "../../../generated/types.ts";

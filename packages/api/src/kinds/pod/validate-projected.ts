@@ -7,7 +7,7 @@ import type {
 import type { FieldError } from "../../errors.ts";
 import { duplicate, type FieldPath, forbiddenField, invalidValue, required } from "../../validation/path.ts";
 import { validateLocalPath } from "./validate-paths.ts";
-import { validateDownwardFile, validateItems, validateMode } from "./validate-volumes.ts";
+import { validateDownwardFile, validateItems, validateMode } from "./validate-volume-items.ts";
 
 export function validateProjected(volume: ProjectedVolumeSource, path: FieldPath): FieldError[] {
   const errors = validateMode(volume.defaultMode, path.child("defaultMode"));

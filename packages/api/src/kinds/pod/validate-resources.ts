@@ -102,7 +102,7 @@ function isNative(name: string): boolean {
   return !name.includes("/") || name.includes("kubernetes.io/");
 }
 
-export function validateResourceName(name: string, path: FieldPath): FieldError[] {
+function validateResourceName(name: string, path: FieldPath): FieldError[] {
   const errors = invalidAll(path, name, isQualifiedName(name));
   if (errors.length) return errors;
   if (!name.includes("/")) return validateStandardName(name, path);

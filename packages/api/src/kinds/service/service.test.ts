@@ -1,3 +1,4 @@
+// A Service's defaults, checks, updates and columns.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { created, judgeNew, judgeUpdate, updated } from "../judge.ts";
