@@ -1,0 +1,38 @@
+// Files inside volumes: the keys of ConfigMaps and Secrets and the fields of the downward API, each at a path and with a mode.
+import type { DownwardAPIVolumeFile, KeyToPath } from "../../../generated/types.ts";
+import type { FieldError } from "../../errors.ts";
+import { type FieldPath, invalidValue, required } from "../../validation/path.ts";
+import { VOLUME_FIELDS, validateFieldRef, validateResourceFieldRef } from "./validate-env.ts";
+import { validateProjectedPath } from "./validate-paths.ts";
+
+export function validateItems(items: readonly KeyToPath[] | undefined, path: FieldPath): FieldError[] {
+  return (items ?? []).flatMap((item, i) => {
+    const at = path.index(i);
+    const errors = item.key ? [] : [required(at.child("key"))];
+    if (item.path) errors.push(...validateProjectedPath(item.path, at.child("path")));
+    else errors.push(required(at.child("path")));
+    return [...errors, ...validateMode(item.mode, at.child("mode"))];
+  });
+}
+
+export function validateMode(mode: number | undefined, path: FieldPath): FieldError[] {
+  if (mode === undefined || (mode >= 0 && mode <= 0o777)) return [];
+  return [invalidValue(path, mode, "must be a number between 0 and 0777 (octal), both inclusive")];
+}
+
+export function validateDownwardFile(file: DownwardAPIVolumeFile, path: FieldPath): FieldError[] {
+  const errors = file.path ? validateProjectedPath(file.path, path.child("path")) : [required(path.child("path"))];
+  const { fieldRef, resourceFieldRef } = file;
+  if (fieldRef) {
+    errors.push(...validateFieldRef(fieldRef, VOLUME_FIELDS, path.child("fieldRef")));
+    if (resourceFieldRef) {
+      const detail = "fieldRef and resourceFieldRef can not be specified simultaneously";
+      errors.push(invalidValue(path, "resource", detail));
+    }
+  } else if (resourceFieldRef) {
+    errors.push(...validateResourceFieldRef(resourceFieldRef, true, path.child("resourceFieldRef")));
+  } else {
+    errors.push(required(path, "one of fieldRef and resourceFieldRef is required"));
+  }
+  return [...errors, ...validateMode(file.mode, path.child("mode"))];
+}
