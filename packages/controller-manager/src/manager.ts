@@ -80,7 +80,7 @@ async function runTerm(
       clock,
       metrics,
       newQueue,
-      log: log.child({ controller: definition.name }),
+      log,
     };
   };
   const controllers = definitions.map((definition): Controller => {

@@ -2,9 +2,9 @@
 import { isAlreadyExists } from "@skiff/api/errors.ts";
 import { configMaps } from "@skiff/api/resource-ref.ts";
 import type { ConfigMap, Namespace } from "@skiff/api/types.ts";
-import { runWorkers } from "@skiff/client/run-workers.ts";
 import type { ControllerContext, ControllerDefinition } from "./controller-definition.ts";
 import { isNamespaceTerminating } from "./namespace-terminating.ts";
+import { runReconciler } from "./run-reconciler.ts";
 import { isActive } from "./service-account.ts";
 
 const NAME = "kube-root-ca.crt";
@@ -38,7 +38,7 @@ export const rootCaPublisher = {
       const namespace = namespaces.lister.get("", name);
       if (namespace && isActive(namespace)) await publish(context, name, published.lister.get(name, NAME), ca, stop);
     };
-    await runWorkers(queue, 1, sync, { signal, log: context.log, name: this.name });
+    await runReconciler(queue, 1, sync, { signal, log: context.log, name: this.name });
   },
 } satisfies ControllerDefinition;
 

@@ -2,9 +2,9 @@
 import { isAlreadyExists } from "@skiff/api/errors.ts";
 import { serviceAccounts } from "@skiff/api/resource-ref.ts";
 import type { Namespace } from "@skiff/api/types.ts";
-import { runWorkers } from "@skiff/client/run-workers.ts";
 import type { ControllerDefinition } from "./controller-definition.ts";
 import { isNamespaceTerminating } from "./namespace-terminating.ts";
+import { runReconciler } from "./run-reconciler.ts";
 
 const ACCOUNT = "default";
 
@@ -35,7 +35,7 @@ export const serviceAccountController = {
         if (!isAlreadyExists(error) && !isNamespaceTerminating(error)) throw error;
       }
     };
-    await runWorkers(queue, 1, sync, { signal, log: context.log, name: this.name });
+    await runReconciler(queue, 1, sync, { signal, log: context.log, name: this.name });
   },
 } satisfies ControllerDefinition;
 

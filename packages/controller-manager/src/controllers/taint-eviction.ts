@@ -5,9 +5,9 @@ import { objectKey, splitKey } from "@skiff/api/object.ts";
 import { pods as podsRef } from "@skiff/api/resource-ref.ts";
 import { tolerates } from "@skiff/api/scheduling/taints.ts";
 import type { Pod, Taint } from "@skiff/api/types.ts";
-import { runWorkers } from "@skiff/client/run-workers.ts";
 import { formatTime, parseTime } from "@skiff/component-base/clock.ts";
 import type { ControllerContext, ControllerDefinition } from "./controller-definition.ts";
+import { runReconciler } from "./run-reconciler.ts";
 import { BY_NODE } from "./shared-informers.ts";
 
 const WORKERS = 8;
@@ -55,7 +55,7 @@ export const taintEvictionController = {
       await evict(context, pod, stop);
       scheduled.delete(key);
     };
-    await runWorkers(queue, WORKERS, sync, { signal, log: context.log, name: this.name });
+    await runReconciler(queue, WORKERS, sync, { signal, log: context.log, name: this.name });
   },
 } satisfies ControllerDefinition;
 

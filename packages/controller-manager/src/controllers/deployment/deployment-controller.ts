@@ -4,8 +4,8 @@ import { objectKey } from "@skiff/api/object.ts";
 import { controllerOf } from "@skiff/api/owner-references.ts";
 import type { Deployment, OwnerReference, Pod, ReplicaSet } from "@skiff/api/types.ts";
 import type { Lister } from "@skiff/client/informer.ts";
-import { runWorkers } from "@skiff/client/run-workers.ts";
 import type { ControllerDefinition } from "../controller-definition.ts";
+import { runReconciler } from "../run-reconciler.ts";
 import { BY_CONTROLLER } from "../shared-informers.ts";
 import { DeploymentSync } from "./deployment-sync.ts";
 import { isRollingUpdate } from "./replica-counts.ts";
@@ -49,7 +49,7 @@ export const deploymentController = {
     });
     await Promise.all(Object.values(informers).map((informer) => informer.synced(signal)));
     const sync = new DeploymentSync(listers, (key, afterMs) => queue.addAfter(key, afterMs), context);
-    await runWorkers(queue, context.config.concurrentDeploymentSyncs, (key, stop) => sync.sync(key, stop), {
+    await runReconciler(queue, context.config.concurrentDeploymentSyncs, (key, stop) => sync.sync(key, stop), {
       signal,
       log: context.log,
       name: this.name,

@@ -261,7 +261,11 @@ export class DeploymentSync {
   private async write({ stored, next }: Rollout, status: DeploymentStatus, signal: AbortSignal): Promise<void> {
     const sameRevision = stored.metadata.annotations?.[REVISION] === next.metadata.annotations?.[REVISION];
     if (sameRevision && isSameStatus(stored.status, status)) return;
-    await this.context.client.of(deployments).updateStatus({ ...next, status }, { signal });
+    try {
+      await this.context.client.of(deployments).updateStatus({ ...next, status }, { signal });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
   }
 
   private setRevision(rollout: Rollout, revision: string | undefined): void {

@@ -8,7 +8,6 @@ import { newControllerRef } from "@skiff/api/owner-references.ts";
 import { endpointSlices, services as servicesRef } from "@skiff/api/resource-ref.ts";
 import type { EndpointSlice, Node, Pod, Service } from "@skiff/api/types.ts";
 import type { Lister } from "@skiff/client/informer.ts";
-import { runWorkers } from "@skiff/client/run-workers.ts";
 import type { ControllerContext, ControllerDefinition } from "../controller-definition.ts";
 import {
   HEADLESS_LABEL,
@@ -19,6 +18,7 @@ import {
 } from "../endpoints/service-pods.ts";
 import { TriggerTimes } from "../endpoints/trigger-times.ts";
 import { isNamespaceTerminating } from "../namespace-terminating.ts";
+import { runReconciler } from "../run-reconciler.ts";
 import { BY_NODE, BY_SERVICE, SERVICE_NAME_LABEL } from "../shared-informers.ts";
 import type { AddressType } from "./build-endpoints.ts";
 import { addressTypesOf, buildEndpointGroups } from "./build-endpoints.ts";
@@ -71,7 +71,7 @@ export const endpointSliceController = {
     const listers = { services: services.lister, pods: pods.lister, slices: slices.lister, nodes: nodes.lister };
     const recheck = (key: string) => queue.addAfter(key, GIVE_UP_AFTER_MS);
     const sync = new EndpointSliceSync(listers, tracker, recheck, context);
-    await runWorkers(queue, context.config.concurrentServiceEndpointSyncs, (key, stop) => sync.sync(key, stop), {
+    await runReconciler(queue, context.config.concurrentServiceEndpointSyncs, (key, stop) => sync.sync(key, stop), {
       signal,
       log: context.log,
       name: this.name,

@@ -2,13 +2,14 @@
 import { isAlreadyExists, isNotFound } from "@skiff/api/errors.ts";
 import { stableStringify } from "@skiff/api/hash.ts";
 import { selectorFromMap } from "@skiff/api/labels.ts";
+import type { Unsaved } from "@skiff/api/object.ts";
 import { objectKey, splitKey } from "@skiff/api/object.ts";
 import { endpoints as endpointsRef } from "@skiff/api/resource-ref.ts";
 import type { Endpoints, Pod, Service } from "@skiff/api/types.ts";
 import type { Lister } from "@skiff/client/informer.ts";
-import { runWorkers } from "@skiff/client/run-workers.ts";
 import type { ControllerContext, ControllerDefinition } from "../controller-definition.ts";
 import { isNamespaceTerminating } from "../namespace-terminating.ts";
+import { runReconciler } from "../run-reconciler.ts";
 import { planEndpoints } from "./plan-endpoints.ts";
 import { markHeadless, podHandler, TRIGGER_TIME } from "./service-pods.ts";
 import { TriggerTimes } from "./trigger-times.ts";
@@ -44,7 +45,7 @@ export const endpointsController = {
     await Promise.all([services.synced(signal), pods.synced(signal), endpoints.synced(signal)]);
     const listers = { services: services.lister, pods: pods.lister, endpoints: endpoints.lister };
     const sync = new EndpointsSync(listers, context);
-    await runWorkers(queue, context.config.concurrentEndpointSyncs, (key, stop) => sync.sync(key, stop), {
+    await runReconciler(queue, context.config.concurrentEndpointSyncs, (key, stop) => sync.sync(key, stop), {
       signal,
       log: context.log,
       name: this.name,
@@ -89,13 +90,14 @@ export class EndpointsSync {
 
   private async write(
     service: Readonly<Service>,
-    next: Endpoints,
+    next: Unsaved<Endpoints>,
     current: Readonly<Endpoints> | undefined,
     signal: AbortSignal,
   ): Promise<void> {
     const client = this.context.client.of(endpointsRef);
     try {
-      if (current) await client.update(next, { signal });
+      if (current)
+        await client.update({ ...current, ...next, metadata: { ...current.metadata, ...next.metadata } }, { signal });
       else await client.create(service.metadata.namespace ?? "", next, { signal });
     } catch (error) {
       if (!current && isNamespaceTerminating(error)) return;
@@ -103,7 +105,8 @@ export class EndpointsSync {
         const reason = current ? "FailedToUpdateEndpoint" : "FailedToCreateEndpoint";
         const what = `Failed to ${current ? "update" : "create"} endpoint for service ${objectKey(service)}`;
         const why = error instanceof Error ? error.message : String(error);
-        this.context.recorder.record({ ref: endpointsRef, object: next }, "Warning", reason, `${what}: ${why}`);
+        const subject = { apiVersion: "v1", kind: "Endpoints", ...objectNameOf(service) };
+        this.context.recorder.record(subject, "Warning", reason, `${what}: ${why}`);
       }
       throw error;
     }
@@ -125,29 +128,29 @@ export function buildEndpoints(
   pods: readonly Readonly<Pod>[],
   current: Readonly<Endpoints> | undefined,
   triggerTime: string | undefined,
-): Endpoints {
+): Unsaved<Endpoints> {
   const { subsets, isTruncated } = planEndpoints(service, pods);
   const { [TRIGGER_TIME]: _, [OVER_CAPACITY]: __, ...annotations } = current?.metadata.annotations ?? {};
   if (triggerTime) annotations[TRIGGER_TIME] = triggerTime;
   if (isTruncated) annotations[OVER_CAPACITY] = "truncated";
   const labels = markHeadless({ ...service.metadata.labels, [MANAGED_BY]: MANAGER }, service);
   const { name, namespace } = service.metadata;
-  return {
-    ...(current ?? {}),
-    metadata: { ...(current?.metadata ?? emptyMetadata), name, namespace, labels, annotations },
-    subsets,
-  };
+  return { ...current, metadata: { ...current?.metadata, name, namespace, labels, annotations }, subsets };
 }
 
-// Creation fills these.
-const emptyMetadata = { uid: "", resourceVersion: "", creationTimestamp: "" };
+function objectNameOf({ metadata: { name, namespace } }: Readonly<Service>): {
+  name: string;
+  namespace?: string | undefined;
+} {
+  return { name, namespace };
+}
 
 /** Trigger times alone are no reason to write. */
-function isSame(current: Readonly<Endpoints>, next: Endpoints): boolean {
+function isSame(current: Readonly<Endpoints>, next: Unsaved<Endpoints>): boolean {
   return comparable(current) === comparable(next);
 }
 
-function comparable({ metadata, subsets }: Readonly<Endpoints>): string {
+function comparable({ metadata, subsets }: Readonly<Unsaved<Endpoints>>): string {
   const { [TRIGGER_TIME]: _, ...annotations } = metadata.annotations ?? {};
   return stableStringify([metadata.labels ?? {}, annotations, subsets ?? []]);
 }

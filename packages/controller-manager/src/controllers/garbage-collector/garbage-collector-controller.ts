@@ -1,6 +1,7 @@
 // The garbage collector: deletes what its owners left behind, in the background, in the foreground, or not at all.
-import { runWorkers } from "@skiff/client/run-workers.ts";
+
 import type { ControllerDefinition } from "../controller-definition.ts";
+import { runReconciler } from "../run-reconciler.ts";
 import { Collector } from "./collector.ts";
 import type { GraphWork } from "./owner-graph.ts";
 import { OwnerGraph } from "./owner-graph.ts";
@@ -47,8 +48,8 @@ export const garbageCollectorController = {
     const options = { signal, log, name: this.name };
     await Promise.all([
       follow(),
-      runWorkers(deletions, config.concurrentGcSyncs, (uid, stop) => collector.attemptToDelete(uid, stop), options),
-      runWorkers(orphans, config.concurrentGcSyncs, (uid, stop) => collector.attemptToOrphan(uid, stop), options),
+      runReconciler(deletions, config.concurrentGcSyncs, (uid, stop) => collector.attemptToDelete(uid, stop), options),
+      runReconciler(orphans, config.concurrentGcSyncs, (uid, stop) => collector.attemptToOrphan(uid, stop), options),
     ]);
   },
 } satisfies ControllerDefinition;

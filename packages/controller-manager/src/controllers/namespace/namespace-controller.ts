@@ -3,8 +3,8 @@ import { isConflict, isNotFound } from "@skiff/api/errors.ts";
 import { stableStringify } from "@skiff/api/hash.ts";
 import { namespaces } from "@skiff/api/resource-ref.ts";
 import type { Namespace } from "@skiff/api/types.ts";
-import { runWorkers } from "@skiff/client/run-workers.ts";
 import type { ControllerContext, ControllerDefinition } from "../controller-definition.ts";
+import { runReconciler } from "../run-reconciler.ts";
 import { deleteContent } from "./delete-content.ts";
 import { namespaceConditions } from "./namespace-conditions.ts";
 
@@ -39,7 +39,7 @@ export const namespaceController = {
       const againMs = await terminate(cached, context, stop);
       if (againMs !== undefined) queue.addAfter(name, againMs);
     };
-    await runWorkers(queue, context.config.concurrentNamespaceSyncs, sync, {
+    await runReconciler(queue, context.config.concurrentNamespaceSyncs, sync, {
       signal,
       log: context.log,
       name: this.name,

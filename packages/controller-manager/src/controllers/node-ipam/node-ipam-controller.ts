@@ -1,8 +1,8 @@
 // The node IPAM controller: gives each node its subnet of the cluster's pod range.
 import { isNotFound } from "@skiff/api/errors.ts";
 import { nodes as nodesRef } from "@skiff/api/resource-ref.ts";
-import { runWorkers } from "@skiff/client/run-workers.ts";
 import type { ControllerDefinition } from "../controller-definition.ts";
+import { runReconciler } from "../run-reconciler.ts";
 import { podCidrsOf, RangeAllocator } from "./range-allocator.ts";
 
 /** One at a time: an allocation is a short step in memory, and order makes it predictable. */
@@ -46,6 +46,6 @@ export const nodeIpamController = {
         if (!isNotFound(error)) throw error;
       }
     };
-    await runWorkers(queue, WORKERS, sync, { signal, log, name: this.name });
+    await runReconciler(queue, WORKERS, sync, { signal, log, name: this.name });
   },
 } satisfies ControllerDefinition;

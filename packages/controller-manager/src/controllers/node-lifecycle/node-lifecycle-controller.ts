@@ -3,9 +3,9 @@ import { isNotFound } from "@skiff/api/errors.ts";
 import { nodes as nodesRef } from "@skiff/api/resource-ref.ts";
 import type { Node } from "@skiff/api/types.ts";
 import type { Lister } from "@skiff/client/informer.ts";
-import { runWorkers } from "@skiff/client/run-workers.ts";
 import type { WorkQueue } from "@skiff/client/work-queue.ts";
 import type { ControllerContext, ControllerDefinition } from "../controller-definition.ts";
+import { runReconciler } from "../run-reconciler.ts";
 import { EvictionQueue } from "./eviction-queue.ts";
 import type { Zone } from "./node-monitor.ts";
 import { NodeMonitor } from "./node-monitor.ts";
@@ -42,7 +42,7 @@ export const nodeLifecycleController = {
         await context.clock.sleep(context.config.nodeHealth.monitorPeriodMs, signal).catch(() => {});
       }
     };
-    const workers = runWorkers(queue, WORKERS, (name, stop) => tainter.sync(name, stop), {
+    const workers = runReconciler(queue, WORKERS, (name, stop) => tainter.sync(name, stop), {
       signal,
       log: context.log,
       name: this.name,

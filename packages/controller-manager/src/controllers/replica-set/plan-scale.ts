@@ -15,9 +15,9 @@ export interface ScalePlan {
 
 /** What to create or delete so that `replicas` remain; `related` are the active pods of sibling ReplicaSets too. */
 export function planScale(replicas: number, pods: readonly Pod[], related: readonly Pod[], nowMs: number): ScalePlan {
-  const surplus = pods.length - replicas;
-  if (surplus <= 0) return { create: Math.min(-surplus, BURST_REPLICAS), remove: [] };
-  const count = Math.min(surplus, BURST_REPLICAS);
+  const shortage = replicas - pods.length;
+  if (shortage >= 0) return { create: Math.min(shortage, BURST_REPLICAS), remove: [] };
+  const count = Math.min(-shortage, BURST_REPLICAS);
   if (count >= pods.length) return { create: 0, remove: pods };
   return { create: 0, remove: rankForDeletion(pods, related, nowMs).slice(0, count) };
 }

@@ -4,9 +4,9 @@ import { objectKey } from "@skiff/api/object.ts";
 import { controllerOf } from "@skiff/api/owner-references.ts";
 import type { Pod, ReplicaSet } from "@skiff/api/types.ts";
 import type { InformerHandler, Lister } from "@skiff/client/informer.ts";
-import { runWorkers } from "@skiff/client/run-workers.ts";
 import type { ControllerDefinition } from "../controller-definition.ts";
 import { Expectations } from "../expectations.ts";
+import { runReconciler } from "../run-reconciler.ts";
 import { BY_CONTROLLER } from "../shared-informers.ts";
 import { ReplicaSetSync } from "./replica-set-sync.ts";
 
@@ -33,7 +33,7 @@ export const replicaSetController = {
     await Promise.all([sets.synced(signal), pods.synced(signal)]);
     const listers = { replicaSets: sets.lister, pods: pods.lister };
     const sync = new ReplicaSetSync(listers, expectations, (key, afterMs) => queue.addAfter(key, afterMs), context);
-    await runWorkers(queue, context.config.concurrentReplicaSetSyncs, (key, stop) => sync.sync(key, stop), {
+    await runReconciler(queue, context.config.concurrentReplicaSetSyncs, (key, stop) => sync.sync(key, stop), {
       signal,
       log: context.log,
       name: this.name,

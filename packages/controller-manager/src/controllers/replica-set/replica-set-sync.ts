@@ -174,7 +174,11 @@ export class ReplicaSetSync {
     signal: AbortSignal,
   ): Promise<void> {
     if (isSameReplicaSetStatus(replicaSet.status, status)) return;
-    await this.context.client.of(replicaSets).updateStatus({ ...replicaSet, status }, { signal });
+    try {
+      await this.context.client.of(replicaSets).updateStatus({ ...replicaSet, status }, { signal });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
   }
 
   private record(object: Readonly<ReplicaSet>, type: "Normal" | "Warning", reason: string, message: string): void {
