@@ -18,6 +18,7 @@ import type { PathHandler, ResourceHandler } from "./http/endpoint.ts";
 import { healthHandlers, indexHandler, metricsHandler, versionHandler } from "./http/health-paths.ts";
 import { type Listener, listen } from "./http/listener.ts";
 import { Router } from "./http/router.ts";
+import { createProxyHandlers } from "./proxy/index.ts";
 import { readServerFiles, type ServerFiles } from "./read-files.ts";
 import { CachedReader } from "./registry/cached-reader.ts";
 import { InternalWriter } from "./registry/internal-writer.ts";
@@ -123,7 +124,11 @@ function compose(
     kind: resources.require("", "serviceaccounts").definition,
     ...deps,
   });
-  const handlers: ResourceHandler[] = [...createReviewHandlers({ authenticator, authorizer, ...deps }), tokens];
+  const handlers: ResourceHandler[] = [
+    ...createReviewHandlers({ authenticator, authorizer, ...deps }),
+    ...createProxyHandlers({ kubeletTls: files.kubelet, ...deps }),
+    tokens,
+  ];
   const paths = pathHandlers(storage, state, context);
   const limit = new InFlightLimit({
     readOnly: config["max-requests-inflight"],

@@ -1,7 +1,9 @@
 // Request bodies: bounded, and parsed as their content type says.
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
+import { parseJsonFast } from "@skiff/api/decode.ts";
 import { badRequest, requestEntityTooLarge, unsupportedMediaType } from "@skiff/api/errors.ts";
+import { decodeProtobuf, PROTOBUF_MEDIA_TYPE } from "./protobuf/decode-protobuf.ts";
 import { parseYaml } from "./yaml.ts";
 
 export const MAX_BODY_BYTES = 3 * 1024 * 1024;
@@ -23,14 +25,15 @@ export function readBytes(request: IncomingMessage | Http2ServerRequest, limit =
   });
 }
 
-export type BodyMedia = "json" | "yaml";
+export type BodyMedia = "json" | "yaml" | "protobuf";
 
 /** How a body is written; JSON when nothing is said. Throws 415 for what cannot be read. */
 export function bodyMedia(contentType: string | undefined): BodyMedia {
   const type = mediaTypeOf(contentType);
   if (type === "" || type === "application/json" || JSON_PATCHES.has(type)) return "json";
   if (type === "application/yaml" || type === "application/apply-patch+yaml") return "yaml";
-  throw unsupportedMediaType(["application/json", "application/yaml"]);
+  if (type === PROTOBUF_MEDIA_TYPE) return "protobuf";
+  throw unsupportedMediaType(["application/json", "application/yaml", PROTOBUF_MEDIA_TYPE]);
 }
 
 /** `application/json` of `application/json; charset=utf-8`. */
@@ -45,11 +48,7 @@ const JSON_PATCHES: ReadonlySet<string> = new Set([
 ]);
 
 export function parseBody(bytes: Buffer, media: BodyMedia): unknown {
+  if (media === "protobuf") return decodeProtobuf(bytes);
   const text = bytes.toString("utf8");
-  if (media === "yaml") return parseYaml(text);
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw badRequest(`couldn't get version/kind; json parse error: ${error instanceof Error ? error.message : error}`);
-  }
+  return media === "yaml" ? parseYaml(text) : parseJsonFast(text);
 }

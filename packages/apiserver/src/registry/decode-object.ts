@@ -1,11 +1,10 @@
 // Request bodies as objects: parsed, checked against the kind's model, unknown fields reported as asked for.
 
-import { decode, parseJson, parseJsonFast, strictProblems } from "@skiff/api/decode.ts";
+import { decode, parseJson, strictProblems } from "@skiff/api/decode.ts";
 import { badRequest } from "@skiff/api/errors.ts";
 import { groupVersion, type KubeObject } from "@skiff/api/object.ts";
 import type { Exchange } from "../http/exchange.ts";
-import { bodyMedia } from "../http/read-body.ts";
-import { parseYaml } from "../http/yaml.ts";
+import { bodyMedia, parseBody } from "../http/read-body.ts";
 import type { FieldValidation } from "./write-options.ts";
 
 /** What a body must be. */
@@ -24,10 +23,9 @@ export interface ParsedBody {
 /** Parses the body; duplicate keys are looked for only when somebody wants to know. */
 export async function parseObjectBody(exchange: Exchange, validation: FieldValidation): Promise<ParsedBody> {
   const media = bodyMedia(exchange.raw.headers["content-type"]);
-  const text = (await exchange.readBytes()).toString("utf8");
-  if (media === "yaml") return { value: parseYaml(text), duplicateFields: [] };
-  if (validation === "Ignore") return { value: parseJsonFast(text), duplicateFields: [] };
-  return parseJson(text);
+  const bytes = await exchange.readBytes();
+  if (media === "json" && validation !== "Ignore") return parseJson(bytes.toString("utf8"));
+  return { value: parseBody(bytes, media), duplicateFields: [] };
 }
 
 /** Throws 400 for a body of another type, or with unknown fields in strict mode. */

@@ -1,0 +1,179 @@
+// Bodies in upstream's protobuf form, as the JSON value they stand for: what current clients send for built-in kinds.
+import { badRequest } from "@skiff/api/errors.ts";
+import { isQuantityField } from "@skiff/api/field-tables.ts";
+import { KINDS } from "@skiff/api/kinds/index.ts";
+import { VIRTUAL_KINDS } from "@skiff/api/kinds/virtual-kinds.ts";
+import { modelOf } from "@skiff/api/models.ts";
+import type { Schema } from "@skiff/api/schema.ts";
+import { FIELD_NUMBERS } from "./field-numbers.ts";
+import { keepsZero } from "./optional-zeros.ts";
+import { bytesOf, double, fieldMap, malformed, readFields, signed, textOf, type WireValue } from "./wire-reader.ts";
+
+export const PROTOBUF_MEDIA_TYPE = "application/vnd.kubernetes.protobuf";
+
+/** Throws 400 for bytes that are no such message and for kinds without field numbers. */
+export function decodeProtobuf(body: Buffer): unknown {
+  if (!body.subarray(0, MAGIC.length).equals(MAGIC)) {
+    throw badRequest("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]");
+  }
+  const envelope = fieldMap(body.subarray(MAGIC.length));
+  const types = fieldMap(bytesOf(envelope.get(1) ?? EMPTY));
+  const apiVersion = textOf(types.get(1) ?? EMPTY);
+  const kind = textOf(types.get(2) ?? EMPTY);
+  const model = findModel(apiVersion, kind);
+  const object = decodeMessage(bytesOf(envelope.get(2) ?? EMPTY), model, model, {}, 0);
+  return { apiVersion, kind, ...object };
+}
+
+const MAGIC = Buffer.from("k8s\0", "latin1");
+const EMPTY = new Uint8Array();
+const MAX_DEPTH = 100;
+
+function findModel(apiVersion: string, kind: string): string {
+  const group = apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
+  const known = [...KINDS, ...VIRTUAL_KINDS].find((k) => k.kind === kind && k.group === group);
+  // Every group has DeleteOptions of its own, all alike.
+  const model = known?.model ?? (kind === "DeleteOptions" ? kind : "");
+  if (!FIELD_NUMBERS[model]) {
+    throw badRequest(`no kind "${kind}" is registered for version "${apiVersion}" in its protobuf form: send JSON`);
+  }
+  return model;
+}
+
+type Value = Record<string, unknown>;
+
+/** Reads a message laid out as `table` says into an object of type `model`. */
+function decodeMessage(bytes: Uint8Array, model: string, table: string, into: Value, depth: number): Value {
+  if (depth > MAX_DEPTH) throw badRequest("the object is nested too deeply");
+  const names = numbersOf(table);
+  const { fields } = modelOf(model);
+  for (const { number, value } of readFields(bytes)) {
+    const name = names.get(number);
+    if (name === undefined) continue;
+    if (name.startsWith(">")) {
+      decodeMessage(bytesOf(value), model, name.slice(1), into, depth + 1);
+      continue;
+    }
+    const schema = fields[name];
+    if (schema) decodeField(into, name, schema, value, { model, name, depth });
+  }
+  return into;
+}
+
+interface Place {
+  readonly model: string;
+  readonly name: string;
+  readonly depth: number;
+}
+
+function decodeField(into: Value, name: string, schema: Schema, value: WireValue, place: Place): void {
+  if (schema.type === "array") {
+    into[name] ??= [];
+    (into[name] as unknown[]).push(...decodeItems(schema.items, value, place));
+  } else if (schema.type === "map") {
+    into[name] ??= {};
+    const entry = fieldMap(bytesOf(value));
+    const key = textOf(entry.get(1) ?? EMPTY);
+    // Null-prototype semantics: a key such as __proto__ is data.
+    const decoded = decodeMapValue(schema.values, entry.get(2), place);
+    Object.defineProperty(into[name], key, { value: decoded, enumerable: true, configurable: true, writable: true });
+  } else {
+    const decoded = decodeValue(schema, value, place);
+    if (isZero(decoded) && !keepsZero(place.model, name)) return;
+    into[name] = decoded;
+  }
+}
+
+/** One item of a list, or several when numbers came packed. */
+function decodeItems(items: Schema, value: WireValue, place: Place): unknown[] {
+  if (items.type === "integer" && typeof value !== "bigint") {
+    throw badRequest(`packed numbers are not expected in ${place.model}.${place.name}`);
+  }
+  return [decodeValue(items, value, place)];
+}
+
+function decodeMapValue(values: Schema, value: WireValue | undefined, place: Place): unknown {
+  if (values.type === "array") {
+    // A list inside a map is a message of its own (ExtraValue) with the items as its first field.
+    return [...readFields(bytesOf(value ?? EMPTY))].map((item) => decodeValue(values.items, item.value, place));
+  }
+  return decodeValue(values, value ?? EMPTY, place);
+}
+
+function decodeValue(schema: Schema, value: WireValue, place: Place): unknown {
+  switch (schema.type) {
+    case "string":
+      return decodeString(schema.format, value, place);
+    case "integer":
+      return signed(value);
+    case "number":
+      return double(value);
+    case "boolean":
+      return signed(value) !== 0;
+    case "int-or-string":
+      return decodeIntOrString(bytesOf(value));
+    case "object":
+      return decodeMessage(bytesOf(value), schema.ref, schema.ref, {}, place.depth + 1);
+    case "any":
+      return decodeRaw(bytesOf(value));
+    default:
+      throw malformed();
+  }
+}
+
+function decodeString(format: string | undefined, value: WireValue, { model, name }: Place): string {
+  if (format === "byte") return Buffer.from(bytesOf(value)).toString("base64");
+  if (format === "date-time" || format === "date-time-micro") return decodeTime(bytesOf(value), format);
+  // A quantity is a message around its text.
+  if (isQuantityField(model, name)) return textOf(fieldMap(bytesOf(value)).get(1) ?? EMPTY);
+  return textOf(value);
+}
+
+/** Seconds and nanoseconds; the zero time is written as an empty message and means none. */
+function decodeTime(bytes: Uint8Array, format: "date-time" | "date-time-micro"): string {
+  const parts = fieldMap(bytes);
+  const seconds = signed(parts.get(1) ?? 0n);
+  if (parts.size === 0 || seconds === ZERO_TIME_SECONDS) return "";
+  const micros = Math.floor(signed(parts.get(2) ?? 0n) / 1000);
+  const iso = new Date(seconds * 1000).toISOString().slice(0, 19);
+  return format === "date-time" ? `${iso}Z` : `${iso}.${String(micros).padStart(6, "0")}Z`;
+}
+
+/** Year 1, Go's zero time. */
+const ZERO_TIME_SECONDS = -62_135_596_800;
+
+function decodeIntOrString(bytes: Uint8Array): number | string {
+  const parts = fieldMap(bytes);
+  return signed(parts.get(1) ?? 0n) === 1 ? textOf(parts.get(3) ?? EMPTY) : signed(parts.get(2) ?? 0n);
+}
+
+/** RawExtension and FieldsV1 hold JSON. */
+function decodeRaw(bytes: Uint8Array): unknown {
+  const raw = fieldMap(bytes).get(1);
+  if (raw === undefined) return undefined;
+  try {
+    return JSON.parse(textOf(raw));
+  } catch {
+    throw malformed();
+  }
+}
+
+function isZero(value: unknown): boolean {
+  return value === undefined || value === "" || value === 0 || value === false;
+}
+
+const tables = new Map<string, ReadonlyMap<number, string>>();
+
+function numbersOf(table: string): ReadonlyMap<number, string> {
+  const known = tables.get(table);
+  if (known) return known;
+  const names = new Map<number, string>();
+  let number = 0;
+  for (const part of (FIELD_NUMBERS[table] ?? "").split(" ").filter(Boolean)) {
+    const [, count, name = ""] = /^(?:(\d+):)?(.+)$/.exec(part) ?? [];
+    number = count ? Number(count) : number + 1;
+    names.set(number, name);
+  }
+  tables.set(table, names);
+  return names;
+}

@@ -1,0 +1,27 @@
+// Fields in which a zero is something else than absence: upstream writes the others even when nobody set them.
+
+/** Whether 0, false or "" in this field was meant. Other zeros are dropped, as JSON's omitempty does. */
+export function keepsZero(model: string, field: string): boolean {
+  return ANYWHERE.has(field) ? !PLAIN.has(`${model}.${field}`) : ONLY_IN.has(`${model}.${field}`);
+}
+
+const ANYWHERE: ReadonlySet<string> = new Set([
+  ...["replicas", "revisionHistoryLimit", "progressDeadlineSeconds", "collisionCount", "terminatingReplicas"],
+  ...["terminationGracePeriodSeconds", "activeDeadlineSeconds", "priority", "tolerationSeconds", "minDomains"],
+  ...["gracePeriodSeconds", "deletionGracePeriodSeconds", "expirationSeconds", "defaultMode", "mode"],
+  ...["runAsUser", "runAsGroup", "fsGroup", "leaseDurationSeconds", "leaseTransitions"],
+  ...["automountServiceAccountToken", "privileged", "runAsNonRoot", "readOnlyRootFilesystem", "optional"],
+  ...["allowPrivilegeEscalation", "enableServiceLinks", "controller", "blockOwnerDeletion", "immutable"],
+  ...["shareProcessNamespace", "setHostnameAsFQDN", "hostUsers", "started", "orphanDependents"],
+  ...["allocateLoadBalancerNodePorts", "suspend", "hostProcess", "storageClassName"],
+]);
+
+/** Where upstream's field of that name is a plain value after all. */
+const PLAIN: ReadonlySet<string> = new Set([
+  ...["DeploymentStatus.replicas", "ReplicaSetStatus.replicas", "ScaleSpec.replicas", "ScaleStatus.replicas"],
+]);
+
+const ONLY_IN: ReadonlySet<string> = new Set([
+  ...["EndpointConditions.ready", "EndpointConditions.serving", "EndpointConditions.terminating"],
+  ...["DiscoveryV1EndpointPort.port", "ClientIPConfig.timeoutSeconds"],
+]);
