@@ -59,6 +59,24 @@ test("pod defaults are upstream's", () => {
   assert.equal(object.metadata.generation, 1);
 });
 
+test("pod creation turns label keys into requirements", () => {
+  const labelSelector = { matchLabels: { app: "web" } };
+  const constraint = { maxSkew: 1, topologyKey: "zone", whenUnsatisfiable: "DoNotSchedule", labelSelector };
+  const object = created(
+    podKind,
+    pod(
+      { topologySpreadConstraints: [{ ...constraint, matchLabelKeys: ["hash", "none"] }] },
+      {
+        metadata: { labels: { app: "web", hash: "abc" } },
+      },
+    ),
+  );
+  assert.deepEqual(object.spec.topologySpreadConstraints?.[0]?.labelSelector?.matchExpressions, [
+    { key: "hash", operator: "In", values: ["abc"] },
+  ]);
+  assert.deepEqual(podKind.validate(object), []);
+});
+
 test("pod creation drops the status and blocks on scheduling gates", () => {
   const object = created(
     podKind,
@@ -178,6 +196,38 @@ const BAD: readonly (readonly [string, object, ...string[]])[] = [
     `metadata.labels: Invalid value: "x/y/z": a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
   ],
   [
+    "restart rules",
+    withContainer({ restartPolicyRules: [{ action: "Jump", exitCodes: { operator: "In", values: [1, 1] } }] }),
+    "spec.containers[0].restartPolicy: Required value: must specify restartPolicy when restart rules are used",
+    'spec.containers[0].restartPolicyRules[0].action: Unsupported value: "Jump": supported values: "Restart", "RestartAllContainers"',
+    "spec.containers[0].restartPolicyRules[0].exitCodes.values[1]: Duplicate value: 1",
+  ],
+  [
+    "claims",
+    withContainer({ resources: { claims: [{ name: "gpu" }] } }),
+    'spec.containers[0].resources.claims[0].name: Not found: "gpu"',
+  ],
+  [
+    "host users",
+    pod({ hostUsers: false, hostPID: true }),
+    "spec.HostPID: Forbidden: when `pod.Spec.HostUsers` is false",
+  ],
+  [
+    "projected token",
+    pod({
+      volumes: [
+        { name: "t", projected: { sources: [{ serviceAccountToken: { path: "../t", expirationSeconds: 60 } }] } },
+      ],
+    }),
+    "spec.volumes[0].projected.sources[0].serviceAccountToken.expirationSeconds: Invalid value: 60: may not specify a duration less than 10 minutes",
+    "spec.volumes[0].projected.sources[0].serviceAccountToken.path: Invalid value: \"../t\": must not contain '..'",
+  ],
+  [
+    "init container probes",
+    pod({ initContainers: [container({ name: "i", readinessProbe: { exec: { command: ["x"] } } })] }),
+    "spec.initContainers[0].readinessProbe: Forbidden: may not be set for init containers without restartPolicy=Always",
+  ],
+  [
     "ephemeral on create",
     pod({ ephemeralContainers: [container({ name: "e" })] }),
     "spec.ephemeralContainers: Forbidden: cannot be set on create",
@@ -216,6 +266,25 @@ test("pod updates keep everything else", () => {
     judgeUpdate(podKind, previous, (next) => delete next.spec.tolerations),
     ["spec.tolerations: Forbidden: existing toleration can not be modified except its tolerationSeconds"],
   );
+});
+
+test("pod updates may narrow the nodes of a gated pod", () => {
+  const previous = created(podKind, pod({ schedulingGates: [{ name: "a/b" }], nodeSelector: { a: "1" } }));
+  const narrow = (next: Pod) => {
+    next.spec.nodeSelector = { a: "1", b: "2" };
+    const term = { matchExpressions: [{ key: "c", operator: "Exists" }] };
+    next.spec.affinity = {
+      nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [term] } },
+    };
+    delete next.spec.schedulingGates;
+  };
+  assert.deepEqual(judgeUpdate(podKind, previous, narrow), []);
+  assert.deepEqual(
+    judgeUpdate(podKind, previous, (next) => Object.assign(next.spec, { nodeSelector: { b: "2" } })),
+    ['spec.nodeSelector: Invalid value: {"b":"2"}: only additions are allowed (no mutations or deletions)'],
+  );
+  const free = created(podKind, pod());
+  assert.match(judgeUpdate(podKind, free, narrow)[0] ?? "", /^spec: Forbidden/);
 });
 
 test("pod updates leave the status alone, status updates the spec", () => {

@@ -8,6 +8,7 @@ import { forbiddenField, root } from "../../validation/path.ts";
 import { defineKind, proxySubresource } from "../define-kind.ts";
 import { podColumns, podRowConditions } from "./columns.ts";
 import { defaultPod } from "./defaults.ts";
+import { mergeLabelKeys } from "./match-label-keys.ts";
 import { prepareStatusUpdate, validateStatusUpdate } from "./status.ts";
 import { validatePodAnnotations } from "./validate-annotations.ts";
 import { validatePodSpec } from "./validate-spec.ts";
@@ -33,6 +34,7 @@ export const podKind = defineKind<Pod>({
   prepareForCreate(pod) {
     // Admission may have added an account, volumes or containers.
     defaultPod(pod);
+    mergeLabelKeys(pod);
     pod.status = initialStatus(pod);
   },
   validate: (pod) => [

@@ -16,6 +16,7 @@ import { validateEnv, validateEnvFrom } from "./validate-env.ts";
 import { validateContainerPorts } from "./validate-ports.ts";
 import { validateLifecycle, validateProbes } from "./validate-probes.ts";
 import { validateResources } from "./validate-resources.ts";
+import { validateRestartPolicy } from "./validate-restart-rules.ts";
 import { validateSecurityContext } from "./validate-security.ts";
 import { validateVolumeDevices, validateVolumeMounts } from "./validate-volume-mounts.ts";
 
@@ -43,12 +44,10 @@ export function validateContainers(
       ...uniqueName(container.name, names, at),
       ...validateLifecycle(container.lifecycle, context.graceSeconds, at.child("lifecycle")),
       ...validateProbes(container, at),
-      ...validateRestartPolicy(container, RESTART_POLICIES, at),
+      ...validateRestartPolicy(container, at),
     ];
   });
 }
-
-const RESTART_POLICIES = ["Always", "Never", "OnFailure"];
 
 /** Init containers run to completion one by one; those with restartPolicy Always are sidecars and may have probes. */
 export function validateInitContainers(spec: PodSpec, context: ContainerContext, path: FieldPath): FieldError[] {
@@ -56,7 +55,7 @@ export function validateInitContainers(spec: PodSpec, context: ContainerContext,
   return (spec.initContainers ?? []).flatMap((container, i) => {
     const at = path.index(i);
     const errors = [...validateCommon(container, context, at), ...uniqueName(container.name, names, at)];
-    errors.push(...validateRestartPolicy(container, RESTART_POLICIES, at));
+    errors.push(...validateRestartPolicy(container, at));
     if (container.restartPolicy !== "Always") return [...errors, ...forbidLifecycle(container, at)];
     return [
       ...errors,
@@ -132,15 +131,6 @@ function uniqueName(name: string, names: Set<string>, path: FieldPath): FieldErr
   const taken = Boolean(name) && names.has(name);
   names.add(name);
   return taken ? [duplicate(path.child("name"), name)] : [];
-}
-
-function validateRestartPolicy(container: Container, valid: readonly string[], path: FieldPath): FieldError[] {
-  const { restartPolicy, restartPolicyRules } = container;
-  if (restartPolicy === undefined) {
-    const detail = "must specify restartPolicy when restart rules are used";
-    return restartPolicyRules?.length ? [required(path.child("restartPolicy"), detail)] : [];
-  }
-  return valid.includes(restartPolicy) ? [] : [notSupported(path.child("restartPolicy"), restartPolicy, valid)];
 }
 
 function validateCommon(container: Container, context: ContainerContext, path: FieldPath): FieldError[] {

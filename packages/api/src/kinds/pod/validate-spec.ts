@@ -7,6 +7,7 @@ import { duplicate, type FieldPath, invalidAll, invalidValue, notSupported, requ
 import { validateAffinity } from "./validate-affinity.ts";
 import { validateContainers, validateEphemeralContainers, validateInitContainers } from "./validate-containers.ts";
 import { validateDns } from "./validate-dns.ts";
+import { validateHostname, validateHostUsers, validateResourceClaims } from "./validate-identity.ts";
 import { validateHostPorts } from "./validate-ports.ts";
 import { validateOverhead, validatePodResources } from "./validate-resources.ts";
 import { validatePodSecurity } from "./validate-security.ts";
@@ -44,6 +45,9 @@ export function validatePodSpec(spec: PodSpec, path: FieldPath, meta?: Readonly<
     ...validateGates(spec, path),
     ...validateTopologySpread(spec.topologySpreadConstraints ?? [], path.child("topologySpreadConstraints")),
     ...validateNames(spec, path),
+    ...validateHostname(spec, path),
+    ...validateHostUsers(spec, path),
+    ...validateResourceClaims(spec.resourceClaims ?? [], path.child("resourceClaims")),
     ...validateTolerations(spec.tolerations ?? [], path.child("tolerations")),
     ...validateHostAliases(spec.hostAliases ?? [], path.child("hostAliases")),
     ...validateOverhead(spec.overhead, path.child("overhead")),

@@ -12,6 +12,7 @@ import {
   notSupported,
   required,
 } from "../../validation/path.ts";
+import { isMergedRequirement } from "./match-label-keys.ts";
 
 const ACTIONS = ["DoNotSchedule", "ScheduleAnyway"];
 const POLICIES = ["Honor", "Ignore"];
@@ -72,7 +73,7 @@ function validateMatchLabelKeys({ matchLabelKeys = [], labelSelector }: Topology
   }
   const selected = new Set([
     ...Object.keys(labelSelector?.matchLabels ?? {}),
-    ...(labelSelector?.matchExpressions ?? []).map(({ key }) => key),
+    ...(labelSelector?.matchExpressions ?? []).filter((r) => !isMergedRequirement(r)).map(({ key }) => key),
   ]);
   return matchLabelKeys.flatMap((key, i) => {
     const errors = validateLabelName(key, path.index(i));
