@@ -1,0 +1,101 @@
+// Upstream's names of types in OpenAPI documents: `io.k8s.api.core.v1.Pod`.
+import { goPackageOf, kindOf } from "@skiff/api/go-names.ts";
+import { hasModel, modelOf } from "@skiff/api/models.ts";
+import type { Schema } from "@skiff/api/schema.ts";
+
+const META = "io.k8s.apimachinery.pkg.apis.meta.v1";
+export const QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity";
+export const INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString";
+export const TIME = `${META}.Time`;
+export const MICRO_TIME = `${META}.MicroTime`;
+export const FIELDS_V1 = `${META}.FieldsV1`;
+export const PATCH = `${META}.Patch`;
+export const RAW_EXTENSION = "io.k8s.apimachinery.pkg.runtime.RawExtension";
+
+/** Types that all groups share. */
+const META_MODELS = [
+  "APIGroup",
+  "APIGroupList",
+  "APIResource",
+  "APIResourceList",
+  "APIVersions",
+  "Condition",
+  "DeleteOptions",
+  "FieldSelectorRequirement",
+  "GroupVersionForDiscovery",
+  "LabelSelector",
+  "LabelSelectorRequirement",
+  "ListMeta",
+  "ManagedFieldsEntry",
+  "ObjectMeta",
+  "OwnerReference",
+  "Preconditions",
+  "ServerAddressByClientCIDR",
+  "Status",
+  "StatusCause",
+  "StatusDetails",
+  "WatchEvent",
+];
+
+/** Types of the core group that others refer to, even where the kinds themselves are not served. */
+const CORE_ROOTS = ["Pod", "PodTemplate", "Node", "Service", "PersistentVolume", "PersistentVolumeClaim", "Secret"];
+
+/** A type that some kind is made of, and that kind's group. */
+export interface ModelRoot {
+  readonly group: string;
+  readonly model: string;
+}
+
+/** Maps models to names. Types belong to the first group that reaches them; nothing but core and meta is shared. */
+export class DefinitionNames {
+  private readonly names = new Map<string, string>();
+
+  constructor(roots: readonly ModelRoot[]) {
+    for (const model of META_MODELS) this.assign(model, META);
+    for (const model of CORE_ROOTS) this.assign(model, "");
+    for (const { group, model } of roots.toSorted((a, b) => Number(a.group !== "") - Number(b.group !== ""))) {
+      this.assign(model, group);
+    }
+  }
+
+  /** Every type that was reached, with its name. */
+  [Symbol.iterator](): Iterator<[model: string, name: string]> {
+    return this.names[Symbol.iterator]();
+  }
+
+  nameOf(model: string): string {
+    const name = this.names.get(model);
+    if (!name) throw new Error(`model ${model} belongs to no served kind`);
+    return name;
+  }
+
+  private assign(model: string, group: string): void {
+    if (this.names.has(model) || !hasModel(model)) return;
+    const prefix = group === META ? META : `${packageOf(group)}.${goPackageOf(model)}`;
+    this.names.set(model, `${prefix}.${kindOf(model)}`);
+    for (const schema of Object.values(modelOf(model).fields)) {
+      const ref = referenceOf(schema);
+      if (ref) this.assign(ref, group);
+    }
+  }
+}
+
+/** The model that a field is made of, through lists and maps. */
+export function referenceOf(schema: Schema): string | undefined {
+  switch (schema.type) {
+    case "object":
+      return schema.ref;
+    case "array":
+      return referenceOf(schema.items);
+    case "map":
+      return referenceOf(schema.values);
+    default:
+      return undefined;
+  }
+}
+
+function packageOf(group: string): string {
+  if (group === "apiextensions.k8s.io") return "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions";
+  if (group === "apiregistration.k8s.io") return "io.k8s.kube-aggregator.pkg.apis.apiregistration";
+  return `io.k8s.api.${group === "" ? "core" : group.split(".")[0]}`;
+}
