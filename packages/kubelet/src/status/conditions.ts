@@ -19,6 +19,11 @@ export interface ConditionInput {
 
 const OWNED = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"] as const;
 
+/** Whether somebody else than the kubelet keeps conditions of this type. */
+export function isForeignCondition(type: string): boolean {
+  return !OWNED.some((own) => own === type);
+}
+
 /** All conditions: the kubelet's own anew, everybody else's as they are. */
 export function podConditions(pod: Pod, input: ConditionInput): PodCondition[] {
   const containersReady = containersReadyVerdict(pod, input);
@@ -30,7 +35,7 @@ export function podConditions(pod: Pod, input: ConditionInput): PodCondition[] {
     PodScheduled: { status: "True" },
   };
   const own = OWNED.map((type) => dated({ type, ...verdicts[type] }, pod, input));
-  return [...own, ...input.previous.filter(({ type }) => !OWNED.some((name) => name === type))];
+  return [...own, ...input.previous.filter(({ type }) => isForeignCondition(type))];
 }
 
 function dated(condition: PodCondition, pod: Pod, { previous, now }: ConditionInput): PodCondition {

@@ -4,6 +4,7 @@ import { isApiError } from "@skiff/api/errors.ts";
 import type { ResourceClient } from "@skiff/client/resource-client.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
+import { isForeignCondition } from "./conditions.ts";
 import { statusPatch } from "./status-patch.ts";
 
 export interface StatusManagerDeps {
@@ -144,9 +145,8 @@ function versionOf(pod: Readonly<Pod>): bigint {
 
 /** Conditions that others keep come from the API, whatever this kubelet saw of them before. */
 function withForeignConditions(wanted: PodStatus, known: PodStatus): PodStatus {
-  const own = new Set(["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"]);
-  const mine = (wanted.conditions ?? []).filter(({ type }) => own.has(type));
-  const theirs = (known.conditions ?? []).filter(({ type }) => !own.has(type));
+  const mine = (wanted.conditions ?? []).filter(({ type }) => !isForeignCondition(type));
+  const theirs = (known.conditions ?? []).filter(({ type }) => isForeignCondition(type));
   return { ...wanted, conditions: [...mine, ...theirs] };
 }
 

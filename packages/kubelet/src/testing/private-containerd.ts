@@ -22,22 +22,23 @@ export class PrivateContainerd implements AsyncDisposable {
   readonly dir: string;
   readonly netns: string;
   readonly endpoint: string;
+  private readonly ownsNetns: boolean;
   private process: ChildProcess | undefined;
 
-  private constructor(dir: string, netns: string) {
+  private constructor(dir: string, netns: string, ownsNetns: boolean) {
     this.dir = dir;
     this.netns = netns;
+    this.ownsNetns = ownsNetns;
     this.endpoint = `unix://${dir}/containerd.sock`;
   }
 
-  /** Starts one with a pod network of `subnet` and the two test images. Needs root, and says so otherwise. */
-  static async start(subnet = "10.231.7.0/24"): Promise<PrivateContainerd> {
+  /** Starts one with a pod network of `subnet`, in `netns` or one of its own. Needs root, and says so otherwise. */
+  static async start(subnet = "10.231.7.0/24", netns?: string): Promise<PrivateContainerd> {
     if (process.getuid?.() !== 0) throw new Error("a private containerd needs root: run the test with sudo");
     const id = randomBytes(3).toString("hex");
     const dir = await mkdtemp(join(tmpdir(), `skiffk-${id}-`));
-    const containerd = new PrivateContainerd(dir, `skiffk-${id}`);
-    await run("ip", ["netns", "add", containerd.netns]);
-    await run("ip", ["-n", containerd.netns, "link", "set", "lo", "up"]);
+    const containerd = new PrivateContainerd(dir, netns ?? `skiffk-${id}`, netns === undefined);
+    if (!netns) await makeNetns(containerd.netns);
     await containerd.writeConfig(subnet, id);
     await containerd.launch();
     await containerd.loadImages();
@@ -93,7 +94,7 @@ export class PrivateContainerd implements AsyncDisposable {
       }
     }
     await this.kill();
-    await run("ip", ["netns", "del", this.netns]).catch(() => {});
+    if (this.ownsNetns) await run("ip", ["netns", "del", this.netns]).catch(() => {});
     const mounts = (await readFile("/proc/self/mounts", "utf8")).split("\n").map((line) => line.split(" ")[1] ?? "");
     for (const path of mounts.filter((at) => at.startsWith(this.dir)).reverse()) await run("umount", ["-l", path]);
     await rm(this.dir, { recursive: true, force: true });
@@ -120,6 +121,12 @@ export class PrivateContainerd implements AsyncDisposable {
     await writeFile(join(dir, "cni/10-test.conflist"), JSON.stringify(cniConfig(dir, subnet, id)));
     await writeFile(join(dir, "config.toml"), containerdConfig(dir));
   }
+}
+
+/** A network namespace with nothing but loopback: no packet can leave the machine from it. */
+export async function makeNetns(name: string): Promise<void> {
+  await run("ip", ["netns", "add", name]);
+  await run("ip", ["-n", name, "link", "set", "lo", "up"]);
 }
 
 function cniConfig(dir: string, subnet: string, id: string): object {

@@ -17,7 +17,7 @@ export type RequestToken = (
 ) => Promise<TokenGrant>;
 
 export interface TokenRequestSpec {
-  readonly audiences: readonly string[];
+  readonly audiences: string[];
   readonly expirationSeconds: number;
   readonly boundObjectRef: { apiVersion: "v1"; kind: "Pod"; name: string; uid: string };
 }

@@ -1,0 +1,110 @@
+// Repairs what crashes and lost events leave behind: pods without an object, files, cgroups and logs without a pod.
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import type { PodCgroups } from "./cgroups/pod-cgroups.ts";
+import type { Pleg } from "./pleg.ts";
+import type { PodPaths } from "./pod-paths.ts";
+import type { PodWorkers } from "./pod-workers.ts";
+import type { GarbageCollector } from "./runtime/garbage-collector.ts";
+import type { PodKiller } from "./runtime/pod-killer.ts";
+import { runningContainers } from "./runtime/runtime-pod.ts";
+import type { RuntimePod } from "./runtime/runtime-pod.ts";
+import type { VolumeManager } from "./volumes/volume-manager.ts";
+
+export interface HousekeeperDeps {
+  readonly workers: Pick<PodWorkers, "has" | "pods">;
+  readonly pleg: Pick<Pleg, "pods" | "refresh">;
+  readonly killer: Pick<PodKiller, "killPod">;
+  readonly collector: GarbageCollector;
+  readonly volumes: Pick<VolumeManager, "podsOnDisk" | "tearDown">;
+  readonly cgroups: Pick<PodCgroups, "list" | "remove" | "rebalance">;
+  readonly paths: PodPaths;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Forgets back-offs that are over. */
+  forgetDelays(): void;
+}
+
+const PERIOD_MS = 2000;
+/** Every how many periods the slower chores are done. */
+const SLOW_EVERY = 30;
+
+export class Housekeeper {
+  private readonly deps: HousekeeperDeps;
+  private readonly ending = new Set<string>();
+
+  constructor(deps: HousekeeperDeps) {
+    this.deps = deps;
+  }
+
+  /** Works until the signal aborts. Start it once the API's pods and the runtime's are both known. */
+  async run(signal: AbortSignal): Promise<void> {
+    for (let round = 0; !signal.aborted; round++) {
+      try {
+        await this.clean();
+        if (round % SLOW_EVERY === SLOW_EVERY - 1) await this.cleanSlowly();
+      } catch (error) {
+        this.deps.log.warn({ err: error }, "housekeeping failed, trying again");
+      }
+      await this.deps.clock.sleep(PERIOD_MS, signal).catch(() => {});
+    }
+  }
+
+  async clean(): Promise<void> {
+    const { workers, pleg, volumes, cgroups } = this.deps;
+    for (const pod of pleg.pods()) if (!workers.has(pod.uid)) this.endOrphan(pod);
+    const inRuntime = new Set(pleg.pods().map((pod) => pod.uid));
+    const isGone = (uid: string) => !workers.has(uid) && !inRuntime.has(uid) && !this.ending.has(uid);
+    for (const uid of await volumes.podsOnDisk()) if (isGone(uid)) await this.attempt(uid, () => volumes.tearDown(uid));
+    for (const uid of await cgroups.list()) if (isGone(uid)) await this.attempt(uid, () => cgroups.remove(uid));
+    await cgroups.rebalance(workers.pods());
+  }
+
+  private endOrphan(pod: RuntimePod): void {
+    if (this.ending.has(pod.uid)) return;
+    this.ending.add(pod.uid);
+    this.attempt(pod.uid, () => this.killAndPurge(pod)).finally(() => this.ending.delete(pod.uid));
+  }
+
+  private async killAndPurge(pod: RuntimePod): Promise<void> {
+    const { killer, collector, volumes, cgroups, pleg, paths, log } = this.deps;
+    log.info({ pod: `${pod.namespace}/${pod.name}`, uid: pod.uid }, "ending a pod that the API does not have");
+    await killer.killPod(undefined, pod, { reason: "Terminating" });
+    const left = await pleg.refresh(pod.uid);
+    if (runningContainers(left).length > 0) return;
+    await volumes.tearDown(pod.uid);
+    await cgroups.remove(pod.uid);
+    await collector.purge(left, paths.podLogsOf(pod.namespace, pod.name, pod.uid));
+    await pleg.refresh(pod.uid);
+  }
+
+  private async cleanSlowly(): Promise<void> {
+    const { pleg, workers, collector } = this.deps;
+    this.deps.forgetDelays();
+    for (const pod of pleg.pods()) {
+      if (workers.has(pod.uid)) await this.attempt(pod.uid, () => collector.trim(pod));
+    }
+    await this.removeOrphanLogs();
+  }
+
+  private async removeOrphanLogs(): Promise<void> {
+    const { paths, workers, pleg } = this.deps;
+    const inRuntime = new Set(pleg.pods().map((pod) => pod.uid));
+    for (const name of await readdir(paths.logRoot).catch(() => [])) {
+      // namespace_name_uid: none of the three may hold an underscore.
+      const uid = name.split("_")[2];
+      if (!uid || workers.has(uid) || inRuntime.has(uid)) continue;
+      await rm(join(paths.logRoot, name), { recursive: true, force: true });
+    }
+  }
+
+  private async attempt(uid: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.deps.log.warn({ err: error, uid }, "leftovers of a pod could not be removed, trying again");
+    }
+  }
+}

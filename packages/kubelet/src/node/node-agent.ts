@@ -1,0 +1,268 @@
+// The node's own object: registers it, keeps its status, renews its Lease.
+import { isDeepStrictEqual } from "node:util";
+import type { Node, NodeStatus, Taint } from "@skiff/api/types.ts";
+import { isApiError, isNotFound } from "@skiff/api/errors.ts";
+import { leases, nodes } from "@skiff/api/resource-ref.ts";
+import type { RestClient } from "@skiff/client/rest-client.ts";
+import { formatMicroTime, formatTime } from "@skiff/component-base/clock.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import { GIT_VERSION } from "@skiff/component-base/version.ts";
+import type { CriClient } from "../cri/cri-client.ts";
+import type { ImageManager } from "../images/image-manager.ts";
+import { readMachine } from "./machine-info.ts";
+import type { MachineInfo, MachineReadings } from "./machine-info.ts";
+import { nodeConditions } from "./node-conditions.ts";
+
+export interface NodeAgentOptions {
+  readonly nodeName: string;
+  readonly hostname: string;
+  readonly nodeIps: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly Taint[];
+  readonly register: boolean;
+  readonly maxPods: number;
+  readonly port: number;
+  readonly rootDir: string;
+  readonly statusUpdateMs: number;
+  readonly machine: MachineInfo;
+}
+
+export interface NodeAgentDeps {
+  readonly client: RestClient;
+  readonly cri: CriClient;
+  readonly images: Pick<ImageManager, "nodeImages">;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Why the kubelet itself cannot run pods. */
+  problems(): readonly string[];
+  onNode(node: Readonly<Node>): void;
+}
+
+/** An unchanged status is still repeated this often. */
+const REPORT_MS = 5 * 60_000;
+const LEASE_SECONDS = 40;
+const LEASE_RENEW_MS = 10_000;
+const RETRY_MS = 500;
+const RETRY_MAX_MS = 7000;
+const LEASE_NAMESPACE = "kube-node-lease";
+
+export class NodeAgent {
+  private readonly options: NodeAgentOptions;
+  private readonly deps: NodeAgentDeps;
+  private node: Node | undefined;
+  private reportedAt = Number.NEGATIVE_INFINITY;
+  private nudge = Promise.withResolvers<void>();
+  private runtimeVersion = "";
+
+  constructor(options: NodeAgentOptions, deps: NodeAgentDeps) {
+    this.options = options;
+    this.deps = deps;
+  }
+
+  /** What pods may use of the node: all of it, for nothing is reserved. */
+  get allocatable(): Record<string, string> {
+    const { machine, maxPods } = this.options;
+    const memory = `${Math.floor(machine.memoryBytes / 1024)}Ki`;
+    const pages = [...machine.hugePages].map(([size, bytes]) => [`hugepages-${size}`, bytes === 0 ? "0" : `${bytes / 1024}Ki`]);
+    return { cpu: String(machine.cpus), memory, pods: String(maxPods), ...Object.fromEntries(pages) };
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    if (this.options.register) await this.insist(() => this.register(signal), signal);
+    await Promise.all([this.statusLoop(signal), this.leaseLoop(signal)]);
+  }
+
+  /** Reports the status now rather than at the next turn. */
+  poke(): void {
+    this.nudge.resolve();
+  }
+
+  private async insist(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    for (let waitMs = RETRY_MS; ; waitMs = Math.min(waitMs * 2, RETRY_MAX_MS)) {
+      try {
+        return await work();
+      } catch (error) {
+        signal.throwIfAborted();
+        this.deps.log.warn({ err: error }, "node could not be registered, trying again");
+        await this.deps.clock.sleep(waitMs, signal);
+      }
+    }
+  }
+
+  private async register(signal: AbortSignal): Promise<void> {
+    const { nodeName, taints } = this.options;
+    const client = this.deps.client.of(nodes);
+    const labels = this.labels();
+    const status = await this.status(undefined);
+    const known = await client.get("", nodeName, { signal }).catch((error) => {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    });
+    if (known) {
+      const changed = Object.entries(labels).some(([key, value]) => known.metadata.labels?.[key] !== value);
+      this.learn(changed ? await client.patch("", nodeName, "strategic", { metadata: { labels } }, { signal }) : known);
+      return;
+    }
+    const metadata = { name: nodeName, labels, annotations: { "volumes.kubernetes.io/controller-managed-attach-detach": "true" } };
+    const spec = taints.length > 0 ? { taints: [...taints] } : {};
+    this.learn(await client.create("", { metadata, spec, status }, { signal }));
+    this.deps.log.info({ node: nodeName }, "registered node");
+  }
+
+  private labels(): Record<string, string> {
+    const { labels, hostname, machine } = this.options;
+    const { architecture, operatingSystem } = machine.system;
+    return {
+      "beta.kubernetes.io/arch": architecture,
+      "beta.kubernetes.io/os": operatingSystem,
+      "kubernetes.io/arch": architecture,
+      "kubernetes.io/os": operatingSystem,
+      "kubernetes.io/hostname": hostname,
+      ...labels,
+    };
+  }
+
+  private async statusLoop(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.nudge = Promise.withResolvers<void>();
+      try {
+        await this.report(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.deps.log.warn({ err: error }, "node status could not be reported");
+        // A node that somebody deleted comes back.
+        if (isNotFound(error) && this.options.register) await this.insist(() => this.register(signal), signal);
+      }
+      const { clock } = this.deps;
+      const stop = new AbortController();
+      const wait = clock.sleep(this.waitMs(), AbortSignal.any([signal, stop.signal])).catch(() => {});
+      await Promise.race([wait, this.nudge.promise]);
+      stop.abort();
+    }
+  }
+
+  /** A node that is not ready yet looks often, so that it is ready as soon as it can be. */
+  private waitMs(): number {
+    const isReady = this.node?.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
+    return isReady ? this.options.statusUpdateMs : RETRY_MS;
+  }
+
+  private async report(signal: AbortSignal): Promise<void> {
+    const client = this.deps.client.of(nodes);
+    const { nodeName } = this.options;
+    const node = await client.get("", nodeName, { signal });
+    this.learn(node);
+    const status = await this.status(node);
+    const { clock } = this.deps;
+    const isDue = clock.monotonic() - this.reportedAt >= REPORT_MS;
+    if (!isDue && isDeepStrictEqual(comparable(node.status ?? {}), comparable(status))) return;
+    const body = { metadata: { uid: node.metadata.uid }, status: patchOf(status) };
+    this.learn(await client.patch("", nodeName, "strategic", body, { signal, subresource: "status" }));
+    this.reportedAt = clock.monotonic();
+  }
+
+  private learn(node: Node): void {
+    this.node = node;
+    this.deps.onNode(node);
+  }
+
+  private async status(node: Node | undefined): Promise<NodeStatus> {
+    const { machine, nodeIps, hostname, port, rootDir } = this.options;
+    const readings = await readMachine(rootDir);
+    const capacity = { ...this.allocatable, "ephemeral-storage": `${Math.floor(readings.disk.capacityBytes / 1024)}Ki` };
+    // As upstream: what the hard eviction thresholds keep back is not for pods.
+    const storage = String(Math.floor(readings.disk.capacityBytes * 0.9));
+    const addresses = [...nodeIps.map((address) => ({ type: "InternalIP", address })), { type: "Hostname", address: hostname }];
+    const now = formatTime(this.deps.clock.now());
+    const problems = await this.problems();
+    const previous = node?.status?.conditions ?? [];
+    return {
+      capacity,
+      allocatable: { ...this.allocatable, "ephemeral-storage": storage },
+      addresses,
+      conditions: nodeConditions({ readings, problems, previous, now }),
+      daemonEndpoints: { kubeletEndpoint: { Port: port } },
+      nodeInfo: {
+        ...machine.system,
+        containerRuntimeVersion: await this.containerRuntimeVersion(),
+        kubeletVersion: GIT_VERSION,
+        kubeProxyVersion: "",
+      },
+      images: await this.deps.images.nodeImages().catch(() => []),
+    };
+  }
+
+  private async containerRuntimeVersion(): Promise<string> {
+    try {
+      const { runtimeName, runtimeVersion } = await this.deps.cri.version();
+      // Debian appends a suffix of its own after a tilde; clients parse a plain version.
+      this.runtimeVersion = `${runtimeName}://${runtimeVersion.replace(/^v/, "").split("~")[0]}`;
+    } catch {
+      // The last answer stands while the runtime is away.
+    }
+    return this.runtimeVersion;
+  }
+
+  private async problems(): Promise<string[]> {
+    const problems = [...this.deps.problems()];
+    try {
+      const { status } = await this.deps.cri.status();
+      for (const { type, status: ok, reason, message } of status?.conditions ?? []) {
+        if (ok) continue;
+        if (type === "NetworkReady") problems.push(`container runtime network not ready: NetworkReady=false reason:${reason} message:${message}`);
+        if (type === "RuntimeReady") problems.push(`container runtime not ready: RuntimeReady=false reason:${reason} message:${message}`);
+      }
+    } catch (error) {
+      problems.push(`container runtime is down: ${error instanceof Error ? error.message : error}`);
+    }
+    return problems;
+  }
+
+  private async leaseLoop(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      let waitMs = LEASE_RENEW_MS * (0.96 + Math.random() * 0.08);
+      try {
+        await this.renewLease(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.deps.log.warn({ err: error }, "node lease could not be renewed, trying again");
+        waitMs = RETRY_MS * 2;
+      }
+      await this.deps.clock.sleep(waitMs, signal).catch(() => {});
+    }
+  }
+
+  private async renewLease(signal: AbortSignal): Promise<void> {
+    const { nodeName } = this.options;
+    const client = this.deps.client.of(leases);
+    const renewTime = formatMicroTime(this.deps.clock.now());
+    const spec = { holderIdentity: nodeName, leaseDurationSeconds: LEASE_SECONDS, renewTime };
+    const limited = { signal, timeoutMs: LEASE_RENEW_MS };
+    try {
+      await client.patch(LEASE_NAMESPACE, nodeName, "merge", { spec }, limited);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      const uid = this.node?.metadata.uid;
+      const owner = { apiVersion: "v1", kind: "Node", name: nodeName, uid: uid ?? "" };
+      const metadata = { name: nodeName, namespace: LEASE_NAMESPACE, ...(uid ? { ownerReferences: [owner] } : {}) };
+      await client.create(LEASE_NAMESPACE, { metadata, spec }, limited).catch((failure) => {
+        if (!isApiError(failure, "AlreadyExists")) throw failure;
+      });
+    }
+  }
+}
+
+/** The status without what changes at every look. */
+function comparable(status: NodeStatus): unknown {
+  const { conditions, capacity, allocatable, addresses, daemonEndpoints, nodeInfo, images } = status;
+  const own = (conditions ?? []).map(({ lastHeartbeatTime: _, ...condition }) => condition);
+  const byType = own.sort((a, b) => (a.type < b.type ? -1 : 1));
+  const text = JSON.stringify({ conditions: byType, capacity, allocatable, addresses, daemonEndpoints, nodeInfo, images });
+  return JSON.parse(text);
+}
+
+/** Addresses and images are replaced whole: merging them by key would keep what is gone. */
+function patchOf(status: NodeStatus): object {
+  return { ...status, addresses: [{ $patch: "replace" }, ...(status.addresses ?? [])] };
+}

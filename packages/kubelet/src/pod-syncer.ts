@@ -1,0 +1,213 @@
+// Takes the next step for a pod that shall run: volumes, sandbox, containers, as sync-pod decides.
+import { mkdir } from "node:fs/promises";
+import type { Container, Pod } from "@skiff/api/types.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import { BackOff } from "./back-off.ts";
+import type { PodCgroups } from "./cgroups/pod-cgroups.ts";
+import type { CriClient } from "./cri/cri-client.ts";
+import type { PodSandboxConfig } from "./cri/types.ts";
+import type { PodFacts } from "./env/field-ref.ts";
+import type { PodEvents } from "./events/pod-events.ts";
+import type { PodPaths } from "./pod-paths.ts";
+import type { ContainerStarter, StartContext } from "./runtime/container-starter.ts";
+import type { DnsSettings } from "./runtime/dns.ts";
+import type { PodKiller } from "./runtime/pod-killer.ts";
+import { latestContainer, readySandbox, runningContainers } from "./runtime/runtime-pod.ts";
+import type { RuntimePod } from "./runtime/runtime-pod.ts";
+import { sandboxConfig } from "./runtime/sandbox-config.ts";
+import type { StartGate } from "./runtime/start-gate.ts";
+import { WaitingError } from "./runtime/waiting-error.ts";
+import type { WaitingReason } from "./status/container-statuses.ts";
+import { podIpsOf } from "./status/pod-status.ts";
+import { computePodActions } from "./sync-pod.ts";
+import type { PodActions, ProbeVerdicts } from "./sync-pod.ts";
+import { VolumeError } from "./volumes/volume-manager.ts";
+import type { VolumeManager } from "./volumes/volume-manager.ts";
+
+export interface PodSyncerDeps {
+  readonly cri: Pick<CriClient, "runPodSandbox">;
+  readonly starter: ContainerStarter;
+  readonly killer: PodKiller;
+  readonly volumes: VolumeManager;
+  readonly cgroups: PodCgroups;
+  readonly probes: ProbeVerdicts;
+  readonly events: PodEvents;
+  readonly gate: StartGate;
+  readonly paths: PodPaths;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly nodeName: string;
+  readonly hostIps: readonly string[];
+  readonly clusterDomain: string;
+  dns(): Promise<DnsSettings>;
+  allocatable(): Readonly<Record<string, string>>;
+  /** Reads the pod from the runtime anew. */
+  refresh(uid: string): Promise<RuntimePod>;
+}
+
+export interface SyncOutcome {
+  /** When another pass makes sense; undefined when only a change can bring news. */
+  readonly retryMs: number | undefined;
+}
+
+const CRASH_BACK_OFF_INITIAL_MS = 10_000;
+const CRASH_BACK_OFF_MAX_MS = 300_000;
+const SANDBOX_RETRY_MS = 2000;
+
+/** What one worker remembers between passes. */
+export interface SyncMemory {
+  /** Container name → why it waits. */
+  readonly reasons: Map<string, WaitingReason>;
+  volumeRetryMs: number;
+}
+
+export class PodSyncer {
+  private readonly deps: PodSyncerDeps;
+  private readonly crashes: BackOff;
+
+  constructor(deps: PodSyncerDeps) {
+    this.deps = deps;
+    this.crashes = new BackOff(CRASH_BACK_OFF_INITIAL_MS, CRASH_BACK_OFF_MAX_MS, deps.clock);
+  }
+
+  async sync(pod: Pod, runtime: RuntimePod, memory: SyncMemory, signal: AbortSignal): Promise<SyncOutcome> {
+    const cgroupParent = await this.prepareNode(pod);
+    let mounted: StartContext["mounted"];
+    try {
+      mounted = await this.deps.volumes.setUp(pod, this.facts(pod, runtime), signal);
+      memory.volumeRetryMs = 0;
+    } catch (error) {
+      if (!(error instanceof VolumeError)) throw error;
+      this.deps.events.pod(pod, "Warning", "FailedMount", error.message);
+      return { retryMs: nextVolumeRetry(memory) };
+    }
+    const actions = computePodActions(pod, runtime, this.deps.probes);
+    await this.kill(pod, runtime, actions);
+    signal.throwIfAborted();
+    if (actions.killPod && !actions.createSandbox) return { retryMs: undefined };
+    const wanted = [...actions.ephemeral, ...actions.init, ...actions.containers];
+    if (!actions.createSandbox && wanted.length === 0) return { retryMs: undefined };
+    const sandbox = await this.sandboxOf(pod, runtime, actions, cgroupParent);
+    if (!sandbox) return { retryMs: SANDBOX_RETRY_MS };
+    const context: StartContext = {
+      ...sandbox,
+      mounted,
+      signal,
+      facts: this.facts(pod, sandbox.runtime),
+    };
+    return { retryMs: await this.startAll(pod, wanted, context, memory) };
+  }
+
+  /** Forgets delays that are long over. */
+  collect(): void {
+    this.crashes.collect();
+  }
+
+  private facts(pod: Pod, runtime: RuntimePod): PodFacts {
+    const { hostIps, nodeName, allocatable } = this.deps;
+    return { podIps: podIpsOf(pod, runtime, hostIps), hostIps, nodeName, allocatable: allocatable() };
+  }
+
+  private async prepareNode(pod: Pod): Promise<string> {
+    const { paths, cgroups } = this.deps;
+    await mkdir(paths.pod(pod.metadata.uid ?? ""), { recursive: true, mode: 0o750 });
+    await mkdir(paths.podLogs(pod), { recursive: true, mode: 0o755 });
+    return cgroups.create(pod);
+  }
+
+  private async kill(pod: Pod, runtime: RuntimePod, actions: PodActions): Promise<void> {
+    const { killer, events } = this.deps;
+    if (actions.killPod) {
+      if (actions.createSandbox && actions.sandboxId) {
+        const message = "Pod sandbox changed, it will be killed and re-created.";
+        events.pod(pod, "Normal", "SandboxChanged", message);
+      }
+      const alive = readySandbox(runtime) !== undefined || runningContainers(runtime).length > 0;
+      if (alive) await killer.killPod(pod, runtime, { reason: "Unknown" });
+      return;
+    }
+    await Promise.all(
+      actions.kill.map(({ container, reason, message }) => {
+        return killer.killContainer(pod, runtime, container, { reason, message });
+      }),
+    );
+  }
+
+  private async sandboxOf(
+    pod: Pod,
+    runtime: RuntimePod,
+    actions: PodActions,
+    cgroupParent: string,
+  ): Promise<{ sandboxId: string; sandboxConfig: PodSandboxConfig; runtime: RuntimePod } | undefined> {
+    const { cri, events, gate, paths, clusterDomain } = this.deps;
+    const dns = await this.deps.dns();
+    const settings = { logDirectory: paths.podLogs(pod), cgroupParent, dns, clusterDomain };
+    const config = sandboxConfig(pod, actions.attempt, settings);
+    if (!actions.createSandbox) return { sandboxId: actions.sandboxId, sandboxConfig: config, runtime };
+    try {
+      const handler = pod.spec?.runtimeClassName ?? "";
+      const sandboxId = await gate.run("sandbox", () => cri.runPodSandbox(config, handler));
+      return { sandboxId, sandboxConfig: config, runtime: await this.deps.refresh(pod.metadata.uid ?? "") };
+    } catch (error) {
+      const message = `Failed to create pod sandbox: ${error instanceof Error ? error.message : error}`;
+      events.pod(pod, "Warning", "FailedCreatePodSandBox", message);
+      this.deps.log.warn({ err: error, pod: `${pod.metadata.namespace}/${pod.metadata.name}` }, "sandbox not created");
+      return undefined;
+    }
+  }
+
+  /** Starts what can be started; returns when to try the rest. */
+  private async startAll(
+    pod: Pod,
+    containers: readonly Container[],
+    context: StartContext,
+    memory: SyncMemory,
+  ): Promise<number | undefined> {
+    let retryMs: number | undefined;
+    for (const container of containers) {
+      context.signal.throwIfAborted();
+      try {
+        this.refuseInBackOff(pod, container, context.runtime);
+        await this.deps.starter.start(pod, container, context);
+        memory.reasons.delete(container.name);
+      } catch (error) {
+        context.signal.throwIfAborted();
+        if (!(error instanceof WaitingError)) throw error;
+        memory.reasons.set(container.name, { reason: error.reason, message: error.message });
+        retryMs = Math.min(retryMs ?? error.retryMs, error.retryMs);
+      }
+    }
+    return retryMs;
+  }
+
+  private refuseInBackOff(pod: Pod, container: Container, runtime: RuntimePod): void {
+    const last = latestContainer(runtime, container.name);
+    if (last?.state !== "exited") return;
+    const { name, namespace, uid } = pod.metadata;
+    const key = `${uid}/${container.name}/${container.image}`;
+    const retryMs = this.crashes.remainingSince(key, last.finishedAt);
+    if (retryMs === 0) {
+      this.crashes.next(key, last.finishedAt);
+      return;
+    }
+    const podName = `${name}_${namespace}(${uid})`;
+    const text = `Back-off restarting failed container ${container.name} in pod ${podName}`;
+    this.deps.events.container(pod, container, "Warning", "BackOff", text);
+    const delay = formatDelay(this.crashes.get(key));
+    const message = `back-off ${delay} restarting failed container=${container.name} pod=${podName}`;
+    throw new WaitingError("CrashLoopBackOff", message, { retryMs });
+  }
+}
+
+/** As Go prints it: `10s`, `1m20s`, `5m0s`. */
+export function formatDelay(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
+}
+
+function nextVolumeRetry(memory: SyncMemory): number {
+  // Upstream's delays between tries of a mount: half a second, doubling up to two minutes.
+  memory.volumeRetryMs = Math.min(122_000, Math.max(500, memory.volumeRetryMs * 2));
+  return memory.volumeRetryMs;
+}

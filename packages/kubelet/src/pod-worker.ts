@@ -1,0 +1,296 @@
+// One pod's life on this node: sync until it shall end, terminate, clean up. One pass at a time.
+import type { Pod, PodStatus } from "@skiff/api/types.ts";
+import { formatTime } from "@skiff/component-base/clock.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import { newTraceId, withTrace } from "@skiff/component-base/trace.ts";
+import type { Admission } from "./admit-pod.ts";
+import { isCriUnavailable } from "./cri/cri-client.ts";
+import type { PodEvents } from "./events/pod-events.ts";
+import type { PodSyncer, SyncMemory } from "./pod-syncer.ts";
+import type { PodKiller } from "./runtime/pod-killer.ts";
+import { runningContainers } from "./runtime/runtime-pod.ts";
+import type { RuntimePod } from "./runtime/runtime-pod.ts";
+import type { ProbeStates } from "./status/container-statuses.ts";
+import { makePodStatus } from "./status/pod-status.ts";
+import type { StatusManager } from "./status/status-manager.ts";
+
+export interface PodWorkerDeps {
+  readonly syncer: PodSyncer;
+  readonly killer: PodKiller;
+  readonly statuses: StatusManager;
+  readonly probes: ProbeStates & { update(pod: Readonly<Pod>): void; remove(uid: string): void };
+  readonly events: PodEvents;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly hostIps: readonly string[];
+  admit(pod: Readonly<Pod>): Admission;
+  runtime(uid: string): RuntimePod;
+  refresh(uid: string): Promise<RuntimePod>;
+  /** Called once the pod is known to the worker, before its first pass. */
+  register(pod: Readonly<Pod>): void;
+  /** Frees volumes, cgroup and watches; the containers stay for their logs. */
+  release(uid: string): Promise<void>;
+  /** Removes the pod's containers, sandboxes and logs. */
+  purge(uid: string): Promise<void>;
+}
+
+const RESYNC_MS = 60_000;
+const ERROR_RETRY_INITIAL_MS = 1000;
+const ERROR_RETRY_MAX_MS = 60_000;
+
+export class PodWorker {
+  readonly uid: string;
+  private readonly deps: PodWorkerDeps;
+  private readonly stop: AbortSignal;
+  private pod: Readonly<Pod>;
+  private readonly memory: SyncMemory = { reasons: new Map(), volumeRetryMs: 0 };
+  private wakeUp = Promise.withResolvers<void>();
+  private timer: Disposable | undefined;
+  /** Aborts the pass that runs when the pod shall end. */
+  private pass = new AbortController();
+  private removed = false;
+  private admitted = false;
+  private terminated = false;
+  private released = false;
+  private verdict: { phase: "Failed"; reason: string; message: string } | undefined;
+  private errorRetryMs = 0;
+  /** The grace that the running termination gives, in seconds. */
+  private grace: number | undefined;
+
+  /** `stop` ends the worker, not the pod: its containers run on. */
+  constructor(pod: Readonly<Pod>, deps: PodWorkerDeps, stop: AbortSignal) {
+    this.pod = pod;
+    this.uid = pod.metadata.uid ?? "";
+    this.deps = deps;
+    this.stop = stop;
+  }
+
+  get current(): Readonly<Pod> {
+    return this.pod;
+  }
+
+  /** Whether containers of the pod may still run, so that its resources count as taken. */
+  get isAlive(): boolean {
+    return !this.terminated && this.verdict === undefined;
+  }
+
+  /** Whether the node took the pod in. */
+  get isAdmitted(): boolean {
+    return this.admitted && this.isAlive;
+  }
+
+  /** Another pass as soon as the present one ends. */
+  wake(): void {
+    this.wakeUp.resolve();
+  }
+
+  update(pod: Readonly<Pod>): void {
+    this.pod = pod;
+    if (this.shallEnd()) this.endPass();
+    this.wake();
+  }
+
+  note(pod: Readonly<Pod>): void {
+    this.pod = pod;
+  }
+
+  /** The API has no such pod any more. */
+  remove(pod: Readonly<Pod>): void {
+    this.pod = pod;
+    this.removed = true;
+    this.endPass();
+    this.wake();
+  }
+
+  /** Resolves once nothing of the pod is left, or when the kubelet stops. */
+  async run(): Promise<void> {
+    const { log } = this.deps;
+    const onStop = () => {
+      this.endPass();
+      this.wake();
+    };
+    this.stop.addEventListener("abort", onStop, { once: true });
+    this.deps.register(this.pod);
+    try {
+      for (;;) {
+        this.stop.throwIfAborted();
+        this.wakeUp = Promise.withResolvers<void>();
+        const done = await withTrace(newTraceId(), () => this.step()).catch((error) => this.failed(error, log));
+        if (done) return;
+        await this.sleepUntilWoken();
+      }
+    } finally {
+      this.stop.removeEventListener("abort", onStop);
+      this.timer?.[Symbol.dispose]();
+    }
+  }
+
+  private async sleepUntilWoken(): Promise<void> {
+    if (!this.timer) this.wakeAfter(RESYNC_MS * (0.8 + Math.random() * 0.4));
+    await this.wakeUp.promise;
+    this.timer?.[Symbol.dispose]();
+    this.timer = undefined;
+  }
+
+  private wakeAfter(ms: number): void {
+    this.timer?.[Symbol.dispose]();
+    this.timer = this.deps.clock.after(ms, () => this.wake());
+  }
+
+  private failed(error: unknown, log: Logger): boolean {
+    this.stop.throwIfAborted();
+    if (this.pass.signal.aborted && error === this.pass.signal.reason) {
+      // The pass was called off because the pod shall end: go on with that at once.
+      this.wake();
+      return false;
+    }
+    const { name, namespace } = this.pod.metadata;
+    this.errorRetryMs = Math.min(ERROR_RETRY_MAX_MS, Math.max(ERROR_RETRY_INITIAL_MS, this.errorRetryMs * 2));
+    // A restarting runtime is back soon, and its pods should not wait for it longer than it takes.
+    const retryMs = isCriUnavailable(error) ? ERROR_RETRY_INITIAL_MS : this.errorRetryMs;
+    log.warn({ err: error, pod: `${namespace}/${name}`, retryMs }, "pod pass failed, trying again");
+    this.wakeAfter(retryMs);
+    return false;
+  }
+
+  private endPass(): void {
+    this.pass.abort(new Error("the pod shall end"));
+  }
+
+  private shallEnd(): boolean {
+    return this.removed || this.verdict !== undefined || this.pod.metadata.deletionTimestamp !== undefined;
+  }
+
+  private async step(): Promise<boolean> {
+    const ended = isTerminalPhase(this.deps.statuses.current(this.pod));
+    if (this.shallEnd() || ended) {
+      if (!this.terminated) await this.terminate();
+      return this.afterTermination();
+    }
+    await this.sync();
+    this.errorRetryMs = 0;
+    return false;
+  }
+
+  private async sync(): Promise<void> {
+    this.pass = new AbortController();
+    const { signal } = this.pass;
+    if (!this.admitted && !this.admit()) return this.wake();
+    const runtime = this.deps.runtime(this.uid);
+    this.deps.probes.update(this.pod);
+    const status = this.publish(runtime);
+    // All containers have run to their end: what is left is to stop the rest of the pod.
+    if (isTerminalPhase(status)) return this.wake();
+    const before = runtime;
+    const outcome = await this.deps.syncer.sync(this.pod, runtime, this.memory, signal).finally(async () => {
+      // Whatever the pass did shows at once, even when it failed halfway.
+      const after = await this.deps.refresh(this.uid).catch(() => before);
+      if (!this.stop.aborted) this.publish(after);
+    });
+    if (outcome.retryMs !== undefined) this.wakeAfter(outcome.retryMs);
+  }
+
+  private admit(): boolean {
+    const answer = this.deps.admit(this.pod);
+    const known = this.deps.runtime(this.uid);
+    // What already runs was let in by an earlier kubelet.
+    if (answer.admitted || known.containers.length > 0) {
+      this.admitted = true;
+      return true;
+    }
+    this.verdict = { phase: "Failed", reason: answer.reason, message: answer.message };
+    this.deps.events.pod(this.pod, "Warning", answer.reason, answer.message);
+    return false;
+  }
+
+  private publish(runtime: RuntimePod): PodStatus {
+    const { statuses, probes, clock, hostIps } = this.deps;
+    this.dropStaleReasons(runtime);
+    const status = makePodStatus(this.pod, {
+      runtime,
+      reasons: this.memory.reasons,
+      probes,
+      previous: statuses.current(this.pod),
+      hostIps,
+      isTerminal: this.terminated,
+      verdict: this.verdict,
+      now: formatTime(clock.now()),
+    });
+    if (!this.removed) statuses.set(this.pod, status);
+    return status;
+  }
+
+  /** A reason to wait is over once a newer container runs. */
+  private dropStaleReasons(runtime: RuntimePod): void {
+    for (const container of runtime.containers) {
+      if (container.state === "running") this.memory.reasons.delete(container.name);
+    }
+  }
+
+  private async terminate(): Promise<void> {
+    const { killer, log } = this.deps;
+    this.pass = new AbortController();
+    const runtime = await this.deps.refresh(this.uid);
+    if (!this.removed) this.publish(runtime);
+    const grace = this.graceSeconds();
+    this.grace = grace;
+    const reason = "Terminating" as const;
+    const killing = killer.killPod(this.pod, runtime, { reason, graceSeconds: grace });
+    await this.hastenWhenAsked(killing, runtime);
+    const left = await this.deps.refresh(this.uid);
+    if (runningContainers(left).length > 0) throw new Error("containers are still running after they were stopped");
+    this.deps.probes.remove(this.uid);
+    this.terminated = true;
+    if (!this.removed) this.publish(left);
+    log.debug({ pod: `${this.pod.metadata.namespace}/${this.pod.metadata.name}` }, "pod terminated");
+  }
+
+  /** A later delete may shorten the grace while containers are being stopped. */
+  private async hastenWhenAsked(killing: Promise<void>, runtime: RuntimePod): Promise<void> {
+    let done = false;
+    const finished = killing.finally(() => {
+      done = true;
+      this.wake();
+    });
+    finished.catch(() => {});
+    while (!done) {
+      this.wakeUp = Promise.withResolvers<void>();
+      if (done) break;
+      await Promise.race([this.wakeUp.promise, finished.catch(() => {})]);
+      this.stop.throwIfAborted();
+      const grace = this.graceSeconds();
+      if (done || grace === undefined || this.grace === undefined || grace >= this.grace) continue;
+      this.grace = grace;
+      const options = { reason: "Terminating" as const, graceSeconds: grace };
+      this.deps.killer.killPod(this.pod, runtime, options).catch(() => {});
+    }
+    await finished;
+  }
+
+  private graceSeconds(): number | undefined {
+    const { deletionTimestamp, deletionGracePeriodSeconds } = this.pod.metadata;
+    if (deletionTimestamp !== undefined && deletionGracePeriodSeconds !== undefined) return deletionGracePeriodSeconds;
+    return this.pod.spec?.terminationGracePeriodSeconds;
+  }
+
+  /** True once nothing is left to do for this pod, ever. */
+  private async afterTermination(): Promise<boolean> {
+    const { statuses, release, purge } = this.deps;
+    if (!this.released) {
+      await release(this.uid);
+      this.released = true;
+    }
+    const deleting = this.removed || this.pod.metadata.deletionTimestamp !== undefined;
+    // A pod that has run to its end stays until somebody deletes it; so do its logs.
+    if (!deleting) return false;
+    if (!this.removed) await statuses.finalize(this.pod);
+    statuses.forget(this.uid);
+    await purge(this.uid);
+    return true;
+  }
+}
+
+function isTerminalPhase(status: PodStatus): boolean {
+  return status.phase === "Succeeded" || status.phase === "Failed";
+}

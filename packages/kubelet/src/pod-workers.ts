@@ -1,0 +1,82 @@
+// All pod workers of the node, by UID: a pod made anew under an old name is another pod.
+import type { Pod } from "@skiff/api/types.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import { PodWorker } from "./pod-worker.ts";
+import type { PodWorkerDeps } from "./pod-worker.ts";
+
+export class PodWorkers {
+  private readonly workers = new Map<string, PodWorker>();
+  private readonly running = new Set<Promise<void>>();
+  private readonly makeDeps: PodWorkerDeps;
+  private readonly log: Logger;
+  private readonly signal: AbortSignal;
+
+  constructor(deps: PodWorkerDeps, signal: AbortSignal) {
+    this.makeDeps = deps;
+    this.log = deps.log;
+    this.signal = signal;
+  }
+
+  /** Starts a worker for a pod that is new here, and tells an old one of the change. */
+  update(pod: Readonly<Pod>): void {
+    const uid = pod.metadata.uid ?? "";
+    const known = this.workers.get(uid);
+    if (known) return known.update(pod);
+    const worker = new PodWorker(pod, this.makeDeps, this.signal);
+    this.workers.set(uid, worker);
+    const run = worker
+      .run()
+      .catch((error) => {
+        if (!this.signal.aborted) this.log.error({ err: error, uid }, "pod worker ended");
+      })
+      .finally(() => {
+        this.workers.delete(uid);
+        this.running.delete(run);
+      });
+    this.running.add(run);
+  }
+
+  /** Keeps the newer object of a pod about which nothing is to be done. */
+  note(pod: Readonly<Pod>): void {
+    this.workers.get(pod.metadata.uid ?? "")?.note(pod);
+  }
+
+  remove(pod: Readonly<Pod>): void {
+    this.workers.get(pod.metadata.uid ?? "")?.remove(pod);
+  }
+
+  wake(uid: string): void {
+    this.workers.get(uid)?.wake();
+  }
+
+  has(uid: string): boolean {
+    return this.workers.has(uid);
+  }
+
+  get(uid: string): Readonly<Pod> | undefined {
+    return this.workers.get(uid)?.current;
+  }
+
+  find(namespace: string, name: string): Readonly<Pod> | undefined {
+    const found = [...this.workers.values()].filter(({ current }) => {
+      return current.metadata.namespace === namespace && current.metadata.name === name;
+    });
+    // A deleted pod may still be ending beside its successor: the newest is meant.
+    return found.at(-1)?.current;
+  }
+
+  pods(): Readonly<Pod>[] {
+    return [...this.workers.values()].map((worker) => worker.current);
+  }
+
+  /** The pods that hold resources of the node, apart from `uid`. */
+  admitted(uid: string): Readonly<Pod>[] {
+    const others = [...this.workers.values()].filter((worker) => worker.uid !== uid && worker.isAdmitted);
+    return others.map((worker) => worker.current);
+  }
+
+  /** Resolves once every worker has stopped, after the signal has aborted. */
+  async stopped(): Promise<void> {
+    await Promise.allSettled(this.running);
+  }
+}

@@ -1,0 +1,137 @@
+// Runs one probe once: exec, HTTP, TCP or gRPC, each with upstream's verdicts and words.
+import { connect } from "node:net";
+import { credentials, makeGenericClientConstructor, status as grpcStatus } from "@grpc/grpc-js";
+import type { MethodDefinition, ServiceError } from "@grpc/grpc-js";
+import { fromJSON } from "@grpc/proto-loader";
+import type { Container, Probe } from "@skiff/api/types.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import { isCriTimeout } from "../cri/cri-client.ts";
+import type { CriClient } from "../cri/cri-client.ts";
+import { expand } from "../env/expand.ts";
+import descriptor from "./health-v1.json" with { type: "json" };
+import { dialError, httpGet, probePort } from "./http-get.ts";
+
+export interface ProbeResult {
+  readonly ok: boolean;
+  /** Shown in the event when not ok. */
+  readonly output: string;
+}
+
+export interface ProbeTarget {
+  readonly container: Container;
+  readonly containerId: string;
+  readonly podIp: string;
+}
+
+const MAX_OUTPUT_BYTES = 10 * 1024;
+
+export interface ProbeDeps {
+  readonly cri: Pick<CriClient, "execSync">;
+  readonly clock: Clock;
+}
+
+/** Rejects when the probe could not be made at all, which says nothing about the container. */
+export async function runProbe(probe: Probe, target: ProbeTarget, deps: ProbeDeps): Promise<ProbeResult> {
+  const timeoutSeconds = probe.timeoutSeconds ?? 1;
+  if (probe.exec) return execProbe(probe.exec.command ?? [], timeoutSeconds, target, deps);
+  if (probe.httpGet) return httpProbe(probe.httpGet, timeoutSeconds * 1000, target);
+  if (probe.tcpSocket) {
+    const port = probePort(probe.tcpSocket.port, target.container);
+    return tcpProbe(probe.tcpSocket.host || target.podIp, port, timeoutSeconds * 1000, deps.clock);
+  }
+  if (probe.grpc) {
+    return grpcProbe(target.podIp, probe.grpc.port, probe.grpc.service ?? "", timeoutSeconds, deps.clock);
+  }
+  throw new Error(`missing probe handler for container ${target.container.name}`);
+}
+
+async function execProbe(
+  command: readonly string[],
+  timeoutSeconds: number,
+  { container, containerId }: ProbeTarget,
+  { cri }: ProbeDeps,
+): Promise<ProbeResult> {
+  const env = new Map((container.env ?? []).map(({ name, value }) => [name, value ?? ""]));
+  const words = command.map((word) => expand(word, (name) => env.get(name)));
+  try {
+    const { stdout, stderr, exitCode } = await cri.execSync(containerId, words, timeoutSeconds);
+    const output = Buffer.concat([stdout, stderr]).subarray(0, MAX_OUTPUT_BYTES).toString("utf8");
+    return { ok: exitCode === 0, output };
+  } catch (error) {
+    if (!isCriTimeout(error)) throw error;
+    return { ok: false, output: `command timed out: "${words.join(" ")}" timed out after ${timeoutSeconds}s` };
+  }
+}
+
+async function httpProbe(
+  action: NonNullable<Probe["httpGet"]>,
+  timeoutMs: number,
+  { container, podIp }: ProbeTarget,
+): Promise<ProbeResult> {
+  const port = probePort(action.port, container);
+  try {
+    const { status } = await httpGet({ ...action, host: action.host || podIp, port }, timeoutMs);
+    if (status >= 200 && status < 400) return { ok: true, output: "" };
+    return { ok: false, output: `HTTP probe failed with statuscode: ${status}` };
+  } catch (error) {
+    return { ok: false, output: (error as Error).message };
+  }
+}
+
+function tcpProbe(host: string, port: number, timeoutMs: number, clock: Clock): Promise<ProbeResult> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    const finish = (result: ProbeResult) => {
+      timer[Symbol.dispose]();
+      socket.destroy();
+      resolve(result);
+    };
+    const timer = clock.after(timeoutMs, () => {
+      finish({ ok: false, output: `dial tcp ${host}:${port}: i/o timeout` });
+    });
+    socket.once("connect", () => finish({ ok: true, output: "" }));
+    socket.once("error", (error) => finish({ ok: false, output: dialError(error, host, port) }));
+  });
+}
+
+function grpcProbe(
+  host: string,
+  port: number,
+  service: string,
+  timeoutSeconds: number,
+  clock: Clock,
+): Promise<ProbeResult> {
+  const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  const definition = fromJSON(descriptor as object as Parameters<typeof fromJSON>[0], { enums: String, defaults: true });
+  const health = definition["grpc.health.v1.Health"] as Record<string, MethodDefinition<object, object>>;
+  const check = health.Check as MethodDefinition<object, object>;
+  const Generic = makeGenericClientConstructor({}, "health");
+  const client = new Generic(address, credentials.createInsecure(), {
+    "grpc.primary_user_agent": "kube-probe/1.36",
+    "grpc.enable_http_proxy": 0,
+  });
+  const deadline = new Date(clock.now() + timeoutSeconds * 1000);
+  return new Promise((resolve) => {
+    const done = (error: ServiceError | null, answer?: object) => {
+      client.close();
+      if (error) return resolve({ ok: false, output: grpcFailure(error, address, timeoutSeconds) });
+      const { status } = answer as { status: string };
+      if (status === "SERVING") return resolve({ ok: true, output: "service healthy" });
+      resolve({ ok: false, output: `service unhealthy (responded with "${status}")` });
+    };
+    client.makeUnaryRequest(check.path, check.requestSerialize, check.responseDeserialize, { service }, { deadline }, done);
+  });
+}
+
+function grpcFailure(error: ServiceError, address: string, timeoutSeconds: number): string {
+  if (error.code === grpcStatus.UNIMPLEMENTED) {
+    return "error: this server does not implement the grpc health protocol (grpc.health.v1.Health)";
+  }
+  if (error.code === grpcStatus.DEADLINE_EXCEEDED) {
+    return `timeout: health rpc did not complete within ${timeoutSeconds}s`;
+  }
+  if (error.code === grpcStatus.UNAVAILABLE) {
+    return `timeout: failed to connect service "${address}" within ${timeoutSeconds}s: ${error.details}`;
+  }
+  return `error: health rpc probe failed: ${error.message}`;
+}
