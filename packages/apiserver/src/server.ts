@@ -18,6 +18,7 @@ import type { PathHandler, ResourceHandler } from "./http/endpoint.ts";
 import { healthHandlers, indexHandler, metricsHandler, versionHandler } from "./http/health-paths.ts";
 import { type Listener, listen } from "./http/listener.ts";
 import { Router } from "./http/router.ts";
+import { createOpenApiHandlers } from "./openapi/index.ts";
 import { createProxyHandlers } from "./proxy/index.ts";
 import { readServerFiles, type ServerFiles } from "./read-files.ts";
 import { CachedReader } from "./registry/cached-reader.ts";
@@ -204,6 +205,7 @@ function pathHandlers(storage: Storage, state: ServerState, { metrics }: Program
     versionHandler(),
     metricsHandler(metrics),
     ...createDiscoveryHandlers(KINDS, VIRTUAL_KINDS),
+    ...createOpenApiHandlers(KINDS, VIRTUAL_KINDS),
   ];
 }
 

@@ -29,6 +29,8 @@ export async function runBootstrap(deps: BootstrapDeps): Promise<void> {
   await Promise.all([
     repeat(deps, "keep the master lease", ROUND_MS, () => keepMasterLease(deps, signal)),
     prepareAndMaintain(deps),
+    // An address that cannot stand in Endpoints must not keep the whole cluster from becoming ready.
+    repeat(deps, "maintain the Service kubernetes", ROUND_MS, () => reconcileMasterService(deps, signal)),
     runRoleAggregation(deps, signal),
   ]);
 }
@@ -39,16 +41,12 @@ async function prepareAndMaintain(deps: BootstrapDeps): Promise<void> {
     await ensureNamespaces(deps);
     await Promise.all([
       reconcileRbac(deps),
-      reconcileMasterService(deps, signal),
       deps.authentication ? publishAuthentication(deps.authentication, deps, signal) : undefined,
     ]);
   });
   if (signal.aborted) return;
   deps.onReady?.();
-  await repeat(deps, "maintain the Service kubernetes", ROUND_MS, async () => {
-    await ensureNamespaces(deps);
-    await reconcileMasterService(deps, signal);
-  });
+  await repeat(deps, "maintain namespaces", ROUND_MS, () => ensureNamespaces(deps));
 }
 
 async function ensureNamespaces({ reader, writer, signal }: BootstrapDeps): Promise<void> {

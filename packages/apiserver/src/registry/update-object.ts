@@ -38,10 +38,12 @@ export async function updateObject(
     if (options.dryRun) return { type: "keep" };
     return await withHook(deps, kind, current, decision, options);
   });
-  if (outcome.type === "put") return outcome.stored;
-  if (outcome.type === "delete") {
-    await deps.hooks.get(kind.directory)?.afterDelete?.(outcome.previous.object(), options.signal);
+  const hook = deps.hooks.get(kind.directory);
+  if (outcome.type === "put") {
+    if (outcome.previous) await hook?.afterUpdate?.(outcome.stored.object(), outcome.previous.object(), options.signal);
+    return outcome.stored;
   }
+  if (outcome.type === "delete") await hook?.afterDelete?.(outcome.previous.object(), options.signal);
   return result ?? (outcome.type === "keep" ? outcome.current : outcome.previous) ?? unreachable(kind, key);
 }
 
