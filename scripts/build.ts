@@ -1,6 +1,6 @@
 // Bundles every program into dist/<program>.mjs, so that it starts fast; does nothing while the sources are unchanged.
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import type { Plugin } from "rolldown";
 import { rolldown } from "rolldown";
@@ -20,6 +20,11 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   skiff: "cli",
 };
 
+// Some CommonJS dependencies ask for built-in modules with require(), and one for the files beside it.
+const BANNER = `import { createRequire as __createRequire } from "node:module";
+const require = __createRequire(import.meta.url);
+const __bundleFolder = import.meta.dirname;`;
+
 await build();
 
 async function build(): Promise<void> {
@@ -33,7 +38,10 @@ async function build(): Promise<void> {
   const isFresh = wanted.every(({ program }) => existsSync(join(DIST, `${program}.mjs`)));
   if (isFresh && existsSync(STAMP) && readFileSync(STAMP, "utf8") === stamp) return;
   mkdirSync(DIST, { recursive: true });
-  await Promise.all(wanted.map(({ program, entry }) => bundle(program, entry)));
+  const outcomes = await Promise.allSettled(wanted.map(({ program, entry }) => bundle(program, entry)));
+  const failures = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as Error] : []));
+  for (const { message } of failures) process.stderr.write(`${message}\n`);
+  if (failures.length > 0) return void (process.exitCode = 1);
   writeFileSync(STAMP, stamp);
 }
 
@@ -41,7 +49,7 @@ async function bundle(program: string, entry: string): Promise<void> {
   const bundled = await rolldown({
     input: entry,
     platform: "node",
-    plugins: [keepFilePaths()],
+    plugins: [keepFilePaths(), bringProtos()],
     logLevel: "warn",
     onLog: (level, log, next) => {
       // Dependencies' own oddities, all harmless: eval in protobufjs, circular imports, and the like.
@@ -55,8 +63,7 @@ async function bundle(program: string, entry: string): Promise<void> {
     sourcemap: false,
     codeSplitting: false,
     // Some CommonJS dependencies ask for built-in modules with require().
-    banner:
-      'import { createRequire as __createRequire } from "node:module";\nconst require = __createRequire(import.meta.url);',
+    banner: BANNER,
   });
   await bundled.close();
 }
@@ -75,6 +82,20 @@ function keepFilePaths(): Plugin {
         .replaceAll("import.meta.dirname", `(${folder.replaceAll("import.meta", "import$meta")})`)
         .replaceAll("import.meta.url", `(${url.replaceAll("import.meta", "import$meta")})`)
         .replaceAll("import$meta", "import.meta");
+    },
+  };
+}
+
+// etcd3 reads its contracts from files of its own package, so they are put beside the bundle.
+function bringProtos(): Plugin {
+  return {
+    name: "bring-protos",
+    transform(code, id) {
+      const folder = /^(.*\/etcd3)\/lib\//.exec(id)?.[1];
+      if (!folder || !code.includes("__dirname")) return null;
+      cpSync(join(folder, "proto"), join(DIST, "etcd3", "proto"), { recursive: true });
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is text of the dependency's source.
+      return code.replaceAll("${__dirname}/..", "${__bundleFolder}/etcd3");
     },
   };
 }

@@ -91,12 +91,20 @@ function listenerInode6(port: number): string | undefined {
 }
 
 function ownerOfSocket(inode: string): string | undefined {
+  const wanted = `socket:[${inode}]`;
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    try {
-      const sockets = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
-      if (sockets.includes(`socket:[${inode}]`))
-        return `${readFileSync(`/proc/${pid}/comm`, "utf8").trim()} (pid ${pid})`;
-    } catch {}
+    const files = attempt(() => readdirSync(`/proc/${pid}/fd`)) ?? [];
+    if (!files.some((fd) => attempt(() => readlinkSync(`/proc/${pid}/fd/${fd}`)) === wanted)) continue;
+    return `${attempt(() => readFileSync(`/proc/${pid}/comm`, "utf8").trim()) ?? "a process"} (pid ${pid})`;
   }
   return undefined;
+}
+
+// Processes and their files come and go while /proc is read.
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 }

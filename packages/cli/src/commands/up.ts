@@ -89,7 +89,9 @@ async function describeRunning(
     request.isolated !== record.isolated;
   if (differs) process.stdout.write("the cluster runs with other settings than these; they apply after `down`\n");
   printReady(layout, nodes, "already running; nothing was changed");
-  return 0;
+  if (record.nodes.every((name) => nodes.some((node) => node.name === name && node.ready))) return 0;
+  process.stdout.write("not every node is Ready: `skiff status` shows which program is not healthy\n");
+  return 1;
 }
 
 /** Everything on disk and in the kernel that the programs need before they start. */

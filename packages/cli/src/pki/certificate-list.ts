@@ -41,7 +41,7 @@ export function certificatesFor(names: ClusterNames): CertificateSpec[] {
   };
   return [
     apiserverCertificate(names),
-    client("apiserver-kubelet-client", "ca", "kube-apiserver-kubelet-client", ["system:masters"]),
+    client("apiserver-kubelet-client", "ca", "kube-apiserver-kubelet-client"),
     client("apiserver-etcd-client", "etcd/ca", "kube-apiserver-etcd-client"),
     client("front-proxy-client", "front-proxy-ca", "front-proxy-client"),
     { file: "etcd/server", authority: "etcd/ca", commonName: "etcd", usages: ["server", "client"], ...local },
@@ -104,11 +104,6 @@ function kubeletCertificate(node: ClusterNames["nodes"][number]): CertificateSpe
   };
 }
 
-function client(
-  file: string,
-  authority: AuthorityName,
-  commonName: string,
-  organizations: readonly string[] = [],
-): CertificateSpec {
-  return { file, authority, commonName, organizations, usages: ["client"] };
+function client(file: string, authority: AuthorityName, commonName: string): CertificateSpec {
+  return { file, authority, commonName, usages: ["client"] };
 }
