@@ -14,7 +14,7 @@ import { encodeVersion2 } from "./encode-v2.ts";
 import type { JsonObject } from "./json-schema.ts";
 
 const PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
-// Newer clients ask by this name, because the other one is no valid media type.
+// What clients ask for is no valid media type, so answers of either kind carry this name, which Go's parser accepts.
 const PROTOBUF_V2_VALID = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 const JSON_TYPE = "application/json";
 const ROOT_V3 = "/openapi/v3";
@@ -99,7 +99,7 @@ async function pack(bytes: Uint8Array): Promise<Packed> {
 async function serveVersion2(store: DocumentStore, context: RequestContext): Promise<Answer> {
   const type = wantedType(context, [JSON_TYPE, PROTOBUF_V2, PROTOBUF_V2_VALID]);
   const form = type === JSON_TYPE ? "json" : "protobuf";
-  return send(context, await store.version2(form), type, {});
+  return send(context, await store.version2(form), form === "json" ? JSON_TYPE : PROTOBUF_V2_VALID, {});
 }
 
 async function serveVersion3(store: DocumentStore, context: RequestContext): Promise<Answer> {
