@@ -1,5 +1,5 @@
 // The endpointslice controller: keeps the EndpointSlices of each Service with a selector.
-import { isNotFound } from "@skiff/api/errors.ts";
+import { isConflict, isNotFound } from "@skiff/api/errors.ts";
 import { stableStringify } from "@skiff/api/hash.ts";
 import { selectorFromMap } from "@skiff/api/labels.ts";
 import type { Unsaved } from "@skiff/api/object.ts";
@@ -160,18 +160,22 @@ export class EndpointSliceSync {
         this.tracker.wrote(key, await this.write(service, addressType, write, triggerTime, signal));
       } catch (error) {
         if (!write.slice && isNamespaceTerminating(error)) return;
-        const what = write.slice ? "update" : "create";
-        const message = `Error ${what === "update" ? "updating" : "creating"} Endpoint Slices for Service ${key}: ${error instanceof Error ? error.message : error}`;
-        this.context.recorder.record(
-          { ref: servicesRef, object: service },
-          "Warning",
-          "FailedToUpdateEndpointSlices",
-          message,
-        );
+        if (!isConflict(error)) this.reportFailure(service, error);
         throw error;
       }
     }
     for (const slice of plan.remove) await this.remove(key, slice, signal);
+  }
+
+  private reportFailure(service: Readonly<Service>, error: unknown): void {
+    const why = error instanceof Error ? error.message : String(error);
+    const message = `Error updating Endpoint Slices for Service ${objectKey(service)}: ${why}`;
+    this.context.recorder.record(
+      { ref: servicesRef, object: service },
+      "Warning",
+      "FailedToUpdateEndpointSlices",
+      message,
+    );
   }
 
   private async write(

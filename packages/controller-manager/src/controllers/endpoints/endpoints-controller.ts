@@ -1,5 +1,5 @@
 // The endpoints controller: keeps the Endpoints object of each Service with a selector.
-import { isAlreadyExists, isNotFound } from "@skiff/api/errors.ts";
+import { isAlreadyExists, isConflict, isNotFound } from "@skiff/api/errors.ts";
 import { stableStringify } from "@skiff/api/hash.ts";
 import { selectorFromMap } from "@skiff/api/labels.ts";
 import type { Unsaved } from "@skiff/api/object.ts";
@@ -101,7 +101,7 @@ export class EndpointsSync {
       else await client.create(service.metadata.namespace ?? "", next, { signal });
     } catch (error) {
       if (!current && isNamespaceTerminating(error)) return;
-      if (!isAlreadyExists(error)) {
+      if (!isAlreadyExists(error) && !isConflict(error)) {
         const reason = current ? "FailedToUpdateEndpoint" : "FailedToCreateEndpoint";
         const what = `Failed to ${current ? "update" : "create"} endpoint for service ${objectKey(service)}`;
         const why = error instanceof Error ? error.message : String(error);

@@ -30,6 +30,8 @@ const NODE_LEASES = "kube-node-lease";
 interface NodeRecord {
   readonly node: Readonly<Node>;
   readonly health: HealthRecord;
+  /** The status of its Ready condition after the last look, which the cache may not show yet. */
+  ready: string | undefined;
   /** Its pods were marked not ready since it last was ready. */
   podsMarked: boolean;
 }
@@ -83,16 +85,16 @@ export class NodeMonitor {
     const now: Now = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
     const known = this.records.get(name);
     const health = observeHeartbeat(known?.health, node, this.listers.leases.get(NODE_LEASES, name), now);
-    const record: NodeRecord = { node, health, podsMarked: known?.podsMarked ?? false };
+    const before = known ? known.ready : readyCondition(node)?.status;
+    const record: NodeRecord = { node, health, ready: before, podsMarked: known?.podsMarked ?? false };
     this.records.set(name, record);
     if (!known) this.record(node, "RegisteredNode", `Node ${name} event: Registered Node ${name} in Controller`);
     try {
       const silent = isSilent(health, node, config.nodeHealth, now) ? silentConditions(node, now) : undefined;
       if (silent) await this.context.client.of(nodesRef).updateStatus(withConditions(node, silent), { signal });
-      const before = readyCondition(known?.node ?? node)?.status;
-      const after = silent ? "Unknown" : readyCondition(node)?.status;
-      await this.followReadiness(record, before, after, signal);
-      return after === "True";
+      record.ready = silent ? "Unknown" : readyCondition(node)?.status;
+      await this.followReadiness(record, before, signal);
+      return record.ready === "True";
     } catch (error) {
       if (signal.aborted) throw error;
       // A conflict means that the kubelet has just written: it is not silent after all.
@@ -101,20 +103,15 @@ export class NodeMonitor {
     }
   }
 
-  private async followReadiness(
-    record: NodeRecord,
-    before: string | undefined,
-    after: string | undefined,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { node } = record;
-    if (after === "True" || after === undefined) {
+  private async followReadiness(record: NodeRecord, before: string | undefined, signal: AbortSignal): Promise<void> {
+    const { node, ready } = record;
+    if (ready === "True" || ready === undefined) {
       record.podsMarked = false;
       return;
     }
     if (before === "True") {
       this.record(node, "NodeNotReady", `Node ${node.metadata.name} status is now: NodeNotReady`);
-      this.context.log.info({ node: node.metadata.name, ready: after }, "node is not ready");
+      this.context.log.info({ node: node.metadata.name, ready }, "node is not ready");
     }
     if (record.podsMarked) return;
     await this.markPodsNotReady(node, signal);
