@@ -41,8 +41,8 @@ async function build(): Promise<void> {
   const outcomes = await Promise.allSettled(wanted.map(({ program, entry }) => bundle(program, entry)));
   const failures = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as Error] : []));
   for (const { message } of failures) process.stderr.write(`${message}\n`);
-  if (failures.length > 0) return void (process.exitCode = 1);
-  writeFileSync(STAMP, stamp);
+  if (failures.length === 0) writeFileSync(STAMP, stamp);
+  else process.exitCode = 1;
 }
 
 async function bundle(program: string, entry: string): Promise<void> {

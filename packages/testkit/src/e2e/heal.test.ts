@@ -1,0 +1,137 @@
+// Whatever is killed comes back by itself, and what was acknowledged is still there.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { ConfigMap, Pod } from "@skiff/api/types.ts";
+import { signalProcess } from "@skiff/cli/supervisor/process-identity.ts";
+import { findKubectls, KubectlRunner } from "../kubectl.ts";
+import { killAndAwaitRestart, runningProcess } from "../run-records.ts";
+import { TestCluster } from "../test-cluster.ts";
+import { waitFor } from "../wait-for.ts";
+
+const DEMO = "skiff.local/demo:1";
+
+let cluster: TestCluster;
+let kubectl: KubectlRunner;
+
+before(async () => {
+  const newest = (await findKubectls()).at(-1);
+  assert.ok(newest, "no kubectl can be had on this machine");
+  cluster = await TestCluster.start(2);
+  kubectl = new KubectlRunner(newest, cluster.kubeconfig);
+  await kubectl.run("create", "deployment", "web", `--image=${DEMO}`, "--replicas=2");
+  await kubectl.run("rollout", "status", "deployment/web", "--timeout=60s");
+});
+
+after(async () => {
+  await cluster?.[Symbol.asyncDispose]();
+});
+
+async function pods(): Promise<Pod[]> {
+  return (await kubectl.json<{ items: Pod[] }>("get", "pods", "-l", "app=web")).items;
+}
+
+/** Name, container and restarts: what must not change for a container that was adopted. */
+async function identities(): Promise<string[]> {
+  return (await pods()).map((pod) => {
+    const status = pod.status?.containerStatuses?.[0];
+    return `${pod.metadata.name} ${status?.containerID} ${status?.restartCount}`;
+  });
+}
+
+async function nodesReady(): Promise<boolean> {
+  const table = await kubectl.run("get", "nodes", "--no-headers");
+  return table
+    .trim()
+    .split("\n")
+    .every((line) => /\sReady\s/.test(line));
+}
+
+/** A new pod runs on every node: the whole way from apiserver to runc works. */
+async function assertWorks(name: string): Promise<void> {
+  await waitFor("the nodes to be Ready", nodesReady, { timeoutMs: 60_000 });
+  await waitFor(`deployment ${name} to be created`, () =>
+    kubectl.run("create", "deployment", name, `--image=${DEMO}`, "--replicas=2"),
+  );
+  await kubectl.run("rollout", "status", `deployment/${name}`, "--timeout=60s");
+  await kubectl.run("delete", "deployment", name);
+}
+
+test("a killed container is started again in its pod", async () => {
+  const [pod] = await pods();
+  assert.ok(pod?.spec.nodeName);
+  const id = pod.status?.containerStatuses?.[0]?.containerID?.replace("containerd://", "") ?? "";
+  await cluster.ctr(pod.spec.nodeName, "tasks", "kill", "--signal", "SIGKILL", id);
+  await waitFor("the container's restart", async () => {
+    const now = (await pods()).find((other) => other.metadata.name === pod.metadata.name);
+    const status = now?.status?.containerStatuses?.[0];
+    return status?.restartCount === 1 && status.ready;
+  });
+});
+
+test("a killed kubelet comes back and adopts the running containers", async () => {
+  const before = await identities();
+  await killAndAwaitRestart(cluster.state, "node-1/kubelet");
+  await assertWorks("after-kubelet");
+  assert.deepEqual(await identities(), before);
+});
+
+test("a killed containerd comes back, and its containers never noticed", async () => {
+  const before = await identities();
+  await killAndAwaitRestart(cluster.state, "node-1/containerd");
+  await assertWorks("after-containerd");
+  assert.deepEqual(await identities(), before);
+});
+
+test("a killed apiserver comes back, and everybody finds it again", async () => {
+  const before = await identities();
+  await killAndAwaitRestart(cluster.state, "kube-apiserver");
+  await waitFor("the apiserver", () => kubectl.run("get", "--raw", "/readyz"));
+  await assertWorks("after-apiserver");
+  assert.deepEqual(await identities(), before);
+});
+
+test("a killed scheduler and a killed controller-manager come back and lead again", async () => {
+  await killAndAwaitRestart(cluster.state, "kube-scheduler");
+  await killAndAwaitRestart(cluster.state, "kube-controller-manager");
+  await assertWorks("after-managers");
+});
+
+test("every write that was acknowledged survives the death of etcd", async () => {
+  const written: string[] = [];
+  for (let index = 0; index < 5; index += 1) {
+    await kubectl.run("create", "configmap", `kept-${index}`, `--from-literal=n=${index}`);
+    written.push(`kept-${index}`);
+  }
+  await killAndAwaitRestart(cluster.state, "etcd");
+  const { items } = await waitFor("the apiserver to read etcd again", () =>
+    kubectl.json<{ items: ConfigMap[] }>("get", "configmaps"),
+  );
+  const names = new Set(items.map((item) => item.metadata.name));
+  assert.deepEqual(
+    written.filter((name) => !names.has(name)),
+    [],
+  );
+  await assertWorks("after-etcd");
+});
+
+test("killed kube-proxies and node-networks come back, and Services still answer", async () => {
+  await kubectl.run("expose", "deployment", "web", "--port=80");
+  for (const node of cluster.nodeNames) {
+    await killAndAwaitRestart(cluster.state, `${node}/kube-proxy`);
+    await killAndAwaitRestart(cluster.state, `${node}/node-network`);
+  }
+  const { spec } = await kubectl.json<{ spec: { clusterIP: string } }>("get", "service", "web");
+  const ask = () => cluster.onNode("node-1", "curl", "-sS", "--max-time", "3", `http://${spec.clusterIP}/`);
+  assert.match(await waitFor("the Service", ask), /^Hello from web-/);
+});
+
+test("the programs outlive the supervisor, and the next up adopts them", async () => {
+  const before = runningProcess(cluster.state, "kube-apiserver").process.pid;
+  const supervisor = runningProcess(cluster.state, "supervisor").process;
+  signalProcess(supervisor, "SIGKILL");
+  assert.ok(await nodesReady());
+  const shown = await cluster.up();
+  assert.match(shown, /adopting/);
+  assert.equal(runningProcess(cluster.state, "kube-apiserver").process.pid, before);
+  await killAndAwaitRestart(cluster.state, "kube-scheduler");
+});

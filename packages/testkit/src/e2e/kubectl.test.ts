@@ -1,0 +1,246 @@
+// What a user does with a cluster, with an old kubectl and a current one: from `get nodes` to `delete`.
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import type { Deployment, Node, Pod, Service } from "@skiff/api/types.ts";
+import { freePorts } from "../free-port.ts";
+import { findKubectls, KubectlRunner } from "../kubectl.ts";
+import { TestCluster } from "../test-cluster.ts";
+import { waitFor } from "../wait-for.ts";
+
+const DEMO = "skiff.local/demo:1";
+const kubectls = await findKubectls();
+
+let cluster: TestCluster;
+let scratch: string;
+
+before(async () => {
+  assert.ok(kubectls.length > 0, "no kubectl can be had on this machine");
+  scratch = mkdtempSync(join(tmpdir(), "skiff-e2e-"));
+  cluster = await TestCluster.start(2);
+});
+
+after(async () => {
+  await cluster?.[Symbol.asyncDispose]();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+for (const found of kubectls) {
+  describe(`kubectl ${found.version}`, () =>
+    journey(found.version, () => new KubectlRunner(found, cluster.kubeconfig)));
+}
+
+/** The tests of one kubectl build on each other, in a namespace of their own. */
+function journey(version: string, runner: () => KubectlRunner): void {
+  const namespace = `v${version.replace(".", "-")}`;
+  const kubectl = (...args: string[]) => runner().run("-n", namespace, ...args);
+  const json = <T>(...args: string[]) => runner().json<T>("-n", namespace, ...args);
+  const webPods = async () => (await json<{ items: Pod[] }>("get", "pods", "-l", "app=web")).items;
+  const webPod = async () => {
+    const pod = (await webPods()).find((item) => !item.metadata.deletionTimestamp);
+    assert.ok(pod);
+    return pod.metadata.name!;
+  };
+  const rolledOut = () => kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+
+  test("get nodes shows two Ready nodes with addresses, runtime and kernel", async () => {
+    const { items } = await runner().json<{ items: Node[] }>("get", "nodes");
+    assert.deepEqual(
+      items.map((node) => node.metadata.name),
+      ["node-1", "node-2"],
+    );
+    const table = await runner().run("get", "nodes", "-o", "wide");
+    for (const node of cluster.nodeNames) {
+      assert.match(table, new RegExp(`${node}\\s+Ready\\s.*${cluster.addressOf(node)}\\s.*containerd://`));
+    }
+  });
+
+  test("create deployment runs on both nodes", async () => {
+    await runner().run("create", "namespace", namespace);
+    await kubectl("create", "deployment", "web", `--image=${DEMO}`, "--replicas=4");
+    await rolledOut();
+    const nodes = new Set((await webPods()).map((pod) => pod.spec.nodeName));
+    assert.deepEqual([...nodes].sort(), ["node-1", "node-2"]);
+  });
+
+  test("an exposed ClusterIP answers from a node and from a pod, a NodePort from the host", async () => {
+    await kubectl("expose", "deployment", "web", "--port=80", "--type=NodePort");
+    const service = await json<Service>("get", "service", "web");
+    const { clusterIP } = service.spec;
+    const nodePort = service.spec.ports?.[0]?.nodePort ?? 0;
+    const fromNode = () => cluster.onNode("node-2", "curl", "-sS", "--max-time", "3", `http://${clusterIP}/`);
+    assert.match(await waitFor("the ClusterIP from a node", fromNode), /^Hello from web-/);
+    const asked = `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 ${clusterIP} 80`;
+    const pod = await webPod();
+    const fromPod = await waitFor("the ClusterIP from a pod", () => kubectl("exec", pod, "--", "sh", "-c", asked));
+    assert.match(fromPod, /Hello from web-/);
+    for (const node of cluster.nodeNames) {
+      assert.match(await get(cluster.addressOf(node), nodePort), /^Hello from web-/, node);
+    }
+    assert.match(await get(clusterIP!, 80), /^Hello from web-/, "the ClusterIP from the host");
+  });
+
+  test("all four pods answer behind the Service", async () => {
+    const { spec } = await json<Service>("get", "service", "web");
+    const seen = new Set<string>();
+    await waitFor("an answer of each pod", async () => {
+      seen.add(await get(spec.clusterIP!, 80));
+      return seen.size === 4;
+    });
+  });
+
+  test("logs -f follows", async () => {
+    const pod = await webPod();
+    const { status } = await json<Pod>("get", "pod", pod);
+    const follow = runner().start("-n", namespace, "logs", "-f", pod);
+    try {
+      let text = "";
+      follow.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
+        text += chunk;
+      });
+      await get(status!.podIP!, 80);
+      await waitFor("the request in the log", () => text.includes("response:200"));
+      const before = text.length;
+      await get(status!.podIP!, 80);
+      await waitFor("the next request in the log", () => text.length > before);
+    } finally {
+      follow.kill();
+    }
+  });
+
+  test("exec passes input, output and exit codes, with a terminal and without", async () => {
+    const pod = await webPod();
+    assert.equal(await runner().runWith("typed", "-n", namespace, "exec", "-i", pod, "--", "cat"), "typed");
+    const failed = await runner().try("-n", namespace, "exec", pod, "--", "sh", "-c", "echo out; echo err >&2; exit 7");
+    assert.equal(failed.code, 7);
+    assert.equal(failed.stdout, "out\n");
+    assert.match(failed.stderr, /err/);
+    const shown = await runner().onTerminal("tty; exit\n", ["-n", namespace, "exec", "-it", pod, "--", "sh"]);
+    assert.match(shown, /\/dev\/pts\/\d/);
+  });
+
+  test("cp carries a file there and back", async () => {
+    const pod = await webPod();
+    const there = join(scratch, `there-${version}`);
+    const back = join(scratch, `back-${version}`);
+    writeFileSync(there, "x".repeat(300_000));
+    await kubectl("cp", there, `${pod}:/tmp/file`);
+    await kubectl("cp", `${pod}:/tmp/file`, back);
+    assert.equal(readFileSync(back, "utf8"), readFileSync(there, "utf8"));
+  });
+
+  test("port-forward carries requests", async () => {
+    const [port = 0] = await freePorts(1);
+    const forward = runner().start("-n", namespace, "port-forward", "deployment/web", `${port}:80`);
+    try {
+      const answer = () => get("127.0.0.1", port);
+      assert.match(await waitFor("the forwarded port", answer), /^Hello from web-/);
+      assert.match(await answer(), /^Hello from web-/);
+    } finally {
+      forward.kill();
+    }
+  });
+
+  test("describe tells a pod's events", async () => {
+    const pod = await webPod();
+    const text = await waitFor("the pod's events", async () => {
+      const found = await kubectl("describe", "pod", pod);
+      return found.includes("Started") && found;
+    });
+    for (const reason of ["Scheduled", "Pulled", "Created", "Started"])
+      assert.match(text, new RegExp(`Normal\\s+${reason}`));
+  });
+
+  test("rollout restart replaces the pods, and undo brings the older template back", async () => {
+    const old = (await webPods()).map((pod) => pod.metadata.name);
+    await kubectl("rollout", "restart", "deployment/web");
+    await rolledOut();
+    const restarted = (await webPods()).filter((pod) => !pod.metadata.deletionTimestamp);
+    assert.ok(restarted.every((pod) => !old.includes(pod.metadata.name)));
+    await kubectl("set", "env", "deployment/web", "COLOUR=blue");
+    await rolledOut();
+    await kubectl("rollout", "undo", "deployment/web");
+    await rolledOut();
+    const { spec } = await json<Deployment>("get", "deployment", "web");
+    assert.equal(spec.template.spec?.containers[0]?.env, undefined);
+    assert.match(await kubectl("rollout", "history", "deployment/web"), /REVISION/);
+  });
+
+  test("scale changes the number of pods", async () => {
+    await kubectl("scale", "deployment/web", "--replicas=1");
+    await waitFor("one pod", async () => (await webPods()).length === 1);
+    await kubectl("scale", "deployment/web", "--replicas=3");
+    await rolledOut();
+    assert.equal((await webPods()).filter((pod) => !pod.metadata.deletionTimestamp).length, 3);
+  });
+
+  test("edit and label change an object", async () => {
+    await runner().onTerminal("", ["-n", namespace, "edit", "deployment/web"], {
+      KUBE_EDITOR: "sed -i s/replicas:.3/replicas:\\ 2/",
+    });
+    assert.equal((await json<Deployment>("get", "deployment", "web")).spec.replicas, 2);
+    await kubectl("label", "deployment/web", "tier=front");
+    assert.match(await kubectl("get", "deployments", "-l", "tier=front", "-o", "name"), /deployment.apps\/web/);
+    await kubectl("label", "deployment/web", "tier-");
+    assert.equal(await kubectl("get", "deployments", "-l", "tier=front", "-o", "name"), "");
+  });
+
+  test("apply creates, finds nothing to do, and changes only what changed", async () => {
+    const manifest = (value: string) => `apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {colour: ${value}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: reader}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: reader
+    image: ${DEMO}
+    command: [sh, -c, "cat /settings/colour; sleep 1000"]
+    volumeMounts: [{name: settings, mountPath: /settings}]
+  volumes: [{name: settings, configMap: {name: settings}}]
+`;
+    const apply = (value: string) => runner().runWith(manifest(value), "-n", namespace, "apply", "-f", "-");
+    assert.match(await apply("red"), /configmap\/settings created\npod\/reader created/);
+    assert.match(await apply("red"), /configmap\/settings unchanged\npod\/reader unchanged/);
+    assert.match(await apply("green"), /configmap\/settings configured\npod\/reader unchanged/);
+    await kubectl("wait", "--for=condition=Ready", "pod/reader", "--timeout=30s");
+    assert.match(await kubectl("logs", "reader"), /red|green/);
+  });
+
+  test("bad objects are refused in upstream's words and nothing is stored", async () => {
+    const bad = "apiVersion: v1\nkind: Pod\nmetadata: {name: Bad_Name}\nspec: {containers: [{name: a, image: b}]}\n";
+    await assert.rejects(runner().runWith(bad, "-n", namespace, "create", "--validate=false", "-f", "-"), /RFC 1123/);
+    await assert.rejects(kubectl("get", "pod", "nobody"), /pods "nobody" not found/);
+  });
+
+  test("delete takes everything away, and a namespace what is in it", async () => {
+    await kubectl("delete", "service/web", "deployment/web");
+    await waitFor("the pods of web to go", async () => (await webPods()).length === 0);
+    await runner().run("delete", "namespace", namespace, "--timeout=60s");
+    await assert.rejects(runner().run("get", "namespace", namespace), /not found/);
+  });
+}
+
+/** The body of `http://HOST:PORT/`, from the host. */
+function get(host: string, port: number): Promise<string> {
+  const signal = AbortSignal.timeout(3000);
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ host, port, path: "/", agent: false, signal }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (chunk: string) => {
+        text += chunk;
+      });
+      response.on("end", () => resolve(text));
+      response.on("error", reject);
+    });
+    outgoing.on("error", reject);
+    outgoing.end();
+  });
+}
