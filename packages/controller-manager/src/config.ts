@@ -130,19 +130,17 @@ function nodeHealthOf(values: Values) {
 }
 
 function workersOf(values: Values) {
-  const workers = {
+  for (const [name, count] of Object.entries(values)) {
+    if (name.startsWith("concurrent-") && Number(count) < 1) throw new UsageError(`--${name} must be at least 1`);
+  }
+  return Object.freeze({
     concurrentDeploymentSyncs: values["concurrent-deployment-syncs"],
     concurrentReplicaSetSyncs: values["concurrent-replicaset-syncs"],
     concurrentEndpointSyncs: values["concurrent-endpoint-syncs"],
     concurrentServiceEndpointSyncs: values["concurrent-service-endpoint-syncs"],
     concurrentNamespaceSyncs: values["concurrent-namespace-syncs"],
     concurrentGcSyncs: values["concurrent-gc-syncs"],
-  };
-  for (const [name, count] of Object.entries(workers)) {
-    if (count < 1)
-      throw new UsageError(`${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} must be at least 1`);
-  }
-  return workers;
+  });
 }
 
 function rangesOf(values: Values): RangeOptions {

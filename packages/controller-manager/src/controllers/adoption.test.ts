@@ -1,3 +1,4 @@
+// Who is claimed, adopted and released.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { notFound } from "@skiff/api/errors.ts";

@@ -1,3 +1,4 @@
+// When a controller may act again.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClock } from "@skiff/testkit/fake-clock.ts";

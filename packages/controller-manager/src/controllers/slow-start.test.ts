@@ -1,3 +1,4 @@
+// Batches of creations.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { slowStart } from "./slow-start.ts";

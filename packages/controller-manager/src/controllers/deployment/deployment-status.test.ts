@@ -1,3 +1,4 @@
+// Counts, conditions and deadlines of a Deployment.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DeploymentStatus } from "@skiff/api/types.ts";

@@ -1,3 +1,4 @@
+// Finding, building and clearing away ReplicaSets of a Deployment.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { buildNewSet, findNewSet } from "./new-replica-set.ts";

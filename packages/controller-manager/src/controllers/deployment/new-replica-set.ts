@@ -8,7 +8,7 @@ import { byCreation, desiredReplicas, maxSurge } from "./replica-counts.ts";
 import { annotationsForNewSet, sizeAnnotations } from "./revisions.ts";
 import { newSetReplicas } from "./rolling-update.ts";
 
-export const POD_TEMPLATE_HASH = "pod-template-hash";
+const POD_TEMPLATE_HASH = "pod-template-hash";
 
 /** The oldest ReplicaSet of the current template: where several match, all replicas of this program pick the same. */
 export function findNewSet(

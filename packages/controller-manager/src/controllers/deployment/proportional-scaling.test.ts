@@ -1,3 +1,4 @@
+// Sizes of ReplicaSets that run side by side.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isScalingEvent, planScaling } from "./proportional-scaling.ts";

@@ -30,7 +30,7 @@ export function byCreation(a: Readonly<ReplicaSet>, b: Readonly<ReplicaSet>): nu
   return order || compareText(a.metadata.name, b.metadata.name);
 }
 
-export function compareText(a: string, b: string): number {
+function compareText(a: string, b: string): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;
 }

@@ -1,3 +1,4 @@
+// The steps of a rolling update.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { maxSurge, maxUnavailable } from "./replica-counts.ts";

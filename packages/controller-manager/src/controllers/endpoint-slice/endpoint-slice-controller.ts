@@ -88,7 +88,7 @@ interface Listers {
 
 type Context = Pick<ControllerContext, "client" | "recorder" | "log" | "config">;
 
-export class EndpointSliceSync {
+class EndpointSliceSync {
   private readonly listers: Listers;
   private readonly tracker: SliceTracker;
   private readonly triggers = new TriggerTimes();
@@ -213,7 +213,7 @@ export class EndpointSliceSync {
 }
 
 /** The Service's own labels and those by which slices are found, which a Service cannot change. */
-export function labelsFor(service: Readonly<Service>): Record<string, string> {
+function labelsFor(service: Readonly<Service>): Record<string, string> {
   const { [HEADLESS_LABEL]: _, ...own } = service.metadata.labels ?? {};
   const { name } = service.metadata;
   return markHeadless({ ...own, [SERVICE_NAME_LABEL]: name, [MANAGED_BY_LABEL]: MANAGER }, service);

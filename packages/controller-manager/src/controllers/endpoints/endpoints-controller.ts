@@ -59,7 +59,7 @@ interface Listers {
   readonly endpoints: Lister<Endpoints>;
 }
 
-export class EndpointsSync {
+class EndpointsSync {
   private readonly listers: Listers;
   private readonly triggers = new TriggerTimes();
   private readonly context: Pick<ControllerContext, "client" | "recorder">;
@@ -123,7 +123,7 @@ export class EndpointsSync {
 }
 
 /** The Endpoints as they should be; metadata of others stays. */
-export function buildEndpoints(
+function buildEndpoints(
   service: Readonly<Service>,
   pods: readonly Readonly<Pod>[],
   current: Readonly<Endpoints> | undefined,

@@ -5,7 +5,7 @@ import type { CoreV1EndpointPort, EndpointAddress, EndpointSubset, Pod, Service 
 import { hostnameUnder, isHeadless, mayServe, podAddresses, portsOnPod, targetRefOf } from "./service-pods.ts";
 
 /** Upstream's bound: beyond it an Endpoints object is truncated, and marked so. */
-export const MAX_ADDRESSES = 1000;
+const MAX_ADDRESSES = 1000;
 
 export interface EndpointsPlan {
   readonly subsets: EndpointSubset[];

@@ -48,7 +48,7 @@ export const namespaceController = {
 } satisfies ControllerDefinition;
 
 /** One pass; answers in how many milliseconds the next is due, or undefined when the namespace is done. */
-export async function terminate(
+async function terminate(
   cached: Readonly<Namespace>,
   context: Pick<ControllerContext, "client" | "clock" | "log">,
   signal: AbortSignal,

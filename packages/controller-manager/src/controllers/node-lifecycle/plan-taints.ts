@@ -3,8 +3,8 @@ import { findCondition } from "@skiff/api/conditions.ts";
 import type { Node, Taint } from "@skiff/api/types.ts";
 import { formatTime } from "@skiff/component-base/clock.ts";
 
-export const NOT_READY = "node.kubernetes.io/not-ready";
-export const UNREACHABLE = "node.kubernetes.io/unreachable";
+const NOT_READY = "node.kubernetes.io/not-ready";
+const UNREACHABLE = "node.kubernetes.io/unreachable";
 const UNSCHEDULABLE = "node.kubernetes.io/unschedulable";
 
 /** Condition, the status that is bad, and the taint for it. */

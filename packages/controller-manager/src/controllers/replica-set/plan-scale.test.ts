@@ -1,3 +1,4 @@
+// Which pods come and go.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Pod } from "@skiff/api/types.ts";

@@ -6,7 +6,7 @@ import { parseTime } from "@skiff/component-base/clock.ts";
 /** Upstream's bound on creations or deletions in one pass. */
 export const BURST_REPLICAS = 500;
 
-export const POD_DELETION_COST = "controller.kubernetes.io/pod-deletion-cost";
+const POD_DELETION_COST = "controller.kubernetes.io/pod-deletion-cost";
 
 export interface ScalePlan {
   readonly create: number;

@@ -43,7 +43,7 @@ export const replicaSetController = {
 
 type Queue = { add(key: string): void };
 
-export function podHandler(lister: Lister<ReplicaSet>, expectations: Expectations, queue: Queue): InformerHandler<Pod> {
+function podHandler(lister: Lister<ReplicaSet>, expectations: Expectations, queue: Queue): InformerHandler<Pod> {
   const deletionSeen = (pod: Readonly<Pod>) => {
     const owner = ownerOf(pod, lister);
     if (owner) expectations.deletionObserved(objectKey(owner), pod.metadata.uid);

@@ -1,3 +1,4 @@
+// What a ReplicaSet says of its pods.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Pod, ReplicaSet } from "@skiff/api/types.ts";

@@ -47,7 +47,7 @@ function replicaFailureConditions(
 }
 
 /** Ready for at least `minReadySeconds`. */
-export function isPodAvailable(pod: Pod, minReadySeconds: number, nowMs: number): boolean {
+function isPodAvailable(pod: Pod, minReadySeconds: number, nowMs: number): boolean {
   if (!isPodReady(pod)) return false;
   return minReadySeconds === 0 || availableInMs(pod, minReadySeconds, nowMs) <= 0;
 }

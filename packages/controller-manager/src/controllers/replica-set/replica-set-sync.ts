@@ -187,7 +187,7 @@ export class ReplicaSetSync {
 }
 
 /** The pod to create: the template, named after the set and owned by it. */
-export function podOf(replicaSet: Readonly<ReplicaSet>): Unsaved<Pod> {
+function podOf(replicaSet: Readonly<ReplicaSet>): Unsaved<Pod> {
   const template = replicaSet.spec?.template;
   const { labels, annotations, finalizers } = template?.metadata ?? {};
   return {
