@@ -1,0 +1,51 @@
+// What the HTTPS API is given: its options, and the narrow views of the kubelet that it serves from.
+import type { Pod } from "@skiff/api/types.ts";
+import type { DelegatedAuth } from "@skiff/client/delegated-auth.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import type { HealthCheck } from "@skiff/component-base/health-server.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
+import type { CgroupFs } from "../cgroups/cgroup-fs.ts";
+import type { PodCgroups } from "../cgroups/pod-cgroups.ts";
+import type { CriClient } from "../cri/cri-client.ts";
+import type { RuntimeReader } from "../runtime/runtime-reader.ts";
+
+export interface KubeletServerOptions {
+  readonly address: string;
+  readonly port: number;
+  /** PEM texts. Without `clientCa` no client certificate is asked for, and tokens alone count. */
+  readonly tls: { readonly cert: string; readonly key: string; readonly clientCa?: string | undefined };
+  /** Where the logs of pods lie, such as /var/log/pods. */
+  readonly podLogDir: string;
+  readonly nodeName: string;
+  /** The kubelet's --root-dir, whose file system is the node's in /stats/summary. */
+  readonly rootDir?: string;
+}
+
+/** The pods of this node as the kubelet knows them, with the newest status that it has worked out for each. */
+export interface PodSource {
+  list(): readonly Readonly<Pod>[];
+  /** With `uid` only a pod of that UID is found. */
+  find(namespace: string, name: string, uid?: string): Readonly<Pod> | undefined;
+}
+
+export interface KubeletServerDeps {
+  readonly pods: PodSource;
+  readonly cri: Pick<
+    CriClient,
+    "containerStatus" | "exec" | "attach" | "portForward" | "execSync" | "listContainerStats" | "imageFsInfo"
+  >;
+  readonly runtime: Pick<RuntimeReader, "read" | "list">;
+  readonly cgroups: Pick<CgroupFs, "read" | "isUnified">;
+  readonly podCgroups: Pick<PodCgroups, "path" | "kubepods">;
+  readonly auth: Pick<DelegatedAuth, "authorize">;
+  readonly metrics: MetricsRegistry;
+  /** Of probe results, at /metrics/probes; without it that path is not there. */
+  readonly probeMetrics?: MetricsRegistry | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The running configuration as /configz shows it under `kubeletconfig`. */
+  readonly configz: () => object;
+  /** What /healthz runs; none means that answering is health enough. */
+  readonly checks?: readonly HealthCheck[];
+}

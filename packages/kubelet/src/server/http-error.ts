@@ -1,0 +1,10 @@
+// A refusal of the kubelet's own API: a status and a plain sentence, as upstream answers.
+export class HttpError extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "HttpError";
+    this.status = status;
+  }
+}

@@ -1,0 +1,121 @@
+// /stats/summary: node and pods with CPU, memory, file systems and network, in upstream's shape (stats/v1alpha1).
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { formatTime } from "@skiff/component-base/clock.ts";
+import type { FilesystemUsage } from "../../cri/types.ts";
+import type { KubeletServerDeps, KubeletServerOptions } from "../deps.ts";
+import type { CpuRates } from "./cpu-rates.ts";
+import type { FsStats } from "./fs-stats.ts";
+import { folderUsage, fsStats } from "./fs-stats.ts";
+import { parseNetDev } from "./net-dev.ts";
+import type { ContainerUsage, NodeUsage, PodUsage, Usage } from "./usage.ts";
+
+type Deps = Pick<KubeletServerDeps, "cri" | "clock" | "log">;
+type Options = Pick<KubeletServerOptions, "nodeName" | "podLogDir" | "rootDir">;
+
+export async function summarize(
+  options: Options,
+  usage: NodeUsage,
+  rates: CpuRates,
+  { cpuAndMemoryOnly }: { readonly cpuAndMemoryOnly: boolean },
+  deps: Deps,
+): Promise<object> {
+  const keys = new Set<string>();
+  const figures = (key: string, of: Usage) => {
+    keys.add(key);
+    return cpuAndMemory(key, of, rates);
+  };
+  const timeMs = deps.clock.now();
+  const disk = cpuAndMemoryOnly ? undefined : await readDisk(options, timeMs, deps);
+  const node = { nodeName: options.nodeName, startTime: await bootTime(), ...figures("node", usage) };
+  const extra = disk ? { network: await readNetwork(timeMs), fs: disk.node, runtime: { imageFs: disk.images } } : {};
+  const pods = await Promise.all(usage.pods.map((pod) => podStats(pod, figures, options, disk)));
+  rates.retain(keys);
+  return { node: { ...node, ...extra }, pods };
+}
+
+interface Disk {
+  readonly node: FsStats;
+  readonly images: FsStats;
+  readonly time: string;
+}
+
+async function readDisk({ rootDir = "/" }: Options, timeMs: number, { cri, log }: Deps): Promise<Disk> {
+  const time = formatTime(timeMs);
+  const [image] = await cri.imageFsInfo().catch((error) => {
+    log.warn({ err: error }, "the runtime does not tell its image file system");
+    return [];
+  });
+  const images = await fsStats(image?.fsId?.mountpoint ?? rootDir, time);
+  return { node: await fsStats(rootDir, time), images: { ...images, ...usedOf(image) }, time };
+}
+
+function usedOf(usage: FilesystemUsage | undefined): { usedBytes?: number; inodesUsed?: number } {
+  return {
+    ...(usage?.usedBytes ? { usedBytes: Number(usage.usedBytes.value) } : {}),
+    ...(usage?.inodesUsed ? { inodesUsed: Number(usage.inodesUsed.value) } : {}),
+  };
+}
+
+type Figures = (key: string, of: Usage) => object;
+
+async function podStats(usage: PodUsage, figures: Figures, options: Options, disk: Disk | undefined): Promise<object> {
+  const { name = "", namespace = "", uid = "" } = usage.pod.metadata;
+  const logs = join(options.podLogDir, `${namespace}_${name}_${uid}`);
+  const containers = await Promise.all(
+    usage.containers.map(async (container) => ({
+      name: container.name,
+      startTime: formatTime(container.startedAtMs),
+      ...figures(`${uid}/${container.name}`, container),
+      ...(disk ? await containerDisk(container, join(logs, container.name), disk) : {}),
+    })),
+  );
+  return {
+    podRef: { name, namespace, uid },
+    startTime: usage.pod.status?.startTime ?? null,
+    containers,
+    ...figures(uid, usage),
+    ...(disk ? { "ephemeral-storage": ephemeral(containers, disk) } : {}),
+  };
+}
+
+async function containerDisk(container: ContainerUsage, logs: string, disk: Disk) {
+  return {
+    rootfs: { ...disk.images, usedBytes: 0, ...usedOf(container.writableLayer) },
+    logs: { ...disk.node, ...(await folderUsage(logs)) },
+  };
+}
+
+function ephemeral(containers: readonly object[], disk: Disk): FsStats {
+  let usedBytes = 0;
+  let inodesUsed = 0;
+  for (const container of containers as readonly Partial<Record<"rootfs" | "logs", FsStats>>[]) {
+    for (const part of [container.rootfs, container.logs]) {
+      usedBytes += part?.usedBytes ?? 0;
+      inodesUsed += part?.inodesUsed ?? 0;
+    }
+  }
+  return { ...disk.node, usedBytes, inodesUsed };
+}
+
+function cpuAndMemory(key: string, { timeMs, cpuNanos, memory }: Usage, rates: CpuRates): object {
+  const time = formatTime(timeMs);
+  if (cpuNanos === undefined) return memory ? { memory: { time, ...memory } } : {};
+  const usageNanoCores = rates.rate(key, timeMs, cpuNanos);
+  return {
+    cpu: { time, ...(usageNanoCores === undefined ? {} : { usageNanoCores }), usageCoreNanoSeconds: cpuNanos },
+    ...(memory ? { memory: { time, ...memory } } : {}),
+  };
+}
+
+async function bootTime(): Promise<string> {
+  const stat = await readFile("/proc/stat", "utf8");
+  return formatTime(Number(stat.match(/^btime (\d+)/m)?.[1] ?? 0) * 1000);
+}
+
+async function readNetwork(timeMs: number): Promise<object> {
+  // The kubelet lives in its node's network namespace, so these are the node's interfaces.
+  const interfaces = parseNetDev(await readFile("/proc/self/net/dev", "utf8"));
+  const main = interfaces.find(({ name }) => name === "eth0") ?? interfaces[0];
+  return { time: formatTime(timeMs), ...main, interfaces };
+}

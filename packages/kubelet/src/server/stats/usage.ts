@@ -1,0 +1,116 @@
+// What the node, its pods and their containers use right now, from the runtime and the kernel.
+import { readFile } from "node:fs/promises";
+import type { Pod } from "@skiff/api/types.ts";
+import type { ContainerStats, FilesystemUsage } from "../../cri/types.ts";
+import { millisOf } from "../../cri/types.ts";
+import { LABEL } from "../../runtime/labels.ts";
+import type { KubeletServerDeps } from "../deps.ts";
+import type { MemoryUsage } from "./kernel-files.ts";
+import { parseCpuStat, parseMeminfo, parseMemoryStat } from "./kernel-files.ts";
+
+/** CPU time since the start in nanoseconds, memory in bytes, both at `timeMs` since the epoch. */
+export interface Usage {
+  readonly timeMs: number;
+  readonly cpuNanos?: number | undefined;
+  readonly memory?: MemoryUsage | undefined;
+}
+
+export interface ContainerUsage extends Usage {
+  readonly name: string;
+  readonly startedAtMs: number;
+  readonly writableLayer: FilesystemUsage | undefined;
+}
+
+export interface PodUsage extends Usage {
+  readonly pod: Readonly<Pod>;
+  readonly containers: readonly ContainerUsage[];
+}
+
+export interface NodeUsage extends Usage {
+  readonly pods: readonly PodUsage[];
+}
+
+type Deps = Pick<KubeletServerDeps, "pods" | "cri" | "runtime" | "cgroups" | "podCgroups" | "clock">;
+
+export async function readUsage(deps: Deps): Promise<NodeUsage> {
+  const [stats, started] = await Promise.all([deps.cri.listContainerStats(), startTimes(deps)]);
+  const byPod = Map.groupBy(newestAttempts(stats), (one) => one.attributes?.labels[LABEL.podUid] ?? "");
+  const pods = await Promise.all(
+    deps.pods.list().map(async (pod) => {
+      const containers = (byPod.get(pod.metadata.uid ?? "") ?? []).map((one) => containerUsage(one, started));
+      return { ...(await cgroupUsage(deps.podCgroups.path(pod), deps)), pod, containers };
+    }),
+  );
+  return { ...(await nodeUsage(deps)), pods: pods.filter(({ containers }) => containers.length > 0) };
+}
+
+async function startTimes({ runtime }: Pick<Deps, "runtime">): Promise<Map<string, number>> {
+  const pods = [...(await runtime.list()).values()];
+  return new Map(pods.flatMap(({ containers }) => containers.map(({ id, createdAt }) => [id, millisOf(createdAt)])));
+}
+
+/** A restarted container may still be listed with its former attempts. */
+function newestAttempts(stats: readonly ContainerStats[]): ContainerStats[] {
+  const newest = new Map<string, ContainerStats>();
+  for (const one of stats) {
+    const labels = one.attributes?.labels;
+    if (!labels?.[LABEL.podUid] || !labels[LABEL.containerName]) continue;
+    const key = `${labels[LABEL.podUid]}/${labels[LABEL.containerName]}`;
+    const known = newest.get(key)?.attributes?.metadata?.attempt ?? -1;
+    if ((one.attributes?.metadata?.attempt ?? 0) > known) newest.set(key, one);
+  }
+  return [...newest.values()];
+}
+
+function containerUsage(stats: ContainerStats, started: ReadonlyMap<string, number>): ContainerUsage {
+  const { attributes, cpu, memory, writableLayer } = stats;
+  const workingSet = bytesOf(memory?.workingSetBytes);
+  return {
+    name: attributes?.labels[LABEL.containerName] ?? "",
+    startedAtMs: started.get(attributes?.id ?? "") ?? 0,
+    timeMs: millisOf(cpu?.timestamp ?? memory?.timestamp ?? "0"),
+    cpuNanos: bytesOf(cpu?.usageCoreNanoSeconds),
+    memory:
+      workingSet === undefined
+        ? undefined
+        : {
+            workingSetBytes: workingSet,
+            usageBytes: bytesOf(memory?.usageBytes),
+            rssBytes: bytesOf(memory?.rssBytes),
+            availableBytes: bytesOf(memory?.availableBytes),
+            pageFaults: bytesOf(memory?.pageFaults),
+            majorPageFaults: bytesOf(memory?.majorPageFaults),
+          },
+    writableLayer: writableLayer ?? undefined,
+  };
+}
+
+/** The runtime leaves fields out, or fills in zeros, where it has no figure. */
+function bytesOf(field: { value: string } | null | undefined): number | undefined {
+  return field && field.value !== "0" ? Number(field.value) : undefined;
+}
+
+async function cgroupUsage(path: string, deps: Pick<Deps, "cgroups" | "clock">): Promise<Usage> {
+  const { cgroups, clock } = deps;
+  const usageFile = cgroups.isUnified ? "memory.current" : "memory.usage_in_bytes";
+  const [cpuNanos, usage, stat] = await Promise.all([
+    cpuTime(path, cgroups),
+    cgroups.read("memory", path, usageFile),
+    cgroups.read("memory", path, "memory.stat"),
+  ]);
+  const memory = usage !== undefined && stat !== undefined ? parseMemoryStat(Number(usage), stat) : undefined;
+  return { timeMs: clock.now(), cpuNanos, memory };
+}
+
+async function cpuTime(path: string, cgroups: Deps["cgroups"]): Promise<number | undefined> {
+  const file = cgroups.isUnified ? "cpu.stat" : "cpuacct.usage";
+  const text = await cgroups.read(cgroups.isUnified ? "cpu" : "cpuacct", path, file);
+  if (text === undefined) return undefined;
+  return cgroups.isUnified ? parseCpuStat(text) : Number(text);
+}
+
+async function nodeUsage({ cgroups, clock }: Pick<Deps, "cgroups" | "clock">): Promise<Usage> {
+  const [cpuNanos, meminfo] = await Promise.all([cpuTime("/", cgroups), readFile("/proc/meminfo", "utf8")]);
+  // The root of version 2 has no memory files, so both versions read the kernel's own account.
+  return { timeMs: clock.now(), cpuNanos, memory: parseMeminfo(meminfo) };
+}
