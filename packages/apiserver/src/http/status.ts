@@ -1,6 +1,7 @@
 // Every error as the Status that clients see.
 import { ApiError, internalError } from "@skiff/api/errors.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
+import { DEADLINE_EXCEEDED, EtcdError } from "../storage/etcd/grpc-channel.ts";
 import type { Answer } from "./endpoint.ts";
 
 /** The answer for anything thrown. What is not an ApiError is logged here, once, and shown without its insides. */
@@ -25,15 +26,14 @@ function toApiError(error: unknown, log: Logger): ApiError {
   return internalError(error instanceof RangeError ? "the object is too deeply nested" : "unexpected error", error);
 }
 
-/** gRPC failures of etcd in the words of upstream's storage layer. */
+/** Failures of etcd in the words of upstream's storage layer. */
 function etcdError(error: unknown): ApiError | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const { name, message } = error;
+  if (!(error instanceof EtcdError)) return undefined;
+  const { code, message } = error;
   if (message.includes("request is too large")) {
     return new ApiError(413, "RequestEntityTooLarge", "etcdserver: request is too large");
   }
-  if (!name.startsWith("Etcd") && !name.startsWith("GRPC")) return undefined;
-  if (message.includes("DEADLINE_EXCEEDED") || message.includes("request timed out")) {
+  if (code === DEADLINE_EXCEEDED || message.includes("request timed out")) {
     return new ApiError(504, "Timeout", "Timeout: etcdserver: request timed out", { retryAfterSeconds: 1 });
   }
   if (message.includes("database space exceeded")) {

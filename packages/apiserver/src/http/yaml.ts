@@ -1,6 +1,6 @@
 // YAML bodies as upstream reads them (YAML 1.1 words, then JSON types) and YAML answers.
 import { badRequest } from "@skiff/api/errors.ts";
-import { parseDocument, stringify } from "yaml";
+import { type DocumentOptions, type ParseOptions, parseDocument, type SchemaOptions, stringify } from "yaml";
 
 /** The value of one document. Aliases and depth are bounded, for a few bytes must not become gigabytes. */
 export function parseYaml(text: string): unknown {
@@ -19,16 +19,18 @@ export function formatYaml(value: unknown): string {
   return stringify(value, { version: "1.1", aliasDuplicateObjects: false, lineWidth: 0 });
 }
 
-/** Duplicate keys are an error of their own in strict mode, so the parser lets the last one win. */
-const OPTIONS = {
+/** What upstream's parser does not know: such values stay text, as they are in JSON. */
+const FOREIGN_TAGS = /:(timestamp|binary|set|omap|pairs)$/;
+
+const OPTIONS: DocumentOptions & SchemaOptions & ParseOptions = {
   version: "1.1",
   schema: "yaml-1.1",
-  // Timestamps and binary stay text, as in JSON; yes, no, on and off are booleans.
-  customTags: ["null", "bool", "int", "float", "merge"] as ("null" | "bool" | "int" | "float" | "merge")[],
+  // Numbers to base 60 (`1:30`) stay text as well.
+  customTags: (tags) =>
+    tags.filter((tag) => typeof tag === "string" || (!FOREIGN_TAGS.test(tag.tag) && tag.format !== "TIME")),
   merge: true,
+  // Duplicate keys are an error of their own in strict mode, so the parser lets the last one win.
   uniqueKeys: false,
-  prettyErrors: true,
-  stringKeys: false,
-} as const;
+};
 
 const MAX_ALIASES = 100;

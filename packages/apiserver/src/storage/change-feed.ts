@@ -1,7 +1,7 @@
 // The one etcd watch that feeds every cache: lists, resumes where it broke off, and knows up to where it has seen all.
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
-import type { IEvent, IKeyValue } from "etcd3";
+import type { KeyValue, WatchEvent } from "./etcd/messages.ts";
 import type { EtcdConnection } from "./etcd-connection.ts";
 import { runEtcdWatch, type WatchEnd } from "./etcd-watch.ts";
 import { ResourceCache } from "./resource-cache.ts";
@@ -106,7 +106,7 @@ export class ChangeFeed {
     this.watchAbort = new AbortController();
     const handlers = {
       onStart: (clusterId: string) => this.checkCluster(clusterId),
-      onEvents: (events: readonly IEvent[], clusterId: string) => {
+      onEvents: (events: readonly WatchEvent[], clusterId: string) => {
         this.checkCluster(clusterId);
         if (!this.mustRelist) this.apply(events);
       },
@@ -118,17 +118,17 @@ export class ChangeFeed {
     if (this.clusterId !== clusterId) this.historyLost(`cluster id ${clusterId} instead of ${this.clusterId}`);
   }
 
-  private apply(events: readonly IEvent[]): void {
+  private apply(events: readonly WatchEvent[]): void {
     let last = this.applied;
     for (const { type, kv } of events) {
-      const revision = Number(kv.mod_revision);
+      const revision = kv.modRevision;
       // A lagging member may repeat what another one had sent before.
       if (revision <= this.applied) continue;
       last = revision;
       const place = this.locate(kv.key);
       if (!place) continue;
       try {
-        if (type === "Put") place.cache.applyPut(place.key, revision, kv.value);
+        if (type === "put") place.cache.applyPut(place.key, revision, kv.value);
         else place.cache.applyDelete(place.key, revision);
       } catch (error) {
         this.log.error({ err: error, key: kv.key.toString() }, "unreadable object in etcd");
@@ -150,23 +150,23 @@ export class ChangeFeed {
   private async relist(): Promise<void> {
     const found = new Map<ResourceCache, StoredObject[]>();
     for (const cache of this.caches.values()) found.set(cache, []);
-    let revision: string | undefined;
+    let revision = 0;
     let clusterId = "";
     for (let from: Buffer | undefined = Buffer.from(`${this.etcd.prefix}/`); from; ) {
       const page = await this.etcd.range({
         key: from,
-        range_end: Buffer.from(`${this.etcd.prefix}0`),
-        limit: String(PAGE_SIZE),
-        ...(revision ? { revision } : {}),
+        rangeEnd: Buffer.from(`${this.etcd.prefix}0`),
+        limit: PAGE_SIZE,
+        revision,
       });
-      revision ??= page.header.revision;
-      clusterId = page.header.cluster_id;
+      revision ||= page.revision;
+      clusterId = page.clusterId;
       for (const kv of page.kvs) this.collect(kv, found);
       const last = page.kvs.at(-1);
       from = page.more && last ? Buffer.concat([last.key, Buffer.from([0])]) : undefined;
     }
     this.clusterId = clusterId;
-    this.applied = Number(revision);
+    this.applied = revision;
     for (const [cache, objects] of found) cache.replace(objects, this.applied);
     this.mustRelist = false;
     this.advance(this.applied);
@@ -174,11 +174,11 @@ export class ChangeFeed {
     this.firstSync.resolve();
   }
 
-  private collect(kv: IKeyValue, found: Map<ResourceCache, StoredObject[]>): void {
+  private collect(kv: KeyValue, found: Map<ResourceCache, StoredObject[]>): void {
     const place = this.locate(kv.key);
     if (!place) return;
     try {
-      const object = decodeFromStorage(place.cache.kind, place.key, Number(kv.mod_revision), kv.value);
+      const object = decodeFromStorage(place.cache.kind, place.key, kv.modRevision, kv.value);
       found.get(place.cache)?.push(object);
     } catch (error) {
       this.log.error({ err: error, key: kv.key.toString() }, "unreadable object in etcd");

@@ -19,17 +19,13 @@ export class EtcdKv implements Kv {
     signal.throwIfAborted();
     const answer = await this.etcd.range({ key: this.path(key) });
     const kv = answer.kvs[0];
-    return kv && { value: kv.value.toString(), revision: kv.mod_revision };
+    return kv && { value: kv.value.toString(), revision: String(kv.modRevision) };
   }
 
   async compareAndSwap(key: string, expectedRevision: string, value: string, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
-    const path = this.path(key);
-    const answer = await this.etcd.txn({
-      compare: [{ result: "Equal", target: "Mod", key: path, mod_revision: expectedRevision }],
-      success: [{ request_put: { key: path, value: Buffer.from(value) } }],
-    });
-    return answer.succeeded;
+    const swap = { key: this.path(key), expectedRevision: Number(expectedRevision), value: Buffer.from(value) };
+    return (await this.etcd.swap({ ...swap, readOnFailure: false }, "update")).succeeded;
   }
 
   async list(prefix: string, signal: AbortSignal): Promise<readonly (KvRecord & { readonly key: string })[]> {
@@ -37,11 +33,11 @@ export class EtcdKv implements Kv {
     const from = this.path(prefix);
     const to = Buffer.from(from);
     to[to.length - 1] = (to.at(-1) ?? 0) + 1;
-    const answer = await this.etcd.range({ key: from, range_end: to });
+    const answer = await this.etcd.range({ key: from, rangeEnd: to });
     return answer.kvs.map((kv) => ({
       key: kv.key.toString().slice(this.etcd.prefix.length + 1),
       value: kv.value.toString(),
-      revision: kv.mod_revision,
+      revision: String(kv.modRevision),
     }));
   }
 

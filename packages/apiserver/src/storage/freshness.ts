@@ -38,8 +38,8 @@ export class Freshness {
 
   private async readRevision(): Promise<number> {
     const key = Buffer.from(`${this.etcd.prefix}/skiff/tick`);
-    const answer = await this.etcd.range({ key, count_only: true });
-    return Number(answer.header.revision);
+    const answer = await this.etcd.range({ key, countOnly: true });
+    return answer.revision;
   }
 
   // The newest revision may be of a key outside the prefix, whose event never comes. A write of ours comes after it.

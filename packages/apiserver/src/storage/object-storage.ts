@@ -1,8 +1,8 @@
 // Objects in etcd: consistent reads from the caches, and compare-and-swap writes that start from the cached copy.
 import { ApiError, gone, internalError } from "@skiff/api/errors.ts";
 import type { KubeObject } from "@skiff/api/object.ts";
-import type { IKeyValue, ITxnResponse } from "etcd3";
 import type { ChangeFeed } from "./change-feed.ts";
+import type { KeyValue, SwapResponse } from "./etcd/messages.ts";
 import type { EtcdConnection } from "./etcd-connection.ts";
 import type { Freshness } from "./freshness.ts";
 import type { LeasePool } from "./lease-pool.ts";
@@ -90,8 +90,8 @@ export class ObjectStorage {
     const answer = await this.etcd
       .range({
         ...range,
-        ...(options.revision ? { revision: String(options.revision) } : {}),
-        ...(options.limit ? { limit: String(options.limit) } : {}),
+        revision: options.revision ?? 0,
+        limit: options.limit ?? 0,
       })
       .catch((error: unknown) => {
         throw isCompacted(error) ? gone("The resourceVersion for the provided list is too old.") : error;
@@ -101,9 +101,9 @@ export class ObjectStorage {
     const last = objects.at(-1);
     return {
       objects: wanted,
-      revision: options.revision ?? Number(answer.header.revision),
+      revision: options.revision ?? answer.revision,
       next: answer.more && last ? `${last.key}\0` : undefined,
-      remaining: answer.more ? Number(answer.count) - objects.length : undefined,
+      remaining: answer.more ? answer.count - objects.length : undefined,
     };
   }
 
@@ -159,7 +159,7 @@ export class ObjectStorage {
       if (!current) throw internalError("nothing to delete");
       const answer = await this.remove(kind, key, current.revision);
       if (!answer.succeeded) return { current: this.currentOf(kind, answer) };
-      const revision = Number(answer.header.revision);
+      const revision = answer.revision;
       return { outcome: { type: "delete", previous: current, revision }, current: undefined };
     }
     try {
@@ -187,38 +187,24 @@ export class ObjectStorage {
     const path = this.path(kind, key);
     const value = encodeForStorage(kind, object);
     const lease = ttlSeconds ? await this.leases.leaseFor(ttlSeconds) : undefined;
-    const answer = await this.etcd.txn(
-      {
-        compare: [{ result: "Equal", target: "Mod", key: path, mod_revision: String(expectedRevision) }],
-        success: [{ request_put: { key: path, value, ...(lease ? { lease } : {}) } }],
-        ...(expectedRevision > 0 ? { failure: [{ request_range: { key: path } }] } : {}),
-      },
-      operation,
-    );
+    const readOnFailure = expectedRevision > 0;
+    const answer = await this.etcd.swap({ key: path, expectedRevision, value, lease, readOnFailure }, operation);
     if (!answer.succeeded) return { current: this.currentOf(kind, answer) };
-    return { stored: new StoredObject(kind, key, Number(answer.header.revision), value, object) };
+    return { stored: new StoredObject(kind, key, answer.revision, value, object) };
   }
 
-  private remove(kind: StorageKind, key: string, expectedRevision: number): Promise<ITxnResponse> {
-    const path = this.path(kind, key);
-    return this.etcd.txn(
-      {
-        compare: [{ result: "Equal", target: "Mod", key: path, mod_revision: String(expectedRevision) }],
-        success: [{ request_delete_range: { key: path } }],
-        failure: [{ request_range: { key: path } }],
-      },
-      "delete",
-    );
+  private remove(kind: StorageKind, key: string, expectedRevision: number): Promise<SwapResponse> {
+    const swap = { key: this.path(kind, key), expectedRevision, value: undefined, readOnFailure: true };
+    return this.etcd.swap(swap, "delete");
   }
 
-  private currentOf(kind: StorageKind, answer: ITxnResponse): StoredObject | undefined {
-    const kv = answer.responses[0]?.response_range?.kvs[0];
-    return kv && this.decode(kind, kv);
+  private currentOf(kind: StorageKind, answer: SwapResponse): StoredObject | undefined {
+    return answer.current && this.decode(kind, answer.current);
   }
 
-  private decode(kind: StorageKind, kv: IKeyValue): StoredObject {
+  private decode(kind: StorageKind, kv: KeyValue): StoredObject {
     const key = kv.key.toString("utf8", this.etcd.prefix.length + kind.directory.length + 2);
-    return decodeFromStorage(kind, key, Number(kv.mod_revision), kv.value);
+    return decodeFromStorage(kind, key, kv.modRevision, kv.value);
   }
 
   private path(kind: StorageKind, key: string): Buffer {
@@ -231,12 +217,12 @@ const MAX_ATTEMPTS = 200;
 
 const STALE = new Error("decided on a cached copy");
 
-function rangeOf(base: string, scope: Scope, from: string): { key: Buffer; range_end?: Buffer } {
+function rangeOf(base: string, scope: Scope, from: string): { key: Buffer; rangeEnd?: Buffer } {
   if (scope.type === "key") return { key: Buffer.from(base + scope.key) };
   const root = scope.type === "namespace" ? `${base}${scope.namespace}/` : base;
   const wanted = base + from;
   const [, start = root] = [root, wanted].sort();
-  return { key: Buffer.from(start), range_end: Buffer.from(`${root.slice(0, -1)}0`) };
+  return { key: Buffer.from(start), rangeEnd: Buffer.from(`${root.slice(0, -1)}0`) };
 }
 
 function inIndex(object: StoredObject, value: string): boolean {

@@ -43,7 +43,7 @@ export function openStorage(
     feed,
     kinds,
     async ping() {
-      await etcd.range({ key: Buffer.from(`${options.prefix}/skiff/tick`), count_only: true }, PING_TIMEOUT_MS);
+      await etcd.range({ key: Buffer.from(`${options.prefix}/skiff/tick`), countOnly: true }, PING_TIMEOUT_MS);
     },
     async [Symbol.asyncDispose]() {
       stop.abort();

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formatYaml, parseYaml } from "./yaml.ts";
+
+test("parseYaml reads the words of YAML 1.1 as booleans and leaves times as text", () => {
+  const text = "a: yes\nb: off\nc: 'yes'\nd: 2001-12-14\ne: 0x10\nf: 1_000\ng: ~\nh: 1e3\ni: 0o7\nj: 010\n";
+  const value = parseYaml(text) as Record<string, unknown>;
+  assert.deepEqual(
+    { a: value.a, b: value.b, c: value.c, d: value.d, g: value.g },
+    {
+      a: true,
+      b: false,
+      c: "yes",
+      d: "2001-12-14",
+      g: null,
+    },
+  );
+  assert.equal(value.e, 16);
+  assert.equal(value.h, 1000);
+  assert.equal(value.j, 8);
+});
+
+test("parseYaml refuses what grows without end and what is no YAML", () => {
+  const bomb = ["a: &a [x,x,x,x,x,x,x,x,x]"];
+  for (let i = 1; i < 10; i++)
+    bomb.push(
+      `b${i}: &b${i} [${Array(9)
+        .fill(i === 1 ? "*a" : `*b${i - 1}`)
+        .join(",")}]`,
+    );
+  assert.throws(() => parseYaml(bomb.join("\n")), { code: 400 });
+  assert.throws(() => parseYaml("a: [1"), { code: 400 });
+});
+
+test("formatYaml quotes what YAML 1.1 readers would take for something else", () => {
+  const value = { a: "yes", b: "1", c: "on", d: "null", e: "010", f: "plain" };
+  assert.deepEqual(parseYaml(formatYaml(value)), value);
+});
