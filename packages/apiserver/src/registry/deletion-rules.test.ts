@@ -5,6 +5,7 @@ import type { KubeObject } from "@skiff/api/object.ts";
 import { storageKind } from "../storage/stored-object.ts";
 import { type DeleteOptions, finishesDeletion, planDeletion } from "./deletion-rules.ts";
 
+const META = { uid: "u", resourceVersion: "1", creationTimestamp: "2026-01-01T00:00:00Z" };
 const NOW = Date.parse("2026-01-01T00:00:00Z");
 
 function kindOf(plural: string) {
@@ -15,7 +16,7 @@ function kindOf(plural: string) {
 
 function pod(metadata: object = {}, spec: object = {}, status: object = {}): KubeObject {
   const object = {
-    metadata: { name: "p", namespace: "d", generation: 1, ...metadata },
+    metadata: { ...META, name: "p", namespace: "d", generation: 1, ...metadata },
     spec: { nodeName: "n", terminationGracePeriodSeconds: 30, containers: [], ...spec },
     status,
   };
@@ -51,7 +52,7 @@ test("planDeletion only ever shortens the grace of a pod that is being deleted",
 
 test("planDeletion turns the propagation policy into the garbage collector's finalizers", () => {
   const finalizersAfter = (options: DeleteOptions, finalizers: string[]) => {
-    const planned = plan({ metadata: { name: "c", finalizers } }, options, "configmaps");
+    const planned = plan({ metadata: { ...META, name: "c", finalizers } }, options, "configmaps");
     return planned.type === "mark" ? planned.object.metadata.finalizers : planned.type;
   };
   assert.deepEqual(finalizersAfter({ propagationPolicy: "Foreground" }, []), ["foregroundDeletion"]);
@@ -62,11 +63,15 @@ test("planDeletion turns the propagation policy into the garbage collector's fin
 });
 
 test("planDeletion keeps a namespace, Terminating, while it has finalizers", () => {
-  const namespace = { metadata: { name: "n" }, spec: { finalizers: ["kubernetes"] }, status: { phase: "Active" } };
-  const { object } = plan(namespace, {}, "namespaces") as { object: KubeObject & { status: { phase: string } } };
-  assert.equal(object.status.phase, "Terminating");
+  const namespace = {
+    metadata: { ...META, name: "n" },
+    spec: { finalizers: ["kubernetes"] },
+    status: { phase: "Active" },
+  };
+  const { object } = plan(namespace, {}, "namespaces") as { object: KubeObject };
+  assert.deepEqual((object as KubeObject & { status?: object }).status, { phase: "Terminating" });
   assert.equal(finishesDeletion(kindOf("namespaces"), object), false);
-  assert.equal(plan({ metadata: { name: "n" } }, {}, "namespaces").type, "remove");
+  assert.equal(plan({ metadata: { ...META, name: "n" } }, {}, "namespaces").type, "remove");
 });
 
 test("finishesDeletion waits for grace and finalizers", () => {
