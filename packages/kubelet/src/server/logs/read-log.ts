@@ -19,7 +19,7 @@ export interface LogDeps {
 }
 
 /** How often a followed container is looked at, and its log where the file system reports no changes. */
-export const POLL_MS = 1000;
+const POLL_MS = 1000;
 
 /** Opens the log, so that a missing file rejects here; the pieces then come as they are asked for. */
 export async function readLog(

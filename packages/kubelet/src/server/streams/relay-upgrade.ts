@@ -39,6 +39,8 @@ export async function relayUpgrade(
     client.socket.destroy();
     return;
   }
+  // Node would end our side at once when the client ends its own, and lose what the runtime still sends.
+  client.socket.allowHalfOpen = true;
   if (answer.head.length > 0) client.socket.write(answer.head);
   if (client.head.length > 0) answer.stream.write(client.head);
   await join(client.socket, answer.stream, clock, signal);
@@ -85,9 +87,8 @@ function openRequest(url: URL, method: string, headers: string[], signal: AbortS
     method,
     path: `${url.pathname}${url.search}`,
     headers,
-    agent: false,
     signal,
-    // Half-open, since one direction may end long before the other.
+    // Half-open, since one direction may end long before the other. A connection of one's own also means no agent.
     createConnection: () => connect({ host, port, allowHalfOpen: true, noDelay: true, keepAlive: true }),
   });
 }

@@ -1,0 +1,57 @@
+// Figures of CPU, memory and network from the kernel's files, and how /metrics/resource writes them.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Pod } from "@skiff/api/types.ts";
+import { CpuRates } from "./cpu-rates.ts";
+import { parseCpuStat, parseMeminfo, parseMemoryStat } from "./kernel-files.ts";
+import { parseNetDev } from "./net-dev.ts";
+import { renderResourceMetrics } from "./resource-metrics.ts";
+
+test("parseMemoryStat leaves the inactive file cache out, in both versions", () => {
+  const v1 = parseMemoryStat(1000, "inactive_file 1\ntotal_inactive_file 300\ntotal_rss 500\n");
+  assert.deepEqual([v1.workingSetBytes, v1.rssBytes], [700, 500]);
+  const v2 = parseMemoryStat(1000, "anon 400\ninactive_file 2000\n");
+  assert.deepEqual([v2.workingSetBytes, v2.rssBytes], [0, 400]);
+});
+
+test("parseMeminfo and parseCpuStat read the kernel's units", () => {
+  const text =
+    "MemTotal:       1000 kB\nMemFree:   400 kB\nInactive:  9 kB\nInactive(file):   100 kB\nAnonPages: 7 kB\n";
+  const { usageBytes, workingSetBytes, availableBytes } = parseMeminfo(text);
+  assert.deepEqual([usageBytes, workingSetBytes, availableBytes], [600 * 1024, 500 * 1024, 500 * 1024]);
+  assert.equal(parseCpuStat("usage_usec 12\nuser_usec 5\n"), 12_000);
+});
+
+test("parseNetDev leaves loopback and pods' interfaces out", () => {
+  const row = (name: string) => ` ${name}: 10 1 2 0 0 0 0 0 20 1 3 0 0 0 0 0`;
+  const text = ["Inter-| Receive", " face |bytes", row("lo"), row("eth0"), row("veth1a")].join("\n");
+  assert.deepEqual(parseNetDev(text), [{ name: "eth0", rxBytes: 10, rxErrors: 2, txBytes: 20, txErrors: 3 }]);
+});
+
+test("CpuRates tells nanoseconds per second and begins anew after a restart", () => {
+  const rates = new CpuRates();
+  assert.equal(rates.rate("a", 0, 0), undefined);
+  assert.equal(rates.rate("a", 500, 0), undefined);
+  assert.equal(rates.rate("a", 2500, 1_000_000_000), 500_000_000);
+  assert.equal(rates.rate("a", 2600, 1_050_000_000), 500_000_000);
+  assert.equal(rates.rate("a", 4500, 1_050_000_000), 25_000_000);
+  assert.equal(rates.rate("a", 6000, 5), undefined);
+});
+
+test("renderResourceMetrics writes samples with their times", () => {
+  const pod = { metadata: { name: "web", namespace: "default" } } as Pod;
+  const memory = { workingSetBytes: 4096 };
+  const container = { name: "app", timeMs: 2000.4, startedAtMs: 1500, cpuNanos: 5e8, memory, writableLayer: undefined };
+  const pods = [{ pod, timeMs: 3000, cpuNanos: undefined, memory, containers: [container] }];
+  const lines = renderResourceMetrics({ timeMs: 3000, cpuNanos: 2e9, memory, pods }).split("\n");
+  const samples = lines.filter((line) => line && !line.startsWith("#"));
+  assert.deepEqual(samples, [
+    'container_cpu_usage_seconds_total{container="app",namespace="default",pod="web"} 0.5 2000',
+    'container_memory_working_set_bytes{container="app",namespace="default",pod="web"} 4096 2000',
+    'container_start_time_seconds{container="app",namespace="default",pod="web"} 1.5 2000',
+    "node_cpu_usage_seconds_total 2 3000",
+    "node_memory_working_set_bytes 4096 3000",
+    'pod_memory_working_set_bytes{namespace="default",pod="web"} 4096 3000',
+    "resource_scrape_error 0",
+  ]);
+});
