@@ -142,7 +142,8 @@ function judgeNode(
   if (verb === "create" || verb === "update" || verb === "patch") return ALLOW;
   if (!["get", "list", "watch"].includes(verb)) return noOpinion("");
   if (name === nodeName) return ALLOW;
-  return noOpinion(`node '${nodeName}' cannot read '${name}', only its own Node object`);
+  const what = name ? `'${name}'` : "all nodes";
+  return noOpinion(`node '${nodeName}' cannot read ${what}, only its own Node object`);
 }
 
 function judgePod(graph: NodeGraph, nodeName: string, attributes: AuthorizationAttributes): Decision {
