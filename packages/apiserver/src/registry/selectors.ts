@@ -61,7 +61,8 @@ function matcher(
 ): Selection["matches"] {
   // An index crosses namespaces; the other scopes hold the namespace already.
   const checkNamespace = namespace !== "" && scope.type === "index";
-  const onlyScope = fields && fields.requirements.length === 1 && (scope.type === "key" || scope.type === "index");
+  // An index also tells of objects that leave it, so there the field still decides what an event is.
+  const onlyScope = fields?.requirements.length === 1 && scope.type === "key";
   const rest = onlyScope ? undefined : fields;
   if (!checkNamespace && !labels && !rest) return undefined;
   return (object) =>
