@@ -1,5 +1,5 @@
 // A client that speaks as a ServiceAccount of kube-system, with tokens that it has issued and renews by itself.
-import { isAlreadyExists, isNotFound } from "@skiff/api/errors.ts";
+import { isAlreadyExists, isApiError, isNotFound } from "@skiff/api/errors.ts";
 import { serviceAccounts } from "@skiff/api/resource-ref.ts";
 import type { AuthenticationV1TokenRequest } from "@skiff/api/types.ts";
 import type { ClientConfig } from "@skiff/client/config.ts";
@@ -34,16 +34,23 @@ export class AccountClient extends RestClient {
   }
 
   override async request(request: RestRequest): Promise<RestAnswer> {
-    return super.request(await this.signed(request));
+    return this.withToken(request, (signed) => super.request(signed));
   }
 
   override async stream(request: RestRequest & { readonly idleTimeoutMs?: number }): Promise<StreamAnswer> {
-    return super.stream(await this.signed(request));
+    return this.withToken(request, (signed) => super.stream(signed));
   }
 
-  private async signed<R extends RestRequest>(request: R): Promise<R> {
+  /** A token that is refused, as after a change of the signing key, is replaced once. */
+  private async withToken<A>(request: RestRequest, send: (signed: RestRequest) => Promise<A>): Promise<A> {
     const token = await this.current(request.signal);
-    return { ...request, headers: { ...request.headers, authorization: `Bearer ${token}` } };
+    try {
+      return await send(signedBy(token, request));
+    } catch (error) {
+      if (!isApiError(error, "Unauthorized")) throw error;
+      this.renewAt = 0;
+      return send(signedBy(await this.current(request.signal), request));
+    }
   }
 
   private current(signal: AbortSignal): Promise<string> {
@@ -86,4 +93,8 @@ export class AccountClient extends RestClient {
       });
     }
   }
+}
+
+function signedBy(token: string, request: RestRequest): RestRequest {
+  return { ...request, headers: { ...request.headers, authorization: `Bearer ${token}` } };
 }

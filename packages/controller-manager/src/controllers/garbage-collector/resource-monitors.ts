@@ -9,9 +9,6 @@ import type { DiscoveredResource } from "../discover-resources.ts";
 import { discoverResources } from "../discover-resources.ts";
 import { MetadataClient } from "../metadata-client.ts";
 
-/** Upstream's pace of discovery. */
-export const RESYNC_MS = 30_000;
-
 /** Events come in masses, own nothing and vanish by themselves. */
 const IGNORED: ReadonlySet<string> = new Set(["events", "events.events.k8s.io"]);
 
@@ -33,6 +30,7 @@ export class ResourceMonitors {
   private readonly events: MonitorEvents;
   private readonly monitors = new Map<string, Monitor>();
   private kinds: ReadonlyMap<string, ResourceRef> = new Map();
+  private readonly discovered = Promise.withResolvers<void>();
 
   constructor(context: Pick<ControllerContext, "client" | "clock" | "log">, events: MonitorEvents) {
     this.context = context;
@@ -54,12 +52,14 @@ export class ResourceMonitors {
       if (!wanted.has(key) && !failed(monitor.ref)) await this.stop(key, monitor);
     }
     for (const [key, ref] of wanted) if (!this.monitors.has(key)) this.start(key, ref, signal);
+    this.discovered.resolve();
     if (failures.size > 0)
       this.context.log.warn({ failures: Object.fromEntries(failures) }, "some groups do not answer discovery");
   }
 
-  /** Resolves once every watch has its first list. */
+  /** Resolves once discovery has answered and every watch has its first list. */
   async synced(signal: AbortSignal): Promise<void> {
+    await this.discovered.promise;
     await Promise.all([...this.monitors.values()].map(({ informer }) => informer.synced(signal)));
   }
 

@@ -10,6 +10,8 @@ import { namespaceConditions } from "./namespace-conditions.ts";
 
 const FINALIZER = "kubernetes";
 const MAX_CONFLICTS = 10;
+/** Events come in bursts while a namespace empties, and each pass asks for everything: one pass serves many events. */
+const SETTLE_MS = 100;
 /** How soon to look again when something other than pods is left. */
 const RETRY_MS = 1000;
 
@@ -22,7 +24,7 @@ export const namespaceController = {
     const informer = context.informers.namespaces();
     using queue = context.newQueue();
     const enqueue = (namespace: Readonly<Namespace>) => {
-      if (namespace.metadata.deletionTimestamp) queue.add(namespace.metadata.name);
+      if (namespace.metadata.deletionTimestamp) queue.addAfter(namespace.metadata.name, SETTLE_MS);
     };
     using _namespaces = informer.addHandler({ onAdd: enqueue, onUpdate: enqueue });
     // Pods that end bring their namespace back at once, long before the estimate of their grace is over.

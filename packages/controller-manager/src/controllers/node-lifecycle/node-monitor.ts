@@ -26,6 +26,8 @@ export interface Zone {
 /** Nodes looked at side by side; upstream's figure. */
 const WORKERS = 30;
 const NODE_LEASES = "kube-node-lease";
+/** Nodes with this label say nothing about the health of their zone. */
+const NOT_COUNTED = "node.kubernetes.io/exclude-disruption";
 
 interface NodeRecord {
   readonly node: Readonly<Node>;
@@ -151,7 +153,8 @@ function zonesOf(
   threshold: number,
 ): Map<string, Zone> {
   const zones = new Map<string, Zone>();
-  for (const [key, members] of Map.groupBy(nodes, zoneOf)) {
+  const counted = nodes.filter((node) => node.metadata.labels?.[NOT_COUNTED] === undefined);
+  for (const [key, members] of Map.groupBy(counted, zoneOf)) {
     const ready = members.filter((node) => readiness.get(node.metadata.name)).length;
     const health = { ready, notReady: members.length - ready };
     zones.set(key, { health, state: zoneStateOf(health, threshold) });
