@@ -53,14 +53,10 @@ async function createOnce(
   await validateAdmission(deps.admission, request, options.signal);
   const hook = deps.hooks.get(kind.directory);
   const undo = await hook?.beforeCreate?.(object, options.dryRun, options.signal);
-  try {
-    const stored = await store(deps, kind, object, options.dryRun);
-    if (!stored) await undo?.();
-    return stored;
-  } catch (error) {
-    await undo?.();
-    throw error;
-  }
+  // When this throws, the write may have been made all the same, so what was taken for it stays taken.
+  const stored = await store(deps, kind, object, options.dryRun);
+  if (!stored) await undo?.();
+  return stored;
 }
 
 async function store(

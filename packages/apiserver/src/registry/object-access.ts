@@ -45,7 +45,7 @@ export interface ObjectWriter {
 
 /**
  * Work around a write that must happen with it, such as taking a ClusterIP. `beforeCreate` and `beforeUpdate` may change the
- * object; when they have acquired something they return its undo, which is called if the write then fails.
+ * object; when they have acquired something they return its undo, which is called if the write was certainly not made.
  */
 export interface WriteHooks<T extends KubeObject = KubeObject> {
   readonly ref: ResourceRef<T>;

@@ -162,18 +162,15 @@ export class ObjectStorage {
       const revision = answer.revision;
       return { outcome: { type: "delete", previous: current, revision }, current: undefined };
     }
-    try {
-      const { object, ttlSeconds } = decision;
-      const result = await this.put(kind, key, current?.revision ?? 0, object, ttlSeconds, "update");
-      if (result.stored) {
-        return { outcome: { type: "put", stored: result.stored, previous: current }, current: undefined };
-      }
-      await decision.undo?.();
-      return { current: result.current };
-    } catch (error) {
-      await decision.undo?.();
-      throw error;
+    const { object, ttlSeconds } = decision;
+    // A write that broke off may have been made all the same, so only a refused one is undone:
+    // giving back an address that a Service holds would hand it out twice, while the allocators' repair finds what leaked.
+    const result = await this.put(kind, key, current?.revision ?? 0, object, ttlSeconds, "update");
+    if (result.stored) {
+      return { outcome: { type: "put", stored: result.stored, previous: current }, current: undefined };
     }
+    await decision.undo?.();
+    return { current: result.current };
   }
 
   private async put(
