@@ -51,7 +51,7 @@ export function createFrontProxyAuthenticator(
 }
 
 /** The certificates of a PEM bundle. */
-export function splitCertificates(pem: string): string[] {
+function splitCertificates(pem: string): string[] {
   return pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
 }
 

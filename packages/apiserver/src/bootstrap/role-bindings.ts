@@ -14,7 +14,7 @@ export function user(name: string): RbacV1Subject {
   return { apiGroup: RBAC_GROUP, kind: "User", name };
 }
 
-export function group(name: string): RbacV1Subject {
+function group(name: string): RbacV1Subject {
   return { apiGroup: RBAC_GROUP, kind: "Group", name };
 }
 

@@ -76,7 +76,7 @@ function rootHandler(path: string, groups: readonly ServedGroup[], plain: object
 }
 
 /** 304 without a body when the client already has this document. */
-export function withEtag(
+function withEtag(
   context: RequestContext,
   contentType: string,
   { bytes, etag }: { readonly bytes: Uint8Array; readonly etag: string },

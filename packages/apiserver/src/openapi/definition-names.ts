@@ -81,7 +81,7 @@ export class DefinitionNames {
 }
 
 /** The model that a field is made of, through lists and maps. */
-export function referenceOf(schema: Schema): string | undefined {
+function referenceOf(schema: Schema): string | undefined {
   switch (schema.type) {
     case "object":
       return schema.ref;

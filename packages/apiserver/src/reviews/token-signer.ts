@@ -44,7 +44,7 @@ const EC_ALGORITHMS: Readonly<Record<string, string>> = {
 };
 
 /** Upstream signs by the type of the key. */
-export function algorithmOf(key: KeyObject): string {
+function algorithmOf(key: KeyObject): string {
   if (key.asymmetricKeyType === "rsa") return "RS256";
   const algorithm = EC_ALGORITHMS[key.asymmetricKeyDetails?.namedCurve ?? ""];
   if (!algorithm) throw new Error("the ServiceAccount signing key must be an RSA key or an EC key of a NIST curve");

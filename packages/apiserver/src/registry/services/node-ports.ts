@@ -7,7 +7,7 @@ import { pickFree } from "./number-range.ts";
 import type { PortRange } from "./port-range.ts";
 
 /** Whether every port of the Service gets a node port. */
-export function needsNodePorts({ spec }: Readonly<Service>): boolean {
+function needsNodePorts({ spec }: Readonly<Service>): boolean {
   return spec.type === "NodePort" || (spec.type === "LoadBalancer" && spec.allocateLoadBalancerNodePorts !== false);
 }
 
