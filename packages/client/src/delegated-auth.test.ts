@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { silentLogger } from "@skiff/component-base/logger.ts";
+import { FakeClock } from "@skiff/testkit/fake-clock.ts";
 import { DelegatedAuth } from "./delegated-auth.ts";
 import type { RestClient, RestRequest } from "./rest-client.ts";
-import { FakeClock } from "./testing/fake-clock.ts";
 
 const { signal } = new AbortController();
 const attributes = { nonResourceAttributes: { path: "/metrics", verb: "get" } };

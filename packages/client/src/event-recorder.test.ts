@@ -5,13 +5,14 @@ import { ApiError, notFound } from "@skiff/api/errors.ts";
 import { pods } from "@skiff/api/resource-ref.ts";
 import type { CoreV1Event } from "@skiff/api/types.ts";
 import { silentLogger } from "@skiff/component-base/logger.ts";
+import { FakeClock } from "@skiff/testkit/fake-clock.ts";
 import { ConnectionError } from "./connection-error.ts";
 import { EventRecorder } from "./event-recorder.ts";
 import type { RestClient } from "./rest-client.ts";
-import { FakeClock } from "./testing/fake-clock.ts";
+import { settle } from "./testing/settle.ts";
 
 function make() {
-  const clock = new FakeClock();
+  const clock = new FakeClock(Date.UTC(2026, 0, 2, 3, 4, 5));
   const created: CoreV1Event[] = [];
   const patches: { name: string; body: unknown }[] = [];
   const fail: Error[] = [];
@@ -82,6 +83,7 @@ test("event recorder starts anew when the server forgot the event, tries on with
   assert.equal(created.length, 2);
   fail.push(new ConnectionError("refused", "ECONNREFUSED"));
   const sent = record("y");
+  await settle();
   await clock.advance(1000);
   await sent;
   assert.equal(created.length, 3);

@@ -5,11 +5,12 @@ import { ApiError } from "@skiff/api/errors.ts";
 import { configMaps } from "@skiff/api/resource-ref.ts";
 import type { ConfigMap } from "@skiff/api/types.ts";
 import { silentLogger } from "@skiff/component-base/logger.ts";
+import { FakeClock } from "@skiff/testkit/fake-clock.ts";
 import { ConnectionError } from "./connection-error.ts";
 import { Informer } from "./informer.ts";
 import type { ListWatch } from "./reflector.ts";
 import type { ListQuery, WatchEvent, WatchQuery } from "./resource-client.ts";
-import { FakeClock, settle } from "./testing/fake-clock.ts";
+import { settle } from "./testing/settle.ts";
 
 function item(name: string, version: number, uid = name): ConfigMap {
   const metadata = { name, namespace: "ns", uid, resourceVersion: String(version), creationTimestamp: "" };

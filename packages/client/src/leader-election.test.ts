@@ -4,10 +4,11 @@ import { test } from "node:test";
 import { ApiError, conflict, notFound } from "@skiff/api/errors.ts";
 import type { Lease } from "@skiff/api/types.ts";
 import { silentLogger } from "@skiff/component-base/logger.ts";
+import { FakeClock } from "@skiff/testkit/fake-clock.ts";
 import { LeaderElector, LeadershipLost } from "./leader-election.ts";
 import { acquire, claimOf, released } from "./lease-claim.ts";
 import type { RestClient } from "./rest-client.ts";
-import { FakeClock, settle } from "./testing/fake-clock.ts";
+import { settle } from "./testing/settle.ts";
 
 /** One Lease with compare-and-swap, as an apiserver keeps it. */
 class LeaseServer {
@@ -71,6 +72,7 @@ test("leader election lets one lead and the next take over at once after a grace
   const a = candidate(server, clock, "a");
   await settle();
   const b = candidate(server, clock, "b");
+  await settle();
   await clock.advance(20_000);
   assert.deepEqual([a.elector.holdsLeadership, b.elector.holdsLeadership], [true, false]);
   assert.equal(server.lease?.spec.leaseTransitions, 0);
@@ -90,6 +92,7 @@ test("a leader that cannot renew stops before anybody else starts", async () => 
   const a = candidate(server, clock, "a");
   await settle();
   const b = candidate(server, clock, "b");
+  await settle();
   await clock.advance(5000);
   server.isDown = true;
   await clock.advance(12_000);

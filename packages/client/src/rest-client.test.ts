@@ -10,12 +10,13 @@ import { realClock } from "@skiff/component-base/clock.ts";
 import { silentLogger } from "@skiff/component-base/logger.ts";
 import { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import { withTrace } from "@skiff/component-base/trace.ts";
+import { FakeClock } from "@skiff/testkit/fake-clock.ts";
+import { waitFor } from "@skiff/testkit/wait-for.ts";
 import type { ClientConfig } from "./config.ts";
 import { wasIdle } from "./connection-error.ts";
 import { ConnectionError, RestClient } from "./rest-client.ts";
-import { FakeClock, settle } from "./testing/fake-clock.ts";
 import { answerJson, fakeServer } from "./testing/fake-server.ts";
-import { until } from "./testing/until.ts";
+import { settle } from "./testing/settle.ts";
 
 const signal = new AbortController().signal;
 const pod: Pod = {
@@ -87,7 +88,7 @@ test("rest client obeys Retry-After and gives up after ten retries", async () =>
   await using client = clientOf({ server: server.url }, clock);
   const failed = assert.rejects(client.of(pods).create("a", pod, { signal, timeoutMs: 100_000 }), { code: 429 });
   for (let i = 1; i <= 11; i++) {
-    await until(`request ${i} has come`, () => server.requests.length === i);
+    await waitFor(`request ${i} has come`, () => server.requests.length === i);
     await settle();
     await realClock.sleep(10);
     if (i <= 10) await clock.advance(1000);
@@ -117,7 +118,7 @@ test("rest client names a refused connection, a timeout and the caller's own abo
   });
   const stop = new AbortController();
   const aborted = client.of(pods).get("a", "x", { signal: stop.signal });
-  await until("both requests have come", () => server.requests.length === 2);
+  await waitFor("both requests have come", () => server.requests.length === 2);
   stop.abort(new Error("enough"));
   await assert.rejects(aborted, /enough/);
   await server[Symbol.asyncDispose]();
@@ -142,13 +143,13 @@ test("watches leave all connections to requests, and end when their reader stops
   );
   const readers = Array.from({ length: 8 }, async () => {
     for await (const _event of client.of(pods).watch({ resourceVersion: "1" }, { signal })) {
-      await until("all watches are open", () => opened === 8);
+      await waitFor("all watches are open", () => opened === 8);
       await client.of(pods).get("a", "x", { signal });
       break;
     }
   });
   await Promise.all(readers);
-  await until("all watches are closed", () => open === 0);
+  await waitFor("all watches are closed", () => open === 0);
 });
 
 test("a stream that says nothing for too long ends as idle, not as a failure of the server", async () => {

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MetricsRegistry } from "@skiff/component-base/metrics.ts";
-import { FakeClock, settle } from "./testing/fake-clock.ts";
+import { FakeClock } from "@skiff/testkit/fake-clock.ts";
+import { settle } from "./testing/settle.ts";
 import { WorkQueue } from "./work-queue.ts";
 import { WorkQueueMetrics } from "./work-queue-metrics.ts";
 

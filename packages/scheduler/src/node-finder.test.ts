@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Node } from "@skiff/api/types.ts";
-import { FakeClock } from "@skiff/client/testing/fake-clock.ts";
+import { FakeClock } from "@skiff/testkit/fake-clock.ts";
 import { SchedulerCache } from "./cache/scheduler-cache.ts";
 import { CycleState } from "./framework/cycle-state.ts";
 import { Framework } from "./framework/framework.ts";

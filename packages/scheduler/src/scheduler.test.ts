@@ -4,9 +4,10 @@ import { test } from "node:test";
 import { ApiError } from "@skiff/api/errors.ts";
 import type { Pod } from "@skiff/api/types.ts";
 import { ObjectStore } from "@skiff/client/object-store.ts";
-import { FakeClock, settle } from "@skiff/client/testing/fake-clock.ts";
+import { settle } from "@skiff/client/testing/settle.ts";
 import { silentLogger } from "@skiff/component-base/logger.ts";
 import { MetricsRegistry } from "@skiff/component-base/metrics.ts";
+import { FakeClock } from "@skiff/testkit/fake-clock.ts";
 import { SchedulerCache } from "./cache/scheduler-cache.ts";
 import { DecisionLog } from "./decision-log.ts";
 import { nodeHandler, podHandler } from "./event-handlers.ts";
@@ -21,7 +22,7 @@ import { makeNode, makePod } from "./testing/objects.ts";
 
 /** A scheduler over an apiserver that holds pods and answers bindings as the test wants. */
 function start() {
-  const clock = new FakeClock();
+  const clock = new FakeClock(Date.UTC(2026, 0, 2, 3, 4, 5));
   const log = silentLogger();
   const store = new ObjectStore<Pod>();
   const bindings: string[] = [];

@@ -1,7 +1,7 @@
 // Assumed pods, sums per node, and snapshots that copy little.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FakeClock } from "@skiff/client/testing/fake-clock.ts";
+import { FakeClock } from "@skiff/testkit/fake-clock.ts";
 import { podInfoOf } from "../framework/pod-info.ts";
 import { makeNode, makePod } from "../testing/objects.ts";
 import { SchedulerCache } from "./scheduler-cache.ts";

@@ -41,7 +41,7 @@ export class Snapshot {
 }
 
 /** One node of each zone, then the next of each: a search that stops early has then seen all zones. */
-export function interleaveZones(nodes: readonly NodeInfo[]): NodeInfo[] {
+function interleaveZones(nodes: readonly NodeInfo[]): NodeInfo[] {
   const zones = [...Map.groupBy(nodes, zoneOf).values()];
   const longest = Math.max(0, ...zones.map((zone) => zone.length));
   const order: NodeInfo[] = [];

@@ -1,7 +1,8 @@
 // Order, back-off, gates, and which event brings which pod back.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FakeClock, settle } from "@skiff/client/testing/fake-clock.ts";
+import { settle } from "@skiff/client/testing/settle.ts";
+import { FakeClock } from "@skiff/testkit/fake-clock.ts";
 import type { ClusterEvent } from "../framework/cluster-event.ts";
 import { Framework } from "../framework/framework.ts";
 import { podInfoOf } from "../framework/pod-info.ts";
