@@ -53,6 +53,7 @@ const CACHE_SIZE = 1024;
 const ANONYMOUS: UserInfo = { username: "system:anonymous", groups: ["system:unauthenticated"] };
 const MASTERS = "system:masters";
 
+/** Its answers are remembered, so that scrapes and probes do not load the apiserver. */
 export class DelegatedAuth {
   private readonly client: Pick<RestClient, "request">;
   private readonly log: Logger;

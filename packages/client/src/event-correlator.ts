@@ -35,6 +35,7 @@ interface SimilarEvents {
   lastAt: number;
 }
 
+/** Pure bookkeeping: the recorder does the writing, and reports back what now stands for which key. */
 export class EventCorrelator {
   private readonly clock: Pick<Clock, "monotonic">;
   private readonly known: LruCache<KnownEvent>;

@@ -37,6 +37,7 @@ interface Lane {
   sending?: Promise<void> | undefined;
 }
 
+/** Events are a courtesy: under pressure they are counted together, then dropped, and never hold up the work they tell of. */
 export class EventRecorder implements AsyncDisposable {
   private readonly client: ResourceClient<CoreV1Event>;
   private readonly source: { readonly component: string; readonly host?: string };

@@ -32,6 +32,7 @@ export interface InformerDeps {
   readonly log: Logger;
 }
 
+/** The handlers see what the store sees, in its order: after a broken watch only what really differs. */
 export class Informer<T extends KubeObject> {
   private readonly store: ObjectStore<T>;
   private readonly reflector: Reflector<T>;

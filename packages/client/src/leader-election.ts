@@ -39,6 +39,7 @@ export async function runLeaderElected(
   await new LeaderElector(options, deps).run(lead, signal);
 }
 
+/** Judges others by how long their record stays unchanged on our monotonic clock, as clocks of machines differ. */
 export class LeaderElector {
   private readonly options: Required<LeaderElectionOptions>;
   private readonly client: ResourceClient<Lease>;

@@ -18,6 +18,7 @@ type Index<T> = Map<string, Map<string, T>>;
 
 const NAMESPACE: unique symbol = Symbol("namespace");
 
+/** Indexes are kept on every write, so that reads cost what they return. */
 export class ObjectStore<T extends KubeObject> implements Lister<T> {
   private readonly objects = new Map<string, T>();
   private readonly indexes = new Map<string | symbol, Index<T>>([[NAMESPACE, new Map()]]);

@@ -30,6 +30,7 @@ const SHORT_WATCH_MS = 1000;
 /** A watch that lasted so long, or brought an event, ends the series of failures before it. */
 const HEALTHY_WATCH_MS = 5000;
 
+/** One list and then watches for as long as it runs; each watch starts at the very version the store has. */
 export class Reflector<T extends KubeObject> {
   private readonly client: ListWatch<T>;
   private readonly selection: Selection;

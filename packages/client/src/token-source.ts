@@ -6,6 +6,7 @@ import type { ClientConfig } from "./config.ts";
 /** Files are looked at again after this long. */
 const RECHECK_MS = 10_000;
 
+/** A stat every few seconds instead of a watch: tokens are replaced through symbolic links, which watches miss. */
 export class TokenSource {
   private readonly path: string | undefined;
   private readonly clock: Clock;

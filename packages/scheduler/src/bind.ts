@@ -17,6 +17,7 @@ export interface BinderDeps {
   readonly queue: SchedulingQueue;
 }
 
+/** Whatever happens here, the cache ends up as if the pod had been bound or never tried. */
 export class Binder {
   private readonly deps: BinderDeps;
 

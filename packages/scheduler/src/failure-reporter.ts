@@ -29,6 +29,7 @@ interface Failure {
 
 const WORKERS = 4;
 
+/** Conditions are written by workers of their own, so that a slow apiserver does not slow decisions. */
 export class FailureReporter {
   private readonly deps: FailureReporterDeps;
   private readonly queue: WorkQueue<string>;

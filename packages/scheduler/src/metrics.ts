@@ -12,6 +12,7 @@ const PROFILE = "default-scheduler";
 const ATTEMPT_BUCKETS = Array.from({ length: 15 }, (_, step) => 0.001 * 2 ** step);
 const E2E_BUCKETS = Array.from({ length: 20 }, (_, step) => 0.01 * 2 ** step);
 
+/** Times are taken from the start of an attempt, or from when the pod was queued first. */
 export class SchedulerMetrics {
   private readonly clock: Pick<Clock, "monotonic">;
   private readonly attempts: Counter;

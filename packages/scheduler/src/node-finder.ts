@@ -11,6 +11,7 @@ import type { PodInfo } from "./framework/pod-info.ts";
 /** Below this many nodes all are looked at. */
 const MIN_FEASIBLE_NODES = 100;
 
+/** Keeps nothing but the place of the next search: the same pod and snapshot give the same verdicts. */
 export class NodeFinder {
   private readonly framework: Framework;
   private readonly random: () => number;

@@ -36,6 +36,7 @@ const MAX_BINDINGS = 100;
 /** So long the loop may keep the thread before requests and events get a turn. */
 const TURN_MS = 5;
 
+/** One decision at a time, so that two pods are never given the same room; bindings overlap freely. */
 export class Scheduler {
   private readonly deps: SchedulerDeps;
   private readonly finder: NodeFinder;

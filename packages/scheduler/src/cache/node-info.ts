@@ -5,6 +5,7 @@ import { resourceAmounts } from "@skiff/api/scheduling/resources.ts";
 import type { Node } from "@skiff/api/types.ts";
 import type { PodInfo } from "../framework/pod-info.ts";
 
+/** Sums are exact because what a pod added is remembered with it and taken off again. */
 export class NodeInfo {
   readonly name: string;
   /** Absent while only pods of it are known. */

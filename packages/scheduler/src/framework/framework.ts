@@ -50,6 +50,7 @@ export interface NodeScore {
 /** Weighted scores of each plugin, in the order of the nodes. */
 export type PluginScores = ReadonlyMap<string, readonly number[]>;
 
+/** Which plugin has which extension point is sorted out once, at start; a wrong list of plugins stops the program there. */
 export class Framework {
   private readonly weights = new Map<string, number>();
   private readonly hints = new Map<ClusterEventName, { plugin: string; hint: QueueingHint }[]>();

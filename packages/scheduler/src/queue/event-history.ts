@@ -10,6 +10,7 @@ interface NotedEvent {
   readonly key: string | undefined;
 }
 
+/** As old as the longest binding under way; empty when nothing is in flight. */
 export class EventHistory {
   /** Pod to the number of the next event at the time it was taken; in that order. */
   private readonly starts = new Map<string, number>();

@@ -18,6 +18,7 @@ export interface SchedulingQueueOptions {
 /** The part of the framework that the queue asks. */
 export type QueueRules = Pick<Framework, "compareInQueue" | "preEnqueue" | "isWorthATry" | "isHeeded">;
 
+/** A pod is in one of the three places or in flight, never in two. */
 export class SchedulingQueue {
   private readonly rules: QueueRules;
   private readonly clock: Pick<Clock, "monotonic">;
