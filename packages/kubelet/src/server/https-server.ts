@@ -46,6 +46,8 @@ function makeApp({ cert, key, clientCa }: KubeletServerOptions["tls"]) {
       // Offers of other protocols (h2c) are ignored, as RFC 9110 allows.
       shouldUpgradeCallback: (request: IncomingMessage) => isStreamPath(request.url ?? ""),
     },
+    // For the request alone; answers may stream for hours.
+    requestTimeout: 60_000,
     routerOptions: { maxParamLength: 1024 },
     exposeHeadRoutes: false,
   });

@@ -37,7 +37,7 @@ export class LogFile implements AsyncDisposable {
   /** Batches of whole entries, without their newlines, up to the present end. They are valid until the next batch. */
   async *entries(): AsyncGenerator<Buffer[]> {
     await this.rewindWhenCut();
-    const chunk = Buffer.alloc(CHUNK_BYTES);
+    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
     for (;;) {
       const { bytesRead } = await this.file.read(chunk, 0, CHUNK_BYTES, this.position);
       if (bytesRead === 0) return;

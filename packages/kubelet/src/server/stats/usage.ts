@@ -37,7 +37,9 @@ export async function readUsage(deps: Deps): Promise<NodeUsage> {
   const byPod = Map.groupBy(newestAttempts(stats), (one) => one.attributes?.labels[LABEL.podUid] ?? "");
   const pods = await Promise.all(
     deps.pods.list().map(async (pod) => {
-      const containers = (byPod.get(pod.metadata.uid ?? "") ?? []).map((one) => containerUsage(one, started));
+      const all = (byPod.get(pod.metadata.uid ?? "") ?? []).map((one) => containerUsage(one, started));
+      // What has exited is still listed, without figures.
+      const containers = all.filter(({ cpuNanos, memory }) => cpuNanos !== undefined || memory !== undefined);
       return { ...(await cgroupUsage(deps.podCgroups.path(pod), deps)), pod, containers };
     }),
   );
