@@ -17,6 +17,7 @@ export interface AccountOptions {
   readonly userAgent: string;
 }
 
+/** Every request carries the account's token; the account itself is made when it does not exist. */
 export class AccountClient extends RestClient {
   private readonly issuer: RestClient;
   private readonly account: string;

@@ -63,6 +63,7 @@ export type ControllerManagerConfig = ReturnType<typeof parseConfig> & {
   readonly rootCa: string | undefined;
 };
 
+/** Throws UsageError that names the flag. Durations are milliseconds; files are named here and read at start. */
 export function parseConfig(argv: readonly string[]) {
   const values = parseFlags("kube-controller-manager", argv, flags);
   if (!values.kubeconfig) throw new UsageError("--kubeconfig is required");

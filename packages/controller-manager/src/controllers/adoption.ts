@@ -6,6 +6,7 @@ import { controllerOf, newControllerRef } from "@skiff/api/owner-references.ts";
 import type { ResourceRef } from "@skiff/api/resource-ref.ts";
 import type { ResourceClient } from "@skiff/client/resource-client.ts";
 
+/** The three lists share no object; an object in none of them is somebody else's. */
 export interface ClaimPlan<T> {
   readonly owned: readonly T[];
   readonly adopt: readonly T[];
@@ -34,6 +35,7 @@ export function planClaims<T extends KubeObject>(
   return plan;
 }
 
+/** Clients of the owners, which are only read, and of what is claimed. */
 export interface ClaimTarget<T extends KubeObject, Owner extends KubeObject> {
   readonly ownerRef: ResourceRef<Owner>;
   readonly owners: ResourceClient<Owner>;

@@ -22,6 +22,7 @@ export interface ControllerContext {
   newQueue(name?: string): WorkQueue<string>;
 }
 
+/** One control loop. All that it keeps in memory may be lost at any moment. */
 export interface ControllerDefinition {
   /** Upstream's name, as `--controllers` takes it. */
   readonly name: string;

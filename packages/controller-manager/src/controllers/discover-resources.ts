@@ -3,6 +3,7 @@ import { groupVersion } from "@skiff/api/object.ts";
 import type { ResourceRef } from "@skiff/api/resource-ref.ts";
 import type { RestClient } from "@skiff/client/rest-client.ts";
 
+/** A resource with what can be done to it. */
 export interface DiscoveredResource extends ResourceRef {
   readonly verbs: readonly string[];
 }

@@ -13,6 +13,7 @@ import { rootCaPublisher } from "./root-ca-publisher.ts";
 import { serviceAccountController } from "./service-account.ts";
 import { taintEvictionController } from "./taint-eviction.ts";
 
+/** Names and aliases are unique; a duplicate stops the program at start. */
 export const CONTROLLERS: readonly ControllerDefinition[] = [
   serviceAccountController,
   rootCaPublisher,

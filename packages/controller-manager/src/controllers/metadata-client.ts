@@ -56,6 +56,7 @@ export class MetadataClient {
   }
 }
 
+/** The path of a collection, or of one object; cluster-wide without a namespace. */
 export function resourcePath(ref: ResourceRef, namespace?: string, name?: string): string {
   const root = `${ref.group ? "/apis" : "/api"}/${groupVersion(ref.group, ref.version)}`;
   const scope = ref.namespaced && namespace ? `/namespaces/${encodeURIComponent(namespace)}` : "";

@@ -12,6 +12,7 @@ const PERIOD_MS = 20_000;
 const QUARANTINE_MS = 40_000;
 const OUT_OF_SERVICE = "node.kubernetes.io/out-of-service";
 
+/** Looks at all pods every 20 seconds: what it removes is in nobody's way. */
 export const podGarbageCollector = {
   name: "pod-garbage-collector-controller",
   aliases: ["podgc", "pod-garbage-collector"],

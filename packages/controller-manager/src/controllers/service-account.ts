@@ -8,6 +8,7 @@ import { runReconciler } from "./run-reconciler.ts";
 
 const ACCOUNT = "default";
 
+/** Pods are refused until their account exists, so this comes first in a new namespace. */
 export const serviceAccountController = {
   name: "serviceaccount-controller",
   aliases: ["serviceaccount"],
@@ -39,6 +40,7 @@ export const serviceAccountController = {
   },
 } satisfies ControllerDefinition;
 
+/** Nothing can be created in a namespace that is being deleted. */
 export function isActive(namespace: Readonly<Namespace>): boolean {
   return !namespace.metadata.deletionTimestamp && namespace.status?.phase !== "Terminating";
 }

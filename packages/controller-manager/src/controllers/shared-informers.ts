@@ -26,6 +26,7 @@ export const BY_CONTROLLER = "controller";
 /** Index of EndpointSlices by `namespace/service`. */
 export const BY_SERVICE = "service";
 
+/** By which slices name their Service. */
 export const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
 
 const ROOT_CA_CONFIG_MAP = "kube-root-ca.crt";
@@ -68,6 +69,7 @@ function withoutManagedFields<T extends KubeObject>(object: T): T {
   return object;
 }
 
+/** The index value of objects that nobody controls. */
 export function orphansOf(namespace: string | undefined): string {
   return `orphan/${namespace ?? ""}`;
 }

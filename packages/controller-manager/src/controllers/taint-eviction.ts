@@ -12,6 +12,7 @@ import { BY_NODE } from "./shared-informers.ts";
 
 const WORKERS = 8;
 
+/** Keys are pods: a change of a node's taints brings all of its pods. */
 export const taintEvictionController = {
   name: "taint-eviction-controller",
   aliases: ["taint-eviction"],

@@ -7,6 +7,7 @@ export type Conditions = readonly DeploymentCondition[];
 /** Upstream's "no deadline". */
 const NO_DEADLINE = 2 ** 31 - 1;
 
+/** Without a deadline a rollout has no Progressing condition. */
 export function hasProgressDeadline(deployment: Readonly<Deployment>): boolean {
   const seconds = deployment.spec.progressDeadlineSeconds;
   return seconds !== undefined && seconds !== NO_DEADLINE;
@@ -16,6 +17,7 @@ export function conditionOf(conditions: Conditions | undefined, type: string): D
   return conditions?.find((condition) => condition.type === type);
 }
 
+/** A condition without its times, which follow from what it replaces. */
 export interface NewCondition {
   readonly type: "Available" | "Progressing" | "ReplicaFailure";
   readonly status: "True" | "False" | "Unknown";

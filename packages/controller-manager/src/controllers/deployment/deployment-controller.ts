@@ -10,6 +10,7 @@ import { BY_CONTROLLER } from "../shared-informers.ts";
 import { DeploymentSync } from "./deployment-sync.ts";
 import { isRollingUpdate } from "./replica-counts.ts";
 
+/** Looks at a Deployment when it, one of its ReplicaSets, or the last pod that Recreate waits for changes. */
 export const deploymentController = {
   name: "deployment-controller",
   aliases: ["deployment"],

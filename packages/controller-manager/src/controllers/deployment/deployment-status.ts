@@ -159,6 +159,7 @@ export function recheckInMs(
   return Math.max(0, untilDeadlineMs(deployment, current, nowMs)) + 1000;
 }
 
+/** Whether a write would change nothing; absent counts are zero, and the order of conditions does not matter. */
 export function isSameStatus(current: DeploymentStatus | undefined, next: DeploymentStatus): boolean {
   if (!current) return false;
   const fields = [

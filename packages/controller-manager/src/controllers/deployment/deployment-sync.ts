@@ -38,6 +38,7 @@ interface Rollout {
   oldSets: readonly Readonly<ReplicaSet>[];
 }
 
+/** `recheck` is for what no event tells of: a deadline that passes. */
 export class DeploymentSync {
   private readonly context: Context;
   private readonly listers: DeploymentListers;

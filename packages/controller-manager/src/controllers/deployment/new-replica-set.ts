@@ -19,6 +19,7 @@ export function findNewSet(
   return sets.toSorted(byCreation).find((set) => templateText(set.spec?.template) === wanted);
 }
 
+/** The hash label aside, as it is the ReplicaSet's own. */
 export function hasTemplateOf(deployment: Readonly<Deployment>, set: Readonly<ReplicaSet>): boolean {
   return templateText(set.spec?.template) === templateText(deployment.spec.template);
 }

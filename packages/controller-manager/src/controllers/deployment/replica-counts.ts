@@ -1,6 +1,7 @@
 // Sums over ReplicaSets, and what maxSurge and maxUnavailable come to in pods.
 import type { Deployment, ReplicaSet } from "@skiff/api/types.ts";
 
+/** Absent means 1, as the server defaults it. */
 export function desiredReplicas(object: {
   readonly spec?: { readonly replicas?: number | undefined } | undefined;
 }): number {
@@ -12,6 +13,7 @@ export function sumDesired(replicaSets: readonly Readonly<ReplicaSet>[]): number
   return replicaSets.reduce((sum, replicaSet) => sum + desiredReplicas(replicaSet), 0);
 }
 
+/** Pods that the ReplicaSets report; a set that has reported nothing counts as 0. */
 export function sumStatus(
   replicaSets: readonly Readonly<ReplicaSet>[],
   field: "replicas" | "readyReplicas" | "availableReplicas" | "terminatingReplicas",

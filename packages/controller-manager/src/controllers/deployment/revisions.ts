@@ -1,9 +1,13 @@
 // Revision numbers and the other annotations that a Deployment keeps on its ReplicaSets.
 import type { Deployment, ReplicaSet } from "@skiff/api/types.ts";
 
+/** Which revision of the template an object is; kubectl rollout reads it. */
 export const REVISION = "deployment.kubernetes.io/revision";
+/** The revisions that a ReplicaSet once was, before it was rolled back to. */
 export const REVISION_HISTORY = "deployment.kubernetes.io/revision-history";
+/** The Deployment's size when the ReplicaSet was last sized. */
 export const DESIRED_REPLICAS = "deployment.kubernetes.io/desired-replicas";
+/** The same with the surge. */
 export const MAX_REPLICAS = "deployment.kubernetes.io/max-replicas";
 
 /** Annotations that are the Deployment's alone. */
@@ -27,6 +31,7 @@ export function revisionOf(object: { readonly metadata: { readonly annotations?:
   return text && /^\d{1,15}$/.test(text) ? Number(text) : 0;
 }
 
+/** 0 when there is none, so that the first revision is 1. */
 export function highestRevision(replicaSets: readonly Readonly<ReplicaSet>[]): number {
   return Math.max(0, ...replicaSets.map(revisionOf));
 }

@@ -32,6 +32,7 @@ export interface BuiltEndpoints {
   readonly missingNodes: string[];
 }
 
+/** Pods behind the Service as endpoints of one address type; ports of equal meaning share a group. */
 export function buildEndpointGroups(
   service: Readonly<Service>,
   pods: readonly Readonly<Pod>[],

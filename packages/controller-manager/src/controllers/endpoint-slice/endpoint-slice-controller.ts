@@ -29,6 +29,7 @@ import { GIVE_UP_AFTER_MS, SliceTracker } from "./slice-tracker.ts";
 const MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by";
 const MANAGER = "endpointslice-controller.k8s.io";
 
+/** Looks at a Service when it, a pod that it selects, a slice of ours, or a node that was unknown changes. */
 export const endpointSliceController = {
   name: "endpointslice-controller",
   aliases: ["endpointslice"],

@@ -15,6 +15,7 @@ export interface SliceWrite {
   readonly endpoints: readonly Endpoint[];
 }
 
+/** Writes come before removals, so that no endpoint is ever missing from all slices. */
 export interface SlicesPlan {
   readonly write: readonly SliceWrite[];
   readonly remove: readonly Readonly<EndpointSlice>[];
@@ -132,6 +133,7 @@ function endpointKey(endpoint: Endpoint): string {
   return endpoint.targetRef?.uid ?? [...endpoint.addresses].sort().join();
 }
 
+/** Equal for equal sets of ports, in whatever order. */
 export function portsKey(ports: readonly DiscoveryV1EndpointPort[]): string {
   const texts = ports.map(({ name, port, protocol, appProtocol }) =>
     JSON.stringify([name ?? "", port, protocol ?? "TCP", appProtocol ?? ""]),

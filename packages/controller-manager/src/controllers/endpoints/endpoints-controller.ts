@@ -20,6 +20,7 @@ const OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity";
 /** Old leader elections keep their record on an Endpoints object, which is nobody's garbage. */
 const LEADER = "control-plane.alpha.kubernetes.io/leader";
 
+/** Looks at a Service when it, a pod that it selects, or its Endpoints changes. */
 export const endpointsController = {
   name: "endpoints-controller",
   aliases: ["endpoint"],

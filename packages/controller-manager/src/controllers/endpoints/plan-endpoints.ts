@@ -7,6 +7,7 @@ import { hostnameUnder, isHeadless, mayServe, podAddresses, portsOnPod, targetRe
 /** Upstream's bound: beyond it an Endpoints object is truncated, and marked so. */
 const MAX_ADDRESSES = 1000;
 
+/** `isTruncated` says that some pods are left out. */
 export interface EndpointsPlan {
   readonly subsets: EndpointSubset[];
   readonly isTruncated: boolean;

@@ -6,7 +6,9 @@ import { objectKey } from "@skiff/api/object.ts";
 import type { CoreV1EndpointPort, ObjectReference, Pod, Service, ServicePort } from "@skiff/api/types.ts";
 import type { InformerHandler, Lister } from "@skiff/client/informer.ts";
 
+/** Tells kube-proxy to leave the endpoints alone: there is no address to translate. */
 export const HEADLESS_LABEL = "service.kubernetes.io/headless";
+/** When the change happened that endpoints now show. */
 export const TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time";
 
 export type ServiceLister = Lister<Service>;
@@ -17,6 +19,7 @@ export function mayServe(pod: Readonly<Pod>, includeTerminating: boolean): boole
   return includeTerminating || !pod.metadata.deletionTimestamp;
 }
 
+/** Has no address of its own; clients find the pods by DNS. */
 export function isHeadless(service: Readonly<Service>): boolean {
   return service.spec.clusterIP === "None";
 }
@@ -57,6 +60,7 @@ function podIps(pod: Readonly<Pod>): string[] {
   return pod.status?.podIP ? [pod.status.podIP] : [];
 }
 
+/** By UID too, so that a later pod of the same name is told apart. */
 export function targetRefOf({ metadata: { namespace, name, uid } }: Readonly<Pod>): ObjectReference {
   return { kind: "Pod", namespace, name, uid };
 }
@@ -90,6 +94,7 @@ export function podHandler(services: ServiceLister, enqueue: (serviceKey: string
   };
 }
 
+/** Keys of the Services whose selector matches; one without a selector matches no pod. */
 export function servicesSelecting(services: ServiceLister, pod: Readonly<Pod>): string[] {
   return services
     .list(pod.metadata.namespace)

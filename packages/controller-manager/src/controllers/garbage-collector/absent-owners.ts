@@ -4,6 +4,7 @@ import type { ObjectIdentity } from "./owner-graph.ts";
 /** Upstream's size. */
 const CAPACITY = 500;
 
+/** Bounded: the oldest is forgotten first, which costs a read and no more. */
 export class AbsentOwners {
   private readonly keys = new Set<string>();
 

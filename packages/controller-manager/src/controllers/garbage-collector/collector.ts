@@ -19,6 +19,7 @@ export interface CollectorDeps {
   enqueue(work: GraphWork): void;
 }
 
+/** Both attempts are safe to repeat, and do nothing for a UID that the graph does not know. */
 export class Collector {
   private readonly absent = new AbsentOwners();
   private readonly deps: CollectorDeps;

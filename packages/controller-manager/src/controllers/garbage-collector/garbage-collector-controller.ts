@@ -15,6 +15,7 @@ const FIRST_RETRY_MS = 1000;
 /** How long to wait for the first lists. */
 const SYNC_TIMEOUT_MS = 30_000;
 
+/** Keys of its queues are UIDs: names come back, UIDs do not. */
 export const garbageCollectorController = {
   name: "garbage-collector-controller",
   aliases: ["garbagecollector", "garbage-collector"],

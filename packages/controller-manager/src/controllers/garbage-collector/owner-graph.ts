@@ -2,7 +2,9 @@
 import type { KubeObject } from "@skiff/api/object.ts";
 import type { OwnerReference } from "@skiff/api/types.ts";
 
+/** Finalizer: the dependents are freed before the object goes. */
 export const ORPHAN = "orphan";
+/** Finalizer: the dependents go before the object does. */
 export const FOREGROUND = "foregroundDeletion";
 
 /** Where an object is. The resource is found by discovery, from the kind and API version that references carry. */
@@ -14,6 +16,7 @@ export interface ObjectIdentity {
   readonly uid: string;
 }
 
+/** Nodes refer to each other; they change in place as events come. */
 export interface GraphNode {
   identity: ObjectIdentity;
   owners: readonly OwnerReference[];
@@ -33,6 +36,7 @@ export interface GraphWork {
 
 const NO_WORK: GraphWork = { attemptToDelete: [], attemptToOrphan: [] };
 
+/** Synchronous and without I/O, so that each event is entered whole. Nodes are found by UID. */
 export class OwnerGraph {
   private readonly nodes = new Map<string, GraphNode>();
 

@@ -11,6 +11,7 @@ export type OwnerPlan =
   | { readonly action: "dropOwners"; readonly uids: readonly string[] }
   | { readonly action: "delete"; readonly propagationPolicy: "Background" | "Foreground" | "Orphan" };
 
+/** `finalizers` are the object's own: how it was to be deleted before its owners went. */
 export function planByOwners(
   owners: readonly { readonly reference: OwnerReference; readonly state: OwnerState }[],
   finalizers: readonly string[],

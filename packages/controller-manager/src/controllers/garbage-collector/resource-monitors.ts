@@ -12,6 +12,7 @@ import { MetadataClient } from "../metadata-client.ts";
 /** Events come in masses, own nothing and vanish by themselves. */
 const IGNORED: ReadonlySet<string> = new Set(["events", "events.events.k8s.io"]);
 
+/** Called synchronously, in the order of the watch. */
 export interface MonitorEvents {
   onObject(object: Readonly<KubeObject>): void;
   onGone(object: Readonly<KubeObject>): void;
@@ -25,6 +26,7 @@ interface Monitor {
   readonly running: Promise<void>;
 }
 
+/** The watches of all collectable resources. One that fails retries by itself and holds nothing else up. */
 export class ResourceMonitors {
   private readonly context: Pick<ControllerContext, "client" | "clock" | "log">;
   private readonly events: MonitorEvents;

@@ -9,6 +9,7 @@ import { discoverResources } from "../discover-resources.ts";
 import { MetadataClient, resourcePath } from "../metadata-client.ts";
 import type { ContentReport } from "./namespace-conditions.ts";
 
+/** What one pass came to. */
 export interface ContentDeletion extends ContentReport {
   /** How long the pods that are left may take to end. */
   readonly estimateSeconds: number;
@@ -16,6 +17,7 @@ export interface ContentDeletion extends ContentReport {
 
 const PAGE = 500;
 
+/** Asks for everything to be deleted and counts what is still there. Safe to repeat. */
 export async function deleteContent(
   client: RestClient,
   namespace: string,

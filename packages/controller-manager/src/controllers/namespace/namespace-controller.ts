@@ -15,6 +15,7 @@ const SETTLE_MS = 100;
 /** How soon to look again when something other than pods is left. */
 const RETRY_MS = 1000;
 
+/** Looks at a namespace from its deletion until it is gone. */
 export const namespaceController = {
   name: "namespace-controller",
   aliases: ["namespace"],

@@ -6,6 +6,7 @@ import { cidrContains, cidrsOverlap, formatCidr, parseCidr, splitCidr } from "@s
 /** Upstream's bound: more subnets than 2^16 of one range are not told apart. */
 const MAX_SUBNET_BITS = 16;
 
+/** Subnets are numbered from the start of the range. */
 export class CidrSet {
   readonly range: Cidr;
   private readonly maskSize: number;

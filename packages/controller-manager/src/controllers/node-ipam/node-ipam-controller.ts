@@ -8,6 +8,7 @@ import { podCidrsOf, RangeAllocator } from "./range-allocator.ts";
 /** One at a time: an allocation is a short step in memory, and order makes it predictable. */
 const WORKERS = 1;
 
+/** Does nothing without --allocate-node-cidrs. */
 export const nodeIpamController = {
   name: "node-ipam-controller",
   aliases: ["nodeipam"],

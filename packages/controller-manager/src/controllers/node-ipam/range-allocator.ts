@@ -64,6 +64,7 @@ export class RangeAllocator {
   }
 }
 
+/** Older writers set the one field, newer ones both. */
 export function podCidrsOf({ spec }: Readonly<Node>): readonly string[] {
   if (spec?.podCIDRs?.length) return spec.podCIDRs;
   return spec?.podCIDR ? [spec.podCIDR] : [];

@@ -5,6 +5,7 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 /** How often a waiting queue is looked at; upstream's pace. */
 const POLL_MS = 100;
 
+/** Bounded by the number of nodes. Dispose it to stop its timer. */
 export class EvictionQueue implements Disposable {
   private readonly waiting = new Set<string>();
   private readonly release: (node: string) => void;

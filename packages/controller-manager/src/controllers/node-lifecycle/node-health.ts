@@ -35,11 +35,13 @@ export function observeHeartbeat(
   return isNew ? { heartbeat, renewed, seenMs: now.monotonicMs } : record;
 }
 
+/** Milliseconds of silence that are forgiven; the second to a node that has not reported yet. */
 export interface GracePeriods {
   readonly gracePeriodMs: number;
   readonly startupGracePeriodMs: number;
 }
 
+/** Whether the node's grace is used up. */
 export function isSilent(record: HealthRecord, node: Readonly<Node>, periods: GracePeriods, now: Now): boolean {
   const graceMs = readyCondition(node) ? periods.gracePeriodMs : periods.startupGracePeriodMs;
   return now.monotonicMs - record.seenMs > graceMs;

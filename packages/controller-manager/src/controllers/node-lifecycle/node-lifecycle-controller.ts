@@ -16,6 +16,7 @@ import { evictionRate, zoneOf } from "./zones.ts";
 /** Upstream's scheduler workers for taints. */
 const WORKERS = 8;
 
+/** Two loops: one looks at all nodes every few seconds, one keeps the taints of nodes that changed. */
 export const nodeLifecycleController = {
   name: "node-lifecycle-controller",
   aliases: ["nodelifecycle"],

@@ -18,6 +18,7 @@ export interface MonitorListers {
   readonly pods: Lister<Pod>;
 }
 
+/** How many of a zone's nodes are ready, and what that makes of it. */
 export interface Zone {
   readonly health: ZoneHealth;
   readonly state: ZoneState;
@@ -38,6 +39,7 @@ interface NodeRecord {
   podsMarked: boolean;
 }
 
+/** Remembers heartbeats only; after a restart every node gets a full grace period. */
 export class NodeMonitor {
   private readonly records = new Map<string, NodeRecord>();
   private readonly listers: MonitorListers;

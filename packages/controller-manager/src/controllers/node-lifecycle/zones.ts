@@ -11,6 +11,7 @@ export function zoneOf(node: Readonly<Node>): string {
   return `${region}:${zone}`;
 }
 
+/** Nodes of a zone. */
 export interface ZoneHealth {
   readonly ready: number;
   readonly notReady: number;
@@ -24,6 +25,7 @@ export function zoneStateOf({ ready, notReady }: ZoneHealth, threshold: number):
   return "Normal";
 }
 
+/** Nodes per second, and the size from which a troubled zone still evicts. */
 export interface EvictionRates {
   readonly evictionRate: number;
   readonly secondaryEvictionRate: number;

@@ -8,6 +8,7 @@ export const BURST_REPLICAS = 500;
 
 const POD_DELETION_COST = "controller.kubernetes.io/pod-deletion-cost";
 
+/** One of the two is empty. */
 export interface ScalePlan {
   readonly create: number;
   readonly remove: readonly Pod[];

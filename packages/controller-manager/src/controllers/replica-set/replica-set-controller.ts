@@ -10,6 +10,7 @@ import { runReconciler } from "../run-reconciler.ts";
 import { BY_CONTROLLER } from "../shared-informers.ts";
 import { ReplicaSetSync } from "./replica-set-sync.ts";
 
+/** Looks at a ReplicaSet when it or one of its pods changes, or an orphan comes that it might adopt. */
 export const replicaSetController = {
   name: "replicaset-controller",
   aliases: ["replicaset"],

@@ -3,6 +3,7 @@ import { findCondition, isPodReady } from "@skiff/api/conditions.ts";
 import type { Pod, ReplicaSet, ReplicaSetCondition, ReplicaSetStatus } from "@skiff/api/types.ts";
 import { formatTime, parseTime } from "@skiff/component-base/clock.ts";
 
+/** What a pass found; `active` are the pods that count. */
 export interface ReplicaSetObservation {
   readonly active: readonly Pod[];
   readonly terminating: number;

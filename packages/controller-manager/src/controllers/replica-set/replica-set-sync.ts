@@ -29,6 +29,7 @@ interface ScaleFailure {
   readonly error: unknown;
 }
 
+/** `recheck` is for pods that become available by the mere passing of time. */
 export class ReplicaSetSync {
   private readonly listers: ReplicaSetListers;
   private readonly expectations: Expectations;
