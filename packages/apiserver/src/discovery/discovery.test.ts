@@ -48,7 +48,7 @@ test("createDiscoveryHandlers serves the aggregated document with an ETag", asyn
   );
   assert.deepEqual(deployments.responseKind, { group: "apps", version: "v1", kind: "Deployment" });
   assert.equal(deployments.scope, "Namespaced");
-  const again = await get("/apis", { accept, "if-none-match": answer.headers?.["etag"] ?? "" });
+  const again = await get("/apis", { accept, "if-none-match": answer.headers?.etag ?? "" });
   assert.equal(again.code, 304);
 });
 

@@ -99,7 +99,7 @@ export class DocumentBuilder {
   private pathItem(path: PathSpec, dialect: Dialect): JsonObject {
     const item: JsonObject = {};
     for (const operation of path.operations) item[operation.method] = this.operation(path, operation, dialect);
-    item["parameters"] = [
+    item.parameters = [
       ...path.placeholders.map((name) => pathParameter(name, dialect)),
       queryParameter(PRETTY, dialect),
     ];

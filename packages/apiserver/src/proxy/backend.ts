@@ -64,7 +64,7 @@ export class BackendPool implements Disposable {
 
   /** Resolves with the head of the answer. Rejects with the words of `reachError` when nobody answers. */
   send(target: BackendTarget, request: BackendRequest): Promise<BackendAnswer> {
-    const isUpgrade = request.headers["upgrade"] !== undefined;
+    const isUpgrade = request.headers.upgrade !== undefined;
     const { promise, resolve, reject } = Promise.withResolvers<BackendAnswer>();
     const outgoing = this.open(target, request, isUpgrade);
     outgoing.once("response", (response) => resolve({ kind: "response", response }));

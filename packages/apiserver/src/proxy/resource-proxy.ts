@@ -80,13 +80,13 @@ export function rewriteLocation(
   { host, port }: Pick<ProxyAddress, "host" | "port">,
   prefix: string,
 ): void {
-  const location = headers["location"]?.[0];
+  const location = headers.location?.[0];
   if (!location) return;
   const isPath = location.startsWith("/") && !location.startsWith("//");
   const match = /^https?:\/\/([^/]+)(\/.*)?$/.exec(location);
   const isOwn = match?.[1] === `${host}:${port}` || match?.[1] === host;
-  if (isPath) headers["location"] = [`${prefix}${location}`];
-  else if (isOwn) headers["location"] = [`${prefix}${match?.[2] ?? "/"}`];
+  if (isPath) headers.location = [`${prefix}${location}`];
+  else if (isOwn) headers.location = [`${prefix}${match?.[2] ?? "/"}`];
 }
 
 function unreachable(target: BackendTarget, error: unknown): ApiError {

@@ -14,7 +14,10 @@ export function fillIpFamilies(service: Service, family: Family): void {
   if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
   const isHeadless = spec.clusterIP === "None";
   const hasSelector = Object.keys(spec.selector ?? {}).length > 0;
-  if (isHeadless && !hasSelector) return fillHeadlessWithoutSelector(service, family);
+  if (isHeadless && !hasSelector) {
+    fillHeadlessWithoutSelector(service, family);
+    return;
+  }
   const errors = familyErrors(service, family);
   if (errors.length > 0) throw invalid("", "Service", service.metadata.name, errors);
   spec.ipFamilyPolicy ??= "SingleStack";

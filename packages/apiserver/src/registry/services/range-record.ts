@@ -103,7 +103,12 @@ function applyAll(batch: readonly Pending[], before: ReadonlySet<number>): { set
       return () => reject(error);
     }
   });
-  return { used, settle: () => outcomes.forEach((outcome) => outcome()) };
+  return {
+    used,
+    settle() {
+      for (const outcome of outcomes) outcome();
+    },
+  };
 }
 
 function isSame(a: ReadonlySet<number>, b: ReadonlySet<number>): boolean {
