@@ -67,11 +67,11 @@ export class RealApiServer implements AsyncDisposable {
 
   async restart(): Promise<void> {
     this.program = new ChildProgram(process.execPath, this.args);
-    await waitFor("the apiserver to be ready", () => this.isReady(), { timeoutMs: 30_000, intervalMs: 20 }).catch(
-      (error) => {
-        throw new Error(`${(error as Error).message}\n${this.log.slice(-4000)}`);
-      },
-    );
+    const probe = async () => !this.program?.isRunning || (await this.isReady());
+    await waitFor("the apiserver to be ready", probe, { timeoutMs: 30_000, intervalMs: 20 }).catch((error) => {
+      throw new Error(`${(error as Error).message}\n${this.log.slice(-4000)}`);
+    });
+    if (!this.program.isRunning) throw new Error(`the apiserver ended\n${this.log.slice(-4000)}`);
   }
 
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
@@ -84,7 +84,6 @@ export class RealApiServer implements AsyncDisposable {
   }
 
   private async isReady(): Promise<boolean> {
-    if (!this.program?.isRunning) throw new Error("the apiserver ended");
     const { ca, admin } = this.pki;
     return await new Promise((resolve, reject) => {
       const options = { agent: false, timeout: 2000, ca: ca.cert, cert: admin.cert, key: admin.key };

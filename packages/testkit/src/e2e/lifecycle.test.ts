@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { test } from "node:test";
+import type { Layout } from "@skiff/cli/layout.ts";
 import { findKubectls, KubectlRunner } from "../kubectl.ts";
 import { machineTraces, newTraces } from "../leak-check.ts";
 import { TestCluster } from "../test-cluster.ts";
@@ -17,8 +18,8 @@ async function kubectlFor(cluster: TestCluster): Promise<KubectlRunner> {
 }
 
 test("up, deploy, up again, down, up, down --purge: nothing is lost and nothing is left", async () => {
-  const before = await machineTraces();
   const cluster = await TestCluster.create(2);
+  const before = await machineTraces(cluster.layout);
   try {
     const shown = await cluster.up();
     assert.match(shown, /node-1 +Ready +10\.|node-1 +Ready +172\./);
@@ -30,7 +31,7 @@ test("up, deploy, up again, down, up, down --purge: nothing is lost and nothing 
     assert.match(await cluster.up(), /already running; nothing was changed/);
 
     await cluster.down();
-    assert.deepEqual(newTraces(before, await machineTraces()), []);
+    assert.deepEqual(newTraces(before, await machineTraces(cluster.layout)), []);
     assert.ok(existsSync(cluster.layout.record), "the state is kept");
 
     await cluster.up();
@@ -43,24 +44,28 @@ test("up, deploy, up again, down, up, down --purge: nothing is lost and nothing 
   } finally {
     await cluster.down("--purge");
   }
-  assert.deepEqual(newTraces(before, await machineTraces()), []);
+  assert.deepEqual(newTraces(before, await machineTraces(cluster.layout)), []);
   assert.ok(!existsSync(cluster.state));
 });
 
 test("two clusters run side by side in ranges of their own", async () => {
-  const before = await machineTraces();
+  const layouts: Layout[] = [];
   {
     await using first = await TestCluster.start(1);
     await using second = await TestCluster.start(1);
+    layouts.push(first.layout, second.layout);
     assert.notEqual(first.record.addresses.range, second.record.addresses.range);
     for (const cluster of [first, second]) {
-      assert.match(
-        await (await kubectlFor(cluster)).run("get", "nodes", "-o", "wide"),
-        new RegExp(cluster.addressOf("node-1")),
-      );
+      const table = await (await kubectlFor(cluster)).run("get", "nodes", "-o", "wide");
+      assert.match(table, new RegExp(cluster.addressOf("node-1")));
     }
   }
-  assert.deepEqual(newTraces(before, await machineTraces()), []);
+  for (const layout of layouts) {
+    const left = [...(await machineTraces(layout))].filter(
+      (line) => !line.startsWith("host: ") || line.includes(layout.id),
+    );
+    assert.deepEqual(left, []);
+  }
 });
 
 test("no packet of an isolated cluster finds a way out", async () => {
@@ -73,8 +78,8 @@ test("no packet of an isolated cluster finds a way out", async () => {
 });
 
 test("up names the port that is taken and who has it, and leaves nothing", async () => {
-  const before = await machineTraces();
   const cluster = await TestCluster.create(1);
+  const before = await machineTraces(cluster.layout);
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(cluster.apiPort, "127.0.0.1", resolve));
   try {
@@ -83,5 +88,5 @@ test("up names the port that is taken and who has it, and leaves nothing", async
     await new Promise((resolve) => server.close(resolve));
     await cluster.down("--purge");
   }
-  assert.deepEqual(newTraces(before, await machineTraces()), []);
+  assert.deepEqual(newTraces(before, await machineTraces(cluster.layout)), []);
 });
