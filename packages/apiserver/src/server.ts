@@ -7,10 +7,12 @@ import type { HealthCheck } from "@skiff/component-base/health-server.ts";
 import type { ProgramContext } from "@skiff/component-base/program.ts";
 import { createAdmissionPlugins } from "./admission/index.ts";
 import { createAuthenticator } from "./authn/index.ts";
+import { createIssuerDiscoveryHandlers } from "./authn/issuer-discovery.ts";
 import { createAuthorizer } from "./authz/index.ts";
 import { runBootstrap } from "./bootstrap/index.ts";
 import type { ApiServerConfig } from "./config.ts";
 import { createDiscoveryHandlers } from "./discovery/index.ts";
+import { requireAllowed } from "./filters/authorization.ts";
 import { InFlightLimit } from "./filters/in-flight.ts";
 import { Pipeline } from "./filters/pipeline.ts";
 import { RequestMetrics } from "./filters/request-metrics.ts";
@@ -80,7 +82,7 @@ const DRAIN_MS = 10_000;
 async function stop(listener: Listener, pipeline: Pipeline, { clock, log }: ProgramContext): Promise<void> {
   log.info("draining");
   pipeline.stop(new Error("the server is stopping"));
-  await listener.close(DRAIN_MS, (ms) => clock.sleep(ms));
+  await listener.close(Promise.race([pipeline.idle(), clock.sleep(DRAIN_MS)]));
 }
 
 function compose(
@@ -114,6 +116,7 @@ function compose(
   const registry = new RestServer({
     ...writes,
     resources,
+    requireAllowed: (attributes) => requireAllowed(attributes, authorizer),
     snapshots: new ListSnapshots(clock),
     minRequestTimeoutMs: config["min-request-timeout"] * 1000,
   });
@@ -130,7 +133,12 @@ function compose(
     ...createProxyHandlers({ kubeletTls: files.kubelet, ...deps }),
     tokens,
   ];
-  const paths = pathHandlers(storage, state, context);
+  const issuer = createIssuerDiscoveryHandlers({
+    issuer: config["service-account-issuer"],
+    keys: files.serviceAccountKeys,
+    externalAddress: `${config["advertise-address"]}:${config["secure-port"]}`,
+  });
+  const paths = [...pathHandlers(storage, state, context), ...issuer];
   const limit = new InFlightLimit({
     readOnly: config["max-requests-inflight"],
     mutating: config["max-mutating-requests-inflight"],

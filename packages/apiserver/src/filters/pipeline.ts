@@ -1,8 +1,9 @@
 // The way of every request: who, how many at once, as whom, may they, then the handler, within a deadline.
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { methodNotAllowed, timeout, unauthorized } from "@skiff/api/errors.ts";
+import { badRequest, methodNotAllowed, timeout, unauthorized } from "@skiff/api/errors.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
+import { parseDuration } from "@skiff/component-base/flags.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import { parseTraceparent, withTrace } from "@skiff/component-base/trace.ts";
 import type { Authenticator } from "../authn/authenticator.ts";
@@ -31,7 +32,9 @@ export interface PipelineDeps {
 
 export class Pipeline {
   private readonly deps: PipelineDeps;
+  /** Requests whose last byte has not left yet. */
   private readonly active = new Set<Exchange>();
+  private onIdle: (() => void) | undefined;
 
   constructor(deps: PipelineDeps) {
     this.deps = deps;
@@ -77,12 +80,22 @@ export class Pipeline {
     for (const exchange of this.active) if (isLongRunning(exchange.info)) exchange.abort(reason);
   }
 
+  /** Resolves when no request is being served. */
+  idle(): Promise<void> {
+    if (this.active.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.onIdle = resolve;
+    });
+  }
+
   private async serve(request: RawRequest, response: RawResponse): Promise<void> {
     const { clock, metrics, log, router } = this.deps;
     const start = clock.monotonic();
     const exchange = new Exchange(request);
     this.active.add(exchange);
     response.once("close", () => {
+      this.active.delete(exchange);
+      if (this.active.size === 0) this.onIdle?.();
       if (!response.writableFinished) exchange.abort(CLIENT_GONE);
     });
     let code = 500;
@@ -91,7 +104,6 @@ export class Pipeline {
       code = answer.code;
       await writeAnswer(exchange, response, answer);
     } finally {
-      this.active.delete(exchange);
       const seconds = (clock.monotonic() - start) / 1000;
       metrics.record(exchange.info, code, seconds, router.serves(exchange.info));
       const { verb, path } = exchange.info;
@@ -103,7 +115,8 @@ export class Pipeline {
   private async answer(exchange: Exchange): Promise<Answer> {
     try {
       if (isLongRunning(exchange.info)) return await this.longRunning(exchange);
-      return await this.withinDeadline(exchange, this.bounded(exchange));
+      const timeoutMs = this.timeoutOf(exchange);
+      return await this.withinDeadline(exchange, this.bounded(exchange), timeoutMs);
     } catch (error) {
       return answerOfError(error, this.deps.log);
     }
@@ -134,15 +147,28 @@ export class Pipeline {
     }
   }
 
-  private withinDeadline(exchange: Exchange, work: Promise<Answer>): Promise<Answer> {
+  private withinDeadline(exchange: Exchange, work: Promise<Answer>, timeoutMs: number): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const timer = this.deps.clock.after(this.deps.requestTimeoutMs, () => {
+      const timer = this.deps.clock.after(timeoutMs, () => {
         const late = timeout("request did not complete within the allotted timeout");
         exchange.abort(late);
         reject(late);
       });
       work.then(resolve, reject).finally(() => timer[Symbol.dispose]());
     });
+  }
+
+  /** Clients may ask for less time than the server grants. */
+  private timeoutOf({ query }: Exchange): number {
+    const { requestTimeoutMs } = this.deps;
+    const asked = query.get("timeout");
+    if (!asked) return requestTimeoutMs;
+    try {
+      const ms = parseDuration(asked);
+      return ms > 0 ? Math.min(ms, requestTimeoutMs) : requestTimeoutMs;
+    } catch {
+      throw badRequest(`invalid timeout specified in the request URL - time: invalid duration "${asked}"`);
+    }
   }
 
   private async admit(exchange: Exchange): Promise<void> {

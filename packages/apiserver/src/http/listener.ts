@@ -27,8 +27,8 @@ export interface ListenerHandlers {
 
 export interface Listener {
   readonly port: number;
-  /** Stops accepting, lets what runs end for up to `drainMs`, then cuts the rest. */
-  close(drainMs: number, delay: (ms: number) => Promise<void>): Promise<void>;
+  /** Stops accepting, waits for `drained`, then cuts what is still connected. */
+  close(drained: Promise<void>): Promise<void>;
 }
 
 /** Rejects when the port cannot be had. */
@@ -54,7 +54,7 @@ export async function listen(options: ListenerOptions, handlers: ListenerHandler
   });
   return {
     port: (server.address() as AddressInfo).port,
-    close: (drainMs, delay) => closeAll(server, sockets, sessions, drainMs, delay),
+    close: (drained) => closeAll(server, sockets, sessions, drained),
   };
 }
 
@@ -102,13 +102,12 @@ async function closeAll(
   server: Http2SecureServer,
   sockets: ReadonlySet<Socket>,
   sessions: ReadonlySet<ServerHttp2Session>,
-  drainMs: number,
-  delay: (ms: number) => Promise<void>,
+  drained: Promise<void>,
 ): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   // GOAWAY: running streams end, new ones go elsewhere.
   for (const session of sessions) session.close();
-  await Promise.race([closed, delay(drainMs)]);
+  await drained;
   for (const socket of sockets) socket.destroy();
   await closed;
 }

@@ -28,7 +28,16 @@ export async function readPatch(exchange: Exchange, model: string): Promise<Patc
     throw badRequest("error decoding patch: the patch must be an object");
   }
   if (type === "application/merge-patch+json") return (document) => applyMergePatch(document, patch);
-  return (document) => applyStrategicMerge(model, document, patch);
+  return (document) => refusing(() => applyStrategicMerge(model, document, patch));
+}
+
+/** Upstream answers some bad directives with 500; the fault is the client's all the same. */
+function refusing<T>(apply: () => T): T {
+  try {
+    return apply();
+  } catch (error) {
+    throw error instanceof ApiError && error.code >= 500 ? badRequest(error.message) : error;
+  }
 }
 
 function parsePatch(text: string): unknown {

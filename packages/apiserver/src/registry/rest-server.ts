@@ -10,12 +10,19 @@ import { type ListDeps, listObjects, waitForRevision } from "./list-objects.ts";
 import { readRevision } from "./list-parameters.ts";
 import { bindPod } from "./pod-binding.ts";
 import type { ResourceTable } from "./resource-table.ts";
-import { deleteCollection, deleteOne, keyOf, patchObject, postObject, putObject } from "./rest-writes.ts";
+import {
+  deleteCollection,
+  deleteOne,
+  keyOf,
+  patchObject,
+  postObject,
+  putObject,
+  type RestWriteDeps,
+} from "./rest-writes.ts";
 import { serveScale } from "./scale.ts";
 import { type WatchDeps, watchObjects } from "./watch-objects.ts";
-import type { WriteDeps } from "./write-options.ts";
 
-export type RestDeps = WriteDeps & ListDeps & WatchDeps & { readonly resources: ResourceTable };
+export type RestDeps = RestWriteDeps & ListDeps & WatchDeps & { readonly resources: ResourceTable };
 
 export class RestServer implements ResourceServer {
   private readonly deps: RestDeps;

@@ -1,6 +1,7 @@
 // POST, PUT, PATCH and DELETE of stored objects and of the subresources that are other ways of writing them.
-import { badRequest, methodNotAllowed } from "@skiff/api/errors.ts";
+import { badRequest, isNotFound, methodNotAllowed } from "@skiff/api/errors.ts";
 import type { KubeObject } from "@skiff/api/object.ts";
+import type { AuthorizationAttributes } from "../authz/authorizer.ts";
 import type { Answer } from "../http/endpoint.ts";
 import type { Exchange } from "../http/exchange.ts";
 import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
@@ -16,6 +17,7 @@ import { readPatch } from "./patch-object.ts";
 import { readDeleteOptions } from "./read-delete-options.ts";
 import { readSelection } from "./selectors.ts";
 import { updateObject } from "./update-object.ts";
+import { allowsCreateOnUpdate } from "./update-policy.ts";
 import {
   checkFieldManager,
   type FieldValidation,
@@ -24,6 +26,11 @@ import {
   type WriteDeps,
   type WriteOptions,
 } from "./write-options.ts";
+
+export interface RestWriteDeps extends WriteDeps {
+  /** Throws 403 unless allowed. */
+  requireAllowed(attributes: AuthorizationAttributes): Promise<void>;
+}
 
 export async function postObject(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { options, validation } = readOptions(exchange, "CreateOptions");
@@ -34,7 +41,7 @@ export async function postObject(deps: WriteDeps, kind: StorageKind, exchange: E
   return encodeObject(stored, exchange, 201, deps.clock.now());
 }
 
-export async function putObject(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
+export async function putObject(deps: RestWriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { options, validation } = readOptions(exchange, "UpdateOptions");
   const body = await parseObjectBody(exchange, validation);
   const object = decodeObject(bodyType(kind), body, validation, options.warn);
@@ -47,9 +54,28 @@ export async function putObject(deps: WriteDeps, kind: StorageKind, exchange: Ex
     checkIdentity(kind, exchange, copy);
     return copy;
   };
-  const update = { rules: rulesFor(kind, options.subresource), next };
-  const stored = await updateObject(deps, kind, keyOf(kind, exchange), update, options);
-  return encodeObject(stored, exchange, 200, deps.clock.now());
+  const update = { rules: rulesFor(kind, options.subresource), next, isPut: true };
+  try {
+    const stored = await updateObject(deps, kind, keyOf(kind, exchange), update, options);
+    return encodeObject(stored, exchange, 200, deps.clock.now());
+  } catch (error) {
+    if (!isNotFound(error) || options.subresource || !allowsCreateOnUpdate(kind)) throw error;
+    return await createByPut(deps, kind, exchange, next(), options);
+  }
+}
+
+/** Creating takes the right to create, whatever the verb of the request. */
+async function createByPut(
+  deps: RestWriteDeps,
+  kind: StorageKind,
+  exchange: Exchange,
+  object: KubeObject,
+  options: WriteOptions,
+): Promise<Answer> {
+  await deps.requireAllowed({ ...exchange.info, verb: "create", user: exchange.user });
+  delete (object.metadata as Partial<KubeObject["metadata"]>).resourceVersion;
+  const stored = await createObject(deps, kind, exchange.info.namespace, object, options);
+  return encodeObject(stored, exchange, 201, deps.clock.now());
 }
 
 export async function patchObject(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {

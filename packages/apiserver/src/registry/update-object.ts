@@ -4,12 +4,13 @@ import type { WriteRules } from "@skiff/api/kind.ts";
 import type { KubeObject } from "@skiff/api/object.ts";
 import { deepEqual } from "@skiff/api/validation/deep-equal.ts";
 import { validateObjectMetaUpdate } from "@skiff/api/validation/object-meta.ts";
-import { root } from "@skiff/api/validation/path.ts";
+import { invalidValue, root } from "@skiff/api/validation/path.ts";
 import type { WriteDecision } from "../storage/object-storage.ts";
 import { encodeForStorage, type StorageKind, StoredObject } from "../storage/stored-object.ts";
 import { admissionRequest, admit, validateAdmission } from "./admission-chain.ts";
 import { ttlOf } from "./create-object.ts";
 import { finishesDeletion } from "./deletion-rules.ts";
+import { allowsUnconditionalUpdate } from "./update-policy.ts";
 import type { WriteDeps, WriteOptions } from "./write-options.ts";
 
 /** What an update does to an object; called anew for each state it meets. `current` may be changed and returned. */
@@ -17,6 +18,8 @@ export interface ObjectUpdate {
   readonly rules: WriteRules<KubeObject>;
   /** The object that the writer wants, decoded; its metadata may lack what the server fills. */
   next(current: StoredObject): KubeObject | Promise<KubeObject>;
+  /** A whole object from a client, which for some kinds must say what it replaces. */
+  readonly isPut?: boolean;
   /** Skips admission: for the apiserver's own writes. */
   readonly trusted?: boolean;
 }
@@ -59,6 +62,12 @@ async function prepare(
   const previous = current.object();
   const next = await update.next(current);
   checkPreconditions(kind, current, next);
+  if (update.isPut && !next.metadata.resourceVersion && !allowsUnconditionalUpdate(kind)) {
+    const path = root("metadata").child("resourceVersion");
+    throw invalid(definition.group, definition.kind, current.name, [
+      invalidValue(path, 0, "must be specified for an update"),
+    ]);
+  }
   definition.applyDefaults(next);
   const place = { namespace: current.namespace, name: current.name };
   const request = admissionRequest("UPDATE", kind, place, { object: next, oldObject: previous }, options);

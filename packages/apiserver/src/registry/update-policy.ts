@@ -1,0 +1,29 @@
+// How upstream's kinds differ in what PUT may do: make an object that is missing, and write without a resourceVersion.
+import type { StorageKind } from "../storage/stored-object.ts";
+
+/** Whether a PUT to a name that does not exist creates the object. */
+export function allowsCreateOnUpdate(kind: StorageKind): boolean {
+  return CREATED_BY_PUT.has(kind.directory);
+}
+
+/** Whether a PUT without a resourceVersion overwrites whatever is there. */
+export function allowsUnconditionalUpdate(kind: StorageKind): boolean {
+  return !VERSION_REQUIRED.has(kind.directory);
+}
+
+const RBAC = "rbac.authorization.k8s.io";
+
+const CREATED_BY_PUT: ReadonlySet<string> = new Set([
+  "endpoints",
+  "events",
+  "limitranges",
+  "podtemplates",
+  "services",
+  "coordination.k8s.io/leases",
+  `${RBAC}/roles`,
+  `${RBAC}/rolebindings`,
+  `${RBAC}/clusterroles`,
+  `${RBAC}/clusterrolebindings`,
+]);
+
+const VERSION_REQUIRED: ReadonlySet<string> = new Set(["coordination.k8s.io/leases"]);
