@@ -1,11 +1,14 @@
 // Whether the node takes a pod in: the last check, after the scheduler's, with upstream's reasons. Pure.
-import type { Node, Pod } from "@skiff/api/types.ts";
+
 import { quantityMilliValue, quantityValue } from "@skiff/api/quantity.ts";
 import { findPortConflict, hostPortsOf } from "@skiff/api/scheduling/host-ports.ts";
 import { matchesNodeSelectorAndAffinity } from "@skiff/api/scheduling/node-affinity.ts";
 import { podRequests } from "@skiff/api/scheduling/resources.ts";
+import type { Node, Pod } from "@skiff/api/types.ts";
 
-export type Admission = { readonly admitted: true } | { readonly admitted: false; readonly reason: string; readonly message: string };
+export type Admission =
+  | { readonly admitted: true }
+  | { readonly admitted: false; readonly reason: string; readonly message: string };
 
 /** `others` are the pods that the node runs already; `node` may be unknown right after the start. */
 export function admitPod(
@@ -15,10 +18,16 @@ export function admitPod(
   allocatable: Readonly<Record<string, string>>,
 ): Admission {
   if (node && !matchesNodeSelectorAndAffinity(pod, node)) {
-    return refuse("NodeAffinity", "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector");
+    return refuse(
+      "NodeAffinity",
+      "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+    );
   }
   if (findPortConflict(hostPortsOf(pod), others.flatMap(hostPortsOf))) {
-    return refuse("NodePorts", "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports");
+    return refuse(
+      "NodePorts",
+      "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
+    );
   }
   return checkResources(pod, others, allocatable);
 }

@@ -1,6 +1,7 @@
 // The kubelet's flags, under upstream's names, as one validated object.
-import { hostname, networkInterfaces } from "node:os";
+
 import { isIP } from "node:net";
+import { hostname, networkInterfaces } from "node:os";
 import type { Taint } from "@skiff/api/types.ts";
 import { commonFlags, flag, parseFlags, UsageError } from "@skiff/component-base/flags.ts";
 
@@ -10,7 +11,10 @@ const FLAGS = {
   "hostname-override": flag.string("", "name of the node, instead of the machine's host name"),
   "node-ip": flag.strings([], "addresses of the node"),
   "root-dir": flag.string("/var/lib/kubelet", "folder for the files of pods"),
-  "container-runtime-endpoint": flag.string("unix:///run/containerd/containerd.sock", "socket of the container runtime"),
+  "container-runtime-endpoint": flag.string(
+    "unix:///run/containerd/containerd.sock",
+    "socket of the container runtime",
+  ),
   "cgroup-root": flag.string("/", "cgroup under which kubepods lies"),
   "pod-log-dir": flag.string("/var/log/pods", "folder for the logs of containers"),
   "seccomp-profile-root": flag.string("", "folder of seccomp profiles; ROOT-DIR/seccomp unless told"),

@@ -9,8 +9,8 @@ import type { PodPaths } from "./pod-paths.ts";
 import type { PodWorkers } from "./pod-workers.ts";
 import type { GarbageCollector } from "./runtime/garbage-collector.ts";
 import type { PodKiller } from "./runtime/pod-killer.ts";
-import { runningContainers } from "./runtime/runtime-pod.ts";
 import type { RuntimePod } from "./runtime/runtime-pod.ts";
+import { runningContainers } from "./runtime/runtime-pod.ts";
 import type { VolumeManager } from "./volumes/volume-manager.ts";
 
 export interface HousekeeperDeps {

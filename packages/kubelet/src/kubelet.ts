@@ -1,14 +1,16 @@
 // Composes the kubelet: what feeds the pod workers, what they act through, and what shows them to the world.
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { AuthenticationV1TokenRequest, Node, Pod, Service } from "@skiff/api/types.ts";
 import { pods, serviceAccounts, services } from "@skiff/api/resource-ref.ts";
+import type { AuthenticationV1TokenRequest, Node, Pod, Service } from "@skiff/api/types.ts";
 import { loadKubeconfig } from "@skiff/client/config.ts";
 import { DelegatedAuth } from "@skiff/client/delegated-auth.ts";
 import { EventRecorder } from "@skiff/client/event-recorder.ts";
 import { Informer } from "@skiff/client/informer.ts";
 import { RestClient } from "@skiff/client/rest-client.ts";
+import type { HealthCheck } from "@skiff/component-base/health-server.ts";
 import { serveHealth } from "@skiff/component-base/health-server.ts";
+import { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { ProgramContext } from "@skiff/component-base/program.ts";
 import { GIT_VERSION } from "@skiff/component-base/version.ts";
 import { admitPod } from "./admit-pod.ts";
@@ -20,8 +22,8 @@ import { exitEvents } from "./cri/exit-events.ts";
 import { PodEvents } from "./events/pod-events.ts";
 import { Housekeeper } from "./housekeeper.ts";
 import { ImageManager } from "./images/image-manager.ts";
-import { readMachineInfo } from "./node/machine-info.ts";
 import type { MachineInfo } from "./node/machine-info.ts";
+import { readMachineInfo } from "./node/machine-info.ts";
 import { NodeAgent } from "./node/node-agent.ts";
 import { Pleg } from "./pleg.ts";
 import { PodPaths } from "./pod-paths.ts";
@@ -39,8 +41,8 @@ import { StartGate } from "./runtime/start-gate.ts";
 import { serveKubelet } from "./server/index.ts";
 import { StatusManager } from "./status/status-manager.ts";
 import { ObjectCache } from "./volumes/object-cache.ts";
-import { TokenManager } from "./volumes/token-manager.ts";
 import type { RequestToken } from "./volumes/token-manager.ts";
+import { TokenManager } from "./volumes/token-manager.ts";
 import { VolumeManager } from "./volumes/volume-manager.ts";
 
 /** Runs until `context.signal` aborts. Containers run on. */
@@ -59,10 +61,7 @@ export async function runKubelet(config: KubeletConfig, context: ProgramContext)
     {
       host: config["healthz-bind-address"],
       port: config["healthz-port"],
-      checks: [
-        { name: "ping", check: () => {} },
-        { name: "syncloop", check: () => kubelet.check() },
-      ],
+      checks: kubelet.checks,
     },
     { log },
   );
@@ -100,6 +99,7 @@ class Kubelet {
   private readonly tokens: TokenManager;
   private readonly volumes: VolumeManager;
   private readonly cgroups: PodCgroups;
+  private readonly probeMetrics = new MetricsRegistry();
   private readonly probes: ProbeManager;
   private readonly statuses: StatusManager;
   private readonly collector: GarbageCollector;
@@ -114,7 +114,7 @@ class Kubelet {
     this.config = config;
     this.context = context;
     this.parts = parts;
-    const { clock, log, metrics, signal } = context;
+    const { clock, log, signal } = context;
     const { client, cri, paths, recorder, cgroupFs, machine } = parts;
     const shared = { clock, log };
     const hostIps = config.nodeIps;
@@ -125,7 +125,7 @@ class Kubelet {
     this.reader = new RuntimeReader(cri);
     const exits = (until: AbortSignal) => exitEvents(cri, config["container-runtime-endpoint"], until);
     this.pleg = new Pleg({ reader: this.reader, exits, ...shared });
-    this.objects = new ObjectCache(client, shared);
+    this.objects = new ObjectCache(client, shared, signal);
     this.tokens = new TokenManager(tokenRequests(client), { clock });
     this.images = new ImageManager({ cri, objects: this.objects, events: this.events, clock });
     this.volumes = new VolumeManager({ paths, objects: this.objects, tokens: this.tokens, clock });
@@ -136,7 +136,8 @@ class Kubelet {
     };
     this.cgroups = new PodCgroups(cgroupOptions, cgroupFs);
     const runtime = (uid: string) => this.pleg.get(uid);
-    this.probes = new ProbeManager({ cri, events: this.events, metrics, hostIps, runtime, ...shared });
+    const probeDeps = { cri, events: this.events, metrics: this.probeMetrics, hostIps, runtime };
+    this.probes = new ProbeManager({ ...probeDeps, ...shared });
     this.statuses = new StatusManager({ client: client.of(pods), ...shared }, signal);
     this.collector = new GarbageCollector({ cri, paths });
     const hooks = new LifecycleHooks({ cri, clock });
@@ -146,10 +147,16 @@ class Kubelet {
     this.agent = this.makeAgent();
   }
 
-  /** Throws while the kubelet does not see what its containers do. */
-  check(): void {
-    const problem = this.pleg.healthProblem();
-    if (problem) throw new Error(problem);
+  /** Fail while the kubelet does not see what its containers do. */
+  get checks(): HealthCheck[] {
+    const check = () => {
+      const problem = this.pleg.healthProblem();
+      if (problem) throw new Error(problem);
+    };
+    return [
+      { name: "ping", check: () => {} },
+      { name: "syncloop", check },
+    ];
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -183,7 +190,7 @@ class Kubelet {
     };
     const { address, port, nodeName } = config;
     return serveKubelet(
-      { address, port, tls, podLogDir: config["pod-log-dir"], nodeName },
+      { address, port, tls, podLogDir: config["pod-log-dir"], nodeName, rootDir: config["root-dir"] },
       {
         pods: { list: () => this.podsWithStatus(), find: (...key) => this.findPod(...key) },
         cri: parts.cri,
@@ -192,6 +199,8 @@ class Kubelet {
         podCgroups: this.cgroups,
         auth: new DelegatedAuth(parts.client, { anonymous: config["anonymous-auth"] }, { clock, log }),
         metrics,
+        probeMetrics: this.probeMetrics,
+        checks: this.checks,
         clock,
         log,
         configz: () => configzOf(config),

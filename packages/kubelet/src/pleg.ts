@@ -1,8 +1,8 @@
 // The pod lifecycle event generator: keeps the newest view of every pod in the runtime and tells of each change.
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
-import { emptyRuntimePod } from "./runtime/runtime-pod.ts";
 import type { RuntimePod } from "./runtime/runtime-pod.ts";
+import { emptyRuntimePod } from "./runtime/runtime-pod.ts";
 import type { PodSummary, RuntimeReader } from "./runtime/runtime-reader.ts";
 
 export interface PlegDeps {

@@ -13,17 +13,17 @@ import type { PodPaths } from "./pod-paths.ts";
 import type { ContainerStarter, StartContext } from "./runtime/container-starter.ts";
 import type { DnsSettings } from "./runtime/dns.ts";
 import type { PodKiller } from "./runtime/pod-killer.ts";
-import { latestContainer, readySandbox, runningContainers } from "./runtime/runtime-pod.ts";
 import type { RuntimePod } from "./runtime/runtime-pod.ts";
+import { readySandbox, runningContainers } from "./runtime/runtime-pod.ts";
 import { sandboxConfig } from "./runtime/sandbox-config.ts";
 import type { StartGate } from "./runtime/start-gate.ts";
 import { WaitingError } from "./runtime/waiting-error.ts";
 import type { WaitingReason } from "./status/container-statuses.ts";
 import { podIpsOf } from "./status/pod-status.ts";
-import { computePodActions } from "./sync-pod.ts";
 import type { PodActions, ProbeVerdicts } from "./sync-pod.ts";
-import { VolumeError } from "./volumes/volume-manager.ts";
+import { computePodActions } from "./sync-pod.ts";
 import type { VolumeManager } from "./volumes/volume-manager.ts";
+import { VolumeError } from "./volumes/volume-manager.ts";
 
 export interface PodSyncerDeps {
   readonly cri: Pick<CriClient, "runPodSandbox">;
@@ -182,8 +182,9 @@ export class PodSyncer {
   }
 
   private refuseInBackOff(pod: Pod, container: Container, runtime: RuntimePod): void {
-    const last = latestContainer(runtime, container.name);
-    if (last?.state !== "exited") return;
+    // One that was only just killed still looks alive here: then its predecessor counts, as upstream.
+    const last = runtime.containers.find(({ name, state }) => name === container.name && state === "exited");
+    if (!last) return;
     const { name, namespace, uid } = pod.metadata;
     const key = `${uid}/${container.name}/${container.image}`;
     const retryMs = this.crashes.remainingSince(key, last.finishedAt);

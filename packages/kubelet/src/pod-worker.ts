@@ -1,7 +1,7 @@
 // One pod's life on this node: sync until it shall end, terminate, clean up. One pass at a time.
 import type { Pod, PodStatus } from "@skiff/api/types.ts";
-import { formatTime } from "@skiff/component-base/clock.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
+import { formatTime } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import { newTraceId, withTrace } from "@skiff/component-base/trace.ts";
 import type { Admission } from "./admit-pod.ts";
@@ -9,8 +9,8 @@ import { isCriUnavailable } from "./cri/cri-client.ts";
 import type { PodEvents } from "./events/pod-events.ts";
 import type { PodSyncer, SyncMemory } from "./pod-syncer.ts";
 import type { PodKiller } from "./runtime/pod-killer.ts";
-import { runningContainers } from "./runtime/runtime-pod.ts";
 import type { RuntimePod } from "./runtime/runtime-pod.ts";
+import { runningContainers } from "./runtime/runtime-pod.ts";
 import type { ProbeStates } from "./status/container-statuses.ts";
 import { makePodStatus } from "./status/pod-status.ts";
 import type { StatusManager } from "./status/status-manager.ts";

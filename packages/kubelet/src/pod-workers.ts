@@ -1,8 +1,8 @@
 // All pod workers of the node, by UID: a pod made anew under an old name is another pod.
 import type { Pod } from "@skiff/api/types.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
-import { PodWorker } from "./pod-worker.ts";
 import type { PodWorkerDeps } from "./pod-worker.ts";
+import { PodWorker } from "./pod-worker.ts";
 
 export class PodWorkers {
   private readonly workers = new Map<string, PodWorker>();
@@ -21,7 +21,10 @@ export class PodWorkers {
   update(pod: Readonly<Pod>): void {
     const uid = pod.metadata.uid ?? "";
     const known = this.workers.get(uid);
-    if (known) return known.update(pod);
+    if (known) {
+      known.update(pod);
+      return;
+    }
     const worker = new PodWorker(pod, this.makeDeps, this.signal);
     this.workers.set(uid, worker);
     const run = worker

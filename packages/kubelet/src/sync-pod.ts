@@ -1,8 +1,8 @@
 // Decides what must happen next for one pod: compares its spec with what the runtime holds. Pure.
 import type { Container, Pod } from "@skiff/api/types.ts";
 import { containerHash } from "./runtime/labels.ts";
-import { latestContainer } from "./runtime/runtime-pod.ts";
 import type { RuntimeContainer, RuntimePod } from "./runtime/runtime-pod.ts";
+import { latestContainer } from "./runtime/runtime-pod.ts";
 
 export type ProbeVerdict = "success" | "failure" | "unknown";
 
@@ -107,7 +107,9 @@ function actionsForNewSandbox(pod: Pod, runtime: RuntimePod, sandbox: SandboxDec
   // A pod that must not restart and ran before gets no second sandbox.
   const ranBefore = sandbox.attempt !== 0 && runtime.containers.length > 0;
   if (spec?.restartPolicy === "Never" && ranBefore && !hasRestartRules(pod)) return step.build();
-  const wanted = (spec?.containers ?? []).filter((c) => shouldRestart(pod, c, exitedOnly(latestContainer(runtime, c.name))));
+  const wanted = (spec?.containers ?? []).filter((c) =>
+    shouldRestart(pod, c, exitedOnly(latestContainer(runtime, c.name))),
+  );
   if (wanted.length === 0) return step.build();
   const [firstInit] = spec?.initContainers ?? [];
   if (firstInit) step.init.push(firstInit);

@@ -1,9 +1,9 @@
 // The cgroup file systems of this machine: v1, v2, or both beside each other.
-import { mkdir, readFile, readdir, rmdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Clock } from "@skiff/component-base/clock.ts";
-import { CPU_PERIOD_US, sharesToWeight } from "./resources.ts";
 import type { CgroupLimits } from "./resources.ts";
+import { CPU_PERIOD_US, sharesToWeight } from "./resources.ts";
 
 interface Hierarchy {
   readonly mountPoint: string;

@@ -1,8 +1,8 @@
 // The tree of cgroups that the kubelet keeps: kubepods, one level per quality of service, one cgroup per pod.
 import { join } from "node:path/posix";
-import type { Pod } from "@skiff/api/types.ts";
 import { podQos } from "@skiff/api/scheduling/qos.ts";
 import { podRequests } from "@skiff/api/scheduling/resources.ts";
+import type { Pod } from "@skiff/api/types.ts";
 import type { CgroupFs } from "./cgroup-fs.ts";
 import { milliCpuToShares, podCgroupLimits } from "./resources.ts";
 

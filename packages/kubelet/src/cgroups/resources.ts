@@ -1,8 +1,9 @@
 // Requests and limits as the kernel takes them: CPU shares, quota, memory bytes, OOM score. Pure.
-import type { Container, Pod } from "@skiff/api/types.ts";
+
 import { quantityMilliValue, quantityValue } from "@skiff/api/quantity.ts";
 import { podQos } from "@skiff/api/scheduling/qos.ts";
 import { podLimits, podRequests } from "@skiff/api/scheduling/resources.ts";
+import type { Container, Pod } from "@skiff/api/types.ts";
 import type { LinuxContainerResources } from "../cri/types.ts";
 
 const MIN_SHARES = 2;

@@ -1,6 +1,7 @@
 // The container runtime over its gRPC socket: one promise per call, each with a deadline.
-import { Client, credentials, makeGenericClientConstructor, status as grpcStatus } from "@grpc/grpc-js";
+
 import type { ClientReadableStream, MethodDefinition, ServiceError } from "@grpc/grpc-js";
+import { type Client, credentials, status as grpcStatus, makeGenericClientConstructor } from "@grpc/grpc-js";
 import { fromJSON } from "@grpc/proto-loader";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import descriptor from "./runtime-v1.json" with { type: "json" };
@@ -262,7 +263,11 @@ function codeName(code: grpcStatus): string {
 }
 
 function loadServices(): Record<string, MethodDefinition<object, object>> {
-  const definition = fromJSON(descriptor as object as Parameters<typeof fromJSON>[0], { longs: String, enums: String, defaults: true });
+  const definition = fromJSON(descriptor as object as Parameters<typeof fromJSON>[0], {
+    longs: String,
+    enums: String,
+    defaults: true,
+  });
   return {
     ...(definition["runtime.v1.RuntimeService"] as Record<string, MethodDefinition<object, object>>),
     ...(definition["runtime.v1.ImageService"] as Record<string, MethodDefinition<object, object>>),

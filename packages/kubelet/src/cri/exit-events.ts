@@ -1,6 +1,7 @@
 // Tells at once when a container exits: by the CRI's event stream, or containerd's own where the CRI has none.
-import { Client, credentials, makeGenericClientConstructor } from "@grpc/grpc-js";
+
 import type { MethodDefinition } from "@grpc/grpc-js";
+import { type Client, credentials, makeGenericClientConstructor } from "@grpc/grpc-js";
 import { fromJSON } from "@grpc/proto-loader";
 import descriptor from "./containerd-events-v1.json" with { type: "json" };
 import type { CriClient } from "./cri-client.ts";
@@ -28,7 +29,10 @@ export async function* exitEvents(
 
 async function* containerdExits(endpoint: string, signal: AbortSignal): AsyncIterable<string> {
   const definition = fromJSON(descriptor as object as Parameters<typeof fromJSON>[0], { defaults: true });
-  const service = definition["containerd.services.events.v1.Events"] as Record<string, MethodDefinition<object, object>>;
+  const service = definition["containerd.services.events.v1.Events"] as Record<
+    string,
+    MethodDefinition<object, object>
+  >;
   const method = service.Subscribe as MethodDefinition<object, object>;
   const Generic = makeGenericClientConstructor({}, "events");
   const client: Client = new Generic(endpoint, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 });

@@ -5,10 +5,7 @@ export type Labels = Record<string, string>;
 export type ContainerStateName = "CONTAINER_CREATED" | "CONTAINER_RUNNING" | "CONTAINER_EXITED" | "CONTAINER_UNKNOWN";
 export type SandboxStateName = "SANDBOX_READY" | "SANDBOX_NOTREADY";
 export type NamespaceMode = "POD" | "CONTAINER" | "NODE" | "TARGET";
-export type MountPropagation =
-  | "PROPAGATION_PRIVATE"
-  | "PROPAGATION_HOST_TO_CONTAINER"
-  | "PROPAGATION_BIDIRECTIONAL";
+export type MountPropagation = "PROPAGATION_PRIVATE" | "PROPAGATION_HOST_TO_CONTAINER" | "PROPAGATION_BIDIRECTIONAL";
 
 export interface Int64Value {
   value: string | number;

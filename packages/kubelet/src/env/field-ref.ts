@@ -1,6 +1,7 @@
 // The downward API: fields of the pod and resources of its containers as text.
-import type { Container, ObjectFieldSelector, Pod, ResourceFieldSelector } from "@skiff/api/types.ts";
+
 import { quantityMilliValue, quantityValue } from "@skiff/api/quantity.ts";
+import type { Container, ObjectFieldSelector, Pod, ResourceFieldSelector } from "@skiff/api/types.ts";
 
 /** What the node knows of a pod and the API object may not say yet. */
 export interface PodFacts {

@@ -1,8 +1,8 @@
 // A container's environment from all of its sources, in upstream's order of precedence.
 import type { ConfigMap, Container, EnvVar, Pod, Secret, Service } from "@skiff/api/types.ts";
 import { expand } from "./expand.ts";
-import { containerResourceValue, podFieldValue } from "./field-ref.ts";
 import type { PodFacts } from "./field-ref.ts";
+import { containerResourceValue, podFieldValue } from "./field-ref.ts";
 import { serviceEnv } from "./service-env.ts";
 
 /** Reads the objects that pods refer to; undefined when there is none of that name. */

@@ -12,6 +12,7 @@ import { credentialsFor } from "./pull-secrets.ts";
 
 const BACK_OFF_INITIAL_MS = 10_000;
 const BACK_OFF_MAX_MS = 300_000;
+const BACK_OFF_REPORT_MS = 3000;
 /** Pulls at once: more only share the same line, and disk, with each other. */
 const PARALLEL_PULLS = 3;
 /** Upstream's --node-status-max-images, and the most names it writes of one image. */
@@ -59,7 +60,8 @@ export class ImageManager {
     this.refuseInBackOff(pod, container, wanted, key);
     const pulled = await this.pull(pod, container, image, key, sandbox, signal);
     const found = (await cri.imageStatus(pulled)) ?? (await cri.imageStatus(image));
-    if (!found) throw new WaitingError("ErrImagePull", `image "${wanted}" is gone right after its pull`, { retryMs: 0 });
+    if (!found)
+      throw new WaitingError("ErrImagePull", `image "${wanted}" is gone right after its pull`, { retryMs: 0 });
     return found;
   }
 
@@ -125,7 +127,8 @@ export class ImageManager {
       events.container(pod, container, "Warning", "Failed", `Failed to pull image "${wanted}": ${why}`);
       this.backOff.next(key, clock.now());
       this.lastError.set(key, why);
-      throw new WaitingError("ErrImagePull", why, { retryMs: this.backOff.remaining(key), cause: error });
+      // The next pass finds the back-off and says so.
+      throw new WaitingError("ErrImagePull", why, { retryMs: BACK_OFF_REPORT_MS, cause: error });
     }
   }
 

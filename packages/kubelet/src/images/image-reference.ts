@@ -7,7 +7,8 @@ export interface ImageReference {
   readonly digest: string;
 }
 
-const DOMAIN = /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?$/;
+const DOMAIN =
+  /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?$/;
 const PATH = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const DIGEST = /^[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}$/;
@@ -24,9 +25,7 @@ export function parseImageReference(text: string): ImageReference {
     throw new Error("invalid reference format");
   }
   if (/^[a-f0-9]{64}$/.test(name)) {
-    throw new Error(
-      `invalid repository name (${name}), cannot specify 64-byte hexadecimal strings`,
-    );
+    throw new Error(`invalid repository name (${name}), cannot specify 64-byte hexadecimal strings`);
   }
   const { registry, repository } = splitName(name);
   if (!DOMAIN.test(registry)) throw new Error("invalid reference format");

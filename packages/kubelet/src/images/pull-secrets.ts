@@ -44,7 +44,9 @@ function parse<T>(base64: string): T | undefined {
 }
 
 function authOf(entry: DockerAuth): AuthConfig {
-  const [user = "", ...rest] = Buffer.from(entry.auth ?? "", "base64").toString("utf8").split(":");
+  const [user = "", ...rest] = Buffer.from(entry.auth ?? "", "base64")
+    .toString("utf8")
+    .split(":");
   const username = entry.username ?? user;
   const password = entry.password ?? rest.join(":");
   return { username, password, ...(entry.identitytoken ? { identityToken: entry.identitytoken } : {}) };
@@ -60,7 +62,8 @@ function matches(where: string, registry: string, repository: string): boolean {
   const host = slash < 0 ? where : where.slice(0, slash);
   const path = slash < 0 ? "" : where.slice(slash + 1);
   if (path && repository !== path && !repository.startsWith(`${path}/`)) return false;
-  const isDockerHub = registry === "docker.io" && ["index.docker.io", "docker.io", "registry-1.docker.io"].includes(host);
+  const isDockerHub =
+    registry === "docker.io" && ["index.docker.io", "docker.io", "registry-1.docker.io"].includes(host);
   return isDockerHub || hostMatches(host, registry);
 }
 

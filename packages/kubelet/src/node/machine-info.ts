@@ -1,5 +1,5 @@
 // What this machine is: identity, kernel, capacity.
-import { readFile, readdir, statfs } from "node:fs/promises";
+import { readdir, readFile, statfs } from "node:fs/promises";
 import { availableParallelism, machine, release } from "node:os";
 import type { NodeSystemInfo } from "@skiff/api/types.ts";
 
@@ -14,10 +14,11 @@ export interface MachineInfo {
 const ARCHITECTURES: Record<string, string> = { x86_64: "amd64", aarch64: "arm64", armv7l: "arm", ppc64le: "ppc64le" };
 
 export async function readMachineInfo(): Promise<MachineInfo> {
-  const text = (path: string) => readFile(path, "utf8").then(
-    (content) => content.trim(),
-    () => "",
-  );
+  const text = (path: string) =>
+    readFile(path, "utf8").then(
+      (content) => content.trim(),
+      () => "",
+    );
   return {
     system: {
       machineID: await text("/etc/machine-id"),
@@ -58,7 +59,12 @@ async function readHugePages(): Promise<Map<string, number>> {
 /** What the conditions are judged by, now. */
 export interface MachineReadings {
   readonly memoryAvailableBytes: number;
-  readonly disk: { readonly capacityBytes: number; readonly availableBytes: number; readonly inodes: number; readonly inodesFree: number };
+  readonly disk: {
+    readonly capacityBytes: number;
+    readonly availableBytes: number;
+    readonly inodes: number;
+    readonly inodesFree: number;
+  };
   readonly pids: { readonly max: number; readonly used: number };
 }
 

@@ -1,17 +1,17 @@
 // The node's own object: registers it, keeps its status, renews its Lease.
 import { isDeepStrictEqual } from "node:util";
-import type { Node, NodeStatus, Taint } from "@skiff/api/types.ts";
 import { isApiError, isNotFound } from "@skiff/api/errors.ts";
 import { leases, nodes } from "@skiff/api/resource-ref.ts";
+import type { Node, NodeStatus, Taint } from "@skiff/api/types.ts";
 import type { RestClient } from "@skiff/client/rest-client.ts";
-import { formatMicroTime, formatTime } from "@skiff/component-base/clock.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
+import { formatMicroTime, formatTime } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import { GIT_VERSION } from "@skiff/component-base/version.ts";
 import type { CriClient } from "../cri/cri-client.ts";
 import type { ImageManager } from "../images/image-manager.ts";
+import type { MachineInfo } from "./machine-info.ts";
 import { readMachine } from "./machine-info.ts";
-import type { MachineInfo, MachineReadings } from "./machine-info.ts";
 import { nodeConditions } from "./node-conditions.ts";
 
 export interface NodeAgentOptions {
@@ -64,7 +64,10 @@ export class NodeAgent {
   get allocatable(): Record<string, string> {
     const { machine, maxPods } = this.options;
     const memory = `${Math.floor(machine.memoryBytes / 1024)}Ki`;
-    const pages = [...machine.hugePages].map(([size, bytes]) => [`hugepages-${size}`, bytes === 0 ? "0" : `${bytes / 1024}Ki`]);
+    const pages = [...machine.hugePages].map(([size, bytes]) => [
+      `hugepages-${size}`,
+      bytes === 0 ? "0" : `${bytes / 1024}Ki`,
+    ]);
     return { cpu: String(machine.cpus), memory, pods: String(maxPods), ...Object.fromEntries(pages) };
   }
 
@@ -104,7 +107,11 @@ export class NodeAgent {
       this.learn(changed ? await client.patch("", nodeName, "strategic", { metadata: { labels } }, { signal }) : known);
       return;
     }
-    const metadata = { name: nodeName, labels, annotations: { "volumes.kubernetes.io/controller-managed-attach-detach": "true" } };
+    const metadata = {
+      name: nodeName,
+      labels,
+      annotations: { "volumes.kubernetes.io/controller-managed-attach-detach": "true" },
+    };
     const spec = taints.length > 0 ? { taints: [...taints] } : {};
     this.learn(await client.create("", { metadata, spec, status }, { signal }));
     this.deps.log.info({ node: nodeName }, "registered node");
@@ -170,10 +177,16 @@ export class NodeAgent {
   private async status(node: Node | undefined): Promise<NodeStatus> {
     const { machine, nodeIps, hostname, port, rootDir } = this.options;
     const readings = await readMachine(rootDir);
-    const capacity = { ...this.allocatable, "ephemeral-storage": `${Math.floor(readings.disk.capacityBytes / 1024)}Ki` };
+    const capacity = {
+      ...this.allocatable,
+      "ephemeral-storage": `${Math.floor(readings.disk.capacityBytes / 1024)}Ki`,
+    };
     // As upstream: what the hard eviction thresholds keep back is not for pods.
     const storage = String(Math.floor(readings.disk.capacityBytes * 0.9));
-    const addresses = [...nodeIps.map((address) => ({ type: "InternalIP", address })), { type: "Hostname", address: hostname }];
+    const addresses = [
+      ...nodeIps.map((address) => ({ type: "InternalIP", address })),
+      { type: "Hostname", address: hostname },
+    ];
     const now = formatTime(this.deps.clock.now());
     const problems = await this.problems();
     const previous = node?.status?.conditions ?? [];
@@ -210,8 +223,10 @@ export class NodeAgent {
       const { status } = await this.deps.cri.status();
       for (const { type, status: ok, reason, message } of status?.conditions ?? []) {
         if (ok) continue;
-        if (type === "NetworkReady") problems.push(`container runtime network not ready: NetworkReady=false reason:${reason} message:${message}`);
-        if (type === "RuntimeReady") problems.push(`container runtime not ready: RuntimeReady=false reason:${reason} message:${message}`);
+        if (type === "NetworkReady")
+          problems.push(`container runtime network not ready: NetworkReady=false reason:${reason} message:${message}`);
+        if (type === "RuntimeReady")
+          problems.push(`container runtime not ready: RuntimeReady=false reason:${reason} message:${message}`);
       }
     } catch (error) {
       problems.push(`container runtime is down: ${error instanceof Error ? error.message : error}`);
@@ -258,7 +273,15 @@ function comparable(status: NodeStatus): unknown {
   const { conditions, capacity, allocatable, addresses, daemonEndpoints, nodeInfo, images } = status;
   const own = (conditions ?? []).map(({ lastHeartbeatTime: _, ...condition }) => condition);
   const byType = own.sort((a, b) => (a.type < b.type ? -1 : 1));
-  const text = JSON.stringify({ conditions: byType, capacity, allocatable, addresses, daemonEndpoints, nodeInfo, images });
+  const text = JSON.stringify({
+    conditions: byType,
+    capacity,
+    allocatable,
+    addresses,
+    daemonEndpoints,
+    nodeInfo,
+    images,
+  });
   return JSON.parse(text);
 }
 

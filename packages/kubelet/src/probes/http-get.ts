@@ -1,6 +1,7 @@
 // One HTTP request as probes and lifecycle hooks make it: no proxy, no keep-alive, any certificate, bounded body.
-import { request as httpRequest } from "node:http";
+
 import type { IncomingMessage } from "node:http";
+import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { Container } from "@skiff/api/types.ts";
 
@@ -79,12 +80,15 @@ async function readBody(response: IncomingMessage): Promise<string> {
 /** In the words of Go's client, which users search for. */
 function describe(error: unknown, url: URL, limit: AbortSignal): Error {
   if (limit.aborted) {
-    return new Error(
-      `Get "${url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`,
-      { cause: error },
-    );
+    return new Error(`Get "${url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`, {
+      cause: error,
+    });
   }
-  return new Error(`Get "${url}": ${dialError(error, url.hostname, Number(url.port))}`, { cause: error });
+  // Default ports vanish from a URL, but Go names them.
+  return new Error(
+    `Get "${url}": ${dialError(error, url.hostname, Number(url.port || (url.protocol === "https:" ? 443 : 80)))}`,
+    { cause: error },
+  );
 }
 
 const REASONS: Record<string, string> = {

@@ -8,10 +8,10 @@ import type { PodEvents } from "../events/pod-events.ts";
 import type { RuntimePod } from "../runtime/runtime-pod.ts";
 import type { ProbeStates } from "../status/container-statuses.ts";
 import { podIpsOf } from "../status/pod-status.ts";
-import { isSidecar } from "../sync-pod.ts";
 import type { ProbeVerdict, ProbeVerdicts } from "../sync-pod.ts";
-import { ProbeWorker } from "./probe-worker.ts";
+import { isSidecar } from "../sync-pod.ts";
 import type { ProbeKind } from "./probe-worker.ts";
+import { ProbeWorker } from "./probe-worker.ts";
 import { runProbe } from "./run-probe.ts";
 
 export interface ProbeManagerDeps {
@@ -129,7 +129,11 @@ export class ProbeManager implements ProbeStates, ProbeVerdicts {
     const labels = { probe_type: capital(kind), container: container.name, pod: pod.metadata.name, pod_uid: uid };
     try {
       const result = await runProbe(probe, { container, containerId, podIp }, this.deps);
-      this.counter.inc({ ...labels, namespace: pod.metadata.namespace ?? "", result: result.ok ? "successful" : "failed" });
+      this.counter.inc({
+        ...labels,
+        namespace: pod.metadata.namespace ?? "",
+        result: result.ok ? "successful" : "failed",
+      });
       return result;
     } catch (error) {
       this.counter.inc({ ...labels, namespace: pod.metadata.namespace ?? "", result: "unknown" });

@@ -1,8 +1,8 @@
 // One probe of one container: when to run it, and when its results count.
 import type { Container, Pod, Probe } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
-import { latestContainer } from "../runtime/runtime-pod.ts";
 import type { RuntimeContainer, RuntimePod } from "../runtime/runtime-pod.ts";
+import { latestContainer } from "../runtime/runtime-pod.ts";
 import type { ProbeVerdict } from "../sync-pod.ts";
 import type { ProbeResult } from "./run-probe.ts";
 

@@ -1,12 +1,12 @@
 // Runs one probe once: exec, HTTP, TCP or gRPC, each with upstream's verdicts and words.
 import { connect } from "node:net";
-import { credentials, makeGenericClientConstructor, status as grpcStatus } from "@grpc/grpc-js";
 import type { MethodDefinition, ServiceError } from "@grpc/grpc-js";
+import { credentials, status as grpcStatus, makeGenericClientConstructor } from "@grpc/grpc-js";
 import { fromJSON } from "@grpc/proto-loader";
 import type { Container, Probe } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
-import { isCriTimeout } from "../cri/cri-client.ts";
 import type { CriClient } from "../cri/cri-client.ts";
+import { isCriTimeout } from "../cri/cri-client.ts";
 import { expand } from "../env/expand.ts";
 import descriptor from "./health-v1.json" with { type: "json" };
 import { dialError, httpGet, probePort } from "./http-get.ts";
@@ -102,7 +102,10 @@ function grpcProbe(
   clock: Clock,
 ): Promise<ProbeResult> {
   const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-  const definition = fromJSON(descriptor as object as Parameters<typeof fromJSON>[0], { enums: String, defaults: true });
+  const definition = fromJSON(descriptor as object as Parameters<typeof fromJSON>[0], {
+    enums: String,
+    defaults: true,
+  });
   const health = definition["grpc.health.v1.Health"] as Record<string, MethodDefinition<object, object>>;
   const check = health.Check as MethodDefinition<object, object>;
   const Generic = makeGenericClientConstructor({}, "health");
@@ -119,7 +122,14 @@ function grpcProbe(
       if (status === "SERVING") return resolve({ ok: true, output: "service healthy" });
       resolve({ ok: false, output: `service unhealthy (responded with "${status}")` });
     };
-    client.makeUnaryRequest(check.path, check.requestSerialize, check.responseDeserialize, { service }, { deadline }, done);
+    client.makeUnaryRequest(
+      check.path,
+      check.requestSerialize,
+      check.responseDeserialize,
+      { service },
+      { deadline },
+      done,
+    );
   });
 }
 

@@ -2,12 +2,12 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, posix } from "node:path";
-import type { Container, Pod, VolumeMount } from "@skiff/api/types.ts";
+import type { VolumeMount } from "@skiff/api/types.ts";
 import { containerResources } from "../cgroups/resources.ts";
 import type { ContainerConfig, Image, Mount, MountPropagation } from "../cri/types.ts";
 import { expand } from "../env/expand.ts";
-import { ContainerConfigError, makeEnv } from "../env/make-env.ts";
 import type { EnvContext } from "../env/make-env.ts";
+import { ContainerConfigError, makeEnv } from "../env/make-env.ts";
 import type { PodPaths } from "../pod-paths.ts";
 import type { MountedVolumes, VolumeManager } from "../volumes/volume-manager.ts";
 import { hostNetworkHosts, podHosts } from "./etc-hosts.ts";
@@ -70,7 +70,9 @@ async function containerMounts(
   if (!taken.has("/etc/hosts")) mounts.push(plainMount("/etc/hosts", await writeHosts(request, deps)));
   const messagePath = container.terminationMessagePath ?? "/dev/termination-log";
   if (messagePath !== "") {
-    mounts.push(plainMount(messagePath, await messageFile(deps.paths.container(pod.metadata.uid ?? "", container.name))));
+    mounts.push(
+      plainMount(messagePath, await messageFile(deps.paths.container(pod.metadata.uid ?? "", container.name))),
+    );
   }
   return mounts;
 }
@@ -88,14 +90,17 @@ async function volumeMount(
   deps: ContainerConfigDeps,
 ): Promise<Mount> {
   const volumeDir = mounted.get(mount.name);
-  if (volumeDir === undefined) throw new ContainerConfigError(`cannot find volume "${mount.name}" to mount into container "${container.name}"`);
+  if (volumeDir === undefined)
+    throw new ContainerConfigError(`cannot find volume "${mount.name}" to mount into container "${container.name}"`);
   const subPath = mount.subPathExpr ? expandStrictly(mount.subPathExpr, lookup) : (mount.subPath ?? "");
   let hostPath: string;
   try {
     hostPath = await deps.volumes.mountPath(pod, container, mount, volumeDir, subPath);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new ContainerConfigError(`failed to prepare subPath for volumeMount "${mount.name}" of container "${container.name}": ${why}`);
+    throw new ContainerConfigError(
+      `failed to prepare subPath for volumeMount "${mount.name}" of container "${container.name}": ${why}`,
+    );
   }
   return {
     containerPath: posix.resolve("/", mount.mountPath),

@@ -2,20 +2,20 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Container, Pod, Service } from "@skiff/api/types.ts";
-import { CriError } from "../cri/cri-client.ts";
 import type { CriClient } from "../cri/cri-client.ts";
+import { CriError } from "../cri/cri-client.ts";
 import type { PodSandboxConfig } from "../cri/types.ts";
-import { ContainerConfigError } from "../env/make-env.ts";
-import type { PodObjects } from "../env/make-env.ts";
 import type { PodFacts } from "../env/field-ref.ts";
+import type { PodObjects } from "../env/make-env.ts";
+import { ContainerConfigError } from "../env/make-env.ts";
 import type { PodEvents } from "../events/pod-events.ts";
 import type { ImageManager } from "../images/image-manager.ts";
 import type { MountedVolumes } from "../volumes/volume-manager.ts";
-import { containerConfig } from "./container-config.ts";
 import type { ContainerConfigDeps } from "./container-config.ts";
+import { containerConfig } from "./container-config.ts";
 import type { LifecycleHooks } from "./lifecycle-hooks.ts";
-import { latestContainer } from "./runtime-pod.ts";
 import type { RuntimePod } from "./runtime-pod.ts";
+import { latestContainer } from "./runtime-pod.ts";
 import type { StartGate } from "./start-gate.ts";
 import { WaitingError } from "./waiting-error.ts";
 

@@ -1,7 +1,7 @@
 // Removes what the runtime still keeps of containers and sandboxes that nobody will ask about again.
 import { rm } from "node:fs/promises";
-import { isCriNotFound } from "../cri/cri-client.ts";
 import type { CriClient } from "../cri/cri-client.ts";
+import { isCriNotFound } from "../cri/cri-client.ts";
 import type { PodPaths } from "../pod-paths.ts";
 import type { RuntimeContainer, RuntimePod } from "./runtime-pod.ts";
 

@@ -1,6 +1,7 @@
 // The labels and annotations by which a kubelet knows its own sandboxes and containers, with upstream's keys.
-import type { Container, Pod } from "@skiff/api/types.ts";
+
 import { fnv1a32 } from "@skiff/api/hash.ts";
+import type { Container, Pod } from "@skiff/api/types.ts";
 
 export const LABEL = {
   podName: "io.kubernetes.pod.name",

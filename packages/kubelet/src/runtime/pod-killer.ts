@@ -2,15 +2,15 @@
 import type { Container, Pod } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
-import { isCriNotFound } from "../cri/cri-client.ts";
 import type { CriClient } from "../cri/cri-client.ts";
+import { isCriNotFound } from "../cri/cri-client.ts";
 import { findContainer } from "../env/field-ref.ts";
 import type { PodEvents } from "../events/pod-events.ts";
-import { isSidecar } from "../sync-pod.ts";
 import type { KillReason } from "../sync-pod.ts";
+import { isSidecar } from "../sync-pod.ts";
 import type { LifecycleHooks } from "./lifecycle-hooks.ts";
-import { runningContainers } from "./runtime-pod.ts";
 import type { RuntimeContainer, RuntimePod } from "./runtime-pod.ts";
+import { runningContainers } from "./runtime-pod.ts";
 
 export interface PodKillerDeps {
   readonly cri: Pick<CriClient, "stopContainer" | "stopPodSandbox">;
@@ -46,7 +46,9 @@ export class PodKiller {
     await all(running.filter((c) => !sidecars.has(c.name)).map((c) => this.killContainer(pod, runtime, c, options)));
     // Sidecars stop in the reverse order of their start, within what is left of the pod's time.
     const order = (pod?.spec?.initContainers ?? []).map((container) => container.name);
-    const later = running.filter((c) => sidecars.has(c.name)).sort((a, b) => order.indexOf(b.name) - order.indexOf(a.name));
+    const later = running
+      .filter((c) => sidecars.has(c.name))
+      .sort((a, b) => order.indexOf(b.name) - order.indexOf(a.name));
     for (const container of later) {
       const full = options.graceSeconds ?? graceOf(pod, container, options);
       const spent = Math.floor((this.deps.clock.monotonic() - startedAt) / 1000);
@@ -100,7 +102,10 @@ export class PodKiller {
       await hooks.run(hook, target, timeout.signal);
     } catch (error) {
       if (timeout.signal.aborted) {
-        log.warn({ pod: `${runtime.namespace}/${runtime.name}`, container: container.name }, "preStop hook took too long");
+        log.warn(
+          { pod: `${runtime.namespace}/${runtime.name}`, container: container.name },
+          "preStop hook took too long",
+        );
       } else if (pod) {
         events.container(pod, container, "Warning", "FailedPreStopHook", "PreStopHook failed");
         log.debug({ err: error, container: container.name }, "preStop hook failed");
@@ -116,7 +121,8 @@ export class PodKiller {
 function graceOf(pod: Pod | undefined, container: RuntimeContainer, { reason }: KillOptions): number {
   if (!pod) return container.gracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
   const spec = findContainer(pod, container.name);
-  const probe = reason === "LivenessProbe" ? spec?.livenessProbe : reason === "StartupProbe" ? spec?.startupProbe : undefined;
+  const probe =
+    reason === "LivenessProbe" ? spec?.livenessProbe : reason === "StartupProbe" ? spec?.startupProbe : undefined;
   if (pod.metadata.deletionTimestamp && pod.metadata.deletionGracePeriodSeconds !== undefined) {
     return pod.metadata.deletionGracePeriodSeconds;
   }

@@ -1,7 +1,7 @@
 // What the container runtime holds of one pod, in the kubelet's own words.
 import type { LifecycleHandler } from "@skiff/api/types.ts";
-import { millisOf } from "../cri/types.ts";
 import type { ContainerStatus, LinuxContainerResources, NamespaceMode, PodSandboxStatus } from "../cri/types.ts";
+import { millisOf } from "../cri/types.ts";
 import { ANNOTATION, LABEL } from "./labels.ts";
 
 export type ContainerState = "created" | "running" | "exited" | "unknown";

@@ -3,8 +3,9 @@ import type { CriClient } from "../cri/cri-client.ts";
 import { isCriNotFound } from "../cri/cri-client.ts";
 import type { Container, PodSandbox } from "../cri/types.ts";
 import { LABEL } from "./labels.ts";
-import { containerFromCri, emptyRuntimePod, sandboxFromCri } from "./runtime-pod.ts";
 import type { RuntimeContainer, RuntimePod } from "./runtime-pod.ts";
+import { containerFromCri, emptyRuntimePod, sandboxFromCri } from "./runtime-pod.ts";
+import { terminationMessage } from "./termination-message.ts";
 
 type Cri = Pick<CriClient, "listPodSandboxes" | "listContainers" | "podSandboxStatus" | "containerStatus">;
 
@@ -71,8 +72,11 @@ export class RuntimeReader {
     const status = await this.cri.containerStatus(id).catch(absentWhenGone);
     if (!status) return undefined;
     const container = containerFromCri(status);
-    if (container.state === "exited") this.exited.set(id, container);
-    return container;
+    if (container.state !== "exited") return container;
+    const message = `${container.message}${await terminationMessage(container)}`;
+    const ended = { ...container, message };
+    this.exited.set(id, ended);
+    return ended;
   }
 }
 

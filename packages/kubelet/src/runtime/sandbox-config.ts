@@ -1,8 +1,8 @@
 // The pod-wide half of what the runtime is told: names, DNS, ports, logs, namespaces. Pure.
 import type { Pod } from "@skiff/api/types.ts";
 import type { PodSandboxConfig } from "../cri/types.ts";
-import { podDns } from "./dns.ts";
 import type { DnsSettings } from "./dns.ts";
+import { podDns } from "./dns.ts";
 import { podLabels } from "./labels.ts";
 import { sandboxSecurityContext } from "./security-context.ts";
 

@@ -1,6 +1,6 @@
 // Security contexts of pods and containers as the runtime takes them. Pure but for the image's user, which it is given.
 import { join } from "node:path";
-import type { Container, Pod, SeccompProfile, SELinuxOptions } from "@skiff/api/types.ts";
+import type { Container, Pod, SELinuxOptions, SeccompProfile } from "@skiff/api/types.ts";
 import type {
   Image,
   LinuxContainerSecurityContext,
@@ -140,9 +140,9 @@ function seccompProfile(profile: SeccompProfile | undefined, root: string): Secu
   return { profileType: "Unconfined" };
 }
 
-function apparmorOf(
-  profile: { type: string; localhostProfile?: string | undefined } | undefined,
-): { apparmor?: SecurityProfile } {
+function apparmorOf(profile: { type: string; localhostProfile?: string | undefined } | undefined): {
+  apparmor?: SecurityProfile;
+} {
   if (profile?.type === "RuntimeDefault") return { apparmor: { profileType: "RuntimeDefault" } };
   if (profile?.type === "Unconfined") return { apparmor: { profileType: "Unconfined" } };
   if (profile?.type === "Localhost") {

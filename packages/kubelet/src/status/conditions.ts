@@ -61,7 +61,9 @@ function initializedVerdict(pod: Pod, { init, containers, phase }: ConditionInpu
   }
   if (phase === "Succeeded" && unknown.length === 0) return { status: "True", reason: "PodCompleted" };
   // Once a regular container has started, initialization is over for good.
-  const started = containers.some(({ state, lastState }) => state?.running || state?.terminated || lastState?.terminated);
+  const started = containers.some(
+    ({ state, lastState }) => state?.running || state?.terminated || lastState?.terminated,
+  );
   if (started || (unknown.length === 0 && incomplete.length === 0)) return { status: "True" };
   return { status: "False", reason: "ContainersNotInitialized", message: listed(unknown, "incomplete", incomplete) };
 }

@@ -37,9 +37,7 @@ export function containerStatuses(
 function containerStatus(pod: Pod, container: Container, input: ContainerStatusInput): ContainerStatus {
   const [latest, before] = input.runtime.containers.filter(({ name }) => name === container.name);
   const previous = input.previous.find(({ name }) => name === container.name);
-  const status = latest
-    ? statusOf(latest, before, previous)
-    : absentStatus(pod, container, previous, input);
+  const status = latest ? statusOf(latest, before, previous) : absentStatus(pod, container, previous, input);
   const waiting = input.reasons.get(container.name);
   if (waiting && !input.isTerminal && !status.state?.running) {
     // What stopped last time moves aside, for the state now is that it waits.
@@ -87,10 +85,7 @@ function stateOf(container: RuntimeContainer, previous: ContainerStatus | undefi
   return { waiting: { reason: "ContainerCreating" } };
 }
 
-function terminatedState(
-  container: RuntimeContainer,
-  previous: ContainerStatus | undefined,
-): ContainerStateTerminated {
+function terminatedState(container: RuntimeContainer, previous: ContainerStatus | undefined): ContainerStateTerminated {
   const containerID = `containerd://${container.id}`;
   const known = [previous?.state?.terminated, previous?.lastState?.terminated];
   // The file with its last words may be gone by now; the API may still have them.
@@ -146,7 +141,8 @@ function applyProbes(
 ): void {
   const running = latest?.state === "running" && status.state?.running !== undefined;
   const initDone = kind === "init" && !isSidecar(container);
-  status.started = running && (initDone || kind === "ephemeral" ? !initDone : probes.isStarted(pod, container, latest.id));
+  status.started =
+    running && (initDone || kind === "ephemeral" ? !initDone : probes.isStarted(pod, container, latest.id));
   if (initDone) status.ready = status.state?.terminated?.exitCode === 0;
   else if (kind === "ephemeral") status.ready = false;
   else status.ready = running && status.started && !isTerminal && probes.isReady(pod, container, latest.id);

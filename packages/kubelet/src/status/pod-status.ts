@@ -1,14 +1,15 @@
 // The whole status of a pod as it goes to the API. Pure.
-import type { Container, Pod, PodStatus } from "@skiff/api/types.ts";
+
 import { podQos } from "@skiff/api/scheduling/qos.ts";
+import type { Container, Pod, PodStatus } from "@skiff/api/types.ts";
 import { ephemeralContainers } from "../env/field-ref.ts";
-import { readySandbox } from "../runtime/runtime-pod.ts";
 import type { RuntimePod } from "../runtime/runtime-pod.ts";
+import { readySandbox } from "../runtime/runtime-pod.ts";
 import { podConditions } from "./conditions.ts";
-import { containerStatuses } from "./container-statuses.ts";
 import type { ProbeStates, WaitingReason } from "./container-statuses.ts";
-import { podPhase } from "./pod-phase.ts";
+import { containerStatuses } from "./container-statuses.ts";
 import type { PodPhase } from "./pod-phase.ts";
+import { podPhase } from "./pod-phase.ts";
 
 export interface PodStatusInput {
   readonly runtime: RuntimePod;
@@ -37,7 +38,8 @@ export function makePodStatus(pod: Pod, input: PodStatusInput): PodStatus {
   const containers = statusesOf(pod.spec?.containers ?? [], "regular", previous.containerStatuses);
   const ephemeral = statusesOf(ephemeralContainers(pod), "ephemeral", previous.ephemeralContainerStatuses);
   // A pod that has ended never comes back to life.
-  const ended = previous.phase === "Succeeded" || previous.phase === "Failed" ? (previous.phase as PodPhase) : undefined;
+  const ended =
+    previous.phase === "Succeeded" || previous.phase === "Failed" ? (previous.phase as PodPhase) : undefined;
   const phase = verdict?.phase ?? ended ?? podPhase(pod, { init, containers, isTerminal });
   const sandbox = readySandbox(runtime);
   const sandboxReady = sandbox !== undefined && !isTerminal;

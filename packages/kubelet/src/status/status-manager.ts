@@ -1,6 +1,7 @@
 // Brings pod statuses to the API: at once, one write per pod at a time, and always the newest.
-import type { Pod, PodStatus } from "@skiff/api/types.ts";
+
 import { isApiError } from "@skiff/api/errors.ts";
+import type { Pod, PodStatus } from "@skiff/api/types.ts";
 import type { ResourceClient } from "@skiff/client/resource-client.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
@@ -149,4 +150,3 @@ function withForeignConditions(wanted: PodStatus, known: PodStatus): PodStatus {
   const theirs = (known.conditions ?? []).filter(({ type }) => isForeignCondition(type));
   return { ...wanted, conditions: [...mine, ...theirs] };
 }
-

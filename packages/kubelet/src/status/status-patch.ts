@@ -50,7 +50,7 @@ function plain(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value ?? undefined;
   const entries = Object.entries(value)
     .map(([key, inner]) => [key, plain(inner)] as const)
-    .filter(([, inner]) => inner !== undefined && !(isEmptyObject(inner)));
+    .filter(([, inner]) => inner !== undefined && !isEmptyObject(inner));
   return Object.fromEntries(entries);
 }
 

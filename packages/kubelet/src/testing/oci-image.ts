@@ -1,6 +1,7 @@
 // Builds small OCI images from files of this machine, so that tests need no registry.
-import { createHash } from "node:crypto";
+
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";

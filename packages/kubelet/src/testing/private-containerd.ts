@@ -1,6 +1,7 @@
 // A containerd of a test's own: own root, state, socket, network namespace and images; nothing of the host is touched.
-import { execFile, spawn } from "node:child_process";
+
 import type { ChildProcess } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
@@ -16,7 +17,22 @@ const run = promisify(execFile);
 export const SANDBOX_IMAGE = "skiff.test/pause:1";
 export const BUSYBOX_IMAGE = "skiff.test/busybox:1";
 
-const APPLETS = ["sh", "sleep", "cat", "echo", "ls", "id", "true", "false", "httpd", "nc", "env", "touch", "stat", "kill"];
+const APPLETS = [
+  "sh",
+  "sleep",
+  "cat",
+  "echo",
+  "ls",
+  "id",
+  "true",
+  "false",
+  "httpd",
+  "nc",
+  "env",
+  "touch",
+  "stat",
+  "kill",
+];
 
 export class PrivateContainerd implements AsyncDisposable {
   readonly dir: string;

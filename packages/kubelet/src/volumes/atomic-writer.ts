@@ -1,5 +1,18 @@
 // Writes the files of a volume so that readers see all of the old or all of the new, through the `..data` symlink.
-import { chmod, chown, lstat, mkdir, mkdtemp, open, readFile, readdir, readlink, rename, rm, symlink } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  symlink,
+} from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 
 export interface FileContent {

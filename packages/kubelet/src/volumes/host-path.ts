@@ -1,6 +1,7 @@
 // hostPath volumes: checks, and where asked for creates, what the pod will see.
-import { mkdir, open, stat } from "node:fs/promises";
+
 import type { Stats } from "node:fs";
+import { mkdir, open, stat } from "node:fs/promises";
 
 type Check = { readonly is: (stats: Stats) => boolean; readonly name: string };
 

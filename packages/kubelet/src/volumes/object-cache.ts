@@ -1,9 +1,10 @@
 // The ConfigMaps and Secrets that pods of this node refer to: one watch for each, for as long as a pod needs it.
-import type { ConfigMap, Pod, Secret } from "@skiff/api/types.ts";
+
 import { isApiError } from "@skiff/api/errors.ts";
 import type { KubeObject } from "@skiff/api/object.ts";
-import { configMaps, secrets } from "@skiff/api/resource-ref.ts";
 import type { ResourceRef } from "@skiff/api/resource-ref.ts";
+import { configMaps, secrets } from "@skiff/api/resource-ref.ts";
+import type { ConfigMap, Pod, Secret } from "@skiff/api/types.ts";
 import { Informer } from "@skiff/client/informer.ts";
 import type { RestClient } from "@skiff/client/rest-client.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
@@ -58,14 +59,17 @@ export function referencedObjects(pod: Pod): Set<Key> {
 export class ObjectCache implements PodObjects {
   private readonly client: RestClient;
   private readonly deps: { clock: Clock; log: Logger };
+  private readonly signal: AbortSignal;
   private readonly entries = new Map<Key, Entry>();
   private readonly pods = new Map<string, Set<Key>>();
   /** Told which pods (by UID) refer to an object that changed. */
   onChange: (podUids: readonly string[]) => void = () => {};
 
-  constructor(client: RestClient, deps: { clock: Clock; log: Logger }) {
+  /** `signal` ends all watches. */
+  constructor(client: RestClient, deps: { clock: Clock; log: Logger }, signal: AbortSignal) {
     this.client = client;
     this.deps = deps;
+    this.signal = signal;
   }
 
   /** Watches what `pod` names, and nothing more for it. */
@@ -127,8 +131,9 @@ export class ObjectCache implements PodObjects {
     const changed = () => informer.hasSynced && this.onChange([...entry.users]);
     informer.addHandler({ onAdd: changed, onUpdate: changed, onDelete: changed });
     this.entries.set(key, entry);
-    informer.run(entry.stop.signal).catch((error) => {
-      if (!entry.stop.signal.aborted) this.deps.log.warn({ err: error, object: key }, "watch of a pod's object ended");
+    const signal = AbortSignal.any([entry.stop.signal, this.signal]);
+    informer.run(signal).catch((error) => {
+      if (!signal.aborted) this.deps.log.warn({ err: error, object: key }, "watch of a pod's object ended");
     });
   }
 

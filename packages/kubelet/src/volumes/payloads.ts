@@ -9,8 +9,8 @@ import type {
   Volume,
   VolumeProjection,
 } from "@skiff/api/types.ts";
-import { containerResourceValue, findContainer, podFieldValue } from "../env/field-ref.ts";
 import type { PodFacts } from "../env/field-ref.ts";
+import { containerResourceValue, findContainer, podFieldValue } from "../env/field-ref.ts";
 import type { PodObjects } from "../env/make-env.ts";
 import type { FileContent } from "./atomic-writer.ts";
 

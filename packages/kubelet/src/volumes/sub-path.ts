@@ -1,7 +1,7 @@
 // subPath mounts that cannot be led out of their volume by a symlink, not even by one put there in a race.
-import { constants, open } from "node:fs/promises";
+
 import type { FileHandle } from "node:fs/promises";
-import { mkdir, realpath, stat, writeFile } from "node:fs/promises";
+import { constants, mkdir, open, realpath, stat, writeFile } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { bindMount, isMounted } from "./mounts.ts";
 

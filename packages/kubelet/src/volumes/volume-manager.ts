@@ -1,19 +1,20 @@
 // Sets up, refreshes and tears down the volumes of pods under the kubelet's root folder.
-import { chmod, chown, lstat, mkdir, readdir, rm, writeFile } from "node:fs/promises";
+
 import { createHash } from "node:crypto";
+import { chmod, chown, lstat, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { Container, Pod, Volume, VolumeMount } from "@skiff/api/types.ts";
 import { quantityValue } from "@skiff/api/quantity.ts";
+import type { Container, Pod, Volume, VolumeMount } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { PodFacts } from "../env/field-ref.ts";
 import type { PodObjects } from "../env/make-env.ts";
 import type { PodPaths } from "../pod-paths.ts";
-import { writeAtomically } from "./atomic-writer.ts";
 import type { Payload } from "./atomic-writer.ts";
+import { writeAtomically } from "./atomic-writer.ts";
 import { setUpHostPath } from "./host-path.ts";
-import { isMounted, mountTmpfs, mountsUnder, unmountTree } from "./mounts.ts";
-import { volumePayload } from "./payloads.ts";
+import { isMounted, mountsUnder, mountTmpfs, unmountTree } from "./mounts.ts";
 import type { TokenSource } from "./payloads.ts";
+import { volumePayload } from "./payloads.ts";
 import { bindSubPath } from "./sub-path.ts";
 
 export interface VolumeManagerDeps {
@@ -124,7 +125,8 @@ export class VolumeManager {
   private async setUpEmptyDir(pod: Pod, volume: Volume): Promise<string> {
     const uid = pod.metadata.uid ?? "";
     const { medium = "", sizeLimit } = volume.emptyDir ?? {};
-    if (medium !== "" && medium !== "Memory") throw new Error(`storage medium ${JSON.stringify(medium)} is not supported`);
+    if (medium !== "" && medium !== "Memory")
+      throw new Error(`storage medium ${JSON.stringify(medium)} is not supported`);
     const dir = this.deps.paths.volume(uid, "kubernetes.io~empty-dir", volume.name);
     const ready = this.deps.paths.volumeReady(uid, "kubernetes.io~empty-dir", volume.name);
     const inMemory = medium === "Memory";
