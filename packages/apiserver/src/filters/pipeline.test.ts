@@ -1,3 +1,4 @@
+// The way of a request through the filters, over real connections to a real server.
 import assert from "node:assert/strict";
 import { connect as connectHttp2 } from "node:http2";
 import { after, before, test } from "node:test";

@@ -1,3 +1,4 @@
+// Bad input of every sort against a real server: upstream's codes, a Status, nothing stored, no crash.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { RealApiServer } from "@skiff/testkit/real-api-server.ts";

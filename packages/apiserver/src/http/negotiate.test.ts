@@ -1,3 +1,4 @@
+// Content negotiation, clause by clause.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { negotiate } from "./negotiate.ts";

@@ -17,7 +17,7 @@ interface Clause {
   readonly quality: number;
 }
 
-export const MEDIA_TYPES = ["application/json", "application/yaml"] as const;
+const MEDIA_TYPES = ["application/json", "application/yaml"] as const;
 
 /**
  * Picks the first acceptable clause in the client's order of preference; `views` are those that this answer can be
@@ -60,7 +60,7 @@ export function wantsPretty(userAgent: string | undefined, query: URLSearchParam
   return userAgent !== undefined && /^(curl|Wget|Mozilla\/5\.0)/.test(userAgent);
 }
 
-export function parseAccept(header: string): Clause[] {
+function parseAccept(header: string): Clause[] {
   const clauses = header.slice(0, MAX_ACCEPT).split(",").map(parseClause);
   const usable = clauses.filter((clause) => clause.quality > 0);
   return usable.some((clause) => clause.quality < 1) ? usable.sort((a, b) => b.quality - a.quality) : usable;

@@ -1,3 +1,4 @@
+// URLs as upstream's RequestInfo reads them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseRequestInfo } from "./parse-request-info.ts";

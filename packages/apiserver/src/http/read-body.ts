@@ -6,7 +6,7 @@ import { badRequest, requestEntityTooLarge, unsupportedMediaType } from "@skiff/
 import { decodeProtobuf, PROTOBUF_MEDIA_TYPE } from "./protobuf/decode-protobuf.ts";
 import { parseYaml } from "./yaml.ts";
 
-export const MAX_BODY_BYTES = 3 * 1024 * 1024;
+const MAX_BODY_BYTES = 3 * 1024 * 1024;
 
 /** The whole body; throws 413 as soon as it is known to be too large. */
 export function readBytes(request: IncomingMessage | Http2ServerRequest, limit = MAX_BODY_BYTES): Promise<Buffer> {

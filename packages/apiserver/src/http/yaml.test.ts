@@ -1,3 +1,4 @@
+// YAML bodies as Go's parser reads them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatYaml, parseYaml } from "./yaml.ts";

@@ -1,3 +1,4 @@
+// Grace, finalizers and preconditions of deletion.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { findKind } from "@skiff/api/kinds/index.ts";

@@ -1,3 +1,4 @@
+// Lists and watches as clients see them, against a real server and etcd.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { RealApiServer } from "@skiff/testkit/real-api-server.ts";

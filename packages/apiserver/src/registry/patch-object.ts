@@ -11,7 +11,7 @@ import { mediaTypeOf } from "../http/read-body.ts";
 /** Applies the request's patch to a document; made once per request, called once per state it meets. */
 export type Patch = (document: object) => unknown;
 
-export const PATCH_TYPES = [
+const PATCH_TYPES = [
   "application/json-patch+json",
   "application/merge-patch+json",
   "application/strategic-merge-patch+json",

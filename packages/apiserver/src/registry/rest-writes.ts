@@ -159,7 +159,7 @@ function deletedStatus({ definition }: StorageKind, object: StoredObject): objec
   return { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details };
 }
 
-export function bodyType({ definition }: StorageKind): BodyType {
+function bodyType({ definition }: StorageKind): BodyType {
   const { group, version, kind, model } = definition;
   return { group, version, kind, model };
 }

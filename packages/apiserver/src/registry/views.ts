@@ -22,7 +22,7 @@ export interface ListMeta {
 const META_GROUP = "meta.k8s.io";
 
 /** The columns of a kind, as the head of its Tables. */
-export function columnDefinitions(kind: StorageKind): object[] {
+function columnDefinitions(kind: StorageKind): object[] {
   return kind.definition.columns.map(({ name, type, format, description, priority }) => ({
     // Dates are sent as ages, which are text.
     name,

@@ -169,10 +169,7 @@ const MAX_PENDING = 10_000;
 const BOOKMARK_INTERVAL_MS = 60_000;
 
 /** What an event is to a watcher with a selector: objects enter and leave its view. */
-export function typeFor(
-  event: CacheEvent,
-  matches: ((object: StoredObject) => boolean) | undefined,
-): EventType | undefined {
+function typeFor(event: CacheEvent, matches: ((object: StoredObject) => boolean) | undefined): EventType | undefined {
   const { current, previous } = event;
   const before = previous !== undefined && (!matches || matches(previous));
   const after = current !== undefined && (!matches || matches(current));

@@ -5,7 +5,7 @@ import type { ChangeFeed } from "./change-feed.ts";
 import type { EtcdConnection } from "./etcd-connection.ts";
 import type { Kv } from "./kv.ts";
 
-export const COMPACTION_INTERVAL_MS = 300_000;
+const COMPACTION_INTERVAL_MS = 300_000;
 
 /** Runs until `signal` aborts. What is compacted is at least one interval old. */
 export async function runCompactor(

@@ -1,3 +1,4 @@
+// The storage layer over a real etcd whose connection fails in every way.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { findKind } from "@skiff/api/kinds/index.ts";
@@ -136,6 +137,37 @@ test("objects with a time to live vanish, and the cache hears of it", async () =
   await storage.kv.keepAlive("configmaps/d/leased", '{"metadata":{"name":"leased"}}', 60, signal);
   const cache = storage.objects.cacheOf(kindOf(storage));
   await waitFor("the deletion", async () => (await storage.objects.fresh()) && cache.get("d/leased") === undefined);
+});
+
+test("writes acknowledged before etcd is killed are there after its restart, and watchers miss nothing", async () => {
+  await using etcd = await RealEtcd.start();
+  await using storage = await open(etcd.endpoint);
+  const kind = kindOf(storage);
+  const cache = storage.objects.cacheOf(kind);
+  const seen = collect(cache, cache.revision);
+  const acknowledged: number[] = [];
+  const write = async (i: number) => {
+    const stored = await storage.objects.create(kind, `d/k${i}`, object(`k${i}`, "")).catch(() => undefined);
+    if (stored) acknowledged.push(stored.revision);
+  };
+  for (let round = 0; round < 3; round++) {
+    const writes = Array.from({ length: 40 }, (_, i) => write(round * 40 + i));
+    await Promise.all(writes.slice(0, 20));
+    await etcd.kill();
+    await Promise.all(writes);
+    await assert.rejects(storage.ping(), { name: "EtcdError" });
+    await etcd.restart();
+  }
+  await waitFor("etcd to answer again", () => storage.objects.fresh());
+  assert.ok(acknowledged.length >= 60);
+  const revisions = seen.events.map((event) => event.revision);
+  assert.deepEqual(seen.ended, []);
+  assert.deepEqual(
+    revisions,
+    [...new Set(revisions)].toSorted((a, b) => a - b),
+    "once each and in order",
+  );
+  for (const revision of acknowledged) assert.ok(revisions.includes(revision), `revision ${revision} was lost`);
 });
 
 async function compact(etcd: RealEtcd, revision: number): Promise<void> {

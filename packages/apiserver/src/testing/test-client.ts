@@ -69,7 +69,7 @@ export interface TestEvent {
   readonly object: any;
 }
 
-export class TestWatch implements Disposable {
+class TestWatch implements Disposable {
   readonly events: TestEvent[] = [];
   /** 0 until the head of the answer is there. */
   code = 0;

@@ -21,7 +21,7 @@ export class EtcdError extends Error {
 }
 
 export const DEADLINE_EXCEEDED = 4;
-export const UNAVAILABLE = 14;
+const UNAVAILABLE = 14;
 
 /** An open call that both sides may write to. */
 export interface GrpcStream {

@@ -1,3 +1,4 @@
+// etcd's messages on the wire.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeLease, decodeRange, decodeWatch, encodeLeaseId, encodeRange } from "./messages.ts";

@@ -1,0 +1,230 @@
+// Puts the parts of the apiserver together: security, registry, handlers and bootstrap over one storage.
+import { KINDS } from "@skiff/api/kinds/index.ts";
+import { VIRTUAL_KINDS } from "@skiff/api/kinds/virtual-kinds.ts";
+import type { KubeObject } from "@skiff/api/object.ts";
+import type { HealthCheck } from "@skiff/component-base/health-server.ts";
+import type { ProgramContext } from "@skiff/component-base/program.ts";
+import { createAdmissionPlugins } from "./admission/index.ts";
+import { createAuthenticator } from "./authn/index.ts";
+import { createIssuerDiscoveryHandlers } from "./authn/issuer-discovery.ts";
+import { createAuthorizer } from "./authz/index.ts";
+import { runBootstrap } from "./bootstrap/index.ts";
+import type { ApiServerConfig } from "./config.ts";
+import { createDiscoveryHandlers } from "./discovery/index.ts";
+import { requireAllowed } from "./filters/authorization.ts";
+import { InFlightLimit } from "./filters/in-flight.ts";
+import { Pipeline } from "./filters/pipeline.ts";
+import { RequestMetrics } from "./filters/request-metrics.ts";
+import type { PathHandler, ResourceHandler } from "./http/endpoint.ts";
+import { healthHandlers, indexHandler, metricsHandler, versionHandler } from "./http/health-paths.ts";
+import { Router } from "./http/router.ts";
+import { createOpenApiHandlers } from "./openapi/index.ts";
+import { createProxyHandlers } from "./proxy/index.ts";
+import type { ServerFiles } from "./read-files.ts";
+import { CachedReader } from "./registry/cached-reader.ts";
+import { InternalWriter } from "./registry/internal-writer.ts";
+import { ListSnapshots } from "./registry/list-snapshots.ts";
+import type { WriteHooks } from "./registry/object-access.ts";
+import { ResourceTable } from "./registry/resource-table.ts";
+import { RestServer } from "./registry/rest-server.ts";
+import { createServiceHooks } from "./registry/services/index.ts";
+import type { WriteDeps } from "./registry/write-options.ts";
+import { createReviewHandlers } from "./reviews/index.ts";
+import { createTokenRequestHandler } from "./reviews/token-request.ts";
+import type { Storage } from "./storage/open-storage.ts";
+
+/** What the readiness checks look at. */
+export interface ServerState {
+  /** Everything a fresh cluster needs is there. */
+  bootstrapped: boolean;
+  stopping: boolean;
+}
+
+export interface ServerParts {
+  readonly pipeline: Pipeline;
+  /** What runs beside the requests until the signal aborts; `port` is the one that was opened. */
+  background(port: number): Promise<unknown>;
+}
+
+interface Inputs {
+  readonly config: ApiServerConfig;
+  readonly files: ServerFiles;
+  readonly storage: Storage;
+  readonly state: ServerState;
+  readonly context: ProgramContext;
+}
+
+export function composeServer(inputs: Inputs): ServerParts {
+  const { config, storage, context } = inputs;
+  const { clock, log, metrics, signal } = context;
+  const resources = new ResourceTable(storage.kinds);
+  const reader = new CachedReader(storage.objects, resources);
+  const security = composeSecurity(inputs, reader);
+  const services = createServiceHooks({
+    kv: storage.kv,
+    clusterIpRange: config["service-cluster-ip-range"],
+    nodePortRange: config["service-node-port-range"],
+    reader,
+    clock,
+    log,
+  });
+  const writes = {
+    storage: storage.objects,
+    admission: security.admission,
+    hooks: hooksByDirectory(services.hooks as readonly unknown[] as readonly WriteHooks<KubeObject>[]),
+    clock,
+    log,
+    eventTtlSeconds: Math.max(1, Math.round(config["event-ttl"] / 1000)),
+  };
+  const limit = new InFlightLimit({
+    readOnly: config["max-requests-inflight"],
+    mutating: config["max-mutating-requests-inflight"],
+  });
+  const pipeline = new Pipeline({
+    ...security,
+    router: composeRouter(inputs, security, writes, resources, reader),
+    limit,
+    metrics: new RequestMetrics(metrics, limit),
+    requestTimeoutMs: config["request-timeout"],
+    clock,
+    log,
+  });
+  const writer = new InternalWriter(writes, resources);
+  return {
+    pipeline,
+    background: (port) =>
+      Promise.all([
+        services.repairLoop(signal),
+        startBootstrap(inputs, { reader, writer, port, serviceIp: services.firstAddress }),
+      ]),
+  };
+}
+
+type Security = ReturnType<typeof composeSecurity>;
+
+function composeSecurity({ config, files, context }: Inputs, reader: CachedReader) {
+  const { clock, log } = context;
+  const deps = { reader, clock, log };
+  const authorizer = createAuthorizer(config["authorization-mode"], deps);
+  return {
+    authenticator: createAuthenticator(authenticationOf(config, files), deps),
+    authorizer,
+    admission: createAdmissionPlugins({ disabled: config["disable-admission-plugins"] }, { ...deps, authorizer }),
+  };
+}
+
+function composeRouter(
+  inputs: Inputs,
+  security: Security,
+  writes: WriteDeps,
+  resources: ResourceTable,
+  reader: CachedReader,
+): Router {
+  const { config, context } = inputs;
+  const registry = new RestServer({
+    ...writes,
+    resources,
+    requireAllowed: (attributes) => requireAllowed(attributes, security.authorizer),
+    snapshots: new ListSnapshots(context.clock),
+    minRequestTimeoutMs: config["min-request-timeout"] * 1000,
+  });
+  const paths = pathHandlers(inputs);
+  return new Router([...paths, indexHandler(paths)], resourceHandlers(inputs, security, resources, reader), registry);
+}
+
+function resourceHandlers(
+  { config, files, context }: Inputs,
+  security: Security,
+  resources: ResourceTable,
+  reader: CachedReader,
+): ResourceHandler[] {
+  const { clock, log } = context;
+  const tokens = createTokenRequestHandler({
+    signingKey: files.signingKey,
+    issuer: config["service-account-issuer"],
+    apiAudiences: config["api-audiences"],
+    admission: security.admission,
+    kind: resources.require("", "serviceaccounts").definition,
+    reader,
+    clock,
+  });
+  return [
+    ...createReviewHandlers({ ...security, reader, clock }),
+    ...createProxyHandlers({ kubeletTls: files.kubelet, reader, clock, log }),
+    tokens,
+  ];
+}
+
+function pathHandlers({ config, files, storage, state, context }: Inputs): PathHandler[] {
+  const etcd: HealthCheck = { name: "etcd", check: () => storage.ping() };
+  const live: HealthCheck[] = [{ name: "ping", check: () => {} }, { name: "log", check: () => {} }, etcd];
+  const ready: HealthCheck[] = [
+    ...live,
+    { name: "etcd-readiness", check: () => storage.ping() },
+    { name: "informer-sync", check: () => must(storage.feed.hasSynced, "the caches are not filled") },
+    { name: "poststarthook/rbac/bootstrap-roles", check: () => must(state.bootstrapped, "not finished") },
+    { name: "shutdown", check: () => must(!state.stopping, "process is shutting down") },
+  ];
+  return [
+    ...healthHandlers(live, ready),
+    versionHandler(),
+    metricsHandler(context.metrics),
+    ...createDiscoveryHandlers(KINDS, VIRTUAL_KINDS),
+    ...createOpenApiHandlers(KINDS, VIRTUAL_KINDS),
+    ...createIssuerDiscoveryHandlers({
+      issuer: config["service-account-issuer"],
+      keys: files.serviceAccountKeys,
+      externalAddress: `${config["advertise-address"]}:${config["secure-port"]}`,
+    }),
+  ];
+}
+
+function startBootstrap(
+  { config, files, storage, state, context }: Inputs,
+  parts: { reader: CachedReader; writer: InternalWriter; port: number; serviceIp: string },
+): Promise<void> {
+  const { clock, log, signal } = context;
+  return runBootstrap({
+    reader: parts.reader,
+    writer: parts.writer,
+    kv: storage.kv,
+    advertiseAddress: config["advertise-address"],
+    securePort: parts.port,
+    serviceIp: parts.serviceIp,
+    authentication: { clientCa: files.clientCa, requestHeader: authenticationOf(config, files).requestHeader },
+    clock,
+    log,
+    signal,
+    onReady: () => {
+      state.bootstrapped = true;
+      log.info("ready");
+    },
+  });
+}
+
+function authenticationOf(config: ApiServerConfig, files: ServerFiles) {
+  const requestHeader = files.requestHeaderCa && {
+    ca: files.requestHeaderCa,
+    allowedNames: config["requestheader-allowed-names"],
+    usernameHeaders: config["requestheader-username-headers"],
+    groupHeaders: config["requestheader-group-headers"],
+    extraPrefixes: config["requestheader-extra-headers-prefix"],
+  };
+  return {
+    anonymousAuth: config["anonymous-auth"],
+    serviceAccountIssuer: config["service-account-issuer"],
+    serviceAccountKeyFiles: files.serviceAccountKeys,
+    apiAudiences: config["api-audiences"],
+    requestHeader: requestHeader || undefined,
+  };
+}
+
+function hooksByDirectory(hooks: readonly WriteHooks<KubeObject>[]): ReadonlyMap<string, WriteHooks> {
+  return new Map(
+    hooks.map((hook) => [hook.ref.group ? `${hook.ref.group}/${hook.ref.plural}` : hook.ref.plural, hook]),
+  );
+}
+
+function must(condition: boolean, why: string): void {
+  if (!condition) throw new Error(why);
+}
