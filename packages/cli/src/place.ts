@@ -7,8 +7,10 @@ export interface Place {
   /** Folder of certificates and keys, laid out as kubeadm does. */
   readonly pki: string;
   kubeconfig(name: string): string;
-  /** Address of etcd and of the control plane's programs. */
+  /** Address of the control plane's programs: of the apiserver above all. */
   readonly controlPlane: string;
+  /** Address of etcd, often the same. */
+  readonly etcd: string;
   readonly etcdData: string;
   readonly podRange: string;
   readonly serviceRange: string;

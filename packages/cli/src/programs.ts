@@ -34,7 +34,7 @@ export const PROGRAMS: readonly ProgramSpec[] = [
     privileges: "none",
     flags: etcdFlags,
     health: (place) => ({
-      url: `https://${place.controlPlane}:2379/health`,
+      url: `https://${place.etcd}:2379/health`,
       ca: `${place.pki}/etcd/ca.crt`,
       cert: `${place.pki}/etcd/healthcheck-client.crt`,
       key: `${place.pki}/etcd/healthcheck-client.key`,
@@ -86,7 +86,7 @@ export const PROGRAMS: readonly ProgramSpec[] = [
       "hostname-override": "control-plane",
       "cni-conf-dir": "",
       "cluster-cidr": place.podRange,
-      mode: place.networkMode,
+      mode: "routes",
     }),
   },
   {
@@ -147,15 +147,15 @@ export function renderFlags(flags: Flags): string[] {
   );
 }
 
-function etcdFlags({ pki, controlPlane, etcdData }: Place): Flags {
+function etcdFlags({ pki, etcd, etcdData }: Place): Flags {
   return {
     name: "skiff",
     "data-dir": etcdData,
-    "listen-client-urls": `https://127.0.0.1:2379,https://${controlPlane}:2379`,
-    "advertise-client-urls": `https://${controlPlane}:2379`,
-    "listen-peer-urls": `https://${controlPlane}:2380`,
-    "initial-advertise-peer-urls": `https://${controlPlane}:2380`,
-    "initial-cluster": `skiff=https://${controlPlane}:2380`,
+    "listen-client-urls": `https://127.0.0.1:2379,https://${etcd}:2379`,
+    "advertise-client-urls": `https://${etcd}:2379`,
+    "listen-peer-urls": `https://${etcd}:2380`,
+    "initial-advertise-peer-urls": `https://${etcd}:2380`,
+    "initial-cluster": `skiff=https://${etcd}:2380`,
     "client-cert-auth": "true",
     "cert-file": `${pki}/etcd/server.crt`,
     "key-file": `${pki}/etcd/server.key`,
@@ -172,12 +172,12 @@ function etcdFlags({ pki, controlPlane, etcdData }: Place): Flags {
   };
 }
 
-function apiserverFlags({ pki, controlPlane, serviceRange }: Place): Flags {
+function apiserverFlags({ pki, controlPlane, etcd, serviceRange }: Place): Flags {
   return {
     "advertise-address": controlPlane,
     "bind-address": "0.0.0.0",
     "secure-port": "6443",
-    "etcd-servers": `https://${controlPlane}:2379`,
+    "etcd-servers": `https://${etcd}:2379`,
     "etcd-cafile": `${pki}/etcd/ca.crt`,
     "etcd-certfile": `${pki}/apiserver-etcd-client.crt`,
     "etcd-keyfile": `${pki}/apiserver-etcd-client.key`,

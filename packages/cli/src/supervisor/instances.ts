@@ -83,6 +83,7 @@ function placeOf(layout: Layout, record: ClusterRecord, runtime: Runtime, node?:
     pki: layout.pki,
     kubeconfig: (name) => join(layout.kubeconfigs, `${name}.conf`),
     controlPlane: addresses.controlPlane,
+    etcd: addresses.controlPlane,
     etcdData: layout.etcdData,
     podRange: addresses.pods,
     serviceRange: addresses.services,
