@@ -2,10 +2,13 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
+import type { DeployCommand } from "./deploy/deploy-commands.ts";
+import { addDeployCommands } from "./deploy/deploy-commands.ts";
 import { MAX_NODES } from "./network/address-plan.ts";
 import type { Runtime } from "./supervisor/instances.ts";
 
 export type CliCommand =
+  | DeployCommand
   | {
       readonly name: "up";
       readonly nodes: number | undefined;
@@ -66,6 +69,9 @@ export function parseCommand(argv: readonly string[] = process.argv.slice(2)): C
     .action((from: string, to: string) => {
       parsed = { name: "forward", from, to };
     });
+  addDeployCommands(root, (command) => {
+    parsed = command;
+  });
   root.parse(argv as string[], { from: "user" });
   if (!parsed) throw new CommanderError(2, "skiff.noCommand", "no command was given");
   return parsed;

@@ -48,6 +48,10 @@ async function run(command: CliCommand): Promise<number> {
       await forwardTcp(parseEndpoint(command.from), parseEndpoint(command.to), stopSignal(), log);
       return 0;
     }
+    default: {
+      const { runDeployCommand } = await import("./deploy/run-deploy-command.ts");
+      return runDeployCommand(command, { clock: realClock, runtime: runtimeSettings(), signal: stopSignal() });
+    }
   }
 }
 

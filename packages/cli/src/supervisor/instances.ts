@@ -37,8 +37,7 @@ export function clusterInstances(layout: Layout, record: ClusterRecord, runtime:
   ].filter((instance) => !instance.args[0]?.endsWith(".mjs") || existsSync(instance.args[0]));
 }
 
-/** `up` starts only what has been built; a key names a program, on a node or not. */
-export function instanceKey(program: string, node?: string): string {
+function instanceKey(program: string, node?: string): string {
   return node ? `${node}/${program}` : program;
 }
 
