@@ -21,7 +21,7 @@ import { WaitingError } from "./runtime/waiting-error.ts";
 import type { WaitingReason } from "./status/container-statuses.ts";
 import { podIpsOf } from "./status/pod-status.ts";
 import type { PodActions, ProbeVerdicts } from "./sync-pod.ts";
-import { computePodActions } from "./sync-pod.ts";
+import { computePodActions, isSidecar } from "./sync-pod.ts";
 import type { VolumeManager } from "./volumes/volume-manager.ts";
 import { VolumeError } from "./volumes/volume-manager.ts";
 
@@ -96,7 +96,10 @@ export class PodSyncer {
       signal,
       facts: this.facts(pod, sandbox.runtime),
     };
-    return { retryMs: await this.startAll(pod, wanted, context, memory) };
+    const retryMs = await this.startAll(pod, wanted, context, memory);
+    // The runtime tells of exits only: what may start beside a sidecar is for another pass to find.
+    const begun = actions.init.some((container) => isSidecar(container) && !memory.reasons.has(container.name));
+    return { retryMs: begun ? 0 : retryMs };
   }
 
   /** Forgets delays that are long over. */

@@ -182,13 +182,24 @@ export class PodWorker {
     const status = this.publish(runtime);
     // All containers have run to their end: what is left is to stop the rest of the pod.
     if (isTerminalPhase(status)) return this.wake();
+    const leftMs = activeMsLeft(this.pod, status, this.deps.clock.now());
+    if (leftMs <= 0) return this.expire();
     const before = runtime;
     const outcome = await this.deps.syncer.sync(this.pod, runtime, this.memory, signal).finally(async () => {
       // Whatever the pass did shows at once, even when it failed halfway.
       const after = await this.deps.refresh(this.uid).catch(() => before);
       if (!this.stop.aborted) this.publish(after);
     });
-    if (outcome.retryMs !== undefined) this.wakeAfter(outcome.retryMs);
+    const retryMs = Math.min(outcome.retryMs ?? Number.POSITIVE_INFINITY, leftMs);
+    if (Number.isFinite(retryMs)) this.wakeAfter(retryMs);
+  }
+
+  /** The pod has been active for as long as it may be. */
+  private expire(): void {
+    const message = "Pod was active on the node longer than the specified deadline";
+    this.verdict = { phase: "Failed", reason: "DeadlineExceeded", message };
+    this.deps.events.pod(this.pod, "Normal", "DeadlineExceeded", message);
+    this.wake();
   }
 
   private admit(): boolean {
@@ -289,6 +300,13 @@ export class PodWorker {
     await purge(this.uid);
     return true;
   }
+}
+
+/** Milliseconds until the pod's deadline; infinite where it has none. */
+export function activeMsLeft(pod: Readonly<Pod>, status: PodStatus, now: number): number {
+  const seconds = pod.spec?.activeDeadlineSeconds;
+  if (seconds === undefined || !status.startTime) return Number.POSITIVE_INFINITY;
+  return Date.parse(status.startTime) + seconds * 1000 - now;
 }
 
 function isTerminalPhase(status: PodStatus): boolean {

@@ -141,7 +141,8 @@ function grpcFailure(error: ServiceError, address: string, timeoutSeconds: numbe
     return `timeout: health rpc did not complete within ${timeoutSeconds}s`;
   }
   if (error.code === grpcStatus.UNAVAILABLE) {
-    return `timeout: failed to connect service "${address}" within ${timeoutSeconds}s: ${error.details}`;
+    // Upstream dials until the deadline, so it never tells why; the reasons differ each time and would flood the events.
+    return `timeout: failed to connect service "${address}" within ${timeoutSeconds}s: context deadline exceeded`;
   }
   return `error: health rpc probe failed: ${error.message}`;
 }

@@ -51,7 +51,13 @@ export class ContainerStarter {
   /** Throws WaitingError with upstream's reason where the container could not be started. */
   async start(pod: Pod, container: Container, context: StartContext): Promise<void> {
     const { signal, sandboxConfig } = context;
-    const image = await this.deps.images.ensure(pod, container, sandboxConfig, signal);
+    const image = await this.deps.images.ensure(pod, container, sandboxConfig, signal).catch((error) => {
+      // Beside the event that says why, upstream writes one with the reason alone.
+      if (error instanceof WaitingError) {
+        this.deps.events.container(pod, container, "Warning", "Failed", `Error: ${error.reason}`);
+      }
+      throw error;
+    });
     signal.throwIfAborted();
     const restartCount = await this.nextRestartCount(pod, container, context.runtime);
     const config = await this.configure(pod, container, context, { image, restartCount });
@@ -144,7 +150,7 @@ export class ContainerStarter {
       events.container(pod, container, "Normal", "Killing", "FailedPostStartHook");
       const grace = pod.spec?.terminationGracePeriodSeconds ?? 30;
       await cri.stopContainer(id, grace);
-      const message = error instanceof Error ? error.message : String(error);
+      const message = hookFailure(pod, container, error);
       throw new WaitingError("PostStartHookError", message, { retryMs: 0, cause: error });
     }
   }
@@ -157,6 +163,16 @@ export class ContainerStarter {
     const counts = logs.map((name) => Number(/^(\d+)\.log/.exec(name)?.[1] ?? -1));
     return Math.max(-1, ...counts) + 1;
   }
+}
+
+/** Upstream's words; the output stays out of the events, for it may hold secrets. */
+function hookFailure(pod: Pod, container: Container, error: unknown): string {
+  const why = error instanceof Error ? error.message : String(error);
+  const command = container.lifecycle?.postStart?.exec?.command;
+  if (!command) return why;
+  const { name, namespace, uid } = pod.metadata;
+  const [, output = ""] = /exited with \d+: (.*)$/s.exec(why) ?? [];
+  return `Exec lifecycle hook ([${command.join(" ")}]) for Container "${container.name}" in Pod "${name}_${namespace}(${uid})" failed - error: ${why}, message: ${JSON.stringify(output)}`;
 }
 
 /** The runtime's own words, without the wrapping of the call. */

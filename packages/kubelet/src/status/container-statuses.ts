@@ -24,6 +24,8 @@ export interface ContainerStatusInput {
   readonly kind: "init" | "regular" | "ephemeral";
   /** The pod has been stopped for good. */
   readonly isTerminal: boolean;
+  /** The pod got as far as this container, so that one which cannot be found is lost. */
+  wasReached(container: Container): boolean;
 }
 
 export function containerStatuses(
@@ -122,7 +124,7 @@ function absentStatus(
   };
   if (previous?.state?.terminated) return { ...previous, ready: previous.ready };
   const wasRunning = previous?.state?.running;
-  if (!wasRunning && !input.isTerminal) return blank;
+  if (!wasRunning && !(input.isTerminal && input.wasReached(container))) return blank;
   const terminated: ContainerStateTerminated = {
     exitCode: LOST_EXIT_CODE,
     reason: "ContainerStatusUnknown",
@@ -154,7 +156,10 @@ function withSpecFields(container: Container, status: ContainerStatus): Containe
   return {
     ...status,
     ...(requests ? { allocatedResources: requests } : {}),
-    ...(requests || limits ? { resources: { ...(limits ? { limits } : {}), ...(requests ? { requests } : {}) } } : {}),
+    // Empty as well, once there is a container.
+    ...(requests || limits || status.containerID
+      ? { resources: { ...(limits && { limits }), ...(requests && { requests }) } }
+      : {}),
     ...(mounts.length > 0
       ? {
           volumeMounts: mounts.map(({ name, mountPath, readOnly }) => ({

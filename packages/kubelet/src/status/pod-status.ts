@@ -1,10 +1,11 @@
 // The whole status of a pod as it goes to the API. Pure.
 
 import { podQos } from "@skiff/api/scheduling/qos.ts";
-import type { Container, Pod, PodStatus } from "@skiff/api/types.ts";
+import type { Container, ContainerStatus, Pod, PodStatus } from "@skiff/api/types.ts";
 import { ephemeralContainers } from "../env/field-ref.ts";
 import type { RuntimePod } from "../runtime/runtime-pod.ts";
 import { readySandbox } from "../runtime/runtime-pod.ts";
+import { isSidecar } from "../sync-pod.ts";
 import { podConditions } from "./conditions.ts";
 import type { ProbeStates, WaitingReason } from "./container-statuses.ts";
 import { containerStatuses } from "./container-statuses.ts";
@@ -33,10 +34,13 @@ export function makePodStatus(pod: Pod, input: PodStatusInput): PodStatus {
     containers: readonly Container[],
     kind: "init" | "regular" | "ephemeral",
     before: PodStatus["containerStatuses"],
-  ) => containerStatuses(pod, containers, { ...shared, kind, previous: before ?? [] });
-  const init = statusesOf(pod.spec?.initContainers ?? [], "init", previous.initContainerStatuses);
-  const containers = statusesOf(pod.spec?.containers ?? [], "regular", previous.containerStatuses);
-  const ephemeral = statusesOf(ephemeralContainers(pod), "ephemeral", previous.ephemeralContainerStatuses);
+    wasReached: (container: Container) => boolean,
+  ) => containerStatuses(pod, containers, { ...shared, kind, previous: before ?? [], wasReached });
+  const inits = pod.spec?.initContainers ?? [];
+  const init = statusesOf(inits, "init", previous.initContainerStatuses, (container) => container === inits[0]);
+  const initialized = hasInitialized(pod, init, previous.containerStatuses ?? []);
+  const containers = statusesOf(pod.spec?.containers ?? [], "regular", previous.containerStatuses, () => initialized);
+  const ephemeral = statusesOf(ephemeralContainers(pod), "ephemeral", previous.ephemeralContainerStatuses, () => false);
   // A pod that has ended never comes back to life.
   const ended =
     previous.phase === "Succeeded" || previous.phase === "Failed" ? (previous.phase as PodPhase) : undefined;
@@ -59,6 +63,17 @@ export function makePodStatus(pod: Pod, input: PodStatusInput): PodStatus {
     ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
     qosClass: previous.qosClass ?? podQos(pod),
   };
+}
+
+/** Whether the regular containers were let start, as far as the statuses tell. */
+function hasInitialized(pod: Pod, init: readonly ContainerStatus[], containers: readonly ContainerStatus[]): boolean {
+  const last = pod.spec?.initContainers?.at(-1);
+  if (!last) return true;
+  if (containers.some(({ state, lastState }) => state?.running || state?.terminated || lastState?.terminated))
+    return true;
+  const status = init.find(({ name }) => name === last.name);
+  if (isSidecar(last)) return status?.state?.running !== undefined && status.started === true;
+  return [status?.state?.terminated, status?.lastState?.terminated].some((ended) => ended?.exitCode === 0);
 }
 
 function addresses(pod: Pod, { runtime, previous, hostIps }: PodStatusInput): Partial<PodStatus> {
