@@ -137,7 +137,9 @@ function resolveImport(specifier: string, from: string): string | undefined {
 function checkFile(file: SourceFile): number[] {
   const lines = file.text.split("\n");
   if (lines.length - 1 > MAX_FILE_LINES) report(file, 0, `${lines.length - 1} lines, more than ${MAX_FILE_LINES}`);
-  if (!/^(#!.*\n)?\/\/ \S/.test(file.text)) report(file, 0, "no `//` sentence of purpose at the top");
+  // A test file's name says what it tests.
+  if (!isTest(file.path) && !/^(#!.*\n)?\/\/ \S/.test(file.text))
+    report(file, 0, "no `//` sentence of purpose at the top");
   for (const edge of file.imports) checkLayer(file, edge);
   if (file.path.startsWith("packages/") && !file.path.endsWith(".test.ts")) checkGuarded(file);
   return functionLengths(file);

@@ -11,7 +11,8 @@ export class ChildProgram implements AsyncDisposable {
   private text = "";
 
   constructor(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    this.child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...environment(), ...env } });
+    const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+    this.child = spawn("env", [...settings, command, ...args], { stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.setEncoding("utf8").on("data", (chunk: string) => {
         this.text = (this.text + chunk).slice(-MAX_LOG_CHARS);
@@ -47,8 +48,4 @@ export class ChildProgram implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop("SIGKILL");
   }
-}
-
-function environment(): NodeJS.ProcessEnv {
-  return process.env;
 }

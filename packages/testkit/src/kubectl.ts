@@ -69,28 +69,29 @@ async function versionOf(path: string): Promise<string> {
 /** One kubectl against one cluster. */
 export class KubectlRunner {
   readonly version: string;
-  private readonly path: string;
-  private readonly kubeconfig: string;
+  /** The words before kubectl's own arguments. */
+  private readonly command: readonly [string, ...string[]];
 
-  constructor(kubectl: Kubectl, kubeconfig: string) {
+  /** `namespace`: the network namespace in which the cluster's port is reached, where that is not the machine's own. */
+  constructor(kubectl: Kubectl, kubeconfig: string, namespace?: string) {
     this.version = kubectl.version;
-    this.path = kubectl.path;
-    this.kubeconfig = kubeconfig;
+    const own = [kubectl.path, "--kubeconfig", kubeconfig] as const;
+    this.command = namespace ? ["nsenter", `--net=/run/netns/${namespace}`, ...own] : own;
   }
 
   /** Standard output; rejects with kubectl's own words. */
   run(...args: string[]): Promise<string> {
-    return commandOutput(this.path, this.withConfig(args));
+    return commandOutput(...this.line(args));
   }
 
   /** Like run(), with text on standard input. */
   runWith(input: string, ...args: string[]): Promise<string> {
-    return commandOutput(this.path, this.withConfig(args), { input });
+    return commandOutput(...this.line(args), { input });
   }
 
   /** Failures included. */
   try(...args: string[]): Promise<CommandResult> {
-    return runCommand(this.path, this.withConfig(args));
+    return runCommand(...this.line(args));
   }
 
   async json<T>(...args: string[]): Promise<T> {
@@ -99,7 +100,7 @@ export class KubectlRunner {
 
   /** A kubectl that goes on, such as `logs -f`; ended by the caller. */
   start(...args: string[]): ChildProcess {
-    return spawn(this.path, this.withConfig(args), { stdio: ["pipe", "pipe", "pipe"] });
+    return spawn(...this.line(args), { stdio: ["pipe", "pipe", "pipe"] });
   }
 
   /** Runs on a terminal of its own, as `exec -it` and `edit` want it; `input` is typed. */
@@ -108,12 +109,13 @@ export class KubectlRunner {
     args: readonly string[],
     env: Readonly<Record<string, string>> = {},
   ): Promise<string> {
-    const quoted = [this.path, ...this.withConfig(args)].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+    const quoted = [...this.command, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
     const settings = Object.entries(env).map(([name, value]) => `${name}='${value}' `);
     return commandOutput("script", ["-qec", `${settings.join("")}${quoted}`, "/dev/null"], { input });
   }
 
-  private withConfig(args: readonly string[]): string[] {
-    return ["--kubeconfig", this.kubeconfig, ...args];
+  private line(args: readonly string[]): [string, string[]] {
+    const [command, ...before] = this.command;
+    return [command, [...before, ...args]];
   }
 }

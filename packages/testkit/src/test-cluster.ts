@@ -15,23 +15,31 @@ const SCRIPTS = fileURLToPath(new URL("../../../scripts", import.meta.url));
 // /tmp may be on a file system that carries no overlay mounts, and paths of sockets must be short.
 const STATE_PARENT = "/var/tmp";
 
+export interface TestClusterOptions {
+  readonly isolated: boolean;
+  /** A network namespace that plays the host; the machine's own when absent. */
+  readonly hostNamespace?: string;
+}
+
 export class TestCluster implements AsyncDisposable {
   readonly state: string;
   readonly apiPort: number;
   readonly layout: Layout;
   private readonly nodes: number;
+  private readonly options: TestClusterOptions;
 
-  private constructor(state: string, apiPort: number, nodes: number) {
+  private constructor(state: string, apiPort: number, nodes: number, options: TestClusterOptions) {
     this.state = state;
     this.apiPort = apiPort;
     this.layout = layoutOf(state);
     this.nodes = nodes;
+    this.options = options;
   }
 
   /** Not started yet. */
-  static async create(nodes = 2): Promise<TestCluster> {
+  static async create(nodes = 2, options: TestClusterOptions = { isolated: true }): Promise<TestCluster> {
     const [port = 0] = await freePorts(1);
-    return new TestCluster(mkdtempSync(join(STATE_PARENT, "skiff-test-")), port, nodes);
+    return new TestCluster(mkdtempSync(join(STATE_PARENT, "skiff-test-")), port, nodes, options);
   }
 
   static async start(nodes = 2): Promise<TestCluster> {
@@ -42,13 +50,9 @@ export class TestCluster implements AsyncDisposable {
 
   /** What `up` printed; rejects with it when it fails. */
   async up(): Promise<string> {
-    const { code, stdout, stderr } = await this.script("up", [
-      "--nodes",
-      String(this.nodes),
-      "--isolated",
-      "--api-port",
-      String(this.apiPort),
-    ]);
+    const flags = ["--nodes", String(this.nodes), "--api-port", String(this.apiPort)];
+    if (this.options.isolated) flags.push("--isolated");
+    const { code, stdout, stderr } = await this.script("up", flags);
     if (code !== 0) throw new Error(`up failed:\n${stdout}${stderr}`);
     return stdout;
   }
@@ -98,7 +102,15 @@ export class TestCluster implements AsyncDisposable {
     rmSync(this.state, { recursive: true, force: true });
   }
 
+  /** Any other command of skiff; rejects with its words. */
+  skiff(...words: string[]): Promise<string> {
+    return commandOutput(join(SCRIPTS, "skiff"), words);
+  }
+
   private script(name: "up" | "down", flags: readonly string[]): Promise<CommandResult> {
-    return runCommand(join(SCRIPTS, name), ["--state", this.state, ...flags]);
+    const { hostNamespace } = this.options;
+    const enter = hostNamespace ? ["nsenter", `--net=${join(NETNS_FOLDER, hostNamespace)}`] : ["env"];
+    const [command = "", ...args] = [...enter, join(SCRIPTS, name), "--state", this.state, ...flags];
+    return runCommand(command, args);
   }
 }

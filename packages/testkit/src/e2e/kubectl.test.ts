@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Deployment, Node, Pod, Service } from "@skiff/api/types.ts";
 import { freePorts } from "../free-port.ts";
-import { findKubectls, KubectlRunner } from "../kubectl.ts";
+import { findKubectls, type Kubectl, KubectlRunner } from "../kubectl.ts";
 import { TestCluster } from "../test-cluster.ts";
 import { waitFor } from "../wait-for.ts";
 
@@ -28,54 +28,83 @@ after(async () => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-for (const found of kubectls) {
-  describe(`kubectl ${found.version}`, () =>
-    journey(found.version, () => new KubectlRunner(found, cluster.kubeconfig)));
+/** One kubectl in a namespace of its own; its tests build on each other. */
+class Journey {
+  readonly namespace: string;
+  readonly version: string;
+  private readonly found: Kubectl;
+
+  constructor(found: Kubectl) {
+    this.found = found;
+    this.version = found.version;
+    this.namespace = `v${found.version.replace(".", "-")}`;
+  }
+
+  get runner(): KubectlRunner {
+    return new KubectlRunner(this.found, cluster.kubeconfig);
+  }
+
+  kubectl(...args: string[]): Promise<string> {
+    return this.runner.run("-n", this.namespace, ...args);
+  }
+
+  json<T>(...args: string[]): Promise<T> {
+    return this.runner.json<T>("-n", this.namespace, ...args);
+  }
+
+  async webPods(): Promise<Pod[]> {
+    return (await this.json<{ items: Pod[] }>("get", "pods", "-l", "app=web")).items;
+  }
+
+  async webPod(): Promise<string> {
+    const pod = (await this.webPods()).find((item) => !item.metadata.deletionTimestamp);
+    assert.ok(pod?.metadata.name);
+    return pod.metadata.name;
+  }
+
+  rolledOut(): Promise<string> {
+    return this.kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+  }
 }
 
-/** The tests of one kubectl build on each other, in a namespace of their own. */
-function journey(version: string, runner: () => KubectlRunner): void {
-  const namespace = `v${version.replace(".", "-")}`;
-  const kubectl = (...args: string[]) => runner().run("-n", namespace, ...args);
-  const json = <T>(...args: string[]) => runner().json<T>("-n", namespace, ...args);
-  const webPods = async () => (await json<{ items: Pod[] }>("get", "pods", "-l", "app=web")).items;
-  const webPod = async () => {
-    const pod = (await webPods()).find((item) => !item.metadata.deletionTimestamp);
-    assert.ok(pod);
-    return pod.metadata.name!;
-  };
-  const rolledOut = () => kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+for (const found of kubectls) {
+  describe(`kubectl ${found.version}`, () => {
+    const journey = new Journey(found);
+    for (const part of [runsDeployment, streams, changesDeployment, appliesAndDeletes]) part(journey);
+  });
+}
 
+function runsDeployment(on: Journey): void {
   test("get nodes shows two Ready nodes with addresses, runtime and kernel", async () => {
-    const { items } = await runner().json<{ items: Node[] }>("get", "nodes");
+    const { items } = await on.runner.json<{ items: Node[] }>("get", "nodes");
     assert.deepEqual(
       items.map((node) => node.metadata.name),
       ["node-1", "node-2"],
     );
-    const table = await runner().run("get", "nodes", "-o", "wide");
+    const table = await on.runner.run("get", "nodes", "-o", "wide");
     for (const node of cluster.nodeNames) {
       assert.match(table, new RegExp(`${node}\\s+Ready\\s.*${cluster.addressOf(node)}\\s.*containerd://`));
     }
   });
 
   test("create deployment runs on both nodes", async () => {
-    await runner().run("create", "namespace", namespace);
-    await kubectl("create", "deployment", "web", `--image=${DEMO}`, "--replicas=4");
-    await rolledOut();
-    const nodes = new Set((await webPods()).map((pod) => pod.spec.nodeName));
+    await on.runner.run("create", "namespace", on.namespace);
+    await on.kubectl("create", "deployment", "web", `--image=${DEMO}`, "--replicas=4");
+    await on.rolledOut();
+    const nodes = new Set((await on.webPods()).map((pod) => pod.spec.nodeName));
     assert.deepEqual([...nodes].sort(), ["node-1", "node-2"]);
   });
 
   test("an exposed ClusterIP answers from a node and from a pod, a NodePort from the host", async () => {
-    await kubectl("expose", "deployment", "web", "--port=80", "--type=NodePort");
-    const service = await json<Service>("get", "service", "web");
+    await on.kubectl("expose", "deployment", "web", "--port=80", "--type=NodePort");
+    const service = await on.json<Service>("get", "service", "web");
     const { clusterIP } = service.spec;
     const nodePort = service.spec.ports?.[0]?.nodePort ?? 0;
     const fromNode = () => cluster.onNode("node-2", "curl", "-sS", "--max-time", "3", `http://${clusterIP}/`);
     assert.match(await waitFor("the ClusterIP from a node", fromNode), /^Hello from web-/);
     const asked = `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 ${clusterIP} 80`;
-    const pod = await webPod();
-    const fromPod = await waitFor("the ClusterIP from a pod", () => kubectl("exec", pod, "--", "sh", "-c", asked));
+    const pod = await on.webPod();
+    const fromPod = await waitFor("the ClusterIP from a pod", () => on.kubectl("exec", pod, "--", "sh", "-c", asked));
     assert.match(fromPod, /Hello from web-/);
     for (const node of cluster.nodeNames) {
       assert.match(await get(cluster.addressOf(node), nodePort), /^Hello from web-/, node);
@@ -84,7 +113,7 @@ function journey(version: string, runner: () => KubectlRunner): void {
   });
 
   test("all four pods answer behind the Service", async () => {
-    const { spec } = await json<Service>("get", "service", "web");
+    const { spec } = await on.json<Service>("get", "service", "web");
     const seen = new Set<string>();
     await waitFor("an answer of each pod", async () => {
       seen.add(await get(spec.clusterIP!, 80));
@@ -92,10 +121,22 @@ function journey(version: string, runner: () => KubectlRunner): void {
     });
   });
 
+  test("describe tells a pod's events", async () => {
+    const pod = await on.webPod();
+    const text = await waitFor("the pod's events", async () => {
+      const found = await on.kubectl("describe", "pod", pod);
+      return found.includes("Started") && found;
+    });
+    for (const reason of ["Scheduled", "Pulled", "Created", "Started"])
+      assert.match(text, new RegExp(`Normal\\s+${reason}`));
+  });
+}
+
+function streams(on: Journey): void {
   test("logs -f follows", async () => {
-    const pod = await webPod();
-    const { status } = await json<Pod>("get", "pod", pod);
-    const follow = runner().start("-n", namespace, "logs", "-f", pod);
+    const pod = await on.webPod();
+    const { status } = await on.json<Pod>("get", "pod", pod);
+    const follow = on.runner.start("-n", on.namespace, "logs", "-f", pod);
     try {
       let text = "";
       follow.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
@@ -112,29 +153,38 @@ function journey(version: string, runner: () => KubectlRunner): void {
   });
 
   test("exec passes input, output and exit codes, with a terminal and without", async () => {
-    const pod = await webPod();
-    assert.equal(await runner().runWith("typed", "-n", namespace, "exec", "-i", pod, "--", "cat"), "typed");
-    const failed = await runner().try("-n", namespace, "exec", pod, "--", "sh", "-c", "echo out; echo err >&2; exit 7");
+    const pod = await on.webPod();
+    assert.equal(await on.runner.runWith("typed", "-n", on.namespace, "exec", "-i", pod, "--", "cat"), "typed");
+    const failed = await on.runner.try(
+      "-n",
+      on.namespace,
+      "exec",
+      pod,
+      "--",
+      "sh",
+      "-c",
+      "echo out; echo err >&2; exit 7",
+    );
     assert.equal(failed.code, 7);
     assert.equal(failed.stdout, "out\n");
     assert.match(failed.stderr, /err/);
-    const shown = await runner().onTerminal("tty; exit\n", ["-n", namespace, "exec", "-it", pod, "--", "sh"]);
+    const shown = await on.runner.onTerminal("tty; exit\n", ["-n", on.namespace, "exec", "-it", pod, "--", "sh"]);
     assert.match(shown, /\/dev\/pts\/\d/);
   });
 
   test("cp carries a file there and back", async () => {
-    const pod = await webPod();
-    const there = join(scratch, `there-${version}`);
-    const back = join(scratch, `back-${version}`);
+    const pod = await on.webPod();
+    const there = join(scratch, `there-${on.version}`);
+    const back = join(scratch, `back-${on.version}`);
     writeFileSync(there, "x".repeat(300_000));
-    await kubectl("cp", there, `${pod}:/tmp/file`);
-    await kubectl("cp", `${pod}:/tmp/file`, back);
+    await on.kubectl("cp", there, `${pod}:/tmp/file`);
+    await on.kubectl("cp", `${pod}:/tmp/file`, back);
     assert.equal(readFileSync(back, "utf8"), readFileSync(there, "utf8"));
   });
 
   test("port-forward carries requests", async () => {
     const [port = 0] = await freePorts(1);
-    const forward = runner().start("-n", namespace, "port-forward", "deployment/web", `${port}:80`);
+    const forward = on.runner.start("-n", on.namespace, "port-forward", "deployment/web", `${port}:80`);
     try {
       const answer = () => get("127.0.0.1", port);
       assert.match(await waitFor("the forwarded port", answer), /^Hello from web-/);
@@ -143,51 +193,45 @@ function journey(version: string, runner: () => KubectlRunner): void {
       forward.kill();
     }
   });
+}
 
-  test("describe tells a pod's events", async () => {
-    const pod = await webPod();
-    const text = await waitFor("the pod's events", async () => {
-      const found = await kubectl("describe", "pod", pod);
-      return found.includes("Started") && found;
-    });
-    for (const reason of ["Scheduled", "Pulled", "Created", "Started"])
-      assert.match(text, new RegExp(`Normal\\s+${reason}`));
-  });
-
+function changesDeployment(on: Journey): void {
   test("rollout restart replaces the pods, and undo brings the older template back", async () => {
-    const old = (await webPods()).map((pod) => pod.metadata.name);
-    await kubectl("rollout", "restart", "deployment/web");
-    await rolledOut();
-    const restarted = (await webPods()).filter((pod) => !pod.metadata.deletionTimestamp);
+    const old = (await on.webPods()).map((pod) => pod.metadata.name);
+    await on.kubectl("rollout", "restart", "deployment/web");
+    await on.rolledOut();
+    const restarted = (await on.webPods()).filter((pod) => !pod.metadata.deletionTimestamp);
     assert.ok(restarted.every((pod) => !old.includes(pod.metadata.name)));
-    await kubectl("set", "env", "deployment/web", "COLOUR=blue");
-    await rolledOut();
-    await kubectl("rollout", "undo", "deployment/web");
-    await rolledOut();
-    const { spec } = await json<Deployment>("get", "deployment", "web");
+    await on.kubectl("set", "env", "deployment/web", "COLOUR=blue");
+    await on.rolledOut();
+    await on.kubectl("rollout", "undo", "deployment/web");
+    await on.rolledOut();
+    const { spec } = await on.json<Deployment>("get", "deployment", "web");
     assert.equal(spec.template.spec?.containers[0]?.env, undefined);
-    assert.match(await kubectl("rollout", "history", "deployment/web"), /REVISION/);
+    assert.match(await on.kubectl("rollout", "history", "deployment/web"), /REVISION/);
   });
 
   test("scale changes the number of pods", async () => {
-    await kubectl("scale", "deployment/web", "--replicas=1");
-    await waitFor("one pod", async () => (await webPods()).length === 1);
-    await kubectl("scale", "deployment/web", "--replicas=3");
-    await rolledOut();
-    assert.equal((await webPods()).filter((pod) => !pod.metadata.deletionTimestamp).length, 3);
+    await on.kubectl("scale", "deployment/web", "--replicas=1");
+    await waitFor("one pod", async () => (await on.webPods()).length === 1);
+    await on.kubectl("scale", "deployment/web", "--replicas=3");
+    await on.rolledOut();
+    assert.equal((await on.webPods()).filter((pod) => !pod.metadata.deletionTimestamp).length, 3);
   });
 
   test("edit and label change an object", async () => {
-    await runner().onTerminal("", ["-n", namespace, "edit", "deployment/web"], {
+    await on.runner.onTerminal("", ["-n", on.namespace, "edit", "deployment/web"], {
       KUBE_EDITOR: "sed -i s/replicas:.3/replicas:\\ 2/",
     });
-    assert.equal((await json<Deployment>("get", "deployment", "web")).spec.replicas, 2);
-    await kubectl("label", "deployment/web", "tier=front");
-    assert.match(await kubectl("get", "deployments", "-l", "tier=front", "-o", "name"), /deployment.apps\/web/);
-    await kubectl("label", "deployment/web", "tier-");
-    assert.equal(await kubectl("get", "deployments", "-l", "tier=front", "-o", "name"), "");
+    assert.equal((await on.json<Deployment>("get", "deployment", "web")).spec.replicas, 2);
+    await on.kubectl("label", "deployment/web", "tier=front");
+    assert.match(await on.kubectl("get", "deployments", "-l", "tier=front", "-o", "name"), /deployment.apps\/web/);
+    await on.kubectl("label", "deployment/web", "tier-");
+    assert.equal(await on.kubectl("get", "deployments", "-l", "tier=front", "-o", "name"), "");
   });
+}
 
+function appliesAndDeletes(on: Journey): void {
   test("apply creates, finds nothing to do, and changes only what changed", async () => {
     // With a token volume that the server adds, kubectl sees another order of volumes and says "configured" every time.
     const manifest = (value: string) => `apiVersion: v1
@@ -208,25 +252,28 @@ spec:
     volumeMounts: [{name: settings, mountPath: /settings}]
   volumes: [{name: settings, configMap: {name: settings}}]
 `;
-    const apply = (value: string) => runner().runWith(manifest(value), "-n", namespace, "apply", "-f", "-");
+    const apply = (value: string) => on.runner.runWith(manifest(value), "-n", on.namespace, "apply", "-f", "-");
     assert.match(await apply("red"), /configmap\/settings created\npod\/reader created/);
     assert.match(await apply("red"), /configmap\/settings unchanged\npod\/reader unchanged/);
     assert.match(await apply("green"), /configmap\/settings configured\npod\/reader unchanged/);
-    await kubectl("wait", "--for=condition=Ready", "pod/reader", "--timeout=30s");
-    await waitFor("the pod's line in its log", async () => /red|green/.test(await kubectl("logs", "reader")));
+    await on.kubectl("wait", "--for=condition=Ready", "pod/reader", "--timeout=30s");
+    await waitFor("the pod's line in its log", async () => /red|green/.test(await on.kubectl("logs", "reader")));
   });
 
   test("bad objects are refused in upstream's words and nothing is stored", async () => {
     const bad = "apiVersion: v1\nkind: Pod\nmetadata: {name: Bad_Name}\nspec: {containers: [{name: a, image: b}]}\n";
-    await assert.rejects(runner().runWith(bad, "-n", namespace, "create", "--validate=false", "-f", "-"), /RFC 1123/);
-    await assert.rejects(kubectl("get", "pod", "nobody"), /pods "nobody" not found/);
+    await assert.rejects(
+      on.runner.runWith(bad, "-n", on.namespace, "create", "--validate=false", "-f", "-"),
+      /RFC 1123/,
+    );
+    await assert.rejects(on.kubectl("get", "pod", "nobody"), /pods "nobody" not found/);
   });
 
   test("delete takes everything away, and a namespace what is in it", async () => {
-    await kubectl("delete", "service/web", "deployment/web");
-    await waitFor("the pods of web to go", async () => (await webPods()).length === 0);
-    await runner().run("delete", "namespace", namespace, "--timeout=60s");
-    await assert.rejects(runner().run("get", "namespace", namespace), /not found/);
+    await on.kubectl("delete", "service/web", "deployment/web");
+    await waitFor("the pods of web to go", async () => (await on.webPods()).length === 0);
+    await on.runner.run("delete", "namespace", on.namespace, "--timeout=60s");
+    await assert.rejects(on.runner.run("get", "namespace", on.namespace), /not found/);
   });
 }
 

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { test } from "node:test";
 import type { Layout } from "@skiff/cli/layout.ts";
+import { pidsBelow } from "@skiff/cli/node/cgroups.ts";
 import { findKubectls, KubectlRunner } from "../kubectl.ts";
 import { machineTraces, newTraces } from "../leak-check.ts";
 import { TestCluster } from "../test-cluster.ts";
@@ -47,6 +48,40 @@ test("up, deploy, up again, down, up, down --purge: nothing is lost and nothing 
   assert.deepEqual(newTraces(before, await machineTraces(cluster.layout)), []);
   assert.ok(!existsSync(cluster.state));
 });
+
+test("up repairs what is left when everything died at once", async () => {
+  const cluster = await TestCluster.create(2);
+  const before = await machineTraces(cluster.layout);
+  try {
+    await cluster.up();
+    const kubectl = await kubectlFor(cluster);
+    await kubectl.run("create", "deployment", "web", `--image=${DEMO}`, "--replicas=2");
+    await kubectl.run("rollout", "status", "deployment/web", "--timeout=60s");
+    // Containers' processes too, as when the power fails; mounts, namespaces and pid files of the dead are still there.
+    const killAll = () => [...pidsBelow(cluster.layout.cgroup)].map((pid) => kill(pid));
+    await waitFor("all processes to be gone", () => killAll().length === 0);
+    await cluster.up();
+    await waitFor("the pods to run again", async () => {
+      const table = await kubectl.run("get", "pods", "-l", "app=web", "--no-headers");
+      return (
+        table
+          .trim()
+          .split("\n")
+          .filter((line) => /1\/1\s+Running/.test(line)).length === 2
+      );
+    });
+  } finally {
+    await cluster.down("--purge");
+  }
+  assert.deepEqual(newTraces(before, await machineTraces(cluster.layout)), []);
+});
+
+// It may be gone by now.
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {}
+}
 
 test("two clusters run side by side in ranges of their own", async () => {
   const layouts: Layout[] = [];
