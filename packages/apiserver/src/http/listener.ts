@@ -83,6 +83,7 @@ function createServer(options: ListenerOptions): Http2SecureServer {
     requestCert: true,
     rejectUnauthorized: false,
     minVersion: "TLSv1.2",
+    maxSessionMemory: MAX_SESSION_MB,
     settings: { maxConcurrentStreams: 250, initialWindowSize: 256 * 1024 },
     // Bodies may take long (uploads to exec); the request deadline bounds the rest.
     requestTimeout: 0,
@@ -90,6 +91,9 @@ function createServer(options: ListenerOptions): Http2SecureServer {
     keepAliveTimeout: 120_000,
   } as Parameters<typeof createSecureServer>[0]);
 }
+
+/** Many watches share one connection, and each may hold what its slow reader has not taken yet. */
+const MAX_SESSION_MB = 64;
 
 function remember(sockets: Set<Socket>, socket: Socket): void {
   sockets.add(socket);

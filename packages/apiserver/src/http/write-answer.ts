@@ -32,11 +32,16 @@ async function writeStream(
   const headers = headersOf(exchange, answer.contentType, answer.headers);
   const compress = !answer.live && acceptsGzip(exchange) && isText(answer.contentType);
   if (compress) Object.assign(headers, { "content-encoding": "gzip", vary: "Accept-Encoding" });
-  response.writeHead(answer.code, headers);
-  response.flushHeaders();
-  if (exchange.raw.method === "HEAD") return void response.end();
-  const gzip = compress ? [createGzip({ level: constants.Z_BEST_SPEED })] : [];
-  await pipeline([answer.stream, ...gzip, response as NodeJS.WritableStream]);
+  try {
+    response.writeHead(answer.code, headers);
+    response.flushHeaders();
+    const gzip = compress ? [createGzip({ level: constants.Z_BEST_SPEED })] : [];
+    if (exchange.raw.method === "HEAD") response.end();
+    else await pipeline([answer.stream, ...gzip, response as NodeJS.WritableStream]);
+  } finally {
+    // A stream that nobody reads to its end (a HEAD, a client that left) still holds what it watches.
+    if ("destroy" in answer.stream && typeof answer.stream.destroy === "function") answer.stream.destroy();
+  }
 }
 
 function encode(exchange: Exchange, object: object): { bytes: string; contentType: string } {

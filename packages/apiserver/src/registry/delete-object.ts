@@ -28,7 +28,7 @@ export async function deleteObject(
     if (!current) throw notFound(kind.definition, key.slice(key.indexOf("/") + 1));
     checkDeletePreconditions(kind, current, deletion);
     if (!trusted) await judge(deps, kind, current, options);
-    const plan = planDeletion(kind, current.object(), deletion, deps.clock.now());
+    const plan = planDeletion(kind, current.copy(), deletion, deps.clock.now());
     if (options.dryRun) {
       dry = {
         removed: plan.type === "remove",

@@ -24,17 +24,16 @@ export type DeletionPlan =
   /** It is on its way already and this request changes nothing. */
   | { readonly type: "unchanged" };
 
-/** What a DELETE does to `current`; changes a copy only. */
+/** What a DELETE does to `object`, which is the caller's own copy and may end up in the plan. */
 export function planDeletion(
   kind: StorageKind,
-  current: Readonly<KubeObject>,
+  object: KubeObject,
   options: DeleteOptions,
   nowMs: number,
 ): DeletionPlan {
-  const object = structuredClone(current) as KubeObject;
   const { metadata } = object;
   const finalizers = finalizersFor(metadata.finalizers ?? [], options);
-  const grace = kind.definition.deletionGrace?.(current, options.gracePeriodSeconds) ?? 0;
+  const grace = kind.definition.deletionGrace?.(object, options.gracePeriodSeconds) ?? 0;
   const before = metadata.deletionGracePeriodSeconds ?? 0;
   const shortened = metadata.deletionTimestamp !== undefined && grace < before;
   if (isNamespace(kind)) return planNamespace(object, finalizers, nowMs);

@@ -2,6 +2,12 @@
 import type { RequestInfo } from "../http/request-info.ts";
 import type { StorageKind } from "../storage/stored-object.ts";
 
+/** Whether the URL names a namespace exactly where the kind has one; lists may leave it out. */
+function isPlaced({ definition }: StorageKind, { namespace, name, verb }: RequestInfo): boolean {
+  if (!definition.namespaced) return namespace === "" || definition.plural === "namespaces";
+  return namespace !== "" || name === "" || verb === "list" || verb === "watch";
+}
+
 export class ResourceTable {
   private readonly byPlural = new Map<string, StorageKind>();
 
@@ -12,7 +18,7 @@ export class ResourceTable {
   /** Undefined for unknown groups, versions and resources. */
   find(info: RequestInfo): StorageKind | undefined {
     const kind = this.byPlural.get(`${info.group}/${info.resource}`);
-    return kind?.definition.version === info.version ? kind : undefined;
+    return kind?.definition.version === info.version && isPlaced(kind, info) ? kind : undefined;
   }
 
   require(group: string, plural: string): StorageKind {

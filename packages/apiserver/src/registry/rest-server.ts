@@ -61,6 +61,7 @@ export class RestServer implements ResourceServer {
         if (exchange.info.name) throw methodNotAllowed(kind.definition, verb);
         return await postObject(this.deps, kind, exchange);
       case "deletecollection":
+        if (kind.definition.namespaced && !exchange.info.namespace) throw methodNotAllowed(kind.definition, verb);
         return await deleteCollection(this.deps, kind, exchange);
       default:
         return await this.write(kind, exchange);

@@ -1,5 +1,7 @@
 // WATCH: where it starts, how long it lasts, in which form its events go out.
-import { badRequest, invalid } from "@skiff/api/errors.ts";
+
+import { Readable } from "node:stream";
+import { type ApiError, badRequest, invalid, isGone } from "@skiff/api/errors.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Answer } from "../http/endpoint.ts";
 import type { Exchange } from "../http/exchange.ts";
@@ -32,9 +34,19 @@ export async function watchObjects(deps: WatchDeps, kind: StorageKind, exchange:
   const start = await startOf(deps, kind, selection, query, bookmarks);
   // Nothing may be awaited from here on: an event between the state and the subscription would be lost.
   const plan = { ...start(), ...selection, bookmarks, timeoutMs };
-  const stream = new WatchStream(plan, cache, encoder, deps.clock);
-  exchange.signal.addEventListener("abort", () => stream.finish(), { once: true });
+  const stream = openStream(() => new WatchStream(plan, cache, encoder, deps.clock), encoder);
+  if (stream instanceof WatchStream) exchange.signal.addEventListener("abort", () => stream.finish(), { once: true });
   return { code: 200, contentType: "application/json", stream, live: true };
+}
+
+/** A revision that is too old is told as upstream does: by an ERROR event in an answer that is otherwise fine. */
+function openStream(open: () => WatchStream, encoder: EventEncoder): Readable {
+  try {
+    return open();
+  } catch (error) {
+    if (isGone(error)) return Readable.from([encoder.error(error as ApiError)]);
+    throw error;
+  }
 }
 
 interface Start {

@@ -14,7 +14,11 @@ export async function runCompactor(
   intervalMs = COMPACTION_INTERVAL_MS,
 ): Promise<void> {
   let known = "";
+  let before = 0;
   while (!signal.aborted) {
+    // What a burst left in the rings goes as well, one interval later.
+    for (const cache of deps.feed.allCaches()) cache.trim(before);
+    before = deps.feed.revision;
     try {
       known = await compactOnce(deps, known, signal);
     } catch (error) {
@@ -41,7 +45,6 @@ async function compactOnce(
     await etcd.compact(target);
     log.debug({ revision: target }, "compacted etcd");
   }
-  for (const cache of feed.allCaches()) cache.trim(target);
   return moved;
 }
 
