@@ -1,0 +1,73 @@
+// Protobuf bodies as clients send them.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { WireWriter } from "../../storage/etcd/wire-writer.ts";
+import { decodeProtobuf } from "./decode-protobuf.ts";
+
+const text = (value: string) => Buffer.from(value);
+
+function body(apiVersion: string, kind: string, raw: WireWriter): Buffer {
+  const types = new WireWriter().bytes(1, text(apiVersion)).bytes(2, text(kind)).finish();
+  return Buffer.concat([text("k8s\0"), new WireWriter().message(1, types).message(2, raw.finish()).finish()]);
+}
+
+test("decodeProtobuf reads what kubectl sends for a ConfigMap", () => {
+  const sent =
+    "6b3873000a0f0a0276311209436f6e6669674d6170121b0a110a016112001a0022002a00320038004200" + "12060a01781201791a002200";
+  const value = decodeProtobuf(Buffer.from(sent, "hex"));
+  assert.deepEqual(value, { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "a" }, data: { x: "y" } });
+});
+
+test("decodeProtobuf keeps zeros that were meant and drops those that were not", () => {
+  const port = new WireWriter().choice(2, 0).number(3, 80).finish();
+  const container = new WireWriter().bytes(1, text("c")).message(6, port).finish();
+  const podSpec = new WireWriter().message(2, container).choice(4, 0).choice(11, 0).finish();
+  const template = new WireWriter().message(2, podSpec).finish();
+  const spec = new WireWriter().choice(1, 0).message(3, template).choice(5, 0);
+  const value = decodeProtobuf(body("apps/v1", "Deployment", new WireWriter().message(2, spec.finish())));
+  assert.deepEqual(value, {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    spec: {
+      replicas: 0,
+      template: {
+        spec: { containers: [{ name: "c", ports: [{ containerPort: 80 }] }], terminationGracePeriodSeconds: 0 },
+      },
+    },
+  });
+});
+
+test("decodeProtobuf reads embedded messages, quantities, times, bytes and lists in maps", () => {
+  const quantity = new WireWriter().bytes(1, text("1Gi")).finish();
+  const entry = new WireWriter().bytes(1, text("memory")).bytes(2, quantity).finish();
+  const resources = new WireWriter().message(1, entry).finish();
+  const secretVolume = new WireWriter().bytes(1, text("s")).finish();
+  const source = new WireWriter().message(6, secretVolume).finish();
+  const volume = new WireWriter().bytes(1, text("v")).message(2, source).finish();
+  const container = new WireWriter().bytes(1, text("c")).message(8, resources).finish();
+  const spec = new WireWriter().message(1, volume).message(2, container).finish();
+  const time = new WireWriter().number(1, 1_767_225_600).finish();
+  const meta = new WireWriter().bytes(1, text("p")).message(8, time).finish();
+  const pod = decodeProtobuf(body("v1", "Pod", new WireWriter().message(1, meta).message(2, spec)));
+  assert.deepEqual(pod, {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "p", creationTimestamp: "2026-01-01T00:00:00Z" },
+    spec: {
+      volumes: [{ name: "v", secret: { secretName: "s" } }],
+      containers: [{ name: "c", resources: { limits: { memory: "1Gi" } } }],
+    },
+  });
+  const data = new WireWriter()
+    .bytes(1, text("k"))
+    .bytes(2, Buffer.from([0xff, 0]))
+    .finish();
+  const secret = decodeProtobuf(body("v1", "Secret", new WireWriter().message(2, data))) as { data: object };
+  assert.deepEqual(secret.data, { k: "/wA=" });
+});
+
+test("decodeProtobuf refuses what it does not know with 400", () => {
+  assert.throws(() => decodeProtobuf(text("hello")), { code: 400 });
+  assert.throws(() => decodeProtobuf(body("v1", "NoSuchKind", new WireWriter())), { code: 400 });
+  assert.throws(() => decodeProtobuf(Buffer.from("6b3873000aff", "hex")), { code: 400 });
+});
