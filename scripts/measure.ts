@@ -13,8 +13,6 @@ const SKIFF = join(import.meta.dirname, "..", "dist", "skiff.mjs");
 const API_PORT = 17_999;
 const PODS = "/api/v1/namespaces/default/pods";
 
-await measure(Number(process.argv[2] ?? 15));
-
 async function measure(podCount: number): Promise<void> {
   const state = mkdtempSync("/var/tmp/skiff-measure-");
   const start = performance.now();
@@ -110,3 +108,6 @@ function seconds(ms: number): string {
 function say(what: string, value: string): void {
   process.stdout.write(`${what.padEnd(45)} ${value}\n`);
 }
+
+// Last, because a class exists only from its definition on.
+await measure(Number(process.argv[2] ?? 15));

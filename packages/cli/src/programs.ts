@@ -11,6 +11,8 @@ export interface ProgramSpec {
   readonly scope: "control-plane" | "node";
   /** The bundle that a program of ours is in, run by Node; other programs come with the system's packages. */
   readonly bundle?: string;
+  /** Flags of Node itself; those of a small program when absent. */
+  readonly nodeFlags?: readonly string[];
   /** Programs that must be healthy before this one's first start. */
   readonly after: readonly string[];
   /** What it may do to the machine, for units and containers that can limit it. */
@@ -45,6 +47,8 @@ export const PROGRAMS: readonly ProgramSpec[] = [
     description: "the Kubernetes API",
     scope: "control-plane",
     bundle: "kube-apiserver",
+    // Every request leaves garbage behind: a large nursery keeps that cheap.
+    nodeFlags: [],
     after: ["etcd"],
     privileges: "none",
     flags: apiserverFlags,

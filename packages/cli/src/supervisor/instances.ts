@@ -1,5 +1,5 @@
 // The programs of one cluster as the supervisor runs them: the table's entries with this cluster's paths and addresses.
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ClusterRecord } from "../cluster-record.ts";
 import type { Layout } from "../layout.ts";
@@ -34,7 +34,7 @@ export function clusterInstances(layout: Layout, record: ClusterRecord, runtime:
       program.scope === "node" ? record.nodes.map((node) => of(program, node)) : [of(program)],
     ),
     forwarder(layout, record, runtime),
-  ].filter((instance) => !instance.args[0]?.endsWith(".mjs") || existsSync(instance.args[0]));
+  ];
 }
 
 function instanceKey(program: string, node?: string): string {
@@ -69,8 +69,12 @@ function instanceOf(
 function commandOf(program: ProgramSpec, place: Place, runtime: Runtime): { command: string; args: string[] } {
   const flags = renderFlags(program.flags(place));
   if (!program.bundle) return { command: program.name, args: flags };
-  return { command: runtime.nodeBinary, args: [join(runtime.bundles, `${program.bundle}.mjs`), ...flags] };
+  const bundle = join(runtime.bundles, `${program.bundle}.mjs`);
+  return { command: runtime.nodeBinary, args: [...(program.nodeFlags ?? SMALL_HEAP), bundle, ...flags] };
 }
+
+// These programs hold little for long: a small nursery costs them nothing and saves tens of megabytes each.
+const SMALL_HEAP = ["--max-semi-space-size=2"];
 
 function scopeOf(name: string): ProgramSpec["scope"] | undefined {
   return PROGRAMS.find((program) => program.name === name)?.scope;
