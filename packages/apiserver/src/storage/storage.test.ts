@@ -126,7 +126,8 @@ test("a compare-and-swap race loses no update", async () => {
     });
   await Promise.all(Array.from({ length: 32 }, (_, i) => increment(i % 2 ? one : two)));
   const found = await one.objects.get(kindOf(one), "d/race");
-  assert.deepEqual((found?.object() as KubeObject & { data: object }).data, { value: "32" });
+  assert.ok(found);
+  assert.deepEqual((found.object() as KubeObject & { data: object }).data, { value: "32" });
 });
 
 test("objects with a time to live vanish, and the cache hears of it", async () => {
