@@ -39,6 +39,7 @@ export const VIRTUAL_KINDS: readonly VirtualKind[] = [
   review(AUTHORIZATION, "LocalSubjectAccessReview", "localsubjectaccessreviews", true),
   body(AUTHENTICATION, "v1", "TokenRequest", "AuthenticationV1TokenRequest"),
   body("autoscaling", "v1", "Scale", "Scale"),
+  body("policy", "v1", "Eviction"),
   body("", "v1", "Status"),
   body("", "v1", "DeleteOptions"),
 ];

@@ -18,6 +18,11 @@ export async function readDeleteOptions(exchange: Exchange): Promise<ReadDeleteO
   const body = (await exchange.readBytes()).length > 0 ? await exchange.readBody() : undefined;
   const wire = body === undefined ? fromQuery(exchange.query) : fromBody(body);
   const dryRun = readDryRun([...(wire.dryRun ?? []), ...exchange.query.getAll("dryRun")], "DeleteOptions");
+  return { deletion: judgeDeleteOptions(wire), dryRun };
+}
+
+/** Throws 422 for options that contradict themselves. */
+export function judgeDeleteOptions(wire: WireOptions): DeleteOptions {
   const deletion: DeleteOptions = {
     gracePeriodSeconds: wire.gracePeriodSeconds,
     propagationPolicy: wire.propagationPolicy as PropagationPolicy | undefined,
@@ -26,7 +31,7 @@ export async function readDeleteOptions(exchange: Exchange): Promise<ReadDeleteO
     resourceVersion: wire.preconditions?.resourceVersion,
   };
   validateDeleteOptions(deletion);
-  return { deletion, dryRun };
+  return deletion;
 }
 
 function fromBody(body: unknown): WireOptions {

@@ -9,6 +9,7 @@ import { encodeObject } from "./encode-object.ts";
 import { type ListDeps, listObjects, waitForRevision } from "./list-objects.ts";
 import { readRevision } from "./list-parameters.ts";
 import { bindPod } from "./pod-binding.ts";
+import { evictPod } from "./pod-eviction.ts";
 import type { ResourceTable } from "./resource-table.ts";
 import {
   deleteCollection,
@@ -85,6 +86,10 @@ export class RestServer implements ResourceServer {
       if (verb !== "create") throw methodNotAllowed(definition, verb);
       return await this.bind(exchange, kind);
     }
+    if (subresource === "eviction") {
+      if (verb !== "create") throw methodNotAllowed(definition, verb);
+      return await evictPod(this.deps, kind, exchange);
+    }
     if (subresource === "scale" && definition.scale) {
       if (!SCALE_VERBS.has(verb)) throw methodNotAllowed(definition, verb);
       return await serveScale(this.deps, kind, definition.scale, exchange);
@@ -121,6 +126,6 @@ function isLegacyBinding(info: RequestInfo): boolean {
 function hasSubresource({ definition }: StorageKind, name: string): boolean {
   if (name === "status") return definition.status !== undefined;
   if (name === "scale") return definition.scale !== undefined;
-  if (name === "binding") return definition.plural === "pods";
+  if (name === "binding" || name === "eviction") return definition.plural === "pods";
   return definition.subresources.find((known) => known.name === name)?.rules !== undefined;
 }

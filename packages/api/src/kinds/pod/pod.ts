@@ -19,6 +19,7 @@ const CONNECT: readonly Verb[] = ["create", "get"];
 const subresources: readonly SubresourceDefinition[] = [
   { name: "attach", kind: "PodAttachOptions", verbs: CONNECT },
   { name: "binding", kind: "Binding", verbs: ["create"] },
+  { name: "eviction", kind: "Eviction", group: "policy", version: "v1", verbs: ["create"] },
   { name: "exec", kind: "PodExecOptions", verbs: CONNECT },
   { name: "log", kind: "Pod", verbs: ["get"] },
   { name: "portforward", kind: "PodPortForwardOptions", verbs: CONNECT },

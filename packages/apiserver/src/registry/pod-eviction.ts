@@ -1,0 +1,100 @@
+// pods/eviction: deletes a pod as somebody else than its owner asked, and leaves a condition that says so.
+import { badRequest, isConflict, notFound } from "@skiff/api/errors.ts";
+import type { Eviction, Pod } from "@skiff/api/types.ts";
+import { formatTime } from "@skiff/component-base/clock.ts";
+import type { Answer } from "../http/endpoint.ts";
+import type { Exchange } from "../http/exchange.ts";
+import type { StorageKind } from "../storage/stored-object.ts";
+import { admissionRequest, admit, validateAdmission } from "./admission-chain.ts";
+import { type BodyType, decodeObject, type ParsedBody, parseObjectBody } from "./decode-object.ts";
+import { deleteObject } from "./delete-object.ts";
+import { checkDeletePreconditions, type DeleteOptions } from "./deletion-rules.ts";
+import { judgeDeleteOptions } from "./read-delete-options.ts";
+import { readOptions } from "./rest-writes.ts";
+import { readDryRun, type WriteDeps, type WriteOptions } from "./write-options.ts";
+
+const EVICTION = { group: "policy", version: "v1", kind: "Eviction", model: "Eviction" };
+/** The older version has the same fields, and clients of its time still send it. */
+const OLD_EVICTION = { ...EVICTION, version: "v1beta1" };
+const MAX_TRIES = 10;
+
+/** No disruption budgets exist here, so an eviction is a deletion with the pod's own grace. */
+export async function evictPod(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
+  const { options, validation } = readOptions(exchange, "CreateOptions");
+  const body = await parseObjectBody(exchange, validation);
+  const eviction = decodeObject(typeOf(body), body, validation, options.warn) as Eviction;
+  const { namespace, name } = exchange.info;
+  if (eviction.metadata?.name !== name) throw badRequest("name in URL does not match name in Eviction object");
+  const wire = eviction.deleteOptions ?? {};
+  const dryRun = options.dryRun || readDryRun(wire.dryRun ?? [], "DeleteOptions");
+  const write = { ...options, dryRun, subresource: "eviction" };
+  const request = admissionRequest("CREATE", kind, { namespace, name }, { object: eviction }, write);
+  await admit(deps.admission, request, write.signal);
+  await validateAdmission(deps.admission, request, write.signal);
+  await evict(deps, kind, `${namespace}/${name}`, judgeDeleteOptions(wire), write);
+  return { code: 201, object: { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 } };
+}
+
+function typeOf({ value }: ParsedBody): BodyType {
+  const said = typeof value === "object" && value !== null ? (value as { apiVersion?: unknown }).apiVersion : undefined;
+  return said === "policy/v1beta1" ? OLD_EVICTION : EVICTION;
+}
+
+/** Marks the pod and deletes exactly what was marked: a pod that changed in between is looked at anew. */
+async function evict(
+  deps: WriteDeps,
+  kind: StorageKind,
+  key: string,
+  deletion: DeleteOptions,
+  options: WriteOptions,
+): Promise<void> {
+  const plain = { ...options, subresource: "" };
+  for (let tries = 1; ; tries++) {
+    const revision = await markDisrupted(deps, kind, key, deletion, options);
+    const pinned = { ...deletion, resourceVersion: options.dryRun ? deletion.resourceVersion : revision };
+    try {
+      await deleteObject(deps, kind, key, pinned, plain);
+      return;
+    } catch (error) {
+      if (!isConflict(error) || deletion.resourceVersion !== undefined || tries === MAX_TRIES) throw error;
+    }
+  }
+}
+
+/** Returns the version that carries the condition. */
+async function markDisrupted(
+  deps: WriteDeps,
+  kind: StorageKind,
+  key: string,
+  deletion: DeleteOptions,
+  { dryRun }: WriteOptions,
+): Promise<string> {
+  const outcome = await deps.storage.write(kind, key, (current) => {
+    if (!current) throw notFound(kind.definition, key.slice(key.indexOf("/") + 1));
+    checkDeletePreconditions(kind, current, deletion);
+    const pod = current.copy() as Pod;
+    if (dryRun || isDisrupted(pod)) return { type: "keep" };
+    return { type: "put", object: withDisruption(pod, formatTime(deps.clock.now())) };
+  });
+  if (outcome.type === "put") return String(outcome.stored.revision);
+  return outcome.type === "keep" && outcome.current ? String(outcome.current.revision) : "";
+}
+
+function isDisrupted({ status }: Pod): boolean {
+  return status?.conditions?.some(({ type, status: is }) => type === "DisruptionTarget" && is === "True") ?? false;
+}
+
+function withDisruption(pod: Pod, now: string): Pod {
+  const others = pod.status?.conditions?.filter(({ type }) => type !== "DisruptionTarget") ?? [];
+  const { generation } = pod.metadata;
+  const condition = {
+    type: "DisruptionTarget",
+    ...(generation ? { observedGeneration: generation } : {}),
+    status: "True",
+    reason: "EvictionByEvictionAPI",
+    message: "Eviction API: evicting",
+    lastTransitionTime: now,
+  };
+  pod.status = { ...pod.status, conditions: [...others, condition] };
+  return pod;
+}
