@@ -17,6 +17,7 @@ import { admitPod } from "./admit-pod.ts";
 import { CgroupFs } from "./cgroups/cgroup-fs.ts";
 import { PodCgroups } from "./cgroups/pod-cgroups.ts";
 import type { KubeletConfig } from "./config.ts";
+import { configzOf } from "./configz.ts";
 import { CriClient } from "./cri/cri-client.ts";
 import { exitEvents } from "./cri/exit-events.ts";
 import { PodEvents } from "./events/pod-events.ts";
@@ -25,6 +26,7 @@ import { ImageManager } from "./images/image-manager.ts";
 import type { MachineInfo } from "./node/machine-info.ts";
 import { readMachineInfo } from "./node/machine-info.ts";
 import { NodeAgent } from "./node/node-agent.ts";
+import { NodeEvents } from "./node/node-events.ts";
 import { Pleg } from "./pleg.ts";
 import { PodPaths } from "./pod-paths.ts";
 import { feedPods } from "./pod-source.ts";
@@ -315,7 +317,7 @@ class Kubelet {
   private makeAgent(): NodeAgent {
     const { config, images } = this;
     const { clock, log } = this.context;
-    const { client, cri, machine } = this.parts;
+    const { client, cri, machine, recorder } = this.parts;
     return new NodeAgent(
       {
         nodeName: config.nodeName,
@@ -334,6 +336,7 @@ class Kubelet {
         client,
         cri,
         images,
+        events: new NodeEvents(recorder, config.nodeName),
         clock,
         log,
         problems: () => {
@@ -380,29 +383,5 @@ function tokenRequests(client: RestClient): RequestToken {
     const { status } = answer as AuthenticationV1TokenRequest;
     if (!status?.token || !status.expirationTimestamp) throw new Error("the API server gave no token");
     return { token: status.token, expirationTimestamp: status.expirationTimestamp };
-  };
-}
-
-/** The running configuration in the names of KubeletConfiguration. */
-function configzOf(config: KubeletConfig): object {
-  return {
-    address: config.address,
-    port: config.port,
-    readOnlyPort: 0,
-    healthzBindAddress: config["healthz-bind-address"],
-    healthzPort: config["healthz-port"],
-    clusterDomain: config["cluster-domain"],
-    clusterDNS: config["cluster-dns"],
-    resolvConf: config["resolv-conf"],
-    maxPods: config["max-pods"],
-    podPidsLimit: config["pod-max-pids"],
-    cgroupRoot: config["cgroup-root"],
-    cgroupDriver: "cgroupfs",
-    containerRuntimeEndpoint: config["container-runtime-endpoint"],
-    podLogsDir: config["pod-log-dir"],
-    nodeStatusUpdateFrequency: `${config["node-status-update-frequency"] / 1000}s`,
-    nodeLeaseDurationSeconds: 40,
-    authentication: { anonymous: { enabled: config["anonymous-auth"] }, webhook: { enabled: true } },
-    authorization: { mode: "Webhook" },
   };
 }

@@ -12,7 +12,8 @@ import type { CriClient } from "../cri/cri-client.ts";
 import type { ImageManager } from "../images/image-manager.ts";
 import type { MachineInfo } from "./machine-info.ts";
 import { readMachine } from "./machine-info.ts";
-import { nodeConditions } from "./node-conditions.ts";
+import { MIN_DISK_SHARE, MIN_MEMORY_BYTES, nodeConditions } from "./node-conditions.ts";
+import type { NodeEvents } from "./node-events.ts";
 
 export interface NodeAgentOptions {
   readonly nodeName: string;
@@ -32,6 +33,7 @@ export interface NodeAgentDeps {
   readonly client: RestClient;
   readonly cri: CriClient;
   readonly images: Pick<ImageManager, "nodeImages">;
+  readonly events: Pick<NodeEvents, "started" | "observe">;
   readonly clock: Clock;
   readonly log: Logger;
   /** Why the kubelet itself cannot run pods. */
@@ -60,10 +62,14 @@ export class NodeAgent {
     this.deps = deps;
   }
 
-  /** What pods may use of the node: all of it, for nothing is reserved. */
+  /** What pods may use of the node: nothing is reserved, but as upstream the hard eviction thresholds keep some back. */
   get allocatable(): Record<string, string> {
+    return this.resources(Math.max(0, this.options.machine.memoryBytes - MIN_MEMORY_BYTES));
+  }
+
+  private resources(memoryBytes: number): Record<string, string> {
     const { machine, maxPods } = this.options;
-    const memory = `${Math.floor(machine.memoryBytes / 1024)}Ki`;
+    const memory = `${Math.floor(memoryBytes / 1024)}Ki`;
     const pages = [...machine.hugePages].map(([size, bytes]) => [
       `hugepages-${size}`,
       bytes === 0 ? "0" : `${bytes / 1024}Ki`,
@@ -72,6 +78,7 @@ export class NodeAgent {
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    this.deps.events.started();
     if (this.options.register) await this.insist(() => this.register(signal), signal);
     await Promise.all([this.statusLoop(signal), this.leaseLoop(signal)]);
   }
@@ -178,11 +185,10 @@ export class NodeAgent {
     const { machine, nodeIps, hostname, port, rootDir } = this.options;
     const readings = await readMachine(rootDir);
     const capacity = {
-      ...this.allocatable,
+      ...this.resources(machine.memoryBytes),
       "ephemeral-storage": `${Math.floor(readings.disk.capacityBytes / 1024)}Ki`,
     };
-    // As upstream: what the hard eviction thresholds keep back is not for pods.
-    const storage = String(Math.floor(readings.disk.capacityBytes * 0.9));
+    const storage = String(Math.floor(readings.disk.capacityBytes * (1 - MIN_DISK_SHARE)));
     const addresses = [
       ...nodeIps.map((address) => ({ type: "InternalIP", address })),
       { type: "Hostname", address: hostname },
@@ -190,11 +196,13 @@ export class NodeAgent {
     const now = formatTime(this.deps.clock.now());
     const problems = await this.problems();
     const previous = node?.status?.conditions ?? [];
+    const conditions = nodeConditions({ readings, problems, previous, now });
+    this.deps.events.observe(conditions, previous);
     return {
       capacity,
       allocatable: { ...this.allocatable, "ephemeral-storage": storage },
       addresses,
-      conditions: nodeConditions({ readings, problems, previous, now }),
+      conditions,
       daemonEndpoints: { kubeletEndpoint: { Port: port } },
       nodeInfo: {
         ...machine.system,

@@ -3,8 +3,8 @@ import type { NodeCondition } from "@skiff/api/types.ts";
 import type { MachineReadings } from "./machine-info.ts";
 
 /** Upstream's default hard eviction thresholds. */
-const MIN_MEMORY_BYTES = 100 * 1024 * 1024;
-const MIN_DISK_SHARE = 0.1;
+export const MIN_MEMORY_BYTES = 100 * 1024 * 1024;
+export const MIN_DISK_SHARE = 0.1;
 const MIN_INODE_SHARE = 0.05;
 const MIN_PID_SHARE = 0.1;
 
