@@ -14,6 +14,14 @@ SYSTEM_PACKAGES=(
 )
 
 say() { printf '%s\n' "$*"; }
+# A step that takes long enough to be told about: timed TITLE COMMAND …
+timed() {
+  local title=$1 start=$SECONDS
+  shift
+  say "$title …"
+  "$@"
+  say "✔ $title ($((SECONDS - start)) s)"
+}
 fail() { printf 'Error: %s\n' "$*" >&2; exit 1; }
 
 have() { # a path, or a command on the PATH or in the sbin folders
@@ -36,7 +44,10 @@ ensure_system_packages() {
   for entry in "$@"; do have "${entry#*=}" || missing+=("${entry%%=*}"); done
   [ ${#missing[@]} -gt 0 ] || return 0
   command -v apt-get >/dev/null 2>&1 || fail "missing on this machine: ${missing[*]} (Debian's names; install them with your package manager)"
-  say "installing Debian packages: ${missing[*]}"
+  timed "Debian packages: ${missing[*]}" install_guarded "${missing[@]}"
+}
+
+install_guarded() {
   local guard=/usr/sbin/policy-rc.d made=
   if [ ! -e $guard ]; then
     printf '#!/bin/sh\nexit 101\n' | as_root tee $guard >/dev/null
@@ -44,9 +55,9 @@ ensure_system_packages() {
     made=1
   fi
   local status=0
-  install_packages "${missing[@]}" || status=$?
+  install_packages "$@" || status=$?
   [ -z "$made" ] || as_root rm -f $guard
-  [ $status = 0 ] || fail "apt-get could not install ${missing[*]}; its words are above"
+  [ $status = 0 ] || fail "apt-get could not install $*; its words are above"
 }
 
 install_packages() {
@@ -64,7 +75,7 @@ ensure_node() {
   system=$(command -v node || true)
   if [ -n "$system" ] && node_fits "$system"; then NODE=$system
   elif node_fits "$ROOT/.tools/node"; then NODE=$ROOT/.tools/node
-  else fetch_node; NODE=$ROOT/.tools/node
+  else timed "Node $NODE_MAJOR" fetch_node; NODE=$ROOT/.tools/node
   fi
   export NODE PATH="$(dirname "$NODE"):$PATH"
 }
@@ -74,7 +85,6 @@ fetch_node() {
   case $(uname -m) in x86_64) arch=x64 ;; aarch64) arch=arm64 ;; *) fail "no Node $NODE_MAJOR is packaged for $(uname -m): install Node $NODE_MIN or newer yourself" ;; esac
   command -v npm >/dev/null 2>&1 || ensure_system_packages npm=npm
   ensure_system_packages libatomic1=/usr/lib/$(uname -m)-linux-gnu/libatomic.so.1
-  say "fetching Node $NODE_MAJOR"
   mkdir -p "$ROOT/.tools"
   scratch=$(mktemp -d "$ROOT/.tools/fetch.XXXXXX")
   (cd "$scratch" && npm pack --silent "node-linux-$arch@$NODE_MAJOR" >/dev/null && tar -xzf ./*.tgz) || fail "npm could not fetch node-linux-$arch@$NODE_MAJOR"
@@ -94,12 +104,15 @@ ensure_dependencies() {
   local stamp=$ROOT/node_modules/.skiff-lock
   if [ -e "$stamp" ] && cmp -s "$ROOT/pnpm-lock.yaml" "$stamp"; then return; fi
   command -v npx >/dev/null 2>&1 || ensure_system_packages npm=npm
-  say "installing dependencies"
+  timed "dependencies" install_dependencies
+  cp "$ROOT/pnpm-lock.yaml" "$stamp"
+}
+
+install_dependencies() {
   (cd "$ROOT" && run_npx $PNPM install --frozen-lockfile --reporter=append-only >"$ROOT/.tools/install.log" 2>&1) || {
     tail -30 "$ROOT/.tools/install.log" >&2
     fail "pnpm install failed"
   }
-  cp "$ROOT/pnpm-lock.yaml" "$stamp"
 }
 
 ensure_generated() {

@@ -12,7 +12,7 @@ import { findOverlap, nodeAddress, planAddresses } from "../network/address-plan
 import { closeHostAccess, openHostAccess } from "../network/host-access.ts";
 import { defaultLink, hostRanges } from "../network/host-ranges.ts";
 import { buildNetwork, namespacesOf } from "../network/namespaces.ts";
-import { pickSnapshotter, prepareNode } from "../node/prepare-node.ts";
+import { machineLosses, pickSnapshotter, prepareNode } from "../node/prepare-node.ts";
 import type { ClusterNames } from "../pki/certificate-list.ts";
 import { ensurePki, readdressKubeconfig } from "../pki/cluster-pki.ts";
 import { checkMachine, checkPortFree } from "../preflight.ts";
@@ -123,6 +123,7 @@ async function makeCluster(
     ensureBuiltinImages(layout.images),
   ]);
   for (const node of nodes) prepareNode(node, record.snapshotter, cniBinDir);
+  for (const loss of machineLosses(record.snapshotter)) progress.line(`note: ${loss}`);
   return record;
 }
 

@@ -28,6 +28,18 @@ export async function buildNetwork(wish: NetworkWish): Promise<void> {
     configureNamespace(wish.layout.switchNamespace, switchCommands(wish)),
     ...wish.nodes.map((node, index) => configureNamespace(node.namespace, nodeCommands(wish, index))),
   ]);
+  await checkNat(wish.layout.switchNamespace);
+}
+
+// Asked inside the cluster: even to list a table loads modules and makes chains, and the host's are not ours.
+async function checkNat(namespace: string): Promise<void> {
+  const words = [`--net=${NETNS_FOLDER}/${namespace}`, "iptables", "-w", "-t", "nat", "-S"];
+  const { code, stderr } = await runCommand("nsenter", words);
+  if (code === 0) return;
+  throw new UserError(
+    `iptables cannot translate addresses on this kernel: ${stderr.trim()}`,
+    "Services need it: CONFIG_NF_NAT with nf_tables or ip_tables, as modules or built in",
+  );
 }
 
 /** Deletes the host's link (and its routes with it) and every namespace of the cluster. */

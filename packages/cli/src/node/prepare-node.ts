@@ -33,9 +33,27 @@ export function prepareNode(node: NodeLayout, snapshotter: "overlayfs" | "native
     cniBinDir,
     sandboxImage: SANDBOX_IMAGE,
     snapshotter,
-    restrictOomScore: !hasCapability(readFileSync("/proc/self/status", "utf8"), CAP_SYS_RESOURCE),
+    restrictOomScore: !maySetResources(),
   });
   writeFileWhole(node.containerdConfig, config, 0o644);
+}
+
+/** What this machine cannot do, and what is lost by it. */
+export function machineLosses(snapshotter: "overlayfs" | "native"): string[] {
+  const losses: string[] = [];
+  if (snapshotter === "native") {
+    losses.push(
+      "no overlay file system can be mounted in the state folder: every container gets a full copy of its image",
+    );
+  }
+  if (!maySetResources()) {
+    losses.push("CAP_SYS_RESOURCE is missing here: containers keep their OOM scores, and privileged ones cannot start");
+  }
+  return losses;
+}
+
+function maySetResources(): boolean {
+  return hasCapability(readFileSync("/proc/self/status", "utf8"), CAP_SYS_RESOURCE);
 }
 
 const CAP_SYS_RESOURCE = 24;
