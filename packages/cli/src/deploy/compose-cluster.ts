@@ -59,7 +59,7 @@ export function composePlace(container: ComposeContainer, { subnet, networkMode 
     kubeconfig: (name) => `${CREDENTIALS}/kubeconfigs/${name}.conf`,
     controlPlane: own,
     etcd: `${subnet}.${ETCD_HOST}`,
-    etcdData: "/var/lib/etcd",
+    etcdData: "/var/lib/skiff/etcd",
     podRange: POD_RANGE,
     serviceRange: SERVICE_RANGE,
     networkMode: networkMode as Place["networkMode"],

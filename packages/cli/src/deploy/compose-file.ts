@@ -72,7 +72,7 @@ function networkOf({ name, host, networkOf: owner }: ComposeContainer): Service 
 
 function dataOf(container: ComposeContainer): string[] {
   if (isWorker(container)) return [`${container.name}:/var`];
-  return container.name === "etcd" ? ["etcd:/var/lib/etcd"] : [];
+  return container.name === "etcd" ? ["etcd:/var/lib/skiff"] : [];
 }
 
 function privilegesOf(container: ComposeContainer, programs: readonly ProgramSpec[]): Service {
