@@ -56,9 +56,10 @@ export const nodeKind = defineKind<Node>({
   applyDefaults(node) {
     node.spec ??= {};
     node.status ??= {};
-    // Each of the two is the other's first element.
-    if (node.spec.podCIDR && !node.spec.podCIDRs?.length) node.spec.podCIDRs = [node.spec.podCIDR];
-    else if (node.spec.podCIDRs?.[0] && !node.spec.podCIDR) node.spec.podCIDR = node.spec.podCIDRs[0];
+    // The first of the list is the single one's other name; where they differ, the older field wins.
+    const { podCIDR, podCIDRs } = node.spec;
+    if (podCIDR && podCIDRs?.[0] !== podCIDR) node.spec.podCIDRs = [podCIDR];
+    else if (podCIDRs?.[0]) node.spec.podCIDR = podCIDRs[0];
   },
   validate: (node) => [...validateTaints(node), ...validatePodCidrs(node), ...validateResources(node)],
   validateUpdate: (next, previous) => setOnceErrors(next, previous),

@@ -125,6 +125,8 @@ test("node: creators say the status, ranges are set once, taints are judged", ()
   assert.deepEqual([node.spec?.podCIDRs, node.status?.phase], [["10.1.0.0/24"], "x"]);
   const moved = judgeUpdate(nodeKind, node, (next) => Object.assign(next, { spec: { podCIDR: "10.2.0.0/24" } }));
   assert.deepEqual(moved, ['spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid']);
+  const patched = judgeUpdate(nodeKind, node, (next) => Object.assign(next.spec ?? {}, { podCIDR: "10.2.0.0/24" }));
+  assert.deepEqual(patched, moved);
   const taint = { key: "a", effect: "NoSchedule" };
   assert.deepEqual(judgeNew(nodeKind, { spec: { taints: [taint, taint, { key: "b", effect: "Maybe" }] } }), [
     'spec.taints[1]: Duplicate value: {"Key":"a","Value":"","Effect":"NoSchedule","TimeAdded":null}',

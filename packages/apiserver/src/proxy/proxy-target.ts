@@ -108,6 +108,7 @@ function unavailable(message: string): ApiError {
   return new ApiError(503, "ServiceUnavailable", message);
 }
 
+// A BlockList judges IPv4 addresses and their IPv6 form by the same rules.
 // Whoever may write a pod's status or Endpoints must not reach the apiserver's own machine through it.
 const FORBIDDEN = new BlockList();
 FORBIDDEN.addSubnet("127.0.0.0", 8, "ipv4");
@@ -118,9 +119,8 @@ FORBIDDEN.addAddress("::1", "ipv6");
 FORBIDDEN.addAddress("::", "ipv6");
 FORBIDDEN.addSubnet("fe80::", 10, "ipv6");
 FORBIDDEN.addSubnet("ff00::", 8, "ipv6");
-FORBIDDEN.addSubnet("::ffff:0:0", 96, "ipv6");
 
-function proxyable(host: string): string {
+export function proxyable(host: string): string {
   const version = isIP(host);
   const isForbidden = version > 0 && FORBIDDEN.check(host, version === 6 ? "ipv6" : "ipv4");
   if (!host || host === "localhost" || isForbidden) throw badRequest("address not allowed");

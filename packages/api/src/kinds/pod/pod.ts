@@ -8,6 +8,7 @@ import { forbiddenField, root } from "../../validation/path.ts";
 import { defineKind, proxySubresource } from "../define-kind.ts";
 import { podColumns, podRowConditions } from "./columns.ts";
 import { defaultPod } from "./defaults.ts";
+import { ephemeralContainerRules } from "./ephemeral-containers.ts";
 import { mergeLabelKeys } from "./match-label-keys.ts";
 import { prepareStatusUpdate, validateStatusUpdate } from "./status.ts";
 import { validatePodAnnotations } from "./validate-annotations.ts";
@@ -19,6 +20,7 @@ const CONNECT: readonly Verb[] = ["create", "get"];
 const subresources: readonly SubresourceDefinition[] = [
   { name: "attach", kind: "PodAttachOptions", verbs: CONNECT },
   { name: "binding", kind: "Binding", verbs: ["create"] },
+  { name: "ephemeralcontainers", kind: "Pod", verbs: ["get", "patch", "update"], rules: ephemeralContainerRules },
   { name: "eviction", kind: "Eviction", group: "policy", version: "v1", verbs: ["create"] },
   { name: "exec", kind: "PodExecOptions", verbs: CONNECT },
   { name: "log", kind: "Pod", verbs: ["get"] },

@@ -20,6 +20,11 @@ export function validatePodAnnotations(pod: Readonly<Pod>, path: FieldPath): Fie
   return errors;
 }
 
+/** Whether the pod only shows what a kubelet runs from a file. */
+export function isMirrorPod(pod: Readonly<Pod>): boolean {
+  return pod.metadata.annotations?.[MIRROR] !== undefined;
+}
+
 /** A pod cannot become a static pod's mirror, or cease to be one. */
 export function validateMirrorUpdate(next: Readonly<Pod>, previous: Readonly<Pod>, path: FieldPath): FieldError[] {
   const before = previous.metadata.annotations?.[MIRROR];
