@@ -105,10 +105,16 @@ async function volumeMount(
   return {
     containerPath: posix.resolve("/", mount.mountPath),
     hostPath,
-    readonly: mount.readOnly ?? false,
+    // What the kubelet itself writes and refreshes is never the container's to change.
+    readonly: (mount.readOnly ?? false) || isMadeOfObjects(pod, mount.name),
     propagation: PROPAGATION[mount.mountPropagation ?? "None"] ?? "PROPAGATION_PRIVATE",
     ...(mount.recursiveReadOnly === "Enabled" ? { recursiveReadOnly: true } : {}),
   };
+}
+
+function isMadeOfObjects(pod: Pod, volumeName: string): boolean {
+  const volume = pod.spec?.volumes?.find(({ name }) => name === volumeName);
+  return Boolean(volume?.configMap ?? volume?.secret ?? volume?.downwardAPI ?? volume?.projected);
 }
 
 /** In a subPathExpr a variable that does not exist is an error, not text. */
