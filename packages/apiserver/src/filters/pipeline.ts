@@ -65,7 +65,7 @@ export class Pipeline {
       socket.once("close", done);
       try {
         await this.admit(exchange);
-        const handler = this.deps.router.upgradeHandler(exchange.info);
+        const handler = this.deps.router.upgradeHandler(exchange);
         if (!handler) throw methodNotAllowed({ group: exchange.info.group, plural: exchange.info.resource }, "upgrade");
         await handler(exchange, socket, head);
       } catch (error) {

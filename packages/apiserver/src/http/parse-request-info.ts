@@ -1,4 +1,5 @@
 // Reads a URL as upstream's RequestInfo resolver does.
+import { parseFieldSelector } from "@skiff/api/fields.ts";
 import type { RequestInfo } from "./request-info.ts";
 
 /** `path` is still percent-encoded. */
@@ -59,8 +60,9 @@ function verbOf(method: string, name: string, query: URLSearchParams): string {
       return name ? "delete" : "deletecollection";
     case "GET":
     case "HEAD":
-      if (isTrue(query.get("watch"))) return "watch";
-      return name ? "get" : "list";
+      // A name makes it a get whatever else is asked for: who may watch one object must not see them all.
+      if (name) return "get";
+      return isTrue(query.get("watch")) ? "watch" : "list";
     default:
       return method.toLowerCase();
   }
@@ -77,8 +79,13 @@ export function isTrue(text: string | null): boolean {
 function nameFromSelector(query: URLSearchParams): string {
   const selector = query.get("fieldSelector");
   if (!selector) return "";
-  const match = /(?:^|,)metadata\.name==?([^,!=]+)(?:,|$)/.exec(selector);
-  return match?.[1] ?? "";
+  try {
+    // The same reading as the selection's own, or somebody could be authorized for one object and get another.
+    const name = parseFieldSelector(selector).requiredValue("metadata.name") ?? "";
+    return name === "." || name === ".." || /[/%]/.test(name) ? "" : name;
+  } catch {
+    return "";
+  }
 }
 
 function decodeSegment(segment: string): string {

@@ -1,7 +1,7 @@
 // Finds the handler of a request: plain paths, resources and subresources with handlers of their own, the registry.
 import type { Duplex } from "node:stream";
 import { ApiError } from "@skiff/api/errors.ts";
-import type { Answer, PathHandler, RequestContext, ResourceHandler } from "./endpoint.ts";
+import type { Answer, PathHandler, ResourceHandler } from "./endpoint.ts";
 import type { Exchange } from "./exchange.ts";
 import type { RequestInfo } from "./request-info.ts";
 
@@ -9,6 +9,8 @@ import type { RequestInfo } from "./request-info.ts";
 export interface ResourceServer {
   serves(info: RequestInfo): boolean;
   handle(exchange: Exchange): Promise<Answer>;
+  /** Serves a request that asked to leave HTTP; owns the socket once it returns. */
+  upgrade(exchange: Exchange, socket: Duplex, head: Buffer): Promise<void>;
 }
 
 export class Router {
@@ -40,9 +42,13 @@ export class Router {
     return NOT_FOUND;
   }
 
-  upgradeHandler(info: RequestInfo): ((c: RequestContext, s: Duplex, head: Buffer) => Promise<void>) | undefined {
-    const handler = info.isResourceRequest ? this.resourceHandler(info) : undefined;
-    return handler?.upgrade?.bind(handler);
+  /** Undefined for what cannot leave HTTP. */
+  upgradeHandler({ info }: Exchange): ((c: Exchange, s: Duplex, head: Buffer) => Promise<void>) | undefined {
+    if (!info.isResourceRequest) return undefined;
+    const handler = this.resourceHandler(info);
+    if (handler) return handler.upgrade?.bind(handler);
+    const isWatch = info.verb === "watch" && this.registry.serves(info);
+    return isWatch ? this.registry.upgrade.bind(this.registry) : undefined;
   }
 
   /** Whether the names in a request are ours rather than the client's invention. */

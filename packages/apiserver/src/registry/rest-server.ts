@@ -1,4 +1,6 @@
 // Serves the stored resources: finds the kind and the verb of a request and hands it to the function for it.
+
+import type { Duplex } from "node:stream";
 import { methodNotAllowed, notFound } from "@skiff/api/errors.ts";
 import type { Answer } from "../http/endpoint.ts";
 import type { Exchange } from "../http/exchange.ts";
@@ -21,6 +23,7 @@ import {
   type RestWriteDeps,
 } from "./rest-writes.ts";
 import { serveScale } from "./scale.ts";
+import { upgradeWatch } from "./upgrade-watch.ts";
 import { type WatchDeps, watchObjects } from "./watch-objects.ts";
 
 export type RestDeps = RestWriteDeps & ListDeps & WatchDeps & { readonly resources: ResourceTable };
@@ -47,6 +50,22 @@ export class RestServer implements ResourceServer {
     return await this.subresource(kind, exchange);
   }
 
+  async upgrade(exchange: Exchange, socket: Duplex, head: Buffer): Promise<void> {
+    const kind = this.watchable(exchange);
+    await upgradeWatch(this.deps, kind, exchange, socket, head);
+  }
+
+  /** Watches are GETs of kinds that can be watched; the older /watch/… paths say so with any method. */
+  private watchable({ info, raw }: Exchange): StorageKind {
+    const kind = this.deps.resources.find(info);
+    if (!kind) throw notFound({ group: info.group, plural: info.resource }, info.name);
+    const { verbs } = kind.definition;
+    const isRead = raw.method === "GET" || raw.method === "HEAD";
+    const isServed = !verbs || verbs.includes("watch");
+    if (!isRead || !isServed || info.subresource) throw methodNotAllowed(kind.definition, raw.method ?? "");
+    return kind;
+  }
+
   private async object(kind: StorageKind, exchange: Exchange): Promise<Answer> {
     const { verb } = exchange.info;
     const allowed = kind.definition.verbs;
@@ -57,7 +76,7 @@ export class RestServer implements ResourceServer {
       case "list":
         return await listObjects(this.deps, kind, exchange);
       case "watch":
-        return await watchObjects(this.deps, kind, exchange);
+        return await watchObjects(this.deps, this.watchable(exchange), exchange);
       case "create":
         if (exchange.info.name) throw methodNotAllowed(kind.definition, verb);
         return await postObject(this.deps, kind, exchange);

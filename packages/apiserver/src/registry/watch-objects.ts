@@ -1,9 +1,9 @@
 // WATCH: where it starts, how long it lasts, in which form its events go out.
 
 import { Readable } from "node:stream";
-import { type ApiError, badRequest, invalid, isGone } from "@skiff/api/errors.ts";
+import { type ApiError, badRequest, invalid, isGone, notAcceptable } from "@skiff/api/errors.ts";
+import { parseFieldSelector } from "@skiff/api/fields.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
-import type { Answer } from "../http/endpoint.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { negotiate } from "../http/negotiate.ts";
 import { isTrue } from "../http/parse-request-info.ts";
@@ -23,11 +23,18 @@ export interface WatchDeps {
   readonly minRequestTimeoutMs: number;
 }
 
-export async function watchObjects(deps: WatchDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
+export interface WatchAnswer {
+  readonly code: 200;
+  readonly contentType: "application/json";
+  readonly stream: Readable;
+  readonly live: true;
+}
+
+export async function watchObjects(deps: WatchDeps, kind: StorageKind, exchange: Exchange): Promise<WatchAnswer> {
   const { query, info } = exchange;
   const encoder = chooseEncoder(deps, kind, exchange);
   const cache = deps.storage.cacheOf(kind);
-  const selection = readSelection(kind, info.namespace, query, cache.indexField);
+  const selection = readSelection(kind, info.namespace, withName(query, info.name), cache.indexField);
   const bookmarks = isTrue(query.get("allowWatchBookmarks"));
   const seconds = readCount(query, "timeoutSeconds");
   const timeoutMs = seconds > 0 ? seconds * 1000 : deps.minRequestTimeoutMs * (1 + Math.random());
@@ -37,6 +44,15 @@ export async function watchObjects(deps: WatchDeps, kind: StorageKind, exchange:
   const stream = openStream(() => new WatchStream(plan, cache, encoder, deps.clock), encoder);
   if (stream instanceof WatchStream) exchange.signal.addEventListener("abort", () => stream.finish(), { once: true });
   return { code: 200, contentType: "application/json", stream, live: true };
+}
+
+/** A name in the path (the older /watch/… URLs) selects that one object, whatever else is asked for. */
+function withName(query: URLSearchParams, name: string): URLSearchParams {
+  if (!name) return query;
+  const fields = query.get("fieldSelector") ?? "";
+  if (fields === "") return new URLSearchParams([...query, ["fieldSelector", `metadata.name=${name}`]]);
+  if (parseFieldSelector(fields).requiredValue("metadata.name") === name) return query;
+  throw badRequest("fieldSelector metadata.name doesn't match requested name");
 }
 
 /** A revision that is too old is told as upstream does: by an ERROR event in an answer that is otherwise fine. */
@@ -105,7 +121,8 @@ function readSendInitialEvents(query: URLSearchParams): boolean | undefined {
 function chooseEncoder(deps: WatchDeps, kind: StorageKind, exchange: Exchange): EventEncoder {
   const { query, raw } = exchange;
   const { view, media } = negotiate(raw.headers, query, ["Table", "PartialObjectMetadata"]);
-  if (media !== "json") throw badRequest("a watch can be served as JSON only");
+  // YAML has no way to tell where an event ends, so upstream streams none either.
+  if (media !== "json") throw notAcceptable(["application/json"]);
   if (!view) return jsonEncoder(kind);
   if (view.kind !== "Table") return partialEncoder(view.version);
   const options = { version: view.version, includeObject: readIncludeObject(query) };

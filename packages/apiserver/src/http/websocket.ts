@@ -1,0 +1,124 @@
+// The server's side of a WebSocket (RFC 6455): the handshake, messages out, and what a client may say to a watch.
+import { createHash } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { type Duplex, Transform } from "node:stream";
+import { badRequest } from "@skiff/api/errors.ts";
+import { BEARER_SUBPROTOCOL_PREFIX } from "../authn/bearer-token.ts";
+
+/** Switches the connection over. Throws 400 before the first byte for a handshake that is none. */
+export function acceptWebSocket(request: IncomingMessage, socket: Duplex): void {
+  const { headers } = request;
+  const key = headers["sec-websocket-key"] ?? "";
+  if (headers.upgrade?.toLowerCase() !== "websocket") throw badRequest("the only upgrade of a watch is websocket");
+  if (headers["sec-websocket-version"] !== "13") throw badRequest("websocket: version 13 is wanted");
+  if (Buffer.from(key, "base64").length !== 16) throw badRequest("websocket: missing or bad Sec-WebSocket-Key");
+  const protocol = chosenProtocol(headers["sec-websocket-protocol"]);
+  const head = [
+    "HTTP/1.1 101 Switching Protocols",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    `Sec-WebSocket-Accept: ${createHash("sha1").update(`${key}${MAGIC}`).digest("base64")}`,
+    ...(protocol ? [`Sec-WebSocket-Protocol: ${protocol}`] : []),
+  ];
+  socket.write(`${head.join("\r\n")}\r\n\r\n`);
+}
+
+const MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/** Browsers want one of what they offered back; the one that carries the token stays out of the answer. */
+function chosenProtocol(offered: string | undefined): string | undefined {
+  const names = (offered ?? "").split(",").map((name) => name.trim());
+  return names.find((name) => /^[\w.+-]+$/.test(name) && !name.startsWith(BEARER_SUBPROTOCOL_PREFIX));
+}
+
+const TEXT = 0x1;
+const CLOSE = 0x8;
+const PING = 0x9;
+const PONG = 0xa;
+
+export function webSocketFrame(opcode: number, payload: Buffer): Buffer {
+  const { length } = payload;
+  const extra = length < 126 ? 0 : length < 65_536 ? 2 : 8;
+  const frame = Buffer.allocUnsafe(2 + extra + length);
+  frame[0] = 0x80 | opcode;
+  frame[1] = extra === 0 ? length : extra === 2 ? 126 : 127;
+  if (extra === 2) frame.writeUInt16BE(length, 2);
+  if (extra === 8) frame.writeBigUInt64BE(BigInt(length), 2);
+  payload.copy(frame, 2 + extra);
+  return frame;
+}
+
+/** Every line that comes in goes out as a message of its own, and a close at the end. Chunks hold whole lines. */
+export function webSocketLines(): Transform {
+  return new Transform({
+    transform(chunk: Buffer, _encoding, callback) {
+      for (let from = 0; from < chunk.length; ) {
+        const end = chunk.indexOf(LINE_FEED, from) + 1 || chunk.length;
+        this.push(webSocketFrame(TEXT, chunk.subarray(from, end)));
+        from = end;
+      }
+      callback();
+    },
+    flush(callback) {
+      callback(null, closeFrame(1000));
+    },
+  });
+}
+
+const LINE_FEED = 0x0a;
+
+function closeFrame(code: number): Buffer {
+  const payload = Buffer.allocUnsafe(2);
+  payload.writeUInt16BE(code);
+  return webSocketFrame(CLOSE, payload);
+}
+
+/**
+ * Reads what the client sends: pings are answered, a close or nonsense ends it, anything else is of no meaning here.
+ * `onClose` is called once.
+ */
+export function readWebSocket(socket: Duplex, head: Buffer, onClose: () => void): void {
+  let rest: Buffer = Buffer.alloc(0);
+  const close = (code: number) => {
+    socket.off("data", receive);
+    if (socket.writable) socket.end(closeFrame(code));
+    onClose();
+  };
+  const receive = (chunk: Buffer) => {
+    rest = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
+    for (;;) {
+      const frame = parseFrame(rest);
+      if (frame === "bad") return close(1002);
+      if (!frame) return;
+      rest = rest.subarray(frame.size);
+      if (frame.opcode === CLOSE) return close(1000);
+      if (frame.opcode === PING) socket.write(webSocketFrame(PONG, frame.payload));
+    }
+  };
+  socket.on("data", receive);
+  socket.once("close", onClose);
+  if (head.length > 0) receive(head);
+}
+
+interface ClientFrame {
+  readonly opcode: number;
+  readonly payload: Buffer;
+  readonly size: number;
+}
+
+/** Undefined while the frame is not whole yet; clients have nothing long to say, so long frames are refused. */
+function parseFrame(bytes: Buffer): ClientFrame | "bad" | undefined {
+  if (bytes.length < 2) return undefined;
+  const [first = 0, second = 0] = bytes;
+  const masked = (second & 0x80) !== 0;
+  const short = second & 0x7f;
+  if (!masked || short === 127) return "bad";
+  const headSize = short === 126 ? 8 : 6;
+  if (bytes.length < headSize) return undefined;
+  const length = short === 126 ? bytes.readUInt16BE(2) : short;
+  const size = headSize + length;
+  if (bytes.length < size) return undefined;
+  const mask = bytes.subarray(headSize - 4, headSize);
+  const payload = Buffer.from(bytes.subarray(headSize, size).map((byte, i) => byte ^ (mask[i & 3] ?? 0)));
+  return { opcode: first & 0x0f, payload, size };
+}
