@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, posix } from "node:path";
-import type { VolumeMount } from "@skiff/api/types.ts";
+import type { Pod, VolumeMount } from "@skiff/api/types.ts";
 import { containerResources } from "../cgroups/resources.ts";
 import type { ContainerConfig, Image, Mount, MountPropagation } from "../cri/types.ts";
 import { expand } from "../env/expand.ts";
