@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Secret } from "@skiff/api/types.ts";
+import { sampleMeta } from "../testing/sample-pods.ts";
+import { parseImageReference, withDefaultTag } from "./image-reference.ts";
+import { credentialsFor } from "./pull-secrets.ts";
+
+test("withDefaultTag completes names and keeps tags and digests", () => {
+  const digest = `sha256:${"a".repeat(64)}`;
+  assert.equal(withDefaultTag("nginx"), "nginx:latest");
+  assert.equal(withDefaultTag("localhost:5000/x"), "localhost:5000/x:latest");
+  assert.equal(withDefaultTag("nginx:1.2"), "nginx:1.2");
+  assert.equal(withDefaultTag(`nginx@${digest}`), `nginx@${digest}`);
+});
+
+test("parseImageReference finds the registry as Docker does", () => {
+  const where = (text: string) => {
+    const { registry, repository } = parseImageReference(text);
+    return `${registry} ${repository}`;
+  };
+  assert.equal(where("nginx"), "docker.io library/nginx");
+  assert.equal(where("me/app:1"), "docker.io me/app");
+  assert.equal(where("localhost/app"), "localhost app");
+  assert.equal(where("registry.example.com:5000/a/b"), "registry.example.com:5000 a/b");
+});
+
+test("parseImageReference refuses malformed names in the words of upstream's parser", () => {
+  for (const text of ["", "a b", "Bad:::x", "x:", "-x", "x@sha256:12", "a//b", "x:t:u"]) {
+    assert.throws(() => parseImageReference(text), /^Error: invalid reference format/, text);
+  }
+  assert.throws(() => parseImageReference("Nginx"), /repository name must be lowercase/);
+});
+
+function secret(auths: object): Secret {
+  const data = { ".dockerconfigjson": Buffer.from(JSON.stringify({ auths })).toString("base64") };
+  return { metadata: sampleMeta("s"), type: "kubernetes.io/dockerconfigjson", data };
+}
+
+test("credentialsFor takes the most specific login of those that match", () => {
+  const auth = Buffer.from("u:p:w").toString("base64");
+  const logins = secret({
+    "https://registry.example.com/v1/": { auth },
+    "registry.example.com/team": { username: "t", password: "x" },
+    "*.example.com": { username: "glob", password: "x" },
+    "other.io": { username: "no", password: "x" },
+  });
+  const users = credentialsFor("registry.example.com/team/app:1", [logins]).map(({ username }) => username);
+  assert.deepEqual(users, ["t", "u", "glob"]);
+  assert.equal(credentialsFor("registry.example.com/x", [logins])[0]?.password, "p:w");
+  const hub = secret({ "https://index.docker.io/v1/": { auth } });
+  assert.equal(credentialsFor("nginx", [hub])[0]?.username, "u");
+  const broken: Secret = { metadata: sampleMeta("b"), data: { ".dockerconfigjson": "!" } };
+  assert.deepEqual(credentialsFor("nginx", [broken]), []);
+});

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { samplePod } from "../testing/sample-pods.ts";
+import { parseResolvConf, podDns } from "./dns.ts";
+import { podHosts } from "./etc-hosts.ts";
+import { podHostname } from "./sandbox-config.ts";
+
+const node = { servers: ["192.0.2.53"], searches: ["example.com"], options: ["timeout:1"] };
+
+test("podDns uses the cluster's DNS where there is one, else the node's", () => {
+  const settings = { clusterDns: ["10.96.0.10"], clusterDomain: "cluster.local", node };
+  const first = podDns(samplePod({ dnsPolicy: "ClusterFirst" }), settings);
+  assert.deepEqual(first, {
+    servers: ["10.96.0.10"],
+    searches: ["default.svc.cluster.local", "svc.cluster.local", "cluster.local", "example.com"],
+    options: ["ndots:5"],
+  });
+  assert.deepEqual(podDns(samplePod({ hostNetwork: true }), settings), node);
+  assert.deepEqual(podDns(samplePod({ hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" }), settings), first);
+  assert.deepEqual(podDns(samplePod(), { ...settings, clusterDns: [] }), node);
+});
+
+test("podDns merges the pod's own settings, options by name", () => {
+  const dnsConfig = {
+    nameservers: ["1.2.3.4"],
+    searches: ["x.y"],
+    options: [{ name: "ndots", value: "2" }, { name: "edns0" }],
+  };
+  const settings = { clusterDns: ["10.96.0.10"], clusterDomain: "cluster.local", node };
+  assert.deepEqual(podDns(samplePod({ dnsPolicy: "None", dnsConfig }), settings), {
+    servers: ["1.2.3.4"],
+    searches: ["x.y"],
+    options: ["ndots:2", "edns0"],
+  });
+  assert.deepEqual(podDns(samplePod({ dnsConfig }), settings).options, ["ndots:2", "edns0"]);
+});
+
+test("parseResolvConf takes the last search line and drops the root", () => {
+  const text = "# c\nnameserver 192.0.2.1\nsearch a.b\nsearch c.d. .\noptions ndots:1 rotate\nnameserver 192.0.2.2\n";
+  assert.deepEqual(parseResolvConf(text), {
+    servers: ["192.0.2.1", "192.0.2.2"],
+    searches: ["c.d"],
+    options: ["ndots:1", "rotate"],
+  });
+});
+
+test("podHostname cuts long names and joins the subdomain", () => {
+  const long = podHostname(samplePod({}, { name: `${"a".repeat(62)}-b` }), "cluster.local");
+  assert.equal(long.hostname, "a".repeat(62));
+  const named = podHostname(samplePod({ hostname: "h", subdomain: "s" }), "cluster.local");
+  assert.equal(named.fqdn, "h.s.default.svc.cluster.local");
+});
+
+test("podHosts lists the pod under its full and short name, aliases last", () => {
+  const text = podHosts({
+    ips: ["10.0.0.5"],
+    hostname: "h",
+    fqdn: "h.s",
+    aliases: [{ ip: "1.2.3.4", hostnames: ["a", "b"] }],
+  });
+  assert.ok(text.startsWith("# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n"));
+  assert.ok(text.endsWith("10.0.0.5\th.s\th\n\n# Entries added by HostAliases.\n1.2.3.4\ta\tb\n"));
+});
