@@ -12,6 +12,7 @@ export interface Clock {
   after(ms: number, fn: () => void): Disposable;
 }
 
+/** The machine's own time. Timers keep the process alive until they fire or are disposed. */
 export const realClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
@@ -29,6 +30,7 @@ export const realClock: Clock = {
         },
         Math.min(ms, MAX_TIMER_MS),
       );
+      // Both ways out undo the other: a long-lived signal would otherwise gather one listener per sleep.
       signal?.addEventListener("abort", onAbort, { once: true });
     }),
   after(ms, fn) {
@@ -45,7 +47,7 @@ export function formatTime(epochMs: number): string {
   return `${new Date(epochMs).toISOString().slice(0, 19)}Z`;
 }
 
-/** RFC 3339 with microseconds, as metav1.MicroTime is written: `2026-01-02T03:04:05.123000Z`. */
+/** RFC 3339 with microseconds, as metav1.MicroTime is written: `2026-01-02T03:04:05.123000Z`. The last three are zeros. */
 export function formatMicroTime(epochMs: number): string {
   return `${new Date(epochMs).toISOString().slice(0, 23)}000Z`;
 }

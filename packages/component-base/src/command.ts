@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 
 export interface CommandResult {
+  /** The exit code; 1 also for a program that a signal ended. */
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -14,7 +15,10 @@ export interface CommandOptions {
   readonly cwd?: string;
 }
 
-/** Rejects when the program cannot be started or the signal aborts; a failure of the program itself is a `code`. */
+/**
+ * Rejects when the program cannot be started, and with the signal's reason when that aborts (the program is then killed); a
+ * failure of the program itself is a `code`. Output is kept whole: it is for tools whose answers are small.
+ */
 export function runCommand(
   file: string,
   args: readonly string[],
@@ -29,7 +33,9 @@ export function runCommand(
         out[stream] += text;
       });
     }
-    child.once("error", reject);
+    // Node reports a kill through the signal as its own AbortError; callers tell a stop by the reason they gave.
+    child.once("error", (error) => reject(signal?.aborted ? signal.reason : error));
+    // Not "exit": output may still be on its way then.
     child.once("close", (code) => resolve({ code: code ?? 1, ...out }));
     // A tool that refuses its arguments closes its input early; its exit code tells more than EPIPE does.
     child.stdin.once("error", () => {});

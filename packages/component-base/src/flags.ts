@@ -44,12 +44,16 @@ export const commonFlags = {
 /** A command line that cannot be used; `message` names the flag and what is wrong. */
 export class UsageError extends Error {}
 
-/** Reads `argv` (without node and script) into a frozen object; throws UsageError, or prints help and returns "help". */
+/**
+ * Reads `argv` (without node and script) into a frozen object; throws UsageError that names the flag. `--help` prints and ends
+ * the process with 0. The last of a repeated flag wins, except for lists and maps, which add up.
+ */
 export function parseFlags<F extends Record<string, Flag<unknown>>>(
   program: string,
   argv: readonly string[],
   flags: F,
 ): Values<F> {
+  // commander would print and exit by itself: here its errors become UsageErrors, which `runProgram` reports.
   const command = new Command(program).exitOverride().allowExcessArguments(false);
   command.configureOutput({ writeErr: () => {} });
   const values = new Map<string, unknown>();
@@ -68,29 +72,36 @@ export function parseFlags<F extends Record<string, Flag<unknown>>>(
 }
 
 function optionFor(name: string, spec: Flag<unknown>, values: Map<string, unknown>): Option {
-  const dashes = name.length === 1 ? "-" : "--";
-  const option = new Option(`${dashes}${name} ${spec.isBoolean ? "[value]" : "<value>"}`, spec.help);
+  // Upstream takes `-v 4`, `-v=4` and `--v=4` alike.
+  const isShort = name.length === 1;
+  const names = isShort ? `-${name}, --${name}` : `--${name}`;
+  const option = new Option(`${names} ${spec.isBoolean ? "[value]" : "<value>"}`, spec.help);
   if (spec.isBoolean) option.preset("true");
-  option.argParser((text: string) => {
+  option.argParser((given: string) => {
+    // commander knows `=` after long names only, and hands on `=4` for `-v=4`.
+    const text = isShort ? given.replace(/^=/, "") : given;
     try {
+      // Kept aside because commander would turn `--node-ip` into `nodeIp`; our keys are upstream's names.
       values.set(name, spec.parse(text, values.get(name)));
     } catch (error) {
       throw new CommanderError(
         1,
         "invalid",
-        `invalid argument "${text}" for "${dashes}${name}" flag: ${(error as Error).message}`,
+        `invalid argument "${text}" for "${isShort ? names : `--${name}`}" flag: ${(error as Error).message}`,
       );
     }
   });
   return option;
 }
 
+/** commander's words as upstream's (pflag) say it: `unknown flag: --foo`. */
 function usageMessage(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text.replace(/^error: /, "").replace(/^unknown option '(.*)'/, "unknown flag: $1");
 }
 
 function parseInteger(text: string): number {
+  // Fifteen digits are exact in a double; no flag of upstream needs more.
   if (!/^-?\d{1,15}$/.test(text)) throw new Error("a whole number is wanted");
   return Number(text);
 }
@@ -102,6 +113,7 @@ function parseNumber(text: string): number {
 }
 
 function parseBoolean(text: string): boolean {
+  // The spellings of Go's strconv.ParseBool.
   if (["true", "t", "T", "TRUE", "True", "1"].includes(text)) return true;
   if (["false", "f", "F", "FALSE", "False", "0"].includes(text)) return false;
   throw new Error("true or false is wanted");
@@ -120,11 +132,12 @@ function parsePairs(text: string): Record<string, string> {
 
 const UNIT_MS: Record<string, number> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1, us: 1e-3, µs: 1e-3, ns: 1e-6 };
 
-/** A Go duration such as `1h5m0.5s` in milliseconds. */
+/** A Go duration (time.ParseDuration) such as `1h5m0.5s` in milliseconds; throws an Error that says what is wanted. */
 export function parseDuration(text: string): number {
   if (text === "0") return 0;
   const parts = [...text.matchAll(/(\d+(?:\.\d*)?)(h|ms|m|s|us|µs|ns)/g)];
   const sign = text.startsWith("-") ? -1 : 1;
+  // matchAll skips what it does not know, so the parts must add up to the whole text.
   const whole = parts.map((part) => part[0]).join("");
   if (parts.length === 0 || whole !== text.replace(/^[+-]/, ""))
     throw new Error(`"${text}" is no duration such as 1h5m or 10s`);

@@ -15,11 +15,15 @@ export interface HealthCheck {
 export interface HealthServerOptions {
   readonly host: string;
   readonly port: number;
-  /** PEM texts; plain HTTP when absent. */
+  /** PEM texts; plain HTTP when absent. `ca` signs the certificates of clients; without it none is asked for. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string };
   readonly checks: readonly HealthCheck[];
+  /** Served at /metrics; 404 when absent. */
   readonly metrics?: MetricsRegistry;
-  /** Decides about every path but health; all are allowed when absent. Returns an HTTP status, 200 to go on. */
+  /**
+   * Decides about every path but health, which probes ask without credentials (upstream's --authorization-always-allow-paths);
+   * all are allowed when absent. Returns an HTTP status, 200 to go on.
+   */
   readonly authorize?: (request: IncomingMessage, path: string) => Promise<number>;
   /** Further paths of the program, such as /configz. */
   readonly routes?: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => void>>;
@@ -30,13 +34,18 @@ const HEALTH_ROOTS = ["/healthz", "/livez", "/readyz"];
 /** Listens until disposed; rejects when the port cannot be had. */
 export async function serveHealth(options: HealthServerOptions, deps: { log: Logger }): Promise<AsyncDisposable> {
   const listener: RequestListener = (request, response) => {
-    answer(options, request, response).catch((error) => {
+    answer(options, request, response, deps.log).catch((error) => {
       deps.log.error({ err: error, path: request.url }, "health request failed");
       if (!response.headersSent) response.writeHead(500).end();
     });
   };
+  // Callers without a certificate go on to `authorize`, which may take a token. Without a CA of ours Node would trust the public
+  // ones, and whoever buys a certificate could name himself as he likes: then no certificate is asked for.
   const server: Server = options.tls
-    ? createHttpsServer({ ...options.tls, requestCert: true, rejectUnauthorized: false }, listener)
+    ? createHttpsServer(
+        { ...options.tls, requestCert: options.tls.ca !== undefined, rejectUnauthorized: false },
+        listener,
+      )
     : createHttpServer(listener);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -44,16 +53,22 @@ export async function serveHealth(options: HealthServerOptions, deps: { log: Log
   });
   return {
     async [Symbol.asyncDispose]() {
+      // Keep-alive connections of scrapers would hold `close` up for as long as they like.
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
   };
 }
 
-async function answer(options: HealthServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(
+  options: HealthServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  log: Logger,
+): Promise<void> {
   const url = new URL(request.url ?? "/", "http://health");
   const root = HEALTH_ROOTS.find((path) => url.pathname === path || url.pathname.startsWith(`${path}/`));
-  if (root) return answerHealth(options.checks, root, url, response);
+  if (root) return answerHealth(options.checks, root, url, response, log);
   const status = (await options.authorize?.(request, url.pathname)) ?? 200;
   if (status !== 200) return void response.writeHead(status, TEXT).end(status === 401 ? "Unauthorized" : "Forbidden");
   if (url.pathname === "/metrics" && options.metrics) {
@@ -71,29 +86,41 @@ async function answerHealth(
   root: string,
   url: URL,
   response: ServerResponse,
+  log: Logger,
 ): Promise<void> {
   const name = url.pathname.slice(root.length + 1);
   const wanted = name ? checks.filter((check) => check.name === name) : checks;
   if (name && wanted.length === 0) return void response.writeHead(404, TEXT).end("404 page not found\n");
-  const { healthy, lines } = await runChecks(wanted);
+  const { healthy, lines, failures } = await runChecks(wanted);
+  // Anybody may ask for health, so the reasons go to the log alone.
+  for (const [check, error] of failures) log.info({ check, err: error }, "health check failed");
   const verdict = root.slice(1);
   if (!healthy) return void response.writeHead(500, TEXT).end(`${lines.join("\n")}\n${verdict} check failed\n`);
   const verbose = url.searchParams.has("verbose");
   response.writeHead(200, TEXT).end(verbose ? `${lines.join("\n")}\n${verdict} check passed\n` : "ok");
 }
 
-/** Runs every check; `lines` are upstream's `[+]name ok` and `[-]name failed: reason withheld`. */
-export async function runChecks(checks: readonly HealthCheck[]): Promise<{ healthy: boolean; lines: string[] }> {
+/** What became of some checks. */
+export interface CheckResults {
+  readonly healthy: boolean;
+  /** Upstream's `[+]name ok` and `[-]name failed: reason withheld`. */
+  readonly lines: readonly string[];
+  /** What the failed ones threw, by name. */
+  readonly failures: ReadonlyMap<string, unknown>;
+}
+
+/** Runs every check, one after another; a failure does not keep the rest from being told. */
+export async function runChecks(checks: readonly HealthCheck[]): Promise<CheckResults> {
   const lines: string[] = [];
-  let healthy = true;
+  const failures = new Map<string, unknown>();
   for (const { name, check } of checks) {
     try {
       await check();
       lines.push(`[+]${name} ok`);
-    } catch {
-      healthy = false;
+    } catch (error) {
+      failures.set(name, error);
       lines.push(`[-]${name} failed: reason withheld`);
     }
   }
-  return { healthy, lines };
+  return { healthy: failures.size === 0, lines, failures };
 }

@@ -6,7 +6,7 @@ import { currentTraceId } from "./trace.ts";
 
 export type { Logger } from "pino";
 
-/** Upstream's `-v` verbosity: 0–1 info, 2–3 info, 4 and above debug, 6 and above trace. */
+/** `verbosity` is upstream's `-v`: below 4 info, below 6 debug, else trace. Errors and warnings are always written. */
 export function createLogger(program: string, verbosity = 2): Logger {
   return pino(
     {
@@ -14,12 +14,15 @@ export function createLogger(program: string, verbosity = 2): Logger {
       base: { program },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      // Read for each line: one logger serves many passes, each under a trace of its own.
       mixin: () => {
         const trace = currentTraceId();
         return trace ? { trace } : {};
       },
+      // A net for what slips through, two levels deep; the rule is not to log secrets at all.
       redact: { paths: ["authorization", "token", "*.authorization", "*.token"], censor: "[redacted]" },
     },
+    // Written at once: a buffered line would be lost when the process ends or crashes, which is when it matters.
     pino.destination({ fd: 2, sync: true }),
   );
 }

@@ -1,15 +1,20 @@
 // Prometheus metrics in the text format: counters, gauges and histograms with a fixed set of label names each.
 
+/** Name to value. All observations of a metric carry the same names in the same order: the text of both is the series' key. */
 type Labels = Readonly<Record<string, string>>;
 
+/** Each series lives as long as the program, so a label's values must be few: never a pod's name. */
 interface Metric {
   readonly name: string;
   render(out: string[]): void;
 }
 
 export interface Counter {
+  /** `by` is not negative: a counter that falls reads as a restart. */
   inc(labels?: Labels, by?: number): void;
 }
+
+type ReadSeries = () => Iterable<{ labels?: Labels; value: number }>;
 
 export interface Gauge {
   set(value: number, labels?: Labels): void;
@@ -20,10 +25,10 @@ export interface Histogram {
   observe(value: number, labels?: Labels): void;
 }
 
-/** Upstream's default request-latency buckets, in seconds. */
-export const LATENCY_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
+/** Upstream's default request-latency buckets (prometheus.DefBuckets), in seconds. */
+const LATENCY_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
 
-/** The metrics of one program. A name can be registered once only. */
+/** The metrics of one program. A name can be registered once only: the second time throws. */
 export class MetricsRegistry {
   private readonly metrics = new Map<string, Metric>();
 
@@ -42,24 +47,35 @@ export class MetricsRegistry {
     };
   }
 
-  /** A gauge whose value is read when metrics are scraped. */
-  observedGauge(name: string, help: string, read: () => Iterable<{ labels?: Labels; value: number }>): void {
+  /** A gauge whose value is read when metrics are scraped: for what another part counts anyway. */
+  observedGauge(name: string, help: string, read: ReadSeries): void {
+    this.observed(name, help, "gauge", read);
+  }
+
+  /** As `observedGauge`, for sums that only grow. */
+  observedCounter(name: string, help: string, read: ReadSeries): void {
+    this.observed(name, help, "counter", read);
+  }
+
+  private observed(name: string, help: string, kind: "counter" | "gauge", read: ReadSeries): void {
     this.add({
       name,
       render(out) {
-        const series = new Series(name, help, "gauge");
+        const series = new Series(name, help, kind);
         for (const { labels = {}, value } of read()) series.set(labels, value);
         series.render(out);
       },
     });
   }
 
+  /** `buckets` are upper bounds, growing; what exceeds the last counts in `+Inf` alone. */
   histogram(name: string, help: string, buckets: readonly number[] = LATENCY_BUCKETS): Histogram {
     const histogram = new HistogramSeries(name, help, buckets);
     this.add(histogram);
     return { observe: (value, labels = {}) => histogram.observe(labels, value) };
   }
 
+  /** The text exposition format, version 0.0.4. */
   render(): string {
     const out: string[] = [];
     for (const metric of this.metrics.values()) metric.render(out);
@@ -103,6 +119,7 @@ class HistogramSeries implements Metric {
   readonly name: string;
   private readonly help: string;
   private readonly buckets: readonly number[];
+  /** `counts` are of each bucket alone; they add up only when they are rendered, so that an observation costs one increment. */
   private readonly series = new Map<string, { counts: number[]; sum: number; count: number }>();
 
   constructor(name: string, help: string, buckets: readonly number[]) {
@@ -153,14 +170,15 @@ function escapeLabel(value: string): string {
   return /["\\\n]/.test(value) ? value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n") : value;
 }
 
-/** Upstream's process_* and our nodejs_* figures. */
+/** Upstream's process_* figures. */
 export function registerProcessMetrics(registry: MetricsRegistry, startEpochMs: number): void {
   const one = (value: number) => [{ value }];
   registry.observedGauge("process_start_time_seconds", "Start time since the Unix epoch.", () =>
     one(startEpochMs / 1000),
   );
   registry.observedGauge("process_resident_memory_bytes", "Resident memory.", () => one(process.memoryUsage.rss()));
-  registry.observedGauge("process_cpu_seconds_total", "User and system CPU time spent.", () => {
+  registry.observedCounter("process_cpu_seconds_total", "User and system CPU time spent.", () => {
+    // Microseconds.
     const { user, system } = process.cpuUsage();
     return one((user + system) / 1e6);
   });

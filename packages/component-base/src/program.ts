@@ -20,7 +20,7 @@ export interface Program<Config extends { readonly v: number }> {
   readonly name: string;
   /** Flags to a validated configuration; throws UsageError. */
   configure(argv: readonly string[]): Config;
-  /** Resolves once the program has stopped. */
+  /** Resolves once the program has stopped; its error ends the process with 1, except the signal's own reason after a stop. */
   run(config: Config, context: ProgramContext): Promise<void>;
 }
 
@@ -45,11 +45,13 @@ export async function runProgram<Config extends { readonly v: number }>(
   const metrics = new MetricsRegistry();
   registerProcessMetrics(metrics, realClock.now());
   const stop = stopOnSignals(log);
+  // A promise that nobody waits for has failed: the state is unknown, and a restart is safer than going on.
   process.on("unhandledRejection", (error) => die(log, error, "unhandled rejection"));
   process.on("uncaughtException", (error) => die(log, error, "uncaught exception"));
   try {
     await program.run(config, { clock: realClock, log, metrics, signal: stop });
     log.info("stopped");
+    // Not left to the event loop: an idle socket or timer that somebody forgot must not keep the process.
     process.exit(0);
   } catch (error) {
     if (stop.aborted && error === stop.reason) process.exit(0);
@@ -60,12 +62,14 @@ export async function runProgram<Config extends { readonly v: number }>(
 function stopOnSignals(log: Logger): AbortSignal {
   const controller = new AbortController();
   const onSignal = (name: NodeJS.Signals) => {
+    // Asked twice: whoever asks does not want to wait.
     if (controller.signal.aborted) process.exit(1);
     log.info({ signal: name }, "stopping");
     controller.abort(new Error(`stopped by ${name}`));
     setTimeout(
       () => die(log, new Error(`still running ${STOP_DEADLINE_MS} ms after ${name}`), "stop deadline passed"),
       STOP_DEADLINE_MS,
+      // The deadline alone is no reason to stay.
     ).unref();
   };
   process.on("SIGTERM", onSignal);

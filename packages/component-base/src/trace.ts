@@ -9,15 +9,17 @@ export function withTrace<T>(traceId: string, work: () => T): T {
   return storage.run(traceId, work);
 }
 
+/** The id of the work that calls, 32 hex digits; undefined outside of any. */
 export function currentTraceId(): string | undefined {
   return storage.getStore();
 }
 
+/** 32 hex digits, random. Taken at the start of each pass of a control loop and of each request without one. */
 export function newTraceId(): string {
   return randomBytes(16).toString("hex");
 }
 
-/** The value of the `traceparent` header for a request made under `traceId`. */
+/** The value of the `traceparent` header for a request made under `traceId`; each request is a span of its own. */
 export function formatTraceparent(traceId: string): string {
   return `00-${traceId}-${randomBytes(8).toString("hex")}-01`;
 }
