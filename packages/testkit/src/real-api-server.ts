@@ -18,6 +18,11 @@ export interface ApiServerOptions {
   readonly flags?: readonly string[];
   /** Takes the certificates of another server, so that the same clients can talk to both. */
   readonly like?: RealApiServer;
+  /** The file to run instead of the sources, such as a bundle. */
+  readonly main?: string;
+  /** Node's own flags, before that file. */
+  readonly nodeFlags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Files and texts that clients need. */
@@ -34,15 +39,17 @@ export class RealApiServer implements AsyncDisposable {
   /** A kubeconfig of `admin` in system:masters. */
   readonly kubeconfig: string;
   private readonly args: readonly string[];
+  private readonly env: Readonly<Record<string, string>>;
   private readonly ownsPki: boolean;
   private program: ChildProgram | undefined;
 
-  private constructor(port: number, pki: ServerPki, args: readonly string[], ownsPki: boolean) {
+  private constructor(port: number, pki: ServerPki, args: readonly string[], options: ApiServerOptions) {
     this.port = port;
     this.url = `https://127.0.0.1:${port}`;
     this.pki = pki;
     this.args = args;
-    this.ownsPki = ownsPki;
+    this.env = options.env ?? {};
+    this.ownsPki = !options.like;
     this.kubeconfig = join(pki.folder, `kubeconfig-${port}`);
     writeFileSync(this.kubeconfig, kubeconfigOf(this.url, pki), { mode: 0o600 });
   }
@@ -52,7 +59,7 @@ export class RealApiServer implements AsyncDisposable {
     const [port = 0] = await freePorts(1);
     const pki = options.like?.pki ?? (await makePki());
     const args = [...argumentsFor(etcd, port, pki.folder, options), ...(options.flags ?? [])];
-    const server = new RealApiServer(port, pki, args, !options.like);
+    const server = new RealApiServer(port, pki, args, options);
     await server.restart();
     return server;
   }
@@ -66,7 +73,7 @@ export class RealApiServer implements AsyncDisposable {
   }
 
   async restart(): Promise<void> {
-    this.program = new ChildProgram(process.execPath, this.args);
+    this.program = new ChildProgram(process.execPath, this.args, this.env);
     const probe = async () => !this.program?.isRunning || (await this.isReady());
     await waitFor("the apiserver to be ready", probe, { timeoutMs: 30_000, intervalMs: 20 }).catch((error) => {
       throw new Error(`${(error as Error).message}\n${this.log.slice(-4000)}`);
@@ -142,7 +149,8 @@ function argumentsFor(etcd: RealEtcd, port: number, folder: string, options: Api
     ? [`--etcd-cafile=${etcd.tls.ca}`, `--etcd-certfile=${etcd.tls.cert}`, `--etcd-keyfile=${etcd.tls.key}`]
     : [];
   return [
-    MAIN,
+    ...(options.nodeFlags ?? []),
+    options.main ?? MAIN,
     `--etcd-servers=${options.etcdEndpoint ?? etcd.endpoint}`,
     ...tls,
     "--bind-address=127.0.0.1",

@@ -248,7 +248,7 @@ spec:
   containers:
   - name: reader
     image: ${DEMO}
-    command: [sh, -c, "cat /settings/colour; sleep 1000"]
+    command: [sh, -c, "echo $(cat /settings/colour); sleep 1000"]
     volumeMounts: [{name: settings, mountPath: /settings}]
   volumes: [{name: settings, configMap: {name: settings}}]
 `;
