@@ -44,7 +44,7 @@ export function planRestore(table: Table, wanted: TableRules, applied: AppliedTa
   return `${lines.join("\n")}\n`;
 }
 
-export function jumpKey(jump: Jump): string {
+function jumpKey(jump: Jump): string {
   const target = /-j (\S+)/.exec(jump.rule)?.[1] ?? "";
   return `${jump.from}>${target}`;
 }
