@@ -15,7 +15,10 @@ const SECRET: Secret = {
 };
 
 function service(name: string, namespace: string, clusterIP: string): Service {
-  return { metadata: sampleMeta(name, namespace), spec: { clusterIP, ports: [{ name: "http", port: 80, protocol: "TCP" }] } };
+  return {
+    metadata: sampleMeta(name, namespace),
+    spec: { clusterIP, ports: [{ name: "http", port: 80, protocol: "TCP" }] },
+  };
 }
 
 async function envOf(container: Partial<Container>, options: { links?: boolean; skipped?: string[] } = {}) {

@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { makeNetns } from "./testing/private-containerd.ts";
+
+const run = promisify(execFile);
+const SCENARIO = fileURLToPath(new URL("./testing/pod-scenario.ts", import.meta.url));
+
+test("the kubelet runs, restarts, adopts and cleans up pods on a real containerd", { timeout: 180_000 }, async () => {
+  assert.equal(process.getuid?.(), 0, "this test makes network namespaces and containers: run it as root");
+  const netns = `skiffk-${randomBytes(3).toString("hex")}`;
+  await makeNetns(netns);
+  try {
+    await run("nsenter", [`--net=/run/netns/${netns}`, process.execPath, SCENARIO, netns]).catch((error) => {
+      assert.fail(`${error.message}\n${error.stdout}`);
+    });
+  } finally {
+    await run("ip", ["netns", "del", netns]);
+  }
+});

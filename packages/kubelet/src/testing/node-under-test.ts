@@ -1,0 +1,126 @@
+// One real node for a test: etcd, apiserver, containerd and the kubelet as programs, all in one network namespace.
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { loadKubeconfig } from "@skiff/client/config.ts";
+import { RestClient } from "@skiff/client/rest-client.ts";
+import { realClock } from "@skiff/component-base/clock.ts";
+import { silentLogger } from "@skiff/component-base/logger.ts";
+import { ChildProgram } from "@skiff/testkit/child-program.ts";
+import { freePorts } from "@skiff/testkit/free-port.ts";
+import { clientCertificate, RealApiServer } from "@skiff/testkit/real-api-server.ts";
+import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
+import { CgroupFs } from "../cgroups/cgroup-fs.ts";
+import { PrivateContainerd } from "./private-containerd.ts";
+
+export const NODE_NAME = "n1";
+
+export class NodeUnderTest implements AsyncDisposable {
+  readonly containerd: PrivateContainerd;
+  readonly client: RestClient;
+  readonly cgroupRoot: string;
+  private readonly stack: AsyncDisposableStack;
+  private readonly args: readonly string[];
+  private kubelet: ChildProgram | undefined;
+
+  private constructor(
+    containerd: PrivateContainerd,
+    client: RestClient,
+    args: readonly string[],
+    stack: AsyncDisposableStack,
+  ) {
+    this.containerd = containerd;
+    this.client = client;
+    this.args = args;
+    this.stack = stack;
+    this.cgroupRoot = cgroupRootOf(containerd);
+  }
+
+  /** Call it inside `netns`: containerd's streaming server and the probes live on its loopback and bridge. */
+  static async start(netns: string): Promise<NodeUnderTest> {
+    await using stack = new AsyncDisposableStack();
+    const containerd = stack.use(await PrivateContainerd.start("10.231.7.0/24", netns));
+    const etcd = stack.use(await RealEtcd.start());
+    const api = stack.use(await RealApiServer.start(etcd));
+    const deps = { clock: realClock, log: silentLogger() };
+    const config = await loadKubeconfig(api.kubeconfig);
+    const client = stack.use(new RestClient(config, { userAgent: "kubelet-test" }, deps));
+    const args = await kubeletArguments(containerd, api);
+    return new NodeUnderTest(containerd, client, args, stack.move());
+  }
+
+  /** Where pods' files and logs are. */
+  get rootDir(): string {
+    return join(this.containerd.dir, "kubelet");
+  }
+
+  get logDir(): string {
+    return join(this.containerd.dir, "logs");
+  }
+
+  get kubeletLog(): string {
+    return this.kubelet?.log ?? "";
+  }
+
+  startKubelet(): void {
+    this.kubelet = new ChildProgram(process.execPath, this.args);
+  }
+
+  async stopKubelet(signal: NodeJS.Signals): Promise<void> {
+    await this.kubelet?.stop(signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stopKubelet("SIGTERM");
+    await this.stack[Symbol.asyncDispose]();
+    await (await CgroupFs.open(realClock)).remove(this.cgroupRoot);
+  }
+}
+
+function cgroupRootOf(containerd: PrivateContainerd): string {
+  return `/${containerd.dir.split("/").at(-1)}`;
+}
+
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
+
+async function kubeletArguments(containerd: PrivateContainerd, api: RealApiServer): Promise<string[]> {
+  const { dir, endpoint } = containerd;
+  const { ca } = api.pki;
+  const node = await clientCertificate(api.pki, `system:node:${NODE_NAME}`, ["system:nodes"]);
+  // Nobody checks the name on it here: the test speaks to the API server only.
+  const own = await clientCertificate(api.pki, NODE_NAME);
+  await mkdir(join(dir, "pki"));
+  const files = {
+    "ca.crt": ca.cert,
+    "node.crt": node.cert,
+    "node.key": node.key,
+    "own.crt": own.cert,
+    "own.key": own.key,
+  };
+  for (const [name, text] of Object.entries(files)) await writeFile(join(dir, "pki", name), text, { mode: 0o600 });
+  const file = (name: string) => join(dir, "pki", name);
+  const kubeconfig = {
+    clusters: [{ name: "test", cluster: { server: api.url, "certificate-authority": file("ca.crt") } }],
+    users: [{ name: "node", user: { "client-certificate": file("node.crt"), "client-key": file("node.key") } }],
+    contexts: [{ name: "test", context: { cluster: "test", user: "node" } }],
+    "current-context": "test",
+  };
+  await writeFile(file("kubeconfig"), JSON.stringify(kubeconfig));
+  const [port, healthzPort] = await freePorts(2);
+  return [
+    MAIN,
+    `--kubeconfig=${file("kubeconfig")}`,
+    `--hostname-override=${NODE_NAME}`,
+    "--node-ip=127.0.0.1",
+    `--port=${port}`,
+    `--healthz-port=${healthzPort}`,
+    `--root-dir=${join(dir, "kubelet")}`,
+    `--pod-log-dir=${join(dir, "logs")}`,
+    `--container-runtime-endpoint=${endpoint}`,
+    `--cgroup-root=${cgroupRootOf(containerd)}`,
+    `--tls-cert-file=${file("own.crt")}`,
+    `--tls-private-key-file=${file("own.key")}`,
+    `--client-ca-file=${file("ca.crt")}`,
+    "--resolv-conf=",
+  ];
+}
