@@ -44,8 +44,14 @@ export class TestCluster implements AsyncDisposable {
 
   static async start(nodes = 2): Promise<TestCluster> {
     const cluster = await TestCluster.create(nodes);
-    await cluster.up();
-    return cluster;
+    try {
+      await cluster.up();
+      return cluster;
+    } catch (error) {
+      // Nobody else will take down what came up so far.
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** What `up` printed; rejects with it when it fails. */
