@@ -1,0 +1,176 @@
+// The phases of the apiserver benchmark: what is done, and which figures it gives.
+import type { ApiClient, Call } from "./api-client.ts";
+
+export type Figures = Map<string, number>;
+
+export interface PhaseContext {
+  readonly client: ApiClient;
+  readonly figures: Figures;
+  /** Processor time of the server so far, ms. */
+  readonly serverCpu: () => number;
+  readonly namespace: string;
+  readonly pods: number;
+  readonly concurrency: number;
+}
+
+/** Makes the namespace and what its pods need. */
+export async function prepare({ client, namespace }: PhaseContext): Promise<void> {
+  const post = (path: string, name: string) =>
+    client.call({ method: "POST", path, body: JSON.stringify({ metadata: { name } }) });
+  await post("/api/v1/namespaces", namespace);
+  await post(`/api/v1/namespaces/${namespace}/serviceaccounts`, "default");
+}
+
+export async function createPods(context: PhaseContext): Promise<void> {
+  const path = podsPath(context);
+  await many(context, "create", context.pods, (k) => ({ method: "POST", path, body: podBody(`p${k}`) }));
+}
+
+export async function getPods(context: PhaseContext): Promise<void> {
+  const path = podsPath(context);
+  await many(context, "get", 6000, (k) => ({ method: "GET", path: `${path}/p${k % context.pods}` }));
+}
+
+export async function listPods(context: PhaseContext): Promise<void> {
+  const path = podsPath(context);
+  const table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+  await repeat(context, "list", { method: "GET", path });
+  await repeat(context, "list rv=0", { method: "GET", path: `${path}?resourceVersion=0` });
+  await repeat(context, "list limit=500", { method: "GET", path: `${path}?limit=500` });
+  await repeat(context, "list Table", { method: "GET", path, accept: table });
+}
+
+export async function patchPods(context: PhaseContext): Promise<void> {
+  const path = podsPath(context);
+  const body = JSON.stringify({ metadata: { labels: { step: "two" } } });
+  const type = "application/strategic-merge-patch+json";
+  const count = Math.min(context.pods, 2000);
+  await many(context, "patch", count, (k) => ({ method: "PATCH", path: `${path}/p${k}`, body, type }));
+}
+
+/** Every watcher sees every change; the time ends when the last one has seen the last. */
+export async function fanOut(context: PhaseContext, watchers: number, changes: number): Promise<void> {
+  const { client, figures, serverCpu } = context;
+  const path = podsPath(context);
+  const list = await client.call({ method: "GET", path: `${path}?limit=1` });
+  const version = JSON.parse(list.body.toString()).metadata.resourceVersion as string;
+  let seen = 0;
+  const done = Promise.withResolvers<void>();
+  const count = (line: Buffer) => {
+    if (line.includes('"fan":"') && ++seen === watchers * changes) done.resolve();
+  };
+  const watch = `${path}?watch=true&resourceVersion=${version}`;
+  const open = Array.from({ length: watchers }, () => client.watch(watch, count));
+  await untilWatched(client, watchers);
+  const cpu = serverCpu();
+  const start = performance.now();
+  for (let k = 0; k < changes; k++) {
+    const body = JSON.stringify({ metadata: { annotations: { fan: String(k) } } });
+    const type = "application/merge-patch+json";
+    await client.call({ method: "PATCH", path: `${path}/p${k % context.pods}`, body, type });
+  }
+  await done.promise;
+  const label = `fan-out to ${watchers}`;
+  figures.set(`${label}, events/s`, (watchers * changes) / ((performance.now() - start) / 1000));
+  figures.set(`${label}, server CPU µs/event`, ((serverCpu() - cpu) * 1000) / (watchers * changes));
+  for (const one of open) one[Symbol.dispose]();
+}
+
+async function untilWatched(client: ApiClient, watchers: number): Promise<void> {
+  for (;;) {
+    const { body } = await client.call({ method: "GET", path: "/metrics" });
+    const found = /apiserver_registered_watchers\{[^}]*"pods"\} (\d+)/.exec(body.toString());
+    if (Number(found?.[1] ?? 0) >= watchers) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+export async function deletePods(context: PhaseContext): Promise<void> {
+  const path = podsPath(context);
+  const query = "?gracePeriodSeconds=0";
+  await many(context, "delete", context.pods, (k) => ({ method: "DELETE", path: `${path}/p${k}${query}` }));
+}
+
+/** Every client lists everything again and again, so that their answers are on the way at the same time. */
+export async function listTogether(context: PhaseContext, clients: number, rounds: number): Promise<void> {
+  const path = podsPath(context);
+  const one = async () => {
+    for (let i = 0; i < rounds; i++) must(await context.client.call({ method: "GET", path }), "list");
+  };
+  const start = performance.now();
+  await Promise.all(Array.from({ length: clients }, one));
+  context.figures.set(`${clients} clients listing, MB/s`, 0);
+  const { body } = await context.client.call({ method: "GET", path });
+  const megabytes = (body.length * clients * rounds) / 1e6;
+  context.figures.set(`${clients} clients listing, MB/s`, megabytes / ((performance.now() - start) / 1000));
+}
+
+async function many(context: PhaseContext, label: string, count: number, make: (k: number) => Call): Promise<void> {
+  const { client, figures, serverCpu, concurrency } = context;
+  const latencies: number[] = [];
+  let next = 0;
+  const cpu = serverCpu();
+  const start = performance.now();
+  const worker = async () => {
+    while (next < count) {
+      const sent = performance.now();
+      must(await client.call(make(next++)), label);
+      latencies.push(performance.now() - sent);
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, worker));
+  figures.set(`${label} /s`, count / ((performance.now() - start) / 1000));
+  figures.set(`${label} p99, ms`, percentile(latencies, 0.99));
+  figures.set(`${label}, server CPU µs`, ((serverCpu() - cpu) * 1000) / count);
+}
+
+async function repeat({ client, figures }: PhaseContext, label: string, call: Call): Promise<void> {
+  const latencies: number[] = [];
+  for (let i = 0; i < 20; i++) {
+    const start = performance.now();
+    const reply = await client.call(call);
+    latencies.push(performance.now() - start);
+    must(reply, label);
+    if (i === 0 && label === "list") figures.set("list, MB", reply.body.length / 1e6);
+  }
+  figures.set(`${label} p50, ms`, percentile(latencies, 0.5));
+}
+
+function must({ code, body }: { code: number; body: Buffer }, what: string): void {
+  if (code >= 300) throw new Error(`${what} was answered ${code}: ${body.toString().slice(0, 300)}`);
+}
+
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+function podsPath({ namespace }: PhaseContext): string {
+  return `/api/v1/namespaces/${namespace}/pods`;
+}
+
+/** A pod as small deployments have it; stored, it takes about 2 KB. */
+function podBody(name: string): string {
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, labels: { app: "bench", tier: "a" }, annotations: { note: "x".repeat(200) } },
+    spec: {
+      nodeName: "no-such-node",
+      automountServiceAccountToken: false,
+      terminationGracePeriodSeconds: 0,
+      containers: [
+        {
+          name: "main",
+          image: "registry.example/pause:3.9",
+          resources: { requests: { cpu: "10m", memory: "16Mi" } },
+          env: [
+            { name: "A", value: "b" },
+            { name: "POD", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+          ],
+          ports: [{ containerPort: 80 }],
+        },
+      ],
+    },
+  });
+}
