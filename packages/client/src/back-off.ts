@@ -1,6 +1,7 @@
 // How long to wait before the next try: doubling, jittered, with a ceiling.
 
 export interface BackOffOptions {
+  /** Before jitter, after the first failure. */
   readonly initialMs: number;
   readonly ceilingMs: number;
   /** In [0, 1). */
@@ -19,6 +20,7 @@ export class BackOff {
   /** Between half and all of the doubled delay, so that many clients do not come back in step. */
   next(): number {
     const { initialMs, ceilingMs, random = Math.random } = this.options;
+    // The exponent is bounded so that a long outage does not end in infinity.
     const fullMs = Math.min(initialMs * 2 ** Math.min(this.failures, 30), ceilingMs);
     this.failures++;
     return fullMs * (0.5 + random() / 2);

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 
-/** All that a connection needs. `ca`, `cert` and `key` are PEM texts. */
+/** All that a connection needs. `ca`, `cert` and `key` are PEM texts; without `ca` the machine's own CAs are trusted. */
 export interface ClientConfig {
   /** `https://host:port`, with a path prefix where a proxy wants one. */
   readonly server: string;
@@ -13,10 +13,14 @@ export interface ClientConfig {
   /** Read again when it changes, as tokens in pods do. Wins over `token`. */
   readonly tokenFile?: string;
   readonly insecureSkipTlsVerify?: boolean;
+  /** The name that the server's certificate must bear, where that is not the host of `server`. */
   readonly tlsServerName?: string;
 }
 
-/** Reads `context`, or the current context, of the kubeconfig at `path`; the error says what is missing. */
+/**
+ * Reads `context`, or the current context, of the kubeconfig at `path` (JSON or YAML). Throws an Error that says what is missing
+ * or which way of proving who one is Skiff does not know: to go on as anonymous would only hide the mistake.
+ */
 export async function loadKubeconfig(path: string, context?: string): Promise<ClientConfig> {
   try {
     const document = await parseDocument(await readFile(path, "utf8"));
@@ -47,6 +51,7 @@ async function configOf(document: Fields, wanted: string | undefined, folder: st
   return Object.freeze({ server, ...(await trust(cluster, folder)), ...(await identity(user, folder)) });
 }
 
+/** How the server proves who it is. */
 async function trust(cluster: Fields, folder: string): Promise<Partial<ClientConfig>> {
   if (text(cluster, "proxy-url")) throw new Error("proxy-url is not supported");
   const ca = await dataOrFile(cluster, "certificate-authority", folder);
@@ -58,6 +63,7 @@ async function trust(cluster: Fields, folder: string): Promise<Partial<ClientCon
   };
 }
 
+/** How we prove who we are. */
 async function identity(user: Fields, folder: string): Promise<Partial<ClientConfig>> {
   for (const unsupported of ["exec", "auth-provider", "username", "as"]) {
     if (user[unsupported]) throw new Error(`user credentials by "${unsupported}" are not supported`);
@@ -82,6 +88,7 @@ async function dataOrFile(fields: Fields, name: string, folder: string): Promise
   return path ? readFile(resolve(folder, path), "utf8") : undefined;
 }
 
+/** The value of one of the named lists (`clusters: [{name, cluster}]`). The first of a name counts, as upstream has it. */
 function entry(document: Fields, list: string, field: string, name: string): Fields {
   const entries: readonly unknown[] = Array.isArray(document[list]) ? document[list] : [];
   for (const candidate of entries) {

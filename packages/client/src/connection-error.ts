@@ -15,6 +15,7 @@ export class ConnectionError extends Error {
 /** The codes of a connection that the other side closed, as happens to idle keep-alive connections. */
 const RESET_CODES: ReadonlySet<string> = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"]);
 
+/** Whether a request may have met a connection that was closed before the server read it. */
 export function wasReset(error: unknown): boolean {
   return error instanceof ConnectionError && RESET_CODES.has(error.code);
 }
@@ -24,7 +25,7 @@ export function wasIdle(error: unknown): boolean {
   return error instanceof ConnectionError && error.code === "UND_ERR_BODY_TIMEOUT";
 }
 
-/** Wraps what the network or undici threw; an abort by the caller passes as the caller's own reason. */
+/** Wraps what the network or undici threw while doing `what`. Callers look for an abort of theirs first. */
 export function toConnectionError(error: unknown, what: string): ConnectionError {
   if (error instanceof ConnectionError) return error;
   const code = codeOf(error);

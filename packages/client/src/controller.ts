@@ -20,11 +20,13 @@ export async function runControllers(
     try {
       await controller.run(all);
     } catch (error) {
+      // A wait that the stop ended is no failure. Another error during the stop still is, and is not lost.
       if (all.aborted && error === all.reason) return;
       failure ??= new Error(`controller ${controller.name} failed`, { cause: error });
       stop.abort(failure);
     }
   };
+  // All are waited for, so that nothing acts any more once this returns or throws.
   await Promise.all(controllers.map(runOne));
   if (failure) throw failure;
 }

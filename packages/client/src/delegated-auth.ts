@@ -14,7 +14,7 @@ import type { Logger } from "@skiff/component-base/logger.ts";
 import { LruCache } from "./lru-cache.ts";
 import type { RestClient } from "./rest-client.ts";
 
-/** What is asked for; exactly one of the two, as in a SubjectAccessReview. */
+/** What is asked for: something of the API, or a bare path such as /metrics. Exactly one, as in a SubjectAccessReview. */
 export type RequestAttributes =
   | { readonly resourceAttributes: ResourceAttributes }
   | { readonly nonResourceAttributes: NonResourceAttributes };
@@ -27,6 +27,7 @@ export interface VerifiedCertificate {
   };
 }
 
+/** A certificate wins where a caller shows both, as in upstream's order of authenticators. */
 export interface Credentials {
   readonly certificate?: VerifiedCertificate | undefined;
   readonly bearerToken?: string | undefined;
@@ -44,13 +45,18 @@ export type AuthVerdict =
 export interface DelegatedAuthOptions {
   /** Whether callers without credentials are `system:anonymous` (who then needs permission) or turned away with 401. */
   readonly anonymous?: boolean;
+  /** How long the answer about a token is believed, 2 min unless told: so long a deleted account still gets in. */
   readonly tokenTtlMs?: number;
+  /** The same of permissions; 5 min unless told. */
   readonly allowedTtlMs?: number;
+  /** The same of refusals, 30 s unless told: shorter, so that a new role soon works. */
   readonly deniedTtlMs?: number;
 }
 
+/** Tokens and questions remembered. A caller can make up both, so they are bounded. */
 const CACHE_SIZE = 1024;
 const ANONYMOUS: UserInfo = { username: "system:anonymous", groups: ["system:unauthenticated"] };
+/** May do everything, so nobody is asked; the apiserver's own authorizer has the same rule. */
 const MASTERS = "system:masters";
 
 /** Its answers are remembered, so that scrapes and probes do not load the apiserver. */
@@ -69,6 +75,7 @@ export class DelegatedAuth {
   ) {
     this.client = client;
     this.log = deps.log.child({ part: "delegated-auth" });
+    // The times of upstream's kubelet (--authentication-token-webhook-cache-ttl, --authorization-webhook-cache-*-ttl).
     const defaults = { anonymous: true, tokenTtlMs: 120_000, allowedTtlMs: 300_000, deniedTtlMs: 30_000 };
     this.options = { ...defaults, ...options };
     this.users = new LruCache(CACHE_SIZE, deps.clock);
@@ -109,6 +116,7 @@ export class DelegatedAuth {
     const review = await this.post<TokenReview>("authentication.k8s.io", "TokenReview", { token }, signal);
     const { authenticated, user } = review.status ?? {};
     const answer = authenticated && user ? withAuthenticatedGroup(user) : null;
+    // A token may be refused because its account is a moment too young.
     this.users.set(key, answer, answer ? this.options.tokenTtlMs : Math.min(this.options.tokenTtlMs, 10_000));
     return answer;
   }
@@ -125,6 +133,7 @@ export class DelegatedAuth {
     return { allowed, reason };
   }
 
+  /** Reviews are never stored: the answer to the POST is the verdict. */
   private async post<T>(group: string, kind: string, spec: object, signal: AbortSignal): Promise<T> {
     const apiVersion = `${group}/v1`;
     const answer = await this.client.request({
@@ -141,6 +150,7 @@ export class DelegatedAuth {
 /** The credentials of a request to an HTTPS server that asks for client certificates and verifies them. */
 export function credentialsOf(request: Pick<IncomingMessage, "socket" | "headers">): Credentials {
   const { socket } = request;
+  // `authorized`: the handshake succeeds without a certificate, or with one of another CA, too.
   if (socket instanceof TLSSocket && socket.authorized) {
     const certificate = socket.getPeerCertificate();
     if (certificate?.subject?.CN) return { certificate };
@@ -149,6 +159,7 @@ export function credentialsOf(request: Pick<IncomingMessage, "socket" | "headers
   return bearerToken ? { bearerToken } : {};
 }
 
+/** CN is the user, each O a group, as the apiserver reads certificates. */
 function userOfCertificate({ subject }: VerifiedCertificate): UserInfo | undefined {
   const [username] = [subject.CN ?? []].flat();
   if (!username) return undefined;

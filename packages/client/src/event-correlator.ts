@@ -16,7 +16,7 @@ export type Correlation =
   | { readonly action: "create"; readonly key: string; readonly draft: EventDraft }
   | { readonly action: "patch"; readonly key: string; readonly draft: EventDraft; readonly known: KnownEvent };
 
-/** An Event that was written before. */
+/** An Event that was written before; `count` is what the server holds. */
 export interface KnownEvent {
   readonly name: string;
   readonly namespace: string;
@@ -24,10 +24,14 @@ export interface KnownEvent {
   readonly count: number;
 }
 
+/** Upstream's maxLruCacheEntries, for each of the three memories. */
 const CACHE_SIZE = 4096;
+/** Of one source about one object: 25 at once, then one in five minutes (defaultSpamBurst, defaultSpamQPS). */
 const SPAM_LIMIT = { perSecond: 1 / 300, burst: 25 };
+/** defaultAggregateMaxEvents and defaultAggregateIntervalInSeconds. */
 const MAX_SIMILAR = 10;
 const SIMILAR_WINDOW_MS = 600_000;
+/** People and tools know combined events by this prefix. */
 const COMBINED = "(combined from similar events): ";
 
 interface SimilarEvents {
@@ -49,6 +53,7 @@ export class EventCorrelator {
     this.limits = new LruCache(CACHE_SIZE, clock);
   }
 
+  /** Call it once per occurrence: it counts towards the limits even if the write fails. */
   correlate(original: EventDraft): Correlation {
     const { key, draft } = this.aggregate(original);
     if (!this.allows(draft)) return { action: "drop" };
@@ -61,6 +66,7 @@ export class EventCorrelator {
     this.known.set(key, event);
   }
 
+  /** The server no longer has the object of the key: the next occurrence is a new one. */
   forget(key: string): void {
     this.known.delete(key);
   }
@@ -92,12 +98,14 @@ export class EventCorrelator {
   }
 }
 
+/** Whoever speaks about whatever: a chatty controller does not use up another's share. */
 function spamKey({ source, involvedObject: about }: EventDraft): string {
   return [source?.component, source?.host, about.kind, about.namespace, about.name, about.uid, about.apiVersion].join(
     "\0",
   );
 }
 
+/** Events that differ in their message alone are similar. */
 function groupKey(draft: EventDraft): string {
   const { type, reason, reportingComponent, reportingInstance, involvedObject } = draft;
   return [spamKey(draft), involvedObject.fieldPath, type, reason, reportingComponent, reportingInstance].join("\0");

@@ -1,7 +1,7 @@
 // Counting, combining and dropping of events, and a server that is away.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ApiError, notFound } from "@skiff/api/errors.ts";
+import { ApiError, alreadyExists, notFound } from "@skiff/api/errors.ts";
 import { pods } from "@skiff/api/resource-ref.ts";
 import type { CoreV1Event } from "@skiff/api/types.ts";
 import { silentLogger } from "@skiff/component-base/logger.ts";
@@ -16,8 +16,10 @@ function make() {
   const created: CoreV1Event[] = [];
   const patches: { name: string; body: unknown }[] = [];
   const fail: Error[] = [];
+  const tried: (string | undefined)[] = [];
   const api = {
     create: async (_namespace: string, event: CoreV1Event) => {
+      tried.push(event.metadata.name);
       const error = fail.shift();
       if (error) throw error;
       created.push(event);
@@ -37,7 +39,7 @@ function make() {
     recorder.record({ ref: pods, object }, "Warning", reason, message);
     await recorder.flush();
   };
-  return { clock, created, patches, fail, record, recorder };
+  return { clock, created, patches, fail, tried, record, recorder };
 }
 
 test("event recorder writes an event, then counts its repetitions on it", async () => {
@@ -62,6 +64,23 @@ test("event recorder combines the tenth and later similar events", async () => {
   assert.deepEqual(
     patches.map(({ body }) => (body as CoreV1Event).message),
     ["(combined from similar events): message 11", "(combined from similar events): message 12"],
+  );
+});
+
+test("event recorder repeats a write whose answer was lost under the same name, and counts on from it", async () => {
+  const { clock, fail, tried, patches, record } = make();
+  const events = { group: "", plural: "events" };
+  fail.push(new ConnectionError("reset", "ECONNRESET"), alreadyExists(events, "web.1"));
+  const sent = record("x");
+  await settle();
+  await clock.advance(1000);
+  await sent;
+  assert.equal(tried.length, 2);
+  assert.equal(tried[0], tried[1]);
+  await record("x");
+  assert.deepEqual(
+    patches.map(({ name }) => name),
+    [tried[0]],
   );
 });
 

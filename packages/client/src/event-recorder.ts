@@ -19,16 +19,18 @@ import type { RestClient } from "./rest-client.ts";
 /** What an event is about: an object with its kind, or a reference (with `fieldPath` for a part, such as a container). */
 export type EventSubject = { readonly ref: ResourceRef; readonly object: Readonly<KubeObject> } | ObjectReference;
 
-/** Beyond so many unsent events new ones are dropped, as upstream does. */
+/** Beyond so many unsent events new ones are dropped, as upstream's broadcaster does (maxQueuedEvents is 1000; here of each lane). */
 const MAX_PENDING = 4000;
 /** Events sent at once. Those of one object go one after another, since later ones count on earlier ones. */
 const LANES = 4;
-/** Tries of one event while the server cannot be reached. */
+/** Tries of one event while the server cannot be reached: upstream's maxTriesPerEvent. */
 const MAX_TRIES = 12;
+/** A stopping program tells its last events, but does not hang on a server that is stopping too. */
 const FLUSH_ON_STOP_MS = 3000;
 
 interface PendingEvent {
   readonly draft: EventDraft;
+  /** When it happened, not when it is sent: RFC 3339. */
   readonly at: string;
 }
 
@@ -46,6 +48,7 @@ export class EventRecorder implements AsyncDisposable {
   private readonly correlator: EventCorrelator;
   private readonly lanes: readonly Lane[] = Array.from({ length: LANES }, () => ({ pending: new Fifo() }));
   private readonly stop = new AbortController();
+  /** Tells events of the same object and millisecond apart. */
   private sequence = 0;
   private dropped = 0;
 
@@ -61,6 +64,7 @@ export class EventRecorder implements AsyncDisposable {
     this.correlator = new EventCorrelator(deps.clock);
   }
 
+  /** `reason` is one word in CamelCase for machines, `message` a sentence for people. Returns at once; never throws. */
   record(subject: EventSubject, type: "Normal" | "Warning", reason: string, message: string): void {
     if (this.stop.signal.aborted) return;
     const draft = this.draftOf(subject, type, reason, message);
@@ -71,6 +75,7 @@ export class EventRecorder implements AsyncDisposable {
       return;
     }
     lane.pending.push({ draft, at: formatTime(this.clock.now()) });
+    // `sendAll` waits at least once before it clears `sending`, so this cannot overwrite the end of it.
     lane.sending ??= this.sendAll(lane);
   }
 
@@ -115,10 +120,12 @@ export class EventRecorder implements AsyncDisposable {
   private async send(event: PendingEvent): Promise<void> {
     const correlation = this.correlator.correlate(event.draft);
     if (correlation.action === "drop") return;
+    // Chosen before the first try: a try whose answer was lost is then found by its name instead of being written twice.
+    const newName = this.nameFor(event.draft.involvedObject);
     const backOff = new BackOff({ initialMs: 1000, ceilingMs: 10_000 });
     for (let tries = 1; ; tries++) {
       try {
-        return await this.write(correlation, event.at);
+        return await this.write(correlation, newName, event.at);
       } catch (error) {
         if (this.stop.signal.aborted) return;
         // The server's refusal is final (the namespace is going, for one); only an unreachable server is tried again.
@@ -130,10 +137,15 @@ export class EventRecorder implements AsyncDisposable {
     }
   }
 
-  private async write(correlation: Exclude<Correlation, { action: "drop" }>, at: string): Promise<void> {
+  private async write(
+    correlation: Exclude<Correlation, { action: "drop" }>,
+    newName: string,
+    at: string,
+  ): Promise<void> {
     const { key, draft } = correlation;
-    if (correlation.action === "create") return this.create(key, draft, at);
+    if (correlation.action === "create") return this.create(key, draft, newName, at);
     const { name, namespace, firstTimestamp, count } = correlation.known;
+    // A sum, not "one more": a patch that is sent again after a lost answer changes nothing.
     const next = { name, namespace, firstTimestamp, count: count + 1 };
     const body = { count: next.count, lastTimestamp: at, message: draft.message };
     try {
@@ -143,13 +155,13 @@ export class EventRecorder implements AsyncDisposable {
       if (!isNotFound(error)) throw error;
       // It outlived its time on the server: start a new one.
       this.correlator.forget(key);
-      await this.create(key, draft, at);
+      await this.create(key, draft, newName, at);
     }
   }
 
-  private async create(key: string, draft: EventDraft, at: string): Promise<void> {
+  private async create(key: string, draft: EventDraft, name: string, at: string): Promise<void> {
+    // Events about objects outside namespaces live in `default`, where kubectl looks for them.
     const namespace = draft.involvedObject.namespace || "default";
-    const name = this.nameFor(draft.involvedObject);
     const event: Unsaved<CoreV1Event> = {
       ...draft,
       metadata: { name, namespace },

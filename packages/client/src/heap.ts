@@ -29,6 +29,7 @@ export class Heap<T> {
     return this.items[0];
   }
 
+  /** In no order that means anything. */
   values(): readonly T[] {
     return this.items;
   }
@@ -50,6 +51,7 @@ export class Heap<T> {
     const place = this.places.get(key);
     if (place === undefined) return undefined;
     const removed = this.items[place];
+    // The last item fills the gap, and then moves to where it belongs: up or down.
     const last = this.items.pop();
     this.places.delete(key);
     if (last !== undefined && place < this.items.length) {
@@ -64,6 +66,7 @@ export class Heap<T> {
     this.places.set(this.keyOf(item), place);
   }
 
+  /** Restores the order around one place that may break it: no item is before its parent, which is at (place - 1) / 2. */
   private settle(start: number): void {
     let place = start;
     while (place > 0 && this.isBefore(place, (place - 1) >> 1)) place = this.swap(place, (place - 1) >> 1);
@@ -72,6 +75,7 @@ export class Heap<T> {
     }
   }
 
+  /** The left one where there is no right one; past the end where there is none, which is never before anything. */
   private smallerChild(place: number): number {
     const left = 2 * place + 1;
     return this.isBefore(left + 1, left) ? left + 1 : left;

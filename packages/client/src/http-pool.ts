@@ -14,6 +14,7 @@ export class HttpPool {
   }
 
   request(options: HttpRequest): Promise<HttpAnswer> {
+    // undici's own Pool has `request` mixed in by its entry point, which is not loaded (see undici-lib.d.ts).
     return request.call(this.pool as Pool, options);
   }
 

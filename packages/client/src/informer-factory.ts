@@ -6,11 +6,13 @@ import { Informer } from "./informer.ts";
 import type { Selection } from "./resource-client.ts";
 import type { RestClient } from "./rest-client.ts";
 
+/** What one program watches. Upstream's SharedInformerFactory: ten controllers that need pods cost one watch of pods. */
 export class InformerFactory {
   private readonly client: Pick<RestClient, "of">;
   private readonly deps: InformerDeps;
   private readonly informers = new Map<string, Informer<never>>();
   private readonly runs: Promise<void>[] = [];
+  /** Set while running: informers asked for from then on start at once. */
   private signal: AbortSignal | undefined;
 
   constructor(client: Pick<RestClient, "of">, deps: InformerDeps) {
@@ -48,6 +50,7 @@ export class InformerFactory {
   }
 }
 
+/** Another selection is another watch; absent and empty mean the same. */
 function keyOf(ref: ResourceRef, { namespace, labelSelector, fieldSelector }: Selection): string {
   return JSON.stringify([
     ref.group,

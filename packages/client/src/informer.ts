@@ -41,6 +41,7 @@ export class Informer<T extends KubeObject> {
   /** Replaced, never changed, so that a handler added during a call does not get that call twice. */
   private handlers: readonly InformerHandler<T>[] = [];
   private readonly firstList = Promise.withResolvers<void>();
+  /** Kept apart from the promise because callers ask in the middle of synchronous work. */
   private isSynced = false;
   private isRunning = false;
 
@@ -102,6 +103,7 @@ export class Informer<T extends KubeObject> {
     }
   }
 
+  /** A list stands for all the events that were missed: what it lacks was deleted, what it has may be new or changed. */
   private replace(items: readonly T[]): void {
     const gone = new Set(this.store.keys());
     for (const item of items) gone.delete(objectKey(item));
@@ -118,6 +120,7 @@ export class Informer<T extends KubeObject> {
 
   private put(received: T): void {
     const known = this.store.getByKey(objectKey(received));
+    // Equal versions are equal objects: after a list that follows a broken watch most are, and nobody is called.
     if (known?.metadata.resourceVersion === received.metadata.resourceVersion) return;
     const object = this.transform(received);
     // Another object under an old name: its predecessor's deletion happened while nobody watched.
@@ -130,6 +133,7 @@ export class Informer<T extends KubeObject> {
 
   private remove(key: string, finalState?: T): void {
     const known = this.store.remove(key);
+    // Never announced, so there is nothing to take back.
     if (!known) return;
     const last = finalState ? this.transform(finalState) : known;
     for (const handler of this.handlers) this.call(() => handler.onDelete?.(last));

@@ -99,7 +99,8 @@ test("a leader that cannot renew stops before anybody else starts", async () => 
   assert.equal(await a.ended, "lost");
   assert.equal(b.since(), undefined);
   server.isDown = false;
-  await clock.advance(20_000);
+  // Up to 4.4 s until b looks, 15 s of silence from then, and up to 4.4 s until it looks again.
+  await clock.advance(30_000);
   assert.ok((a.stoppedAt() ?? Number.NaN) < (b.since() ?? Number.NaN));
   b.stop.abort();
   await b.ended;

@@ -18,6 +18,7 @@ export interface LeaderElectionOptions {
   readonly leaseDurationMs?: number;
   /** How long the holder acts on without a renewal; shorter than the duration, so that it stops before others start. */
   readonly renewDeadlineMs?: number;
+  /** Between the holder's renewals, and between the tries of the others. */
   readonly retryPeriodMs?: number;
 }
 
@@ -53,6 +54,7 @@ export class LeaderElector {
   private leading = false;
 
   constructor(options: LeaderElectionOptions, deps: LeaderElectionDeps) {
+    // Upstream's defaults and checks (JitterFactor 1.2): the holder gives up before the others may start.
     this.options = { leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 2000, ...options };
     const { leaseDurationMs, renewDeadlineMs, retryPeriodMs } = this.options;
     if (leaseDurationMs <= renewDeadlineMs) throw new Error("leaseDuration must be greater than renewDeadline");
@@ -67,6 +69,7 @@ export class LeaderElector {
     return this.leading && this.clock.monotonic() - this.renewedAt < this.options.renewDeadlineMs;
   }
 
+  /** As `runLeaderElected`, once per elector. */
   async run(lead: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
     if (!(await this.waitForLease(signal))) return;
     this.leading = true;
@@ -94,6 +97,7 @@ export class LeaderElector {
       });
     } finally {
       ended.abort();
+      // A renewal still under way would write us back in after the release.
       await renewing;
     }
     if (stop.signal.reason instanceof LeadershipLost) throw stop.signal.reason;
@@ -105,7 +109,7 @@ export class LeaderElector {
     const { retryPeriodMs } = this.options;
     while (!signal.aborted) {
       if (await this.tryAcquireOrRenew(signal)) return true;
-      // Jitter keeps the candidates from coming in step.
+      // Jitter keeps the candidates from coming in step; upstream's JitterFactor.
       await this.clock.sleep(retryPeriodMs * (1 + 1.2 * Math.random()), signal).catch(() => {});
     }
     return false;
@@ -143,10 +147,12 @@ export class LeaderElector {
 
   /** One try; false when the lease is another's or could not be written. */
   private async tryAcquireOrRenew(signal: AbortSignal, timeoutMs = 10_000): Promise<boolean> {
+    // From the sending, not the answer: nobody else can have seen the renewal earlier, so our deadline comes before theirs.
     const sentAt = this.clock.monotonic();
     try {
       const lease = await this.write({ signal, timeoutMs });
       if (!lease) return false;
+      // Whoever else wrote meanwhile made our write fail by its version, so what came back is ours.
       this.observe(lease);
       this.renewedAt = sentAt;
       return true;
@@ -168,6 +174,7 @@ export class LeaderElector {
       if (isNotFound(error)) return undefined;
       throw error;
     });
+    // Of two candidates that find none, the create of one fails.
     if (!current) return this.client.create(lease.namespace, newLease(lease, claim), options);
     this.observe(current);
     const verdict = claimOf(current, identity, this.clock.monotonic() - this.observedAt);
@@ -176,6 +183,7 @@ export class LeaderElector {
 
   private observe(lease: Lease): void {
     const { resourceVersion } = lease.metadata;
+    // Seeing the same record again is no sign of life.
     if (this.observed?.metadata.resourceVersion === resourceVersion) return;
     this.observed = lease;
     this.observedAt = this.clock.monotonic();
@@ -185,6 +193,7 @@ export class LeaderElector {
   private async release(): Promise<void> {
     if (!this.observed || this.observed.spec.holderIdentity !== this.options.identity) return;
     this.leading = false;
+    // A signal of its own: the caller's has aborted by now.
     const options = { signal: new AbortController().signal, timeoutMs: 3000 };
     try {
       await this.client.update(released(this.observed, formatMicroTime(this.clock.now())), options);

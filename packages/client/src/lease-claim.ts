@@ -2,21 +2,24 @@
 import type { Unsaved } from "@skiff/api/object.ts";
 import type { Lease } from "@skiff/api/types.ts";
 
+/** Who asks for the lease, and for how long. */
 export interface LeaseClaim {
   readonly identity: string;
   readonly leaseDurationMs: number;
-  /** Micro time. */
+  /** Our wall time as a MicroTime: for people to read, nobody computes with it. */
   readonly now: string;
 }
 
 /** Whether `identity` may write itself in. `unchangedMs` is how long the record has not changed, by our own clock. */
 export function claimOf(lease: Readonly<Lease>, identity: string, unchangedMs: number): "ours" | "free" | "held" {
   const { holderIdentity, leaseDurationSeconds = 0 } = lease.spec ?? {};
+  // Upstream empties the name on release, so that nobody waits for the duration.
   if (holderIdentity === identity) return "ours";
   if (!holderIdentity) return "free";
   return unchangedMs >= leaseDurationSeconds * 1000 ? "free" : "held";
 }
 
+/** The first lease under that name. */
 export function newLease(place: { namespace: string; name: string }, claim: LeaseClaim): Unsaved<Lease> {
   return {
     metadata: { name: place.name, namespace: place.namespace },
@@ -40,7 +43,7 @@ export function acquire(lease: Readonly<Lease>, claim: LeaseClaim): Lease {
   };
 }
 
-/** The lease given back: nobody holds it, and it runs out in a second. */
+/** The lease given back: nobody holds it, and it runs out in a second, the least that the API takes. */
 export function released(lease: Readonly<Lease>, now: string): Lease {
   return {
     ...lease,

@@ -6,6 +6,7 @@ interface Entry<V> {
   readonly expiresAt: number;
 }
 
+/** `get` does not tell "never set" from "too old"; nor from a value of undefined, which nobody should set. */
 export class LruCache<V> {
   private readonly capacity: number;
   private readonly clock: Pick<Clock, "monotonic">;
@@ -26,6 +27,7 @@ export class LruCache<V> {
     return entry.value;
   }
 
+  /** An entry without a time to live goes only when it is crowded out. */
   set(key: string, value: V, ttlMs = Number.POSITIVE_INFINITY): void {
     this.entries.delete(key);
     this.entries.set(key, { value, expiresAt: this.clock.monotonic() + ttlMs });

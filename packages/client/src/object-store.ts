@@ -18,10 +18,11 @@ type Index<T> = Map<string, Map<string, T>>;
 
 const NAMESPACE: unique symbol = Symbol("namespace");
 
-/** Indexes are kept on every write, so that reads cost what they return. */
+/** Indexes are kept on every write, so that reads cost what they return: upstream's thread-safe store without the threads. */
 export class ObjectStore<T extends KubeObject> implements Lister<T> {
   private readonly objects = new Map<string, T>();
   private readonly indexes = new Map<string | symbol, Index<T>>([[NAMESPACE, new Map()]]);
+  // Namespaces are an index like any other, under a name that no caller can take.
   private readonly indexers = new Map<string | symbol, (object: Readonly<T>) => readonly string[]>([
     [NAMESPACE, (object) => [object.metadata.namespace ?? ""]],
   ]);
@@ -82,6 +83,7 @@ export class ObjectStore<T extends KubeObject> implements Lister<T> {
     return object;
   }
 
+  /** A copy, so that callers may go on over it while the store changes. Throws for an index that nobody has added. */
   private find(index: string | symbol, value: string): Readonly<T>[] {
     const found = this.indexes.get(index);
     if (!found) throw new Error(`no index ${String(index)}`);
@@ -99,9 +101,11 @@ export class ObjectStore<T extends KubeObject> implements Lister<T> {
 
   private leave(name: string | symbol, key: string, object: T): void {
     const index = this.indexes.get(name);
+    // Computed from the stored object again, which is why nobody may change what the store hands out.
     for (const value of this.indexers.get(name)?.(object) ?? []) {
       const entries = index?.get(value);
       entries?.delete(key);
+      // Values such as UIDs never come back: their empty sets would only pile up.
       if (entries?.size === 0) index?.delete(value);
     }
   }

@@ -18,8 +18,9 @@ export interface ReflectorStore<T extends KubeObject> {
 /** The part of a ResourceClient that a reflector needs. */
 export type ListWatch<T extends KubeObject> = Pick<ResourceClient<T>, "list" | "watch" | "ref">;
 
+/** client-go's default page. */
 const PAGE_SIZE = 500;
-/** Servers end watches; asking for different times spreads the reconnects. */
+/** Servers end watches; asking for different times, up to twice this, spreads the reconnects (minWatchTimeout). */
 const WATCH_MIN_SECONDS = 300;
 /** Bookmarks come every minute: a watch silent for longer than this has lost its server, and resumes cheaply. */
 const IDLE_TIMEOUT_MS = 150_000;
@@ -30,7 +31,10 @@ const SHORT_WATCH_MS = 1000;
 /** A watch that lasted so long, or brought an event, ends the series of failures before it. */
 const HEALTHY_WATCH_MS = 5000;
 
-/** One list and then watches for as long as it runs; each watch starts at the very version the store has. */
+/**
+ * One list and then watches for as long as it runs; each watch starts at the very version the store has, so that no change is
+ * missed and none comes twice. Only a server that has forgotten that version makes it list again.
+ */
 export class Reflector<T extends KubeObject> {
   private readonly client: ListWatch<T>;
   private readonly selection: Selection;
@@ -71,6 +75,7 @@ export class Reflector<T extends KubeObject> {
 
   private async list(signal: AbortSignal): Promise<void> {
     const { items, version } = await this.listAll(signal);
+    // The store first: if it throws, the next pass lists again instead of watching past what is missing.
     this.store.replace(items);
     this.version = version;
     this.listedAt = this.clock.monotonic();
@@ -78,6 +83,7 @@ export class Reflector<T extends KubeObject> {
   }
 
   private async listAll(signal: AbortSignal): Promise<{ items: T[]; version: string }> {
+    // "0" is answered from the server's watch cache in one piece: the starts of a thousand kubelets do not reach etcd.
     if (this.listedAt === undefined) return this.listPages({ resourceVersion: "0" }, signal);
     try {
       return await this.listPages({ limit: PAGE_SIZE }, signal);
@@ -96,6 +102,7 @@ export class Reflector<T extends KubeObject> {
     const items = page.items;
     while (page.metadata.continue) {
       page = await this.client.list({ ...this.selection, ...query, continue: page.metadata.continue }, { signal });
+      // Not `push(...)`: a page is passed as arguments then, and the stack bounds their number.
       for (const item of page.items) items.push(item);
     }
     return { items, version: page.metadata.resourceVersion ?? "" };
@@ -118,9 +125,11 @@ export class Reflector<T extends KubeObject> {
         // After a stop no handler may be called any more, even if events are still at hand.
         if (signal.aborted) return;
         if (event.type !== "BOOKMARK") this.store.apply(event);
+        // A bookmark carries no change but the version, which keeps a quiet watch from growing too old to resume.
         this.version = event.object.metadata.resourceVersion;
         events++;
       }
+      // Ending in time is normal. Ending at once is a server in trouble, and asking on without a pause would not help it.
       if (events === 0 && this.clock.monotonic() - startedAt < SHORT_WATCH_MS)
         throw new Error("the watch ended at once");
     } finally {
@@ -128,6 +137,7 @@ export class Reflector<T extends KubeObject> {
     }
   }
 
+  /** Waits for as long as the error calls for, and forgets the version where that is of no more use. */
   private async recover(error: unknown, signal: AbortSignal): Promise<void> {
     const relist = needsList(error);
     if (relist) this.version = undefined;

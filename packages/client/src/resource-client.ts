@@ -9,11 +9,14 @@ import { decodeWatch } from "./watch-stream.ts";
 
 export type { WatchEvent } from "./watch-stream.ts";
 
+/** Of every call. Errors are those of `RestClient.request`: ApiError or ConnectionError. */
 export interface RequestOptions {
   readonly signal: AbortSignal;
+  /** For the whole exchange, or for the opening of a watch; 60 s unless told. */
   readonly timeoutMs?: number;
 }
 
+/** Which objects of a resource; selectors are in their text form (`app=web,tier!=db`, `spec.nodeName=n1`). */
 export interface Selection {
   /** All namespaces when absent or empty. */
   readonly namespace?: string | undefined;
@@ -29,16 +32,22 @@ export interface ListQuery extends Selection {
 }
 
 export interface WatchQuery extends Selection {
+  /** Changes after this one; "" starts with what there is now. */
   readonly resourceVersion: string;
+  /** Asks for BOOKMARK events, which carry a version and no object. */
   readonly allowWatchBookmarks?: boolean | undefined;
+  /** When the server shall end the watch. */
   readonly timeoutSeconds?: number | undefined;
 }
 
+/** Upstream's DeleteOptions. */
 export interface DeleteQuery {
+  /** Absent: what the object's kind says. 0: at once, without waiting for a kubelet. */
   readonly gracePeriodSeconds?: number | undefined;
   /** The delete fails with 409 unless the object has this UID (and this version). */
   readonly uid?: string | undefined;
   readonly resourceVersion?: string | undefined;
+  /** What becomes of objects that this one owns; see the garbage collector. */
   readonly propagationPolicy?: "Orphan" | "Background" | "Foreground" | undefined;
 }
 
@@ -86,20 +95,24 @@ export class ResourceClient<T extends KubeObject> {
     return { ...list, items };
   }
 
+  /** The answer has what the server filled in: name (of `generateName`), UID, defaults. 409 AlreadyExists. */
   async create(namespace: string, object: Unsaved<T>, options: RequestOptions): Promise<T> {
     return this.object("POST", this.path(namespace), options, this.typed(object));
   }
 
+  /** Replaces spec and metadata; the status stays. 409 when the object's resourceVersion is no longer the newest. */
   async update(object: T, options: RequestOptions): Promise<T> {
     const { namespace = "", name } = object.metadata;
     return this.object("PUT", this.path(namespace, name), options, this.typed(object));
   }
 
+  /** Replaces the status, under the same condition. */
   async updateStatus(object: T, options: RequestOptions): Promise<T> {
     const { namespace = "", name } = object.metadata;
     return this.object("PUT", this.path(namespace, name, "status"), options, this.typed(object));
   }
 
+  /** Changes what `body` names, whatever else changed since; with `metadata.resourceVersion` in it only that version (409). */
   async patch(
     namespace: string,
     name: string,
@@ -137,6 +150,7 @@ export class ResourceClient<T extends KubeObject> {
     await this.rest.request({ ...options, method: "DELETE", path: this.path(namespace), query: { ...selection } });
   }
 
+  /** POST to `pods/binding`, `pods/eviction`, `serviceaccounts/token`: the answer's type is the subresource's own. */
   async createSubresource(
     namespace: string,
     name: string,

@@ -23,6 +23,7 @@ export function retryDelayMs(method: Method, answer: RestAnswer): number | undef
   return safe ? seconds * 1000 : undefined;
 }
 
+/** Whole seconds only; the HTTP date form is never sent by an apiserver. */
 function retryAfterOf(answer: RestAnswer): number | undefined {
   const header = answer.headers["retry-after"];
   return typeof header === "string" && /^\d{1,5}$/.test(header) ? Number(header) : undefined;
@@ -32,6 +33,7 @@ function isStatus(body: unknown): body is Status {
   return typeof body === "object" && body !== null && (body as Status).kind === "Status";
 }
 
+/** Upstream's reasons for bare HTTP codes, as its NewGenericServerResponse gives them. */
 const REASONS: Readonly<Record<number, string>> = {
   400: "BadRequest",
   401: "Unauthorized",

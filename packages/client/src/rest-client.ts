@@ -47,6 +47,7 @@ export interface StreamAnswer {
 }
 
 export interface RestClientOptions {
+  /** `program/version`, which the audit log and the managed fields show. */
   readonly userAgent: string;
   /** The most requests at once, watches apart; others wait their turn. */
   readonly connections?: number;
@@ -62,6 +63,7 @@ export interface RestClientDeps {
 const DEFAULT_TIMEOUT_MS = 60_000;
 /** As client-go: so many answers that say Retry-After are obeyed before the error is the caller's. */
 const MAX_RETRY_AFTER = 10;
+/** A list of everything in a very large cluster; JSON.parse could not take a longer text than this anyway. */
 const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
 
 /** One client per program and server; everything else here speaks through it. */
@@ -88,6 +90,7 @@ export class RestClient implements AsyncDisposable {
     const settings = { allowH2: false, headersTimeout: 0, bodyTimeout: 0, connect: connectOptions(config) } as const;
     this.pool = new HttpPool(url.origin, {
       ...settings,
+      // HTTP/1.1 carries one request per connection at a time, so this is the concurrency too.
       connections: options.connections ?? 32,
       maxResponseSize: MAX_ANSWER_BYTES,
     });
@@ -109,10 +112,12 @@ export class RestClient implements AsyncDisposable {
   async request(request: RestRequest): Promise<RestAnswer> {
     using limit = new TimeLimit(request, this.clock);
     for (let attempt = 0; ; attempt++) {
+      // The time limit is of all tries together: a caller waits no longer because the server asked for patience.
       const answer = await this.exchange(request, limit);
       if (answer.status < 400) return answer;
       const waitMs = attempt < MAX_RETRY_AFTER ? retryDelayMs(request.method, answer) : undefined;
       if (waitMs === undefined) {
+        // The token may have been replaced since its file was read.
         if (answer.status === 401 && attempt === 0 && this.tokens.refused()) continue;
         throw errorOfAnswer(answer);
       }
@@ -122,6 +127,7 @@ export class RestClient implements AsyncDisposable {
 
   /** Opens a long answer, such as a watch or a followed log; `idleTimeoutMs` ends one that says nothing for so long. */
   async stream(request: RestRequest & { readonly idleTimeoutMs?: number }): Promise<StreamAnswer> {
+    // The limit is for the headers: once the stream is open it may last.
     const opening = new AbortController();
     const signal = AbortSignal.any([request.signal, opening.signal]);
     const late = new ConnectionError(`${describe(request)}: no answer in time`, "ETIMEDOUT");
@@ -189,6 +195,7 @@ export class RestClient implements AsyncDisposable {
     const trace = currentTraceId();
     if (trace) headers.traceparent = formatTraceparent(trace);
     if (request.body !== undefined) headers["content-type"] = request.contentType ?? "application/json";
+    // The caller's own come last, such as another Accept or another identity's token.
     return Object.assign(headers, request.headers);
   }
 
@@ -204,6 +211,7 @@ export class RestClient implements AsyncDisposable {
   }
 }
 
+/** TLS and TCP settings. A dead peer is noticed by keep-alive probes even on a connection that only listens. */
 function connectOptions(config: ClientConfig) {
   return {
     timeout: 10_000,
@@ -255,6 +263,7 @@ function bodyOf(body: unknown): string | Uint8Array | null {
 function queryText(query: RestRequest["query"]): string {
   const params = new URLSearchParams();
   for (const [name, value] of Object.entries(query ?? {})) {
+    // Upstream reads an empty parameter as absent, so it is left out: `watch` with resourceVersion "" for one.
     if (value !== undefined && value !== "") params.append(name, String(value));
   }
   const text = params.toString();
@@ -268,6 +277,7 @@ async function* chunksOf(data: HttpAnswer, request: RestRequest): AsyncGenerator
     if (request.signal.aborted) throw request.signal.reason;
     throw toConnectionError(error, describe(request));
   } finally {
+    // A reader that stops early leaves bytes unread; destroying ends the request instead of holding its connection.
     data.body.destroy();
   }
 }

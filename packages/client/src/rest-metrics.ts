@@ -1,6 +1,7 @@
 // Upstream's rest_client_* metrics.
 import type { Counter, Histogram, MetricsRegistry } from "@skiff/component-base/metrics.ts";
 
+/** Labels are the method and the host, never the path: the paths of objects have no end. */
 export class RestMetrics {
   private readonly requests: Counter;
   private readonly durations: Histogram;

@@ -10,9 +10,13 @@ export interface RunWorkersOptions {
   readonly name: string;
 }
 
+/** Makes the world match the object of that key, whatever happened: it may be called too often, never too seldom. */
 export type Reconcile<K extends string> = (key: K, signal: AbortSignal) => Promise<void>;
 
-/** Runs `count` workers until the signal aborts, then resolves. A key whose pass fails comes back with back-off. */
+/**
+ * Runs `count` workers until the signal aborts, then resolves once the passes under way have ended. A key whose pass fails comes
+ * back with back-off, for ever: what is wrong may be put right at any time, and no event may tell of it.
+ */
 export async function runWorkers<K extends string>(
   queue: WorkQueue<K>,
   count: number,
@@ -49,10 +53,12 @@ async function pass<K extends string>(
     await reconcile(key, signal);
     queue.forget(key);
   } catch (error) {
+    // The error of a stop says nothing about the key.
     if (signal.aborted) return;
     log.warn({ key, retries: queue.retries(key), err: error }, "reconcile failed, retrying");
     queue.addRateLimited(key);
   } finally {
+    // Last: until then no other worker gets the key, even if it was added again.
     queue.done(key);
   }
 }

@@ -1,11 +1,13 @@
 // A rate limit that allows bursts.
 import type { Clock } from "@skiff/component-base/clock.ts";
 
+/** As golang.org/x/time/rate: a full bucket of `burst` at the start, refilled evenly. */
 export interface TokenBucketOptions {
   readonly perSecond: number;
   readonly burst: number;
 }
 
+/** Nothing runs between calls: what has come in since the last one is computed. */
 export class TokenBucket {
   private readonly perMs: number;
   private readonly burst: number;
@@ -30,7 +32,7 @@ export class TokenBucket {
     return true;
   }
 
-  /** Takes a token now or in advance; returns the milliseconds to wait until it is there. */
+  /** Takes a token now or in advance; returns the milliseconds to wait until it is there. Later callers wait behind it. */
   reserve(): number {
     this.fill();
     this.tokens -= 1;

@@ -3,7 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { ClientConfig } from "./config.ts";
 
-/** Files are looked at again after this long. */
+/** Files are looked at again after this long; a token lives for at least ten minutes, and is replaced well before its end. */
 const RECHECK_MS = 10_000;
 
 /** A stat every few seconds instead of a watch: tokens are replaced through symbolic links, which watches miss. */

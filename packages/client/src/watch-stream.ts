@@ -4,6 +4,7 @@ import type { KubeObject } from "@skiff/api/object.ts";
 import type { Status } from "@skiff/api/types.ts";
 import { ConnectionError } from "./connection-error.ts";
 
+/** A BOOKMARK's object has a resourceVersion and nothing else that means anything; a DELETED one is the last state. */
 export interface WatchEvent<T extends KubeObject> {
   readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK";
   readonly object: T;
@@ -41,6 +42,7 @@ function parseLine(line: string): { type: string; object: unknown } {
   try {
     return JSON.parse(line) as { type: string; object: unknown };
   } catch (error) {
+    // As a broken connection: the reader resumes after the last event that it could read.
     throw new ConnectionError("watch: unreadable event", "EBADMSG", { cause: error });
   }
 }
@@ -61,6 +63,7 @@ export async function* splitLines(
       size = 0;
       start = end + 1;
     }
+    // Decoded when the line is whole: a character may be split between two chunks.
     if (start === chunk.length) continue;
     parts.push(chunk.subarray(start));
     size += chunk.length - start;

@@ -2,6 +2,7 @@
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 
+/** Upstream's: powers of ten from 10 ns to 10 s. */
 const BUCKETS = [1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10];
 
 /** What one queue reports. */
@@ -45,6 +46,7 @@ export class WorkQueueMetrics {
     );
   }
 
+  /** The reports of the queue `name`, a label that must be unique; `depth` is read when metrics are scraped. */
   of(name: string, depth: () => number): QueueMetrics {
     const labels = { name };
     const addedAt = new Map<string, number>();

@@ -11,6 +11,7 @@ export interface WorkQueueOptions {
   readonly name?: string;
   /** First delay of a failed key; it doubles with each failure. */
   readonly baseDelayMs?: number;
+  /** A key that fails for hours is tried at least this often. */
   readonly maxDelayMs?: number;
   /** For all retries together. */
   readonly overall?: TokenBucketOptions;
@@ -47,6 +48,7 @@ export class WorkQueue<K extends string = string> implements Disposable {
 
   constructor(options: WorkQueueOptions, deps: { readonly clock: Clock; readonly metrics?: WorkQueueMetrics }) {
     this.clock = deps.clock;
+    // client-go's DefaultTypedControllerRateLimiter: 5 ms to 1000 s for each key, 10 retries a second for all, 100 at once.
     this.baseDelayMs = options.baseDelayMs ?? 5;
     this.maxDelayMs = options.maxDelayMs ?? 1_000_000;
     this.bucket = new TokenBucket(options.overall ?? { perSecond: 10, burst: 100 }, deps.clock);
@@ -63,6 +65,7 @@ export class WorkQueue<K extends string = string> implements Disposable {
     return this.failures.get(key) ?? 0;
   }
 
+  /** Puts the key in line. While it is being worked on it is only noted: the pass may have read what is old by now. */
   add(key: K): void {
     if (this.waiting.has(key) || this.again.has(key)) return;
     this.metrics?.added(key);
@@ -106,6 +109,7 @@ export class WorkQueue<K extends string = string> implements Disposable {
     }
   }
 
+  /** Ends the work on a key that `get` handed out. Another call does nothing. */
   done(key: K): void {
     if (!this.processing.delete(key)) return;
     this.metrics?.done(key);
@@ -120,6 +124,7 @@ export class WorkQueue<K extends string = string> implements Disposable {
   private enqueue(key: K): void {
     this.waiting.add(key);
     this.order.push(key);
+    // One key wakes one worker, the one that has waited longest.
     const [getter] = this.getters;
     if (!getter) return;
     this.getters.delete(getter);
