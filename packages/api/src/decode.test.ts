@@ -164,8 +164,10 @@ test("parseJson words syntax errors as upstream", () => {
   }
 });
 
-test("parseJson survives deep nesting and long strings", () => {
-  const depth = 100_000;
-  assert.deepEqual(parseJson(`${"[".repeat(depth)}${"]".repeat(depth)}`).duplicateFields, []);
+test("parseJson survives long strings and nests as deep as upstream's decoder", () => {
+  const nested = (depth: number) => `${"[".repeat(depth)}${"]".repeat(depth)}`;
+  assert.deepEqual(parseJson(nested(10_000)).duplicateFields, []);
+  assert.throws(() => parseJson(nested(10_001)), { code: 400, message: /json parse error: exceeded max depth$/ });
+  assert.throws(() => parseJson(nested(100_000)), { code: 400 });
   assert.deepEqual(parseJson(`{"a":"${"x\\n".repeat(1_000_000)}"}`).duplicateFields, []);
 });

@@ -49,7 +49,9 @@ export interface ParsedJson {
 /** Parses and looks for duplicate keys, which JSON.parse alone does not tell. Throws ApiError 400. */
 export function parseJson(text: string): ParsedJson {
   const value = parseJsonFast(text);
-  return { value, duplicateFields: scanJson(text).duplicateFields };
+  const { duplicateFields, syntaxError } = scanJson(text);
+  if (syntaxError !== undefined) throw notJson(syntaxError);
+  return { value, duplicateFields };
 }
 
 /** Parses; a syntax error becomes ApiError 400 with the words of upstream's parser. */
@@ -58,10 +60,13 @@ export function parseJsonFast(text: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     const why = scanJson(text).syntaxError ?? (error instanceof Error ? error.message : "invalid JSON");
-    throw new ApiError(400, "BadRequest", `couldn't get version/kind; json parse error: ${why}`, undefined, {
-      cause: new DecodeError(why),
-    });
+    throw notJson(why);
   }
+}
+
+function notJson(why: string): ApiError {
+  const message = `couldn't get version/kind; json parse error: ${why}`;
+  return new ApiError(400, "BadRequest", message, undefined, { cause: new DecodeError(why) });
 }
 
 function walk(model: string, value: unknown, state: DecodeState): unknown {

@@ -4,6 +4,9 @@ import { formatPath, type PathPart } from "./field-path.ts";
 /** Upstream stops counting strict errors there. */
 export const MAX_STRICT_ERRORS = 100;
 
+/** Upstream's decoder refuses what is nested deeper. */
+const MAX_NESTING = 10_000;
+
 export interface JsonFindings {
   /** `spec.replicas`, `spec.containers[0].name`: keys that appear more than once in one object. */
   readonly duplicateFields: readonly string[];
@@ -71,6 +74,7 @@ class Scanner {
   #open(char: "{" | "["): void {
     this.#skipSpace();
     const isObject = char === "{";
+    if (this.#stack.length === MAX_NESTING) throw new JsonSyntaxError("exceeded max depth");
     this.#stack.push({ keys: isObject ? new Set() : undefined, index: 0 });
     this.#path.push(isObject ? "" : 0);
     if (this.#text[this.#at] === (isObject ? "}" : "]")) this.#finishValue();

@@ -30,7 +30,7 @@ export function describeJson(value: unknown): string {
 }
 
 /** A value as Go prints it: `map[image:web name:c]`, keys sorted. */
-function formatGo(value: unknown, depth = 0): string {
+export function formatGo(value: unknown, depth = 0): string {
   if (value === null || value === undefined) return "<nil>";
   if (depth > MAX_PATCH_DEPTH) return "...";
   if (Array.isArray(value)) return `[${value.map((item) => formatGo(item, depth + 1)).join(" ")}]`;

@@ -6,12 +6,18 @@ import { type DocumentOptions, type ParseOptions, parseDocument, type SchemaOpti
 export function parseYaml(text: string): unknown {
   const document = parseDocument(text, OPTIONS);
   const [error] = document.errors;
-  if (error) throw badRequest(`error converting YAML to JSON: yaml: ${error.message.split("\n")[0]}`);
+  if (error) throw badRequest(`error converting YAML to JSON: yaml: ${reasonOf(error)}`);
   try {
     return document.toJS({ maxAliasCount: MAX_ALIASES });
   } catch (cause) {
     throw badRequest(`error converting YAML to JSON: yaml: ${cause instanceof Error ? cause.message : "unreadable"}`);
   }
+}
+
+function reasonOf(error: Error): string {
+  // The parser recurses and turns the engine's own limit into an error of the document.
+  if (error.message.startsWith("Maximum call stack size exceeded")) return "exceeded max depth";
+  return error.message.split("\n")[0] ?? "";
 }
 
 export function formatYaml(value: unknown): string {

@@ -30,6 +30,8 @@ export interface ListResult {
 export async function listObjects(deps: ListDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { query, info } = exchange;
   const format = negotiate(exchange.raw.headers, query, ["Table", "PartialObjectMetadataList"]);
+  // Lists are bounded otherwise, but what is no number is refused all the same.
+  readCount(query, "timeoutSeconds");
   const cache = deps.storage.cacheOf(kind);
   const selection = readSelection(kind, info.namespace, query, cache.indexField);
   const result = await findObjects(deps, kind, selection, query);

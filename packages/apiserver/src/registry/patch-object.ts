@@ -2,14 +2,22 @@
 
 import { parseJsonFast } from "@skiff/api/decode.ts";
 import { ApiError, badRequest, unsupportedMediaType } from "@skiff/api/errors.ts";
+import type { KubeObject } from "@skiff/api/object.ts";
 import { applyJsonPatch } from "@skiff/api/patches/json-patch.ts";
 import { applyMergePatch } from "@skiff/api/patches/merge-patch.ts";
 import { applyStrategicMerge } from "@skiff/api/patches/strategic-merge.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { mediaTypeOf } from "../http/read-body.ts";
+import { decodeObject } from "./decode-object.ts";
+import { unreadableDocument, unreadablePatch } from "./unreadable-patch.ts";
 
-/** Applies the request's patch to a document; made once per request, called once per state it meets. */
-export type Patch = (document: object) => unknown;
+/** Made once per request. */
+export interface Patch {
+  /** The document as the patch makes it; called once per state that the request meets. */
+  apply(document: object): unknown;
+  /** What to answer when `patched` is no object of the kind. */
+  unreadable(error: unknown, patched: unknown): unknown;
+}
 
 const PATCH_TYPES = [
   "application/json-patch+json",
@@ -27,8 +35,25 @@ export async function readPatch(exchange: Exchange, model: string): Promise<Patc
   if (typeof patch !== "object" || patch === null || Array.isArray(patch)) {
     throw badRequest("error decoding patch: the patch must be an object");
   }
-  if (type === "application/merge-patch+json") return (document) => applyMergePatch(document, patch);
-  return (document) => refusing(() => applyStrategicMerge(model, document, patch));
+  if (type === "application/merge-patch+json") {
+    return { apply: (document) => applyMergePatch(document, patch), unreadable: unreadableDocument };
+  }
+  return {
+    apply: (document) => refusing(() => applyStrategicMerge(model, document, patch)),
+    unreadable: (error) => unreadablePatch(error, patch),
+  };
+}
+
+/** Decodes what a patch made; refusals tell of the patch where upstream's do. */
+export function decodePatched(
+  patch: Patch,
+  ...[type, body, validation, warn]: Parameters<typeof decodeObject>
+): KubeObject {
+  try {
+    return decodeObject(type, body, validation, warn);
+  } catch (error) {
+    throw patch.unreadable(error, body.value);
+  }
 }
 
 /** Upstream answers some bad directives with 500; the fault is the client's all the same. */
@@ -44,13 +69,14 @@ function parsePatch(text: string): unknown {
   try {
     return parseJsonFast(text);
   } catch (error) {
-    throw badRequest(`error decoding patch: ${error instanceof ApiError ? error.message : "not JSON"}`);
+    const { cause } = error as ApiError;
+    throw badRequest(`error decoding patch: ${cause instanceof Error ? cause.message : "not JSON"}`);
   }
 }
 
 function jsonPatch(patch: unknown): Patch {
   if (!Array.isArray(patch)) {
-    throw badRequest("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch");
+    throw badRequest("error decoding patch: json: cannot unmarshal object into Go value of type []interface {}");
   }
   if (patch.length > MAX_OPERATIONS) {
     throw new ApiError(
@@ -59,7 +85,7 @@ function jsonPatch(patch: unknown): Patch {
       `The allowed maximum operations in a JSON patch is ${MAX_OPERATIONS}, got ${patch.length}`,
     );
   }
-  return (document) => applyJsonPatch(document, patch);
+  return { apply: (document) => applyJsonPatch(document, patch), unreadable: unreadableDocument };
 }
 
 const MAX_OPERATIONS = 10_000;

@@ -232,3 +232,9 @@ test("deletecollection takes a selector and leaves the rest", async () => {
   assert.equal((await client.get(`${CM}/s1`)).code, 404);
   assert.equal((await client.get(`${CM}/s2`)).code, 200);
 });
+
+test("a write whose answer the client cannot take stores nothing", async () => {
+  const refused = await client.call("POST", CM, { body: configMap("unread"), headers: { accept: "text/html" } });
+  assert.equal(refused.code, 406);
+  assert.equal((await client.get(`${CM}/unread`)).code, 404);
+});

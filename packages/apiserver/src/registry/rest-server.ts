@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { methodNotAllowed, notFound } from "@skiff/api/errors.ts";
 import type { Answer } from "../http/endpoint.ts";
 import type { Exchange } from "../http/exchange.ts";
+import { negotiate } from "../http/negotiate.ts";
 import type { RequestInfo } from "../http/request-info.ts";
 import type { ResourceServer } from "../http/router.ts";
 import type { StorageKind } from "../storage/stored-object.ts";
@@ -43,9 +44,13 @@ export class RestServer implements ResourceServer {
 
   async handle(exchange: Exchange): Promise<Answer> {
     const { info } = exchange;
+    // Before anything is stored: an answer that the client cannot take must not be the answer to a write.
+    if (!READS.has(info.verb)) negotiate(exchange.raw.headers, exchange.query, VIEWS);
     if (isLegacyBinding(info)) return await this.bind(exchange, this.deps.resources.require("", "pods"));
     const kind = this.deps.resources.find(info);
     if (!kind) throw notFound({ group: info.group, plural: info.resource }, info.name);
+    const deprecation = DEPRECATIONS.get(kind.directory);
+    if (deprecation) exchange.warn(deprecation);
     if (info.subresource === "") return await this.object(kind, exchange);
     return await this.subresource(kind, exchange);
   }
@@ -134,6 +139,13 @@ export class RestServer implements ResourceServer {
   }
 }
 
+/** Directory of a kind → what everybody who uses it is told. */
+const DEPRECATIONS: ReadonlyMap<string, string> = new Map([
+  ["endpoints", "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"],
+]);
+
+const READS: ReadonlySet<string> = new Set(["get", "list", "watch"]);
+const VIEWS = ["Table", "PartialObjectMetadata", "PartialObjectMetadataList"] as const;
 const SCALE_VERBS: ReadonlySet<string> = new Set(["get", "update", "patch"]);
 
 function isLegacyBinding(info: RequestInfo): boolean {

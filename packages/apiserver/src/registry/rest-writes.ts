@@ -13,7 +13,7 @@ import { encodeList } from "./encode-list.ts";
 import { encodeObject } from "./encode-object.ts";
 import { rulesFor } from "./internal-writer.ts";
 import { findObjects, type ListDeps } from "./list-objects.ts";
-import { readPatch } from "./patch-object.ts";
+import { decodePatched, readPatch } from "./patch-object.ts";
 import { readDeleteOptions } from "./read-delete-options.ts";
 import { readSelection } from "./selectors.ts";
 import { updateObject } from "./update-object.ts";
@@ -83,8 +83,8 @@ export async function patchObject(deps: WriteDeps, kind: StorageKind, exchange: 
   const type = bodyType(kind);
   const patch = await readPatch(exchange, type.model);
   const next = (current: StoredObject): KubeObject => {
-    const body: ParsedBody = { value: patch(current.copy()), duplicateFields: [] };
-    const object = decodeObject(type, body, validation, options.warn);
+    const body: ParsedBody = { value: patch.apply(current.copy()), duplicateFields: [] };
+    const object = decodePatched(patch, type, body, validation, options.warn);
     checkIdentity(kind, exchange, object);
     return object;
   };

@@ -7,7 +7,7 @@ import type { Answer } from "../http/endpoint.ts";
 import type { Exchange } from "../http/exchange.ts";
 import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
 import { decodeObject, parseObjectBody } from "./decode-object.ts";
-import { readPatch } from "./patch-object.ts";
+import { decodePatched, readPatch } from "./patch-object.ts";
 import { keyOf, readOptions } from "./rest-writes.ts";
 import { updateObject } from "./update-object.ts";
 import type { FieldValidation, WriteDeps, WriteOptions } from "./write-options.ts";
@@ -38,8 +38,10 @@ export async function serveScale(
 async function readScale(exchange: Exchange, validation: FieldValidation, options: WriteOptions): Promise<MakeScale> {
   if (exchange.info.verb === "patch") {
     const patch = await readPatch(exchange, SCALE.model);
-    return (current) =>
-      decodeObject(SCALE, { value: patch(current), duplicateFields: [] }, validation, options.warn) as Scale;
+    return (current) => {
+      const body = { value: patch.apply(current), duplicateFields: [] };
+      return decodePatched(patch, SCALE, body, validation, options.warn) as Scale;
+    };
   }
   const body = await parseObjectBody(exchange, validation);
   const scale = decodeObject(SCALE, body, validation, options.warn) as Scale;
