@@ -39,6 +39,7 @@ export class Pleg {
   private readonly exits = new Map<string, number>();
   private sequence = 0;
   private hasEvents = false;
+  private isFailing = false;
   private lastListAt: number;
   private nudge = Promise.withResolvers<void>();
   private readonly first = Promise.withResolvers<void>();
@@ -94,8 +95,13 @@ export class Pleg {
         await this.relist();
         this.lastListAt = this.deps.clock.monotonic();
         this.first.resolve();
+        if (this.isFailing) this.deps.log.info("pods can be listed from the runtime again");
+        this.isFailing = false;
       } catch (error) {
-        this.deps.log.warn({ err: error }, "pods could not be listed from the runtime");
+        // Said once: while the runtime restarts, every list fails alike.
+        const level = this.isFailing ? "debug" : "warn";
+        this.deps.log[level]({ err: error }, "pods could not be listed from the runtime");
+        this.isFailing = true;
       }
       const quietMs = this.hasEvents ? RELIST_WITH_EVENTS_MS : RELIST_MS;
       await this.pause(this.exits.size > 0 ? EXIT_CHECK_MS : quietMs, signal);

@@ -303,7 +303,7 @@ export class PodWorker {
 }
 
 /** Milliseconds until the pod's deadline; infinite where it has none. */
-export function activeMsLeft(pod: Readonly<Pod>, status: PodStatus, now: number): number {
+function activeMsLeft(pod: Readonly<Pod>, status: PodStatus, now: number): number {
   const seconds = pod.spec?.activeDeadlineSeconds;
   if (seconds === undefined || !status.startTime) return Number.POSITIVE_INFINITY;
   return Date.parse(status.startTime) + seconds * 1000 - now;

@@ -17,7 +17,7 @@ export function milliCpuToShares(milli: number): number {
 }
 
 /** Microseconds of CPU per period; 0 for no limit. */
-export function milliCpuToQuota(milli: number): number {
+function milliCpuToQuota(milli: number): number {
   return milli === 0 ? 0 : Math.max(MIN_QUOTA_US, Math.floor((milli * CPU_PERIOD_US) / 1000));
 }
 

@@ -39,7 +39,7 @@ function parseOsName(osRelease: string): string {
   return /^PRETTY_NAME="?(.*?)"?$/m.exec(osRelease)?.[1] ?? "Linux";
 }
 
-export function parseMemInfo(text: string): { total: number; available: number } {
+function parseMemInfo(text: string): { total: number; available: number } {
   const kib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? 0);
   return { total: kib("MemTotal") * 1024, available: kib("MemAvailable") * 1024 };
 }

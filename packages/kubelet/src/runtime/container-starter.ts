@@ -176,7 +176,7 @@ function hookFailure(pod: Pod, container: Container, error: unknown): string {
 }
 
 /** The runtime's own words, without the wrapping of the call. */
-export function descriptionOf(error: unknown): string {
+function descriptionOf(error: unknown): string {
   if (error instanceof CriError) return error.details;
   return error instanceof Error ? error.message : String(error);
 }

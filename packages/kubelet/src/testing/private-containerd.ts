@@ -14,7 +14,7 @@ import { buildOciArchive } from "./oci-image.ts";
 
 const run = promisify(execFile);
 
-export const SANDBOX_IMAGE = "skiff.test/pause:1";
+const SANDBOX_IMAGE = "skiff.test/pause:1";
 export const BUSYBOX_IMAGE = "skiff.test/busybox:1";
 
 const APPLETS = [

@@ -3,7 +3,7 @@ import type { Container, ObjectMeta, Pod, PodSpec } from "@skiff/api/types.ts";
 import { containerHash } from "../runtime/labels.ts";
 import type { RuntimeContainer, RuntimePod, RuntimeSandbox } from "../runtime/runtime-pod.ts";
 
-export const SAMPLE_UID = "11111111-2222-3333-4444-555555555555";
+const SAMPLE_UID = "11111111-2222-3333-4444-555555555555";
 
 export function samplePod(spec: Partial<PodSpec> = {}, metadata: Partial<Pod["metadata"]> = {}): Pod {
   return {

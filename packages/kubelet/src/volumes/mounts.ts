@@ -36,7 +36,7 @@ export async function bindMount(from: string, to: string): Promise<void> {
   await run("mount", ["--no-canonicalize", "--bind", from, to]);
 }
 
-export async function unmount(path: string): Promise<void> {
+async function unmount(path: string): Promise<void> {
   await run("umount", [path]).catch(async () => {
     // A reader may still hold it; a detached mount disappears with its last user.
     await run("umount", ["--lazy", path]);

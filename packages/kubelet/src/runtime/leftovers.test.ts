@@ -1,0 +1,21 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { sampleState } from "../testing/sample-pods.ts";
+import { surplusContainers } from "./garbage-collector.ts";
+import { lastLogLines } from "./termination-message.ts";
+
+test("surplusContainers keeps the newest and one dead before it, and whatever runs", () => {
+  const dead = (id: string) => sampleState("c", { id, state: "exited" });
+  const containers = [sampleState("c", { id: "now" }), dead("last"), dead("older"), dead("oldest")];
+  assert.deepEqual(
+    surplusContainers([...containers, sampleState("d")]).map(({ id }) => id),
+    ["older", "oldest"],
+  );
+});
+
+test("lastLogLines joins the parts of lines and keeps the end", () => {
+  const log = "2026-01-01T00:00:00Z stdout P par\n2026-01-01T00:00:00Z stdout F t\n2026-01-01T00:00:00Z stderr F end\n";
+  assert.equal(lastLogLines(log), "part\nend\n");
+  const many = Array.from({ length: 100 }, (_, line) => `t stdout F ${line}`).join("\n");
+  assert.equal(lastLogLines(many).split("\n")[0], "20");
+});
