@@ -13,6 +13,8 @@ export DOCKER_HOST=unix://$BED/docker.sock DOCKER_BUILDKIT=0
 start() {
   ensure_system_packages containerd=containerd docker.io=dockerd docker-compose=docker-compose debootstrap=debootstrap iproute2=ip
   mkdir -p "$BED"
+  # Old versions of dockerd write this whatever they are told.
+  [ -e /etc/docker/key.json ] || touch "$BED/own-key"
   [ -e "$BASE_TAR" ] || make_base
   # Building wants the machine's network for packages, but no bridge, no rules and no forwarding.
   start_daemon env --bridge=none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false
@@ -44,6 +46,8 @@ make_base() {
 start_daemon() {
   local prefix=$1 runtime=()
   shift
+  # A parent of its own, so that no empty group stays behind.
+  set -- --exec-opt native.cgroupdriver=cgroupfs "--cgroup-parent=/$NAMESPACE" "$@"
   has_sys_resource || runtime=(--add-runtime "bed=$ROOT/deploy/docker/runc-without-sys-resource" --default-runtime bed)
   printf 'version = 2\nroot = "%s"\nstate = "%s"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "%s"\n' \
     "$BED/containerd" "$BED/containerd-state" "$BED/containerd.sock" >"$BED/containerd.toml"
@@ -73,6 +77,8 @@ stop() {
   stop_daemon
   grep -o " $BED/[^ ]*" /proc/self/mountinfo | sort -ru | xargs -r umount 2>/dev/null || true
   ip netns del "$NAMESPACE" 2>/dev/null || true
+  rmdir /sys/fs/cgroup/"$NAMESPACE" /sys/fs/cgroup/*/"$NAMESPACE" 2>/dev/null || true
+  if [ -e "$BED/own-key" ]; then rm -f /etc/docker/key.json; fi
   rm -rf "$BED"
 }
 

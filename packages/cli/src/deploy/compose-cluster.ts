@@ -51,9 +51,13 @@ export function containerNamed(name: string): ComposeContainer {
   return found;
 }
 
+export function addressOf(name: string, { subnet }: ComposeSettings): string {
+  return `${subnet}.${containerNamed(name).host}`;
+}
+
 /** Where the container's programs run. Settings may be texts with variables that compose fills in. */
 export function composePlace(container: ComposeContainer, { subnet, networkMode }: ComposeSettings): Place {
-  const own = `${subnet}.${container.host}`;
+  const own = addressOf(container.name, { subnet, networkMode });
   const place: Place = {
     pki: `${CREDENTIALS}/pki`,
     kubeconfig: (name) => `${CREDENTIALS}/kubeconfigs/${name}.conf`,
@@ -67,13 +71,16 @@ export function composePlace(container: ComposeContainer, { subnet, networkMode 
   if (!isWorker(container)) return place;
   const { kubeletRoot, podLogs, containerdConfig, containerdSocket, cniConf, cniData, cgroup } = WORKER_LAYOUT;
   const node = { name: container.name, address: own, kubeletRoot, podLogs, containerdConfig, containerdSocket };
-  const rest = { cniConfDir: cniConf, cniDataDir: cniData, cgroup, resolvConf: "/etc/resolv.conf" };
+  const rest = { cniConfDir: cniConf, cniDataDir: cniData, cgroup, resolvConf: WORKER_RESOLV_CONF };
   return { ...place, node: { ...node, ...rest } };
 }
 
 export function isWorker({ name }: ComposeContainer): boolean {
   return (WORKERS as readonly string[]).includes(name);
 }
+
+/** Made by the worker itself: Docker's own names a server on loopback, where a pod finds nobody. */
+export const WORKER_RESOLV_CONF = "/run/skiff/resolv.conf";
 
 /** A worker container is a machine of its own, so everything lies where a machine has it. */
 export const WORKER_LAYOUT: Omit<NodeLayout, "name"> = {

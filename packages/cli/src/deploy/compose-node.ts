@@ -1,7 +1,9 @@
 // `skiff compose-node`: makes its container a node: containerd with the built-in images, then the node's programs, supervised.
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Clock } from "@skiff/component-base/clock.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
 import { createLogger } from "@skiff/component-base/logger.ts";
+import { writeFileWhole } from "../cluster-record.ts";
 import { stopProcesses } from "../commands/sweep-machine.ts";
 import { DEMO_IMAGE, ensureBuiltinImages, SANDBOX_IMAGE } from "../images/builtin-images.ts";
 import { importArchive, listImages } from "../images/import-images.ts";
@@ -16,11 +18,13 @@ import type { ClusterInstance, Runtime } from "../supervisor/instances.ts";
 import { listRunRecords } from "../supervisor/run-record.ts";
 import { SUPERVISOR_KEY, supervise } from "../supervisor/supervise.ts";
 import type { ComposeSettings } from "./compose-cluster.ts";
-import { composePlace, containerNamed, WORKER_LAYOUT } from "./compose-cluster.ts";
+import { addressOf, composePlace, containerNamed, WORKER_LAYOUT, WORKER_RESOLV_CONF } from "./compose-cluster.ts";
+import { relayDns, resolverForPods } from "./dns-relay.ts";
 
 /** containerd lives on while the rest stops, so that it can take down the pods. */
 const RUNTIME_FOLDER = `${WORKER_LAYOUT.volatile}/runtime`;
 const NODE_FOLDER = `${WORKER_LAYOUT.volatile}/node`;
+const DNS_PORT = 53;
 const POLL_MS = 40;
 
 /** Runs until the signal aborts; then the pods go first and containerd last. */
@@ -31,32 +35,29 @@ export async function composeNode(
   { clock }: { clock: Clock },
   signal: AbortSignal,
 ): Promise<number> {
-  const log = createLogger("supervisor");
-  const node: NodeLayout = { ...WORKER_LAYOUT, name };
-  enterOwnCgroup();
-  const snapshotter = await pickSnapshotter(node.containerdRoot);
-  prepareNode(node, snapshotter, CNI_BIN_DIRS[0]);
+  const deps = { clock, log: createLogger("supervisor") };
   const instances = nodeInstances(name, settings, runtime);
   const isRuntime = ({ program }: ClusterInstance) => program === "containerd";
+  enterOwnCgroup();
+  const snapshotter = await pickSnapshotter(WORKER_LAYOUT.containerdRoot);
+  prepareNode({ ...WORKER_LAYOUT, name }, snapshotter, CNI_BIN_DIRS[0]);
+  const relay = relayForPods(addressOf(name, settings), deps, signal);
   const stopRuntime = new AbortController();
-  const deps = { clock, log };
   const supervisedRuntime = supervise(instances.filter(isRuntime), RUNTIME_FOLDER, deps, stopRuntime.signal);
   try {
-    await untilAnswering(node.containerdSocket, clock, signal);
-    await importMissing(node, snapshotter);
-    await supervise(
-      instances.filter((instance) => !isRuntime(instance)),
-      NODE_FOLDER,
-      deps,
-      signal,
-    );
+    await untilAnswering(WORKER_LAYOUT.containerdSocket, clock, signal);
+    await importMissing({ ...WORKER_LAYOUT, name }, snapshotter);
+    const others = instances.filter((instance) => !isRuntime(instance));
+    await supervise(others, NODE_FOLDER, deps, signal);
   } catch (error) {
     if (!signal.aborted) throw error;
   }
   await stopPrograms(NODE_FOLDER, clock);
-  await removeSandboxes(node.containerdSocket, clock).catch((error) => log.warn({ err: error }, "pods not stopped"));
+  await removeSandboxes(WORKER_LAYOUT.containerdSocket, clock).catch((error) =>
+    deps.log.warn({ err: error }, "pods not stopped"),
+  );
   stopRuntime.abort();
-  await supervisedRuntime;
+  await Promise.all([supervisedRuntime, relay]);
   await stopPrograms(RUNTIME_FOLDER, clock);
   return 0;
 }
@@ -95,6 +96,16 @@ function enterOwnCgroup(): void {
   for (const pid of new Set(pids.filter((text) => Number(text) > 0))) {
     for (const file of files) writeFileSync(file, pid);
   }
+}
+
+/** Writes the pods' resolver settings before the kubelet wants them; resolves when the signal aborts, or at once. */
+async function relayForPods(own: string, deps: { clock: Clock; log: Logger }, signal: AbortSignal): Promise<void> {
+  const { text, server } = resolverForPods(readFileSync("/etc/resolv.conf", "utf8"), own);
+  writeFileWhole(WORKER_RESOLV_CONF, text, 0o644);
+  if (!server) return;
+  await relayDns({ host: own, port: DNS_PORT }, { host: server, port: DNS_PORT }, deps, signal).catch((error) =>
+    deps.log.error({ err: error, own, server }, "pods have no DNS"),
+  );
 }
 
 async function untilAnswering(socket: string, clock: Clock, signal: AbortSignal): Promise<void> {

@@ -47,6 +47,8 @@ test("compose up brings two Ready nodes, a deployment, its Service; a restarted 
     answers.add((await ask(service.spec.clusterIP)).trim().split("\n").at(-1) ?? "");
     return answers.size === pods.length;
   });
+  const names = await kubectl.run("exec", first!.metadata.name, "--", "nslookup", "kube-apiserver");
+  assert.match(names, /Address: 10\.250\.60\.11/, "pods ask Docker's DNS through their node");
   const port = String(service.spec.ports[0]?.nodePort);
   const node = await inBed("curl", "--silent", "--fail", "--max-time", "5", `http://10.250.60.22:${port}/`);
   assert.match(node, /Hello from web-/);
