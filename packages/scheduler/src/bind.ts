@@ -43,6 +43,7 @@ export class Binder {
     }
   }
 
+  /** As if never tried. The binding may have gone through all the same: then the watch shows it, and the cache follows. */
   private undo(state: CycleState, pod: PodInfo, nodeName: string): void {
     this.deps.framework.runUnreserve(state, pod, nodeName);
     this.deps.cache.forget(pod.key);

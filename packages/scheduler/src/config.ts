@@ -51,7 +51,7 @@ type FlagValues = ReturnType<typeof readFlags>;
 
 const readFlags = (argv: readonly string[]) => parseFlags("kube-scheduler", argv, flags);
 
-/** Throws UsageError. */
+/** Throws UsageError that names the flag. */
 export function parseConfig(argv: readonly string[]): SchedulerConfig {
   const values = readFlags(argv);
   if (!values.kubeconfig) throw new UsageError("--kubeconfig is required");
@@ -81,6 +81,7 @@ function secureServing(values: FlagValues): SecureServing {
 }
 
 function leaderElection(values: FlagValues): LeaderElectionConfig {
+  // The elector checks the same; here the message can name the flags.
   const leaseDurationMs = values["leader-elect-lease-duration"];
   const renewDeadlineMs = values["leader-elect-renew-deadline"];
   const retryPeriodMs = values["leader-elect-retry-period"];

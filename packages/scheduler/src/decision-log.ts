@@ -4,6 +4,7 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 import { formatTime } from "@skiff/component-base/clock.ts";
 import type { Decision } from "./decision.ts";
 
+/** Enough for everything that is pending in a small cluster; a decision lists every node, so more would cost memory. */
 const MAX_PODS = 512;
 
 /** One pod's last decision in words and numbers, as JSON. */
@@ -18,6 +19,7 @@ export interface Explanation {
   readonly scored: readonly { node: string; total: number; scores: Readonly<Record<string, number>> }[];
 }
 
+/** Behind /debug/explain, which upstream does not have. Memory only: it starts empty, and a standby knows nothing. */
 export class DecisionLog {
   private readonly clock: Clock;
   private readonly decisions: LruCache<{ readonly at: number; readonly decision: Decision }>;

@@ -23,6 +23,7 @@ export interface Reasons {
   readonly scores: PluginScores;
 }
 
+/** A node, or why there is none. */
 export type Decision =
   | { readonly nodeName: string; readonly reasons: Reasons }
   | {
@@ -30,16 +31,19 @@ export type Decision =
       readonly reasons: Reasons;
       /** What kubectl shows. */
       readonly message: string;
+      /** The plugins whose hints say what may help. Empty when there was no node at all: then only a new one does. */
       readonly refusedBy: ReadonlySet<string>;
     };
 
 /** `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint(s).`, as upstream words it. */
 export function unschedulableMessage(reasons: Reasons): string {
+  // Upstream's ErrNoNodesAvailable.
   if (reasons.nodeCount === 0) return "no nodes available to schedule pods";
   const head = `0/${reasons.nodeCount} nodes are available:`;
   if (reasons.refusedBy) return `${head} ${reasons.refusedBy.refusal.reasons.join(", ")}.`;
   const counts = new Map<string, number>();
   const count = (reason: string, nodes: number) => counts.set(reason, (counts.get(reason) ?? 0) + nodes);
+  // A node with two reasons counts under both, so the numbers may add up to more than there are nodes.
   for (const group of reasons.refused) for (const reason of group.reasons) count(reason, group.nodes.length);
   if (reasons.leftOut > 0) count(`node(s) didn't satisfy plugin(s) [${reasons.narrowedBy.join(" ")}]`, reasons.leftOut);
   const parts = [...counts].map(([reason, nodes]) => `${nodes} ${reason}`);

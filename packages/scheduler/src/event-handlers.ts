@@ -17,6 +17,7 @@ export interface EventTargets {
   readonly queue: SchedulingQueue;
 }
 
+/** Adds the handlers. Informers call them one event at a time, so the cache and the queue are never seen half changed. */
 export function handleEvents(
   informers: { readonly pods: Informer<Pod>; readonly nodes: Informer<Node> },
   targets: EventTargets,
@@ -25,6 +26,7 @@ export function handleEvents(
   informers.pods.addHandler(podHandler(targets));
 }
 
+/** Nodes: a node that goes helps no pod, so only the cache is told. */
 export function nodeHandler({ cache, queue }: EventTargets): InformerHandler<Node> {
   return {
     onAdd(node) {
@@ -39,9 +41,11 @@ export function nodeHandler({ cache, queue }: EventTargets): InformerHandler<Nod
   };
 }
 
+/** Pods: those with a node take room on it, those without wait for one. */
 export function podHandler({ cache, queue }: EventTargets): InformerHandler<Pod> {
   const assigned = (pod: Readonly<Pod>, nodeName: string) => {
     const info = podInfoOf(pod);
+    // Whoever bound it, it needs no decision any more.
     queue.remove(info.key);
     cache.setPod(info, nodeName);
     queue.move({ name: "AssignedPod/Add", pod: info });
@@ -59,6 +63,7 @@ export function podHandler({ cache, queue }: EventTargets): InformerHandler<Pod>
         assigned(pod, nodeName);
       } else if (!sameNeeds(pod, old)) {
         cache.setPod(podInfoOf(pod), nodeName);
+        // What it was tells the hints which resources it may have given back.
         queue.move({ name: "AssignedPod/Update", pod: podInfoOf(old) });
       }
     },
@@ -72,7 +77,8 @@ export function podHandler({ cache, queue }: EventTargets): InformerHandler<Pod>
   };
 }
 
-function isOurs(pod: Readonly<Pod>): boolean {
+/** Other schedulers' pods take room on nodes like any other; only deciding about them is not ours. */
+export function isOurs(pod: Readonly<Pod>): boolean {
   return (pod.spec.schedulerName ?? SCHEDULER_NAME) === SCHEDULER_NAME;
 }
 

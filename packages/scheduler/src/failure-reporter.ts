@@ -27,13 +27,14 @@ interface Failure {
   readonly message: string;
 }
 
+/** Writes at once; a backlog costs nothing but the freshness of what people read. */
 const WORKERS = 4;
 
 /** Conditions are written by workers of their own, so that a slow apiserver does not slow decisions. */
 export class FailureReporter {
   private readonly deps: FailureReporterDeps;
   private readonly queue: WorkQueue<string>;
-  /** What the condition should say; only the latest counts. */
+  /** What the condition should say; only the latest counts. At most one entry per pod, and it goes with its write. */
   private readonly wanted = new Map<string, Failure>();
 
   constructor(deps: FailureReporterDeps) {
@@ -41,6 +42,7 @@ export class FailureReporter {
     this.queue = new WorkQueue({ name: "pod_scheduled_condition" }, deps);
   }
 
+  /** `reason` becomes that of the condition PodScheduled. Returns at once; errors of the write are retried and logged. */
   report(pod: Readonly<Pod>, reason: "Unschedulable" | "SchedulerError", message: string): void {
     this.deps.events.record({ ref: pods, object: pod }, "Warning", "FailedScheduling", message);
     const key = objectKey(pod);
@@ -58,9 +60,11 @@ export class FailureReporter {
     const failure = this.wanted.get(key);
     const { namespace, name } = splitKey(key);
     const pod = this.deps.lister.get(namespace, name);
+    // Much may have happened since the report: another pod of that name, or a node after all.
     const isMoot = !failure || pod?.metadata.uid !== failure.uid || Boolean(pod.spec.nodeName);
     const condition = isMoot ? undefined : nextCondition(pod, failure, formatTime(this.deps.clock.now()));
     if (condition) await this.patch(namespace, name, condition, signal);
+    // A report that came during the write is another object: it stays, and its key is in the queue again.
     if (this.wanted.get(key) === failure) this.wanted.delete(key);
   }
 

@@ -7,6 +7,7 @@ import type { SchedulingQueue } from "./queue/scheduling-queue.ts";
 
 export type AttemptResult = "scheduled" | "unschedulable" | "error";
 
+/** Upstream's label for the set of plugins; there is one set. */
 const PROFILE = "default-scheduler";
 /** From 1 ms, doubling, as upstream. */
 const ATTEMPT_BUCKETS = Array.from({ length: 15 }, (_, step) => 0.001 * 2 ** step);
@@ -49,12 +50,14 @@ export class SchedulerMetrics {
     );
   }
 
+  /** `startedAt` is monotonic, here and below. */
   attempted(result: AttemptResult, startedAt: number): void {
     const labels = { profile: PROFILE, result };
     this.attempts.inc(labels);
     this.attemptSeconds.observe(this.secondsSince(startedAt), labels);
   }
 
+  /** The decision alone, without the binding. */
   decided(startedAt: number): void {
     this.algorithmSeconds.observe(this.secondsSince(startedAt));
   }

@@ -8,7 +8,7 @@ import type { Framework, PluginScores } from "./framework/framework.ts";
 import type { Refusal } from "./framework/plugin.ts";
 import type { PodInfo } from "./framework/pod-info.ts";
 
-/** Below this many nodes all are looked at. */
+/** Below this many nodes all are looked at: upstream's minFeasibleNodesToFind. */
 const MIN_FEASIBLE_NODES = 100;
 
 /** Keeps nothing but the place of the next search: the same pod and snapshot give the same verdicts. */
@@ -35,6 +35,7 @@ export class NodeFinder {
     const reasons = { ...none, narrowedBy, refused, leftOut, feasible: feasible.map((node) => node.name) };
     const [first] = feasible;
     if (!first) return failed(reasons, this.framework.runPostFilter(state, pod, byNode(refused)));
+    // Nothing to compare, so nobody is asked to score.
     if (feasible.length === 1) return { nodeName: first.name, reasons };
     this.framework.runPreScore(state, pod, feasible);
     const scores = this.framework.runScore(state, pod, feasible, snapshot);
@@ -70,7 +71,10 @@ export class NodeFinder {
 
 const NO_SCORES: PluginScores = new Map();
 
-/** How many fitting nodes are enough: all of up to 100, then from half down to a twentieth, as upstream. */
+/**
+ * How many fitting nodes are enough: all of up to 100, then from half down to a twentieth, as upstream's numFeasibleNodesToFind
+ * (minFeasibleNodesPercentageToFind is 5). In a large cluster a good node soon is worth more than the best one late.
+ */
 export function feasibleNodesWanted(nodeCount: number): number {
   if (nodeCount < MIN_FEASIBLE_NODES) return nodeCount;
   const percentage = Math.max(5, 50 - Math.floor(nodeCount / 125));
@@ -86,6 +90,7 @@ export function pickBest(scores: readonly number[], random: () => number): numbe
     if (difference > 0) {
       best = place;
       ties = 1;
+      // The n-th of equals wins with a chance of 1/n, which gives each of them the same chance in one pass.
     } else if (difference === 0 && random() * ++ties < 1) {
       best = place;
     }
@@ -107,6 +112,7 @@ function failed(reasons: Reasons, afterword = ""): Decision {
   return { reasons, refusedBy, message: afterword ? `${message} ${afterword}` : message };
 }
 
+/** One entry for all nodes with the same words: five thousand refusals are mostly two or three reasons. */
 function addTo(groups: Map<string, RefusedNodes>, plugin: string, { reasons }: Refusal, node: string): void {
   const key = reasons.length === 1 ? plugin + reasons[0] : plugin + reasons.join("\0");
   const group = groups.get(key);

@@ -159,6 +159,22 @@ test("scheduler lets a pod go that is deleted while its binding fails, and takes
   await finish();
 });
 
+test("scheduler leaves alone a successor that asks for another scheduler", async () => {
+  const { nodes, answers, bindings, put, remove, finish } = start();
+  nodes.onAdd?.(makeNode("n1"));
+  const gate = Promise.withResolvers<void>();
+  answers.push(gate.promise);
+  const pod = makePod("p");
+  await put(pod);
+  await remove(pod);
+  const successor = makePod("p", { schedulerName: "custom" });
+  await put({ ...successor, metadata: { ...successor.metadata, uid: "second" } });
+  gate.reject(new ApiError(409, "Conflict", "another pod"));
+  await settle();
+  assert.deepEqual(bindings, []);
+  await finish();
+});
+
 test("scheduler ignores pods of other schedulers and pods that have a node", async () => {
   const { nodes, cache, bindings, put, finish } = start();
   nodes.onAdd?.(makeNode("n1"));

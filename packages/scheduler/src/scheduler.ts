@@ -9,6 +9,7 @@ import { Binder } from "./bind.ts";
 import type { SchedulerCache } from "./cache/scheduler-cache.ts";
 import type { Decision } from "./decision.ts";
 import type { DecisionLog } from "./decision-log.ts";
+import { isOurs } from "./event-handlers.ts";
 import type { FailureReporter } from "./failure-reporter.ts";
 import { CycleState } from "./framework/cycle-state.ts";
 import type { Framework } from "./framework/framework.ts";
@@ -31,7 +32,7 @@ export interface SchedulerDeps {
   readonly log: Logger;
 }
 
-/** Bindings under way at once; beyond them decisions wait. */
+/** Bindings under way at once; beyond them decisions wait, so that a slow apiserver does not pile up assumed pods. */
 const MAX_BINDINGS = 100;
 /** So long the loop may keep the thread before requests and events get a turn. */
 const TURN_MS = 5;
@@ -67,6 +68,7 @@ export class Scheduler {
   private async scheduleAll(signal: AbortSignal): Promise<void> {
     let turnStartedAt = this.deps.clock.monotonic();
     for (;;) {
+      // Before the pop: whoever is most urgent once there is room goes first.
       while (this.bindings.size >= MAX_BINDINGS) await Promise.race(this.bindings);
       const pod = await this.deps.queue.pop(signal);
       withTrace(newTraceId(), () => this.scheduleOne(pod, signal));
@@ -104,6 +106,7 @@ export class Scheduler {
     startedAt: number,
     signal: AbortSignal,
   ): void {
+    // Before anything is awaited: the next decision must see the room as taken.
     this.deps.cache.assume(queued.info, nodeName);
     const binding = this.binder
       .bind(state, queued.info, nodeName, signal)
@@ -111,6 +114,7 @@ export class Scheduler {
         if (refusal) this.refused(queued, refusal, startedAt);
         else this.bound(queued, nodeName, startedAt);
       })
+      // After a stop another scheduler may lead already: nothing is said about the pod any more.
       .catch((error: unknown) => this.failed(queued, error, startedAt, signal))
       .finally(() => this.bindings.delete(binding));
     this.bindings.add(binding);
@@ -141,6 +145,7 @@ export class Scheduler {
   ): void {
     this.deps.log.debug({ pod: queued.info.key, reason: refusal.message }, "pod cannot be scheduled");
     this.observe("unschedulable", startedAt);
+    // The queue first, then the report: the pod must wait somewhere even if telling of it fails.
     if (!this.refresh(queued)) return;
     this.deps.queue.addUnschedulable(queued, refusal.refusedBy);
     this.deps.failures.report(queued.info.pod, "Unschedulable", refusal.message);
@@ -177,9 +182,12 @@ export class Scheduler {
   private requeueSuccessor({ info }: QueuedPod): void {
     const { namespace = "", name, uid } = info.pod.metadata;
     const current = this.deps.pods.get(namespace, name);
-    if (current && current.metadata.uid !== uid && !current.spec.nodeName) this.deps.queue.add(current);
+    if (current && current.metadata.uid !== uid && !current.spec.nodeName && isOurs(current)) {
+      this.deps.queue.add(current);
+    }
   }
 
+  /** A watch that lost the confirmation would else keep room on a node taken for ever. */
   private expireAssumed(): void {
     for (const pod of this.deps.cache.expireAssumed()) {
       this.deps.log.warn({ pod }, "bound pod was never seen on its node, giving it up");

@@ -8,6 +8,7 @@ import type { ProgramContext } from "@skiff/component-base/program.ts";
 import type { SchedulerConfig } from "./config.ts";
 import type { DecisionLog } from "./decision-log.ts";
 
+/** That it answers is all there is to say: a standby is as healthy as the leader. */
 const CHECKS = [{ name: "ping", check() {} }];
 
 /** Serves until disposed; rejects when a port cannot be had or a file cannot be read. */
@@ -39,6 +40,7 @@ export async function servePorts(
     };
     servers.use(await serveHealth(options, { log }));
   }
+  // Disposes nothing here; a throw above closes the port that was opened first.
   return servers.move();
 }
 

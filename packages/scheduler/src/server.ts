@@ -62,6 +62,7 @@ export class SchedulerServer {
   /** Schedules until the signal aborts. */
   async lead(signal: AbortSignal): Promise<void> {
     const { client, clock, log } = this.deps;
+    // Of this term: what the last one had left to say was said or dropped at its end.
     await using events = new EventRecorder(client, { component: SCHEDULER_NAME }, { clock, log });
     const failures = new FailureReporter({ client, lister: this.pods.lister, events, clock, log });
     const scheduler = new Scheduler({
@@ -80,6 +81,7 @@ export class SchedulerServer {
       clock,
       log,
     });
+    // A cache that lacks pods would give their room away.
     await Promise.all([this.nodes.synced(signal), this.pods.synced(signal)]);
     log.info("scheduling");
     await Promise.all([scheduler.run(signal), failures.run(signal)]);

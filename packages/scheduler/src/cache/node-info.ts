@@ -10,10 +10,12 @@ export class NodeInfo {
   readonly name: string;
   /** Absent while only pods of it are known. */
   node: Readonly<Node> | undefined;
+  /** CPU in thousandths, everything else in whole units; as are `requested` and `nonZero`. */
   allocatable: Readonly<ResourceAmounts> = {};
   /** Image name to bytes. */
   images: ReadonlyMap<string, number> = NO_IMAGES;
   readonly requested: ResourceAmounts = {};
+  /** For scores alone: containers without requests count a little (see pod-info.ts). */
   readonly nonZero = { cpu: 0, memory: 0 };
   ports: readonly HostPort[] = [];
   readonly pods = new Map<string, PodInfo>();
@@ -40,6 +42,7 @@ export class NodeInfo {
   addPod(pod: PodInfo): void {
     this.pods.set(pod.key, pod);
     this.count(pod, 1);
+    // Replaced, not changed: clones share the list.
     if (pod.ports.length > 0) this.ports = [...this.ports, ...pod.ports];
   }
 
@@ -52,7 +55,7 @@ export class NodeInfo {
     if (pod.ports.length > 0) this.ports = this.ports.filter((port) => !pod.ports.includes(port));
   }
 
-  /** A copy that later changes of this one do not reach. */
+  /** A copy that later changes of this one do not reach. What is never changed in place is shared: nodes, pods, image maps. */
   clone(): NodeInfo {
     const copy = new NodeInfo(this.name);
     copy.node = this.node;

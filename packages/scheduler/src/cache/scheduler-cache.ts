@@ -5,7 +5,10 @@ import type { PodInfo } from "../framework/pod-info.ts";
 import { NodeInfo } from "./node-info.ts";
 import { Snapshot, zoneOf } from "./snapshot.ts";
 
-/** An assumed pod whose binding succeeded but is never seen is given up after this long. */
+/**
+ * An assumed pod whose binding succeeded but is never seen is given up after this long. Upstream's
+ * durationToExpireAssumedPod, as it was before it became "never": a lost confirmation then cost the room until a restart.
+ */
 const ASSUMED_TTL_MS = 15 * 60_000;
 
 interface PlacedPod {
@@ -23,8 +26,11 @@ export class SchedulerCache {
   private readonly nodes = new Map<string, NodeInfo>();
   private readonly pods = new Map<string, PlacedPod>();
   private readonly assumed = new Set<string>();
+  /** Image name to the nodes that have it: ImageLocality would else look at every node for every pod. */
   private readonly imageNodes = new Map<string, Set<string>>();
+  /** Nodes whose copy in the snapshot is out of date. */
   private readonly changed = new Set<string>();
+  /** Also when a node changed its zone: the order of the snapshot depends on it. */
   private nodeSetChanged = false;
   private readonly shared = new Snapshot(this.imageNodes);
 
@@ -32,7 +38,7 @@ export class SchedulerCache {
     this.clock = clock;
   }
 
-  /** The current state; the same object each time, brought up to date. */
+  /** The current state; the same object each time, brought up to date. Use it within one cycle only. */
   snapshot(): Snapshot {
     if (this.nodeSetChanged) {
       const copies: NodeInfo[] = [];
@@ -77,6 +83,7 @@ export class SchedulerCache {
     const info = this.nodes.get(name);
     if (!info) return;
     this.forgetImages(info);
+    // Its pods may be reported for a while yet, and the node may come back to them.
     info.removeNode();
     this.nodeSetChanged = true;
     this.dropIfEmpty(info);
@@ -129,6 +136,7 @@ export class SchedulerCache {
     return expired;
   }
 
+  /** Wherever the pod counted before, it counts in this place alone from now on. */
   private place(placed: PlacedPod): void {
     const { key } = placed.info;
     this.removePod(key);

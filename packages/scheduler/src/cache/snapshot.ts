@@ -4,6 +4,7 @@ import type { NodeInfo } from "./node-info.ts";
 const ZONE = "topology.kubernetes.io/zone";
 const REGION = "topology.kubernetes.io/region";
 
+/** Built by the cache; `places` finds a node's index so that replacing one costs the same in any size of cluster. */
 export class Snapshot {
   /** Nodes that exist, those of different zones taking turns. */
   nodes: NodeInfo[] = [];

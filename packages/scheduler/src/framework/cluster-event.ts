@@ -2,6 +2,7 @@
 import type { Node } from "@skiff/api/types.ts";
 import type { PodInfo } from "./pod-info.ts";
 
+/** Upstream's framework.ClusterEvent as one word: the resource and what was done to it. */
 export type ClusterEventName =
   | "Node/Add"
   | "Node/UpdateAllocatable"

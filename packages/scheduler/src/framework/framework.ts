@@ -38,14 +38,10 @@ export interface NamedRefusal {
   readonly refusal: Refusal;
 }
 
+/** `nodes`: undefined when all are to be looked at. `narrowedBy`: the plugins that left some out. */
 export type PreFilterOutcome =
   | { readonly refusedBy: NamedRefusal }
   | { readonly nodes: ReadonlySet<string> | undefined; readonly narrowedBy: readonly string[] };
-
-export interface NodeScore {
-  readonly node: NodeInfo;
-  total: number;
-}
 
 /** Weighted scores of each plugin, in the order of the nodes. */
 export type PluginScores = ReadonlyMap<string, readonly number[]>;
@@ -53,6 +49,7 @@ export type PluginScores = ReadonlyMap<string, readonly number[]>;
 /** Which plugin has which extension point is sorted out once, at start; a wrong list of plugins stops the program there. */
 export class Framework {
   private readonly weights = new Map<string, number>();
+  /** Upstream's queueing hints, by event: most events concern no pending pod, and are dismissed with one look. */
   private readonly hints = new Map<ClusterEventName, { plugin: string; hint: QueueingHint }[]>();
   private readonly handle: FrameworkHandle;
   private readonly queueSort: QueueSortPlugin;
@@ -104,17 +101,19 @@ export class Framework {
     return this.preEnqueues.find((plugin) => !plugin.preEnqueue(pod).fits)?.name;
   }
 
-  /** Whether any plugin waits for such events. A pod that nobody refused by name may be helped by anything. */
+  /** Whether any plugin waits for such events. A new node always counts: without any node, nobody refused by name. */
   isHeeded(event: ClusterEventName): boolean {
     return this.hints.has(event) || event === "Node/Add";
   }
 
+  /** Whether the event may have changed the mind of a plugin that refused the pod. */
   isWorthATry(pod: QueuedPod, event: ClusterEvent): boolean {
     if (pod.refusedBy.size === 0) return true;
     const hints = this.hints.get(event.name) ?? [];
     return hints.some(({ plugin, hint }) => pod.refusedBy.has(plugin) && (hint.isWorthATry?.(pod.info, event) ?? true));
   }
 
+  /** Each plugin may refuse the pod outright, leave nodes out, or bow out of Filter for this cycle (`state.skippedFilters`). */
   runPreFilter(state: CycleState, pod: PodInfo, snapshot: Snapshot): PreFilterOutcome {
     let nodes: ReadonlySet<string> | undefined;
     const narrowedBy: string[] = [];
@@ -145,12 +144,14 @@ export class Framework {
     return this.postFilters.map((plugin) => plugin.postFilter(state, pod, refusals).message).join(" ");
   }
 
+  /** Plugins that have nothing to say about these nodes bow out of Score for this cycle (`state.skippedScores`). */
   runPreScore(state: CycleState, pod: PodInfo, nodes: readonly NodeInfo[]): void {
     for (const plugin of this.preScores) {
       if (plugin.preScore(state, pod, nodes) === "skip") state.skippedScores.add(plugin.name);
     }
   }
 
+  /** Weighted. Throws when a plugin gives less than 0 or more than 100: it would silently outvote all others. */
   runScore(state: CycleState, pod: PodInfo, nodes: readonly NodeInfo[], snapshot: Snapshot): PluginScores {
     const all = new Map<string, readonly number[]>();
     for (const plugin of this.scores) {
@@ -175,10 +176,12 @@ export class Framework {
     return undefined;
   }
 
+  /** In reverse, so that a plugin may rely on those before it until it is done. */
   runUnreserve(state: CycleState, pod: PodInfo, nodeName: string): void {
     for (const plugin of this.reserves.toReversed()) plugin.unreserve(state, pod, nodeName);
   }
 
+  /** The last word before the binding, which may take its time: the next pods are decided meanwhile. */
   async runPermit(
     state: CycleState,
     pod: PodInfo,

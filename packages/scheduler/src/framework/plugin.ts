@@ -14,7 +14,7 @@ export type Verdict =
       readonly fits: false;
       /** In upstream's words; each is counted over the nodes in the pod's message. */
       readonly reasons: readonly string[];
-      /** Evicting other pods would not help. */
+      /** Evicting other pods would not help: upstream's UnschedulableAndUnresolvable. */
       readonly unresolvable: boolean;
     };
 
@@ -22,10 +22,12 @@ export type Refusal = Extract<Verdict, { fits: false }>;
 
 export const FITS: Verdict = Object.freeze({ fits: true });
 
+/** No, but it might fit if other pods were gone. `reasons` in upstream's words. */
 export function refuse(...reasons: string[]): Refusal {
   return { fits: false, reasons, unresolvable: false };
 }
 
+/** No, whatever pods go. */
 export function refuseForGood(...reasons: string[]): Refusal {
   return { fits: false, reasons, unresolvable: true };
 }
@@ -62,10 +64,12 @@ export interface QueueSortPlugin extends Plugin {
 }
 
 export interface PreFilterPlugin extends Plugin {
+  /** Once per cycle: what does not depend on the node is computed here and kept in `state`. */
   preFilter(state: CycleState, pod: PodInfo, snapshot: Snapshot): PreFilterResult;
 }
 
 export interface FilterPlugin extends Plugin {
+  /** Asked for one pod and up to every node: no I/O, and nothing that grows with the cluster. */
   filter(pod: PodInfo, node: NodeInfo, state: CycleState): Verdict;
 }
 
@@ -97,6 +101,7 @@ export interface PermitPlugin extends Plugin {
 }
 
 export interface PreBindPlugin extends Plugin {
+  /** What must stand before the pod may start, such as a volume. Throws to refuse; repeated with the next try. */
   preBind(pod: PodInfo, nodeName: string, handle: FrameworkHandle, signal: AbortSignal): Promise<void>;
 }
 
@@ -106,6 +111,7 @@ export interface BindPlugin extends Plugin {
 }
 
 export interface PostBindPlugin extends Plugin {
+  /** For the record: the pod is bound whatever happens here. */
   postBind(pod: PodInfo, nodeName: string): void;
 }
 

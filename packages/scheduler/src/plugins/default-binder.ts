@@ -13,6 +13,7 @@ export const defaultBinder = {
       metadata: { namespace, name, uid },
       target: { kind: "Node", name: nodeName },
     };
+    // The server writes spec.nodeName only where there is none, so two schedulers cannot both bind the pod.
     await client.of(pods).createSubresource(namespace, name, "binding", body, { signal });
     return "bound";
   },

@@ -4,7 +4,7 @@ import type { ScorePlugin } from "../framework/plugin.ts";
 import { MAX_NODE_SCORE } from "../framework/plugin.ts";
 
 const MIB = 1024 * 1024;
-/** Upstream's bounds: less is not worth it, and more per container counts no further. */
+/** Upstream's minThreshold and maxContainerThreshold: less is not worth it, and more per container counts no further. */
 const MIN_BYTES = 23 * MIB;
 const MAX_BYTES_PER_CONTAINER = 1000 * MIB;
 

@@ -12,6 +12,7 @@ import { prioritySort } from "./priority-sort.ts";
 import { schedulingGates } from "./scheduling-gates.ts";
 import { taintToleration } from "./taint-toleration.ts";
 
+/** Upstream's order (getDefaultPlugins). The first refusal of a node is the last question about it, so it shows in messages. */
 export const DEFAULT_PLUGINS: readonly PluginEntry[] = [
   { plugin: schedulingGates },
   { plugin: prioritySort },

@@ -16,6 +16,7 @@ export const nodeAffinity = {
   ],
   preFilter(_state, { pod }) {
     const terms = requiredTerms(pod);
+    // Most pods ask for nothing, and cost nothing.
     if (!terms && !pod.spec.nodeSelector) return { skip: true };
     const named = terms && namedNodes(terms);
     return named ? { nodes: named } : FITS;

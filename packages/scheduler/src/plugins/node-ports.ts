@@ -9,6 +9,7 @@ export const nodePorts = {
     { event: "Node/Add" },
     {
       event: "AssignedPod/Delete",
+      // Only a pod that held one of the wanted ports makes a difference.
       isWorthATry: ({ ports }, { pod }) => findPortConflict(ports, pod?.ports ?? []) !== undefined,
     },
   ],

@@ -4,6 +4,7 @@ import type { PreScorePlugin, ScorePlugin } from "../framework/plugin.ts";
 import { MAX_NODE_SCORE } from "../framework/plugin.ts";
 import type { PodInfo } from "../framework/pod-info.ts";
 
+/** A node with all of its memory taken and half of its CPU free can place nothing more: even use leaves more room. */
 export const nodeResourcesBalancedAllocation = {
   name: "NodeResourcesBalancedAllocation",
   preScore(_state, { requests }) {
@@ -22,7 +23,7 @@ function usedShare(pod: PodInfo, node: NodeInfo, resource: "cpu" | "memory"): nu
   return Math.min(1, ((node.requested[resource] ?? 0) + (pod.requests[resource] ?? 0)) / capacity);
 }
 
-/** The standard deviation. */
+/** The standard deviation; 0.5 at most for shares of 0 to 1, so the score is never below 50. */
 function deviation(values: readonly number[]): number {
   if (values.length < 2) return 0;
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;

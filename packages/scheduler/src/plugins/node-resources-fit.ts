@@ -22,6 +22,7 @@ export const nodeResourcesFit = {
     const isTooLarge = lacking.some((name) => (pod.requests[name] ?? 0) > (node.allocatable[name] ?? 0));
     return isTooLarge ? refuseForGood(...reasons) : refuse(...reasons);
   },
+  // Not `requests`: pods that ask for nothing would all be drawn to one node that looks empty.
   score({ nonZero }, node) {
     const cpu = freeShare(node.allocatable.cpu, node.nonZero.cpu + nonZero.cpu);
     const memory = freeShare(node.allocatable.memory, node.nonZero.memory + nonZero.memory);
@@ -30,7 +31,7 @@ export const nodeResourcesFit = {
   },
 } satisfies FilterPlugin & ScorePlugin;
 
-/** The resources of which the node has too little left, pods first. */
+/** The resources of which the node has too little left, pods first; all of them, as the message counts each. */
 function lackingResources(pod: PodInfo, node: NodeInfo): string[] {
   const lacking: string[] = [];
   if (node.pods.size + 1 > (node.allocatable.pods ?? 0)) lacking.push("pods");
@@ -47,6 +48,7 @@ function freeShare(capacity: number | undefined, requested: number): number | un
   return requested > capacity ? 0 : Math.floor(((capacity - requested) * MAX_NODE_SCORE) / capacity);
 }
 
+/** Other pods may go, so it is the node's whole size that decides whether the event is worth a try. */
 function fitsEmptyNode({ requests }: PodInfo, { node }: ClusterEvent): boolean {
   const allocatable = resourceAmounts(node?.status?.allocatable);
   return Object.entries(requests).every(([name, wanted]) => wanted <= (allocatable[name] ?? 0));

@@ -6,6 +6,7 @@ import type { FilterPlugin } from "../framework/plugin.ts";
 import { FITS, refuseForGood } from "../framework/plugin.ts";
 import type { PodInfo } from "../framework/pod-info.ts";
 
+/** What `kubectl cordon` amounts to. The taint itself comes a moment after spec.unschedulable, so the field is read too. */
 const CORDONED = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" };
 
 export const nodeUnschedulable = {

@@ -8,6 +8,7 @@ import type { FilterPlugin, PreScorePlugin, ScorePlugin } from "../framework/plu
 import { FITS, refuseForGood } from "../framework/plugin.ts";
 import type { PodInfo } from "../framework/pod-info.ts";
 
+/** NoExecute too: the pod would be evicted as soon as it ran. */
 const HARD_EFFECTS = ["NoSchedule", "NoExecute"];
 const SOFT_EFFECT = "PreferNoSchedule";
 
@@ -31,6 +32,7 @@ export const taintToleration = {
     state.write(softTolerations, soft);
     return "score";
   },
+  // The number of taints that the pod would rather not have; `normalizeScores` turns it around.
   score(_pod, { node }, state) {
     const tolerations = state.read(softTolerations);
     const intolerable = node?.spec?.taints?.filter(

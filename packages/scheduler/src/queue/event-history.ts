@@ -10,7 +10,10 @@ interface NotedEvent {
   readonly key: string | undefined;
 }
 
-/** As old as the longest binding under way; empty when nothing is in flight. */
+/**
+ * As old as the longest binding under way; empty when nothing is in flight. Upstream's inFlightPods and inFlightEvents: one list
+ * of events for all pods, of which each remembers where its own part begins.
+ */
 export class EventHistory {
   /** Pod to the number of the next event at the time it was taken; in that order. */
   private readonly starts = new Map<string, number>();
@@ -27,17 +30,20 @@ export class EventHistory {
     this.starts.set(key, this.first + this.events.length);
   }
 
+  /** The pod has landed, here or there: what it alone kept is forgotten. */
   end(key: string): void {
     this.starts.delete(key);
     this.trim();
   }
 
+  /** Costs nothing while no pod is in flight. */
   note(event: ClusterEvent, key?: string): void {
     if (this.starts.size === 0) return;
     this.events.push({ event, key });
     if (this.events.length > MAX_EVENTS) this.drop(MAX_EVENTS / 2);
   }
 
+  /** What happened since the pod was taken; nothing when it is not in flight. */
   since(key: string): ClusterEvent[] {
     const start = this.starts.get(key);
     if (start === undefined) return [];

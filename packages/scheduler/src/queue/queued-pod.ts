@@ -1,6 +1,7 @@
 // A pod on its way through the scheduling queue.
 import type { PodInfo } from "../framework/pod-info.ts";
 
+/** Changed in place by the queue and the loop, so it is in one of their hands at a time. */
 export interface QueuedPod {
   info: PodInfo;
   /** Times it was taken from the queue; the back-off grows with it. */

@@ -9,16 +9,20 @@ import { EventHistory } from "./event-history.ts";
 import type { QueuedPod } from "./queued-pod.ts";
 
 export interface SchedulingQueueOptions {
+  /** After the first failed try; doubles up to the other. Upstream's podInitialBackoffSeconds (1) and podMaxBackoffSeconds (10). */
   readonly initialBackoffMs?: number;
   readonly maxBackoffMs?: number;
-  /** How long a pod that fits nowhere waits for an event before it is tried all the same. */
+  /** How long a pod that fits nowhere waits for an event before it is tried all the same (podMaxInUnschedulablePodsDuration). */
   readonly maxUnschedulableMs?: number;
 }
 
 /** The part of the framework that the queue asks. */
 export type QueueRules = Pick<Framework, "compareInQueue" | "preEnqueue" | "isWorthATry" | "isHeeded">;
 
-/** A pod is in one of the three places or in flight, never in two. */
+/**
+ * A pod is in one of the three places or in flight, never in two: `active` is ready to be tried, `backoff` waits for a time,
+ * `unschedulable` for an event (or for its gates to open). Bounded by the pods of the cluster that have no node.
+ */
 export class SchedulingQueue {
   private readonly rules: QueueRules;
   private readonly clock: Pick<Clock, "monotonic">;
@@ -69,6 +73,7 @@ export class SchedulingQueue {
       return;
     }
     queued.info = info;
+    // Put anew: its priority may have changed its place.
     if (this.active.has(info.key)) this.active.put(queued);
     else if (!mayMatter || this.backoff.has(info.key)) return;
     else if (queued.gatedBy || this.rules.isWorthATry(queued, event)) this.requeue(queued);
@@ -85,6 +90,7 @@ export class SchedulingQueue {
   async pop(signal: AbortSignal): Promise<QueuedPod> {
     for (;;) {
       signal.throwIfAborted();
+      // Else a pod whose back-off has just ended would wait for the next second's flush behind lesser ones.
       this.flushBackoff();
       const next = this.active.pop();
       if (next) {
@@ -147,12 +153,14 @@ export class SchedulingQueue {
     }
   }
 
+  /** To where it can be tried from: at once, or when its back-off has ended. */
   private requeue(pod: QueuedPod): void {
     this.unschedulable.delete(pod.info.key);
     if (this.backoffEnd(pod) > this.clock.monotonic()) this.backoff.put(pod);
     else this.activate(pod);
   }
 
+  /** Asks PreEnqueue first: a gated pod waits without taking part in anything. */
   private activate(pod: QueuedPod): void {
     pod.gatedBy = this.rules.preEnqueue(pod.info);
     if (pod.gatedBy) {
@@ -166,6 +174,7 @@ export class SchedulingQueue {
 
   /** The back-off doubles with each attempt. */
   private backoffEnd(pod: QueuedPod): number {
+    // Never tried, so it has done nothing to wait for: gated pods come here when their gates open.
     if (pod.attempts === 0) return 0;
     const { initialBackoffMs, maxBackoffMs } = this.options;
     return pod.queuedAt + Math.min(initialBackoffMs * 2 ** Math.min(pod.attempts - 1, 30), maxBackoffMs);
@@ -175,6 +184,7 @@ export class SchedulingQueue {
     return this.active.get(key) ?? this.backoff.get(key) ?? this.unschedulable.get(key);
   }
 
+  /** Resolves when a pod becomes active. There is one reader of the queue, so one waiter is enough. */
   private async changed(signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const onAbort = () => reject(signal.reason);
