@@ -163,11 +163,15 @@ const WITHOUT_VALUE: ReadonlySet<FieldErrorType> = new Set([
   "InternalError",
 ]);
 
+/** As the value of a field error: an object too large to be shown. */
+export const OMITTED_VALUE = Symbol("omitted");
+
 /** `Invalid value: "x": must be …`, without the field's path. */
 export function fieldErrorBody(error: FieldError): string {
   const title = TITLES[error.type];
-  const value = WITHOUT_VALUE.has(error.type)
-    ? ""
-    : `: ${typeof error.value === "string" ? JSON.stringify(error.value) : JSON.stringify(error.value ?? null)}`;
+  const value =
+    WITHOUT_VALUE.has(error.type) || error.value === OMITTED_VALUE
+      ? ""
+      : `: ${typeof error.value === "string" ? JSON.stringify(error.value) : JSON.stringify(error.value ?? null)}`;
   return `${title}${value}${error.detail ? `: ${error.detail}` : ""}`;
 }

@@ -4,7 +4,7 @@ import type { Container, LabelSelector } from "../../generated/types.ts";
 import { describe } from "../descriptions.ts";
 import { humanDuration } from "../duration.ts";
 import type { Column } from "../kind.ts";
-import { selectorOf } from "../labels.ts";
+import { formatLabels, selectorOf } from "../labels.ts";
 import type { KubeObject } from "../object.ts";
 
 export interface ColumnOptions {
@@ -64,17 +64,40 @@ export function workloadColumns<T>(
   selector: (object: Readonly<T>) => LabelSelector | undefined,
   selectorDocumentation: readonly [string, string],
 ): Column<T>[] {
-  const wide = { wide: true };
+  return [
+    ...containerColumns(containers),
+    column("Selector", selectorDocumentation, (o) => formatSelector(selector(o)), { wide: true }),
+  ];
+}
+
+/** Containers and Images of a pod template, for `-o wide` unless said otherwise. */
+export function containerColumns<T>(
+  containers: (object: Readonly<T>) => readonly Container[],
+  options: ColumnOptions = { wide: true },
+): Column<T>[] {
   const names = (o: Readonly<T>) => containers(o).map((c) => c.name);
   const images = (o: Readonly<T>) => containers(o).map((c) => c.image ?? "");
   return [
-    column("Containers", "Names of each container in the template.", (o) => names(o).join(","), wide),
-    column("Images", "Images referenced by each container in the template.", (o) => images(o).join(","), wide),
-    column("Selector", selectorDocumentation, (o) => formatSelector(selector(o)), wide),
+    column("Containers", "Names of each container in the template.", (o) => names(o).join(","), options),
+    column("Images", "Images referenced by each container in the template.", (o) => images(o).join(","), options),
   ];
 }
 
 /** As metav1.FormatLabelSelector. */
-function formatSelector(selector: LabelSelector | undefined): string {
+export function formatSelector(selector: LabelSelector | undefined): string {
   return (selector && selectorOf(selector).toString()) || "<none>";
+}
+
+/** Labels or a map selector in one cell. */
+export function formatMap(map: Readonly<Record<string, string>> | undefined): string {
+  return formatLabels(map ?? {}) || "<none>";
+}
+
+/** A count that may be absent in the stored object. */
+export function countColumn<T>(
+  name: string,
+  description: string | readonly [model: string, field: string],
+  value: (object: Readonly<T>) => number | undefined,
+): Column<T> {
+  return column(name, description, (o) => value(o) ?? 0, { type: "integer" });
 }

@@ -13,6 +13,8 @@ export interface KindSpec<T extends KubeObject>
   readonly ref: ResourceRef<T>;
   /** Whether spec and status are written apart; the generation then counts changes of the spec. */
   readonly hasStatus?: boolean;
+  /** What the generation counts the changes of, where that is not the spec. Kinds that say it have a generation. */
+  generationOf?(object: Readonly<T>): unknown;
   /** Whether a creator may say the status, as kubelets do of their Node. */
   readonly createsStatus?: boolean;
   /** Judges what only creation is held to, beside `validate`. */
@@ -29,7 +31,7 @@ export interface KindSpec<T extends KubeObject>
 
 export function defineKind<T extends KubeObject>(spec: KindSpec<T>): KindDefinition<T> {
   const { ref, hasStatus = false } = spec;
-  const hasGeneration = spec.hasGeneration ?? hasStatus;
+  const hasGeneration = spec.hasGeneration ?? (hasStatus || spec.generationOf !== undefined);
   return {
     ...ref,
     singular: spec.singular ?? ref.kind.toLowerCase(),
@@ -70,7 +72,7 @@ function updateRules<T extends KubeObject>(spec: KindSpec<T>, hasStatus: boolean
     prepareForUpdate(next, previous) {
       if (hasStatus) copyPart(next, previous, "status");
       spec.prepareForUpdate?.(next, previous);
-      if (hasGeneration) countGeneration(next, previous);
+      if (hasGeneration) countGeneration(next, previous, spec.generationOf ?? specOf);
     },
     validateUpdate: (next, previous) => [
       ...(spec.validate?.(next) ?? []),
@@ -97,10 +99,18 @@ export function copyPart<T extends KubeObject>(next: T, previous: Readonly<T>, p
   else (next as Parts)[part] = before;
 }
 
+function specOf(object: Readonly<KubeObject>): unknown {
+  return (object as Parts).spec;
+}
+
 /** The generation grows with each change of the spec and with nothing else. */
-function countGeneration<T extends KubeObject>(next: T, previous: Readonly<T>): void {
+function countGeneration<T extends KubeObject>(
+  next: T,
+  previous: Readonly<T>,
+  contentOf: (object: Readonly<T>) => unknown,
+): void {
   const generation = previous.metadata.generation ?? 0;
-  const changed = !deepEqual((next as Parts).spec, (previous as Parts).spec);
+  const changed = !deepEqual(contentOf(next), contentOf(previous));
   if (changed || generation > 0) next.metadata.generation = changed ? generation + 1 : generation;
   else delete next.metadata.generation;
 }

@@ -3,12 +3,10 @@ import type { Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeplo
 import type { FieldError } from "../errors.ts";
 import { deployments } from "../resource-ref.ts";
 import { deepEqual } from "../validation/deep-equal.ts";
-import { isPercent } from "../validation/names.ts";
 import {
   type FieldPath,
   forbiddenField,
   IMMUTABLE,
-  invalidAll,
   invalidValue,
   notSupported,
   required,
@@ -16,13 +14,14 @@ import {
 } from "../validation/path.ts";
 import { ageColumn, column, nameColumn, workloadColumns } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
+import { figureOf, validateAtMost100Percent, validateIntOrPercent } from "./int-or-percent.ts";
 import { nonNegative, scaleOf } from "./numbers.ts";
 import {
   defaultPodTemplate,
   templateContainers,
   validateReplicaTemplate,
   validateWorkloadSelector,
-} from "./pod-template.ts";
+} from "./pod-template-rules.ts";
 
 export const deploymentKind = defineKind<Deployment>({
   ref: deployments,
@@ -118,24 +117,10 @@ function validateRollingUpdate(rolling: RollingUpdateDeployment, path: FieldPath
     ...validateIntOrPercent(unavailable, path.child("maxUnavailable")),
     ...validateIntOrPercent(surge, path.child("maxSurge")),
   ];
-  if (numberOf(unavailable) === 0 && numberOf(surge) === 0) {
+  if (figureOf(unavailable) === 0 && figureOf(surge) === 0) {
     errors.push(invalidValue(path.child("maxUnavailable"), unavailable, "may not be 0 when `maxSurge` is 0"));
   }
-  if (typeof unavailable === "string" && (numberOf(unavailable) ?? 0) > 100) {
-    errors.push(invalidValue(path.child("maxUnavailable"), unavailable, "must not be greater than 100%"));
-  }
-  return errors;
-}
-
-function validateIntOrPercent(value: number | string, path: FieldPath): FieldError[] {
-  if (typeof value === "string") return invalidAll(path, value, isPercent(value));
-  return nonNegative({ value }, ["value"], path, true);
-}
-
-/** The figure before the percent sign, or the number itself. */
-function numberOf(value: number | string): number | undefined {
-  if (typeof value === "number") return value;
-  return isPercent(value).length ? undefined : Number.parseInt(value, 10);
+  return [...errors, ...validateAtMost100Percent(unavailable, path.child("maxUnavailable"))];
 }
 
 function validateStatusUpdate(next: Deployment, previous: Readonly<Deployment>): FieldError[] {

@@ -1,22 +1,66 @@
 // The stored kinds. A kind is served, discovered, documented and cached because it is in this list.
 import type { KindDefinition } from "../kind.ts";
+import {
+  mutatingAdmissionPolicyBindingKind,
+  mutatingAdmissionPolicyKind,
+  validatingAdmissionPolicyBindingKind,
+  validatingAdmissionPolicyKind,
+} from "./admission/policies.ts";
+import {
+  mutatingWebhookConfigurationKind,
+  validatingWebhookConfigurationKind,
+} from "./admission/webhook-configurations.ts";
+import { apiServiceKind } from "./api-service.ts";
+import { certificateSigningRequestKind } from "./certificate-signing-request/certificate-signing-request.ts";
 import { clusterRoleKind } from "./cluster-role.ts";
 import { clusterRoleBindingKind } from "./cluster-role-binding.ts";
 import { configMapKind } from "./config-map.ts";
+import { controllerRevisionKind } from "./controller-revision.ts";
+import { cronJobKind } from "./cron-job/cron-job.ts";
+import { csiDriverKind } from "./csi-driver.ts";
+import { csiNodeKind } from "./csi-node.ts";
+import { csiStorageCapacityKind } from "./csi-storage-capacity.ts";
+import { customResourceDefinitionKind } from "./custom-resource-definition/custom-resource-definition.ts";
+import { daemonSetKind } from "./daemon-set.ts";
 import { deploymentKind } from "./deployment.ts";
+import { deviceClassKind } from "./devices/device-class.ts";
+import { resourceClaimKind, resourceClaimTemplateKind } from "./devices/resource-claim.ts";
+import { resourceSliceKind } from "./devices/resource-slice.ts";
 import { endpointSliceKind } from "./endpoint-slice.ts";
 import { endpointsKind } from "./endpoints.ts";
 import { eventKind } from "./event.ts";
+import { flowSchemaKind } from "./flow-schema.ts";
+import { horizontalPodAutoscalerKind } from "./horizontal-pod-autoscaler/horizontal-pod-autoscaler.ts";
+import { ingressKind } from "./ingress/ingress.ts";
+import { ingressClassKind } from "./ingress-class.ts";
+import { ipAddressKind } from "./ip-address.ts";
+import { jobKind } from "./job/job.ts";
 import { leaseKind } from "./lease.ts";
+import { limitRangeKind } from "./limit-range.ts";
 import { namespaceKind } from "./namespace.ts";
+import { networkPolicyKind } from "./network-policy.ts";
 import { nodeKind } from "./node.ts";
+import { persistentVolumeKind } from "./persistent-volume/persistent-volume.ts";
+import { persistentVolumeClaimKind } from "./persistent-volume-claim/persistent-volume-claim.ts";
 import { podKind } from "./pod/pod.ts";
+import { podDisruptionBudgetKind } from "./pod-disruption-budget.ts";
+import { podTemplateKind } from "./pod-template.ts";
+import { priorityClassKind } from "./priority-class.ts";
+import { priorityLevelConfigurationKind } from "./priority-level-configuration.ts";
 import { replicaSetKind } from "./replica-set.ts";
+import { replicationControllerKind } from "./replication-controller.ts";
+import { resourceQuotaKind } from "./resource-quota.ts";
 import { roleKind } from "./role.ts";
 import { roleBindingKind } from "./role-binding.ts";
+import { runtimeClassKind } from "./runtime-class.ts";
 import { secretKind } from "./secret.ts";
 import { serviceKind } from "./service/service.ts";
 import { serviceAccountKind } from "./service-account.ts";
+import { serviceCidrKind } from "./service-cidr.ts";
+import { statefulSetKind } from "./stateful-set.ts";
+import { storageClassKind } from "./storage-class.ts";
+import { volumeAttachmentKind } from "./volume-attachment.ts";
+import { volumeAttributesClassKind } from "./volume-attributes-class.ts";
 
 // Callers hand each kind only objects of its own model, so the type of its objects can be forgotten here.
 export const KINDS = [
@@ -37,6 +81,47 @@ export const KINDS = [
   roleBindingKind,
   clusterRoleKind,
   clusterRoleBindingKind,
+  replicationControllerKind,
+  podTemplateKind,
+  limitRangeKind,
+  resourceQuotaKind,
+  persistentVolumeKind,
+  persistentVolumeClaimKind,
+  statefulSetKind,
+  daemonSetKind,
+  controllerRevisionKind,
+  jobKind,
+  cronJobKind,
+  horizontalPodAutoscalerKind,
+  podDisruptionBudgetKind,
+  ingressKind,
+  ingressClassKind,
+  networkPolicyKind,
+  serviceCidrKind,
+  ipAddressKind,
+  priorityClassKind,
+  storageClassKind,
+  csiDriverKind,
+  csiNodeKind,
+  csiStorageCapacityKind,
+  volumeAttachmentKind,
+  volumeAttributesClassKind,
+  runtimeClassKind,
+  certificateSigningRequestKind,
+  validatingWebhookConfigurationKind,
+  mutatingWebhookConfigurationKind,
+  validatingAdmissionPolicyKind,
+  validatingAdmissionPolicyBindingKind,
+  mutatingAdmissionPolicyKind,
+  mutatingAdmissionPolicyBindingKind,
+  customResourceDefinitionKind,
+  apiServiceKind,
+  flowSchemaKind,
+  priorityLevelConfigurationKind,
+  deviceClassKind,
+  resourceClaimKind,
+  resourceClaimTemplateKind,
+  resourceSliceKind,
 ] as readonly unknown[] as readonly KindDefinition[];
 
 const byPlural = index(KINDS, (kind) => kind.plural);

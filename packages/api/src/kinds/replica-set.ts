@@ -12,7 +12,7 @@ import {
   templateContainers,
   validateReplicaTemplate,
   validateWorkloadSelector,
-} from "./pod-template.ts";
+} from "./pod-template-rules.ts";
 
 export const replicaSetKind = defineKind<ReplicaSet>({
   ref: replicaSets,

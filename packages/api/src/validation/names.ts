@@ -11,10 +11,12 @@ const SUBDOMAIN_UNDERSCORE = `${LABEL_UNDERSCORE}(\\.${LABEL_UNDERSCORE})*`;
 const CONFIG_KEY = "[-._a-zA-Z0-9]+";
 const HTTP_HEADER = "[-A-Za-z0-9]+";
 const PERCENT = "[0-9]+%";
+const URL_PATH = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
 
 const whole = (pattern: string) => new RegExp(`^(?:${pattern})$`);
 const LABEL_RE = whole(LABEL);
 const SUBDOMAIN_RE = whole(SUBDOMAIN);
+const WILDCARD_RE = whole(`\\*\\.${SUBDOMAIN}`);
 const LABEL_1035_RE = whole(LABEL_1035);
 const QUALIFIED_RE = whole(QUALIFIED);
 const LABEL_VALUE_RE = whole(LABEL_VALUE);
@@ -22,6 +24,7 @@ const SUBDOMAIN_UNDERSCORE_RE = whole(SUBDOMAIN_UNDERSCORE);
 const CONFIG_KEY_RE = whole(CONFIG_KEY);
 const HTTP_HEADER_RE = whole(HTTP_HEADER);
 const PERCENT_RE = whole(PERCENT);
+const URL_PATH_RE = whole(URL_PATH);
 const PORT_CHARACTERS_RE = /^[-a-z0-9]+$/;
 const LETTER_RE = /[a-z]/;
 // Printable ASCII but "=": what an environment variable may be called since RelaxedEnvironmentVariableValidation.
@@ -45,6 +48,21 @@ export function isDns1123Subdomain(text: string): string[] {
   const rule =
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character";
   return matches(text, MAX_SUBDOMAIN, SUBDOMAIN_RE, () => regexError(rule, SUBDOMAIN, "example.com"));
+}
+
+/** `*.example.com` */
+export function isWildcardDns1123Subdomain(text: string): string[] {
+  const pattern = `\\*\\.${SUBDOMAIN}`;
+  const rule =
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character";
+  return matches(text, MAX_SUBDOMAIN, WILDCARD_RE, () => regexError(rule, pattern, "*.example.com"));
+}
+
+/** A subdomain of three labels at least, as webhooks are called. */
+export function isFullyQualifiedName(text: string): string[] {
+  const wrong = isDns1123Subdomain(text);
+  if (wrong.length > 0) return [wrong.join(",")];
+  return text.split(".").length < 3 ? ["should be a domain with at least three segments separated by dots"] : [];
 }
 
 /** As a subdomain, but labels may hold underscores, as DNS search paths do. */
@@ -165,6 +183,21 @@ export function isPercent(text: string): string[] {
 export function isPathSegmentName(text: string): string[] {
   if (text === "." || text === "..") return [`may not be '${text}'`];
   return ["/", "%"].filter((bad) => text.includes(bad)).map((bad) => `may not contain '${bad}'`);
+}
+
+/** `example.com/some-name`, as controllers call themselves. */
+export function isDomainPrefixedPath(text: string): string[] {
+  if (text === "") return ["must be non-empty"];
+  const slash = text.indexOf("/");
+  if (slash < 0 || text.length === slash + 1) return ['must be a domain-prefixed path (such as "acme.io/foo")'];
+  const host = text.slice(0, slash);
+  if (host === "") return ['must be a domain-prefixed path (such as "acme.io/foo")'];
+  const path = text.slice(slash + 1);
+  const wrong = isDns1123Subdomain(host);
+  if (wrong.length > 0) return wrong;
+  if (URL_PATH_RE.test(path)) return [];
+  const rule = "Invalid path";
+  return [regexError(rule, URL_PATH, "my/path")];
 }
 
 const EMPTY = "must be non-empty";

@@ -34,7 +34,7 @@ export function validateAffinity(affinity: Affinity | undefined, path: FieldPath
   ];
 }
 
-function validateNodeSelector(selector: NodeSelector, path: FieldPath): FieldError[] {
+export function validateNodeSelector(selector: NodeSelector, path: FieldPath): FieldError[] {
   const terms = selector.nodeSelectorTerms ?? [];
   const at = path.child("nodeSelectorTerms");
   if (terms.length === 0) return [required(at, "must have at least one node selector term")];

@@ -138,7 +138,7 @@ const HOST_PATH_TYPES = [
   "Socket",
 ];
 
-function validateHostPath(source: HostPathVolumeSource, path: FieldPath): FieldError[] {
+export function validateHostPath(source: HostPathVolumeSource, path: FieldPath): FieldError[] {
   if (!source.path) return [required(path.child("path"))];
   const errors = validateNoBacksteps(source.path, path.child("path"));
   if (source.type !== undefined && !HOST_PATH_TYPES.includes(source.type)) {

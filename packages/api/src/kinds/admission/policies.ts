@@ -1,0 +1,114 @@
+// ValidatingAdmissionPolicy and MutatingAdmissionPolicy with their bindings: admission written as expressions.
+import type {
+  MutatingAdmissionPolicy,
+  MutatingAdmissionPolicyBinding,
+  ParamKind,
+  ParamRef,
+  ValidatingAdmissionPolicy,
+  ValidatingAdmissionPolicyBinding,
+} from "../../../generated/types.ts";
+import type { Column } from "../../kind.ts";
+import type { KubeObject } from "../../object.ts";
+import {
+  mutatingAdmissionPolicies,
+  mutatingAdmissionPolicyBindings,
+  validatingAdmissionPolicies,
+  validatingAdmissionPolicyBindings,
+} from "../../resource-ref.ts";
+import { validateConditions } from "../../validation/conditions.ts";
+import { root } from "../../validation/path.ts";
+import { ageColumn, column, countColumn, formatSelector, nameColumn } from "../columns.ts";
+import { defineKind } from "../define-kind.ts";
+import { defaultMatchResources } from "./defaults.ts";
+import { validateBinding, validateMutatingPolicy, validateValidatingPolicy } from "./validate-policies.ts";
+
+const categories = ["api-extensions"];
+
+export const validatingAdmissionPolicyKind = defineKind<ValidatingAdmissionPolicy>({
+  ref: validatingAdmissionPolicies,
+  categories,
+  hasStatus: true,
+  applyDefaults({ spec }) {
+    if (!spec) return;
+    spec.failurePolicy ??= "Fail";
+    defaultMatchResources(spec.matchConstraints);
+  },
+  validate: ({ spec }) => validateValidatingPolicy(spec ?? {}, root("spec")),
+  validateStatusUpdate: ({ status }) => validateConditions(status?.conditions, root("status").child("conditions")),
+  columns: [
+    nameColumn,
+    countColumn(
+      "Validations",
+      "Validations indicates the number of validation rules defined in this configuration",
+      (p) => p.spec?.validations?.length,
+    ),
+    paramKindColumn(({ spec }) => spec?.paramKind),
+    ageColumn,
+  ],
+});
+
+export const mutatingAdmissionPolicyKind = defineKind<MutatingAdmissionPolicy>({
+  ref: mutatingAdmissionPolicies,
+  categories,
+  hasGeneration: true,
+  applyDefaults({ spec }) {
+    if (!spec) return;
+    spec.failurePolicy ??= "Fail";
+    defaultMatchResources(spec.matchConstraints);
+  },
+  validate: ({ spec }) => validateMutatingPolicy(spec ?? {}, root("spec")),
+  columns: [
+    nameColumn,
+    countColumn(
+      "Mutations",
+      "Mutation indicates the number of mutations rules defined in this configuration",
+      (p) => p.spec?.mutations?.length,
+    ),
+    paramKindColumn(({ spec }) => spec?.paramKind),
+    ageColumn,
+  ],
+});
+
+export const validatingAdmissionPolicyBindingKind = defineKind<ValidatingAdmissionPolicyBinding>({
+  ref: validatingAdmissionPolicyBindings,
+  categories,
+  hasGeneration: true,
+  applyDefaults: ({ spec }) => defaultMatchResources(spec.matchResources),
+  validate: ({ spec }) => validateBinding(spec, root("spec"), spec.validationActions ?? []),
+  columns: bindingColumns(({ spec }) => spec),
+});
+
+export const mutatingAdmissionPolicyBindingKind = defineKind<MutatingAdmissionPolicyBinding>({
+  ref: mutatingAdmissionPolicyBindings,
+  categories,
+  hasGeneration: true,
+  applyDefaults: ({ spec }) => defaultMatchResources(spec?.matchResources),
+  validate: ({ spec }) => validateBinding(spec ?? {}, root("spec")),
+  columns: bindingColumns(({ spec }) => spec),
+});
+
+function paramKindColumn<T extends KubeObject>(paramKind: (policy: Readonly<T>) => ParamKind | undefined): Column<T> {
+  const description = "ParamKind specifies the kind of resources used to parameterize this policy";
+  return column("ParamKind", description, (policy) => {
+    const { apiVersion = "", kind = "" } = paramKind(policy) ?? {};
+    return kind ? `${apiVersion}/${kind}` : "<unset>";
+  });
+}
+
+function bindingColumns<T extends KubeObject>(
+  specOf: (binding: Readonly<T>) => { policyName?: string | undefined; paramRef?: ParamRef | undefined } | undefined,
+): Column<T>[] {
+  const aboutPolicy = "PolicyName indicates the policy definition which the policy binding binded to";
+  const aboutParam = "ParamRef indicates the param resource which sets the configration param";
+  return [
+    nameColumn,
+    column<T>("PolicyName", aboutPolicy, (binding) => specOf(binding)?.policyName ?? ""),
+    column<T>("ParamRef", aboutParam, (binding) => formatParamRef(specOf(binding)?.paramRef)),
+    ageColumn,
+  ];
+}
+
+function formatParamRef(ref: ParamRef | undefined): string {
+  if (ref?.name) return ref.namespace ? `${ref.namespace}/${ref.name}` : ref.name;
+  return ref?.selector ? formatSelector(ref.selector) : "<unset>";
+}

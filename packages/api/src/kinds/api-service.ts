@@ -1,0 +1,101 @@
+// APIService: a group and version that another server answers for.
+import type { APIService } from "../../generated/types.ts";
+import { findCondition } from "../conditions.ts";
+import type { FieldError } from "../errors.ts";
+import { apiServices } from "../resource-ref.ts";
+import { isDns1035Label, isDns1123Subdomain, isPathSegmentName } from "../validation/names.ts";
+import { type FieldPath, invalidAll, invalidValue, required, root } from "../validation/path.ts";
+import { ageColumn, column, nameColumn } from "./columns.ts";
+import { defineKind } from "./define-kind.ts";
+
+export const apiServiceKind = defineKind<APIService>({
+  ref: apiServices,
+  categories: ["api-extensions"],
+  hasStatus: true,
+  hasGeneration: false,
+  validateName: isPathSegmentName,
+  applyDefaults({ spec }) {
+    if (spec?.service) spec.service.port ??= 443;
+  },
+  prepareForCreate(service) {
+    // What this server answers itself is there at once.
+    if (!service.spec?.service) service.status = { conditions: [localCondition(service)] };
+  },
+  validate,
+  columns: [
+    nameColumn,
+    column("Service", "The reference to the service that hosts this API endpoint.", ({ spec }) =>
+      spec?.service ? `${spec.service.namespace ?? ""}/${spec.service.name ?? ""}` : "Local",
+    ),
+    column("Available", "Whether this service is available.", ({ status }) => {
+      const condition = findCondition(status?.conditions, "Available");
+      if (!condition) return "Unknown";
+      return condition.status === "True" ? "True" : `${condition.status} (${condition.reason ?? ""})`;
+    }),
+    ageColumn,
+  ],
+});
+
+function localCondition({ metadata }: APIService) {
+  return {
+    type: "Available",
+    status: "True",
+    reason: "Local",
+    message: "Local APIServices are always available",
+    lastTransitionTime: metadata.creationTimestamp,
+  };
+}
+
+function validate({ metadata, spec }: APIService): FieldError[] {
+  const path = root("spec");
+  const { group = "", version = "", service } = spec ?? {};
+  const expected = `${version}.${group}`;
+  const errors: FieldError[] = [];
+  if (metadata.name !== expected) {
+    const detail = `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(expected)}`;
+    errors.push(invalidValue(root("metadata").child("name"), metadata.name, detail));
+  }
+  if (group) errors.push(...invalidAll(path.child("group"), group, isDns1123Subdomain(group)));
+  else if (version !== "v1") {
+    errors.push(required(path.child("group"), "only v1 may have an empty group and it better be legacy kube"));
+  }
+  errors.push(...invalidAll(path.child("version"), version, isDns1035Label(version)));
+  errors.push(...validatePriorities(spec, path));
+  if (!service) return [...errors, ...validateLocal(spec, path)];
+  if (!service.namespace) errors.push(required(path.child("service", "namespace")));
+  if (!service.name) errors.push(required(path.child("service", "name")));
+  if (spec?.insecureSkipTLSVerify && spec.caBundle) {
+    const detail = "may not be true if caBundle is present";
+    errors.push(invalidValue(path.child("insecureSkipTLSVerify"), true, detail));
+  }
+  return errors;
+}
+
+function validatePriorities(spec: APIService["spec"], path: FieldPath): FieldError[] {
+  const { groupPriorityMinimum: group = 0, versionPriority: version = 0 } = spec ?? {};
+  const errors: FieldError[] = [];
+  if (group <= 0 || group > 20_000) {
+    errors.push(invalidValue(path.child("groupPriorityMinimum"), group, "must be positive and less than 20000"));
+  }
+  if (version <= 0 || version > 1000) {
+    errors.push(invalidValue(path.child("versionPriority"), version, "must be positive and less than 1000"));
+  }
+  return errors;
+}
+
+function validateLocal(spec: APIService["spec"], path: FieldPath): FieldError[] {
+  const errors: FieldError[] = [];
+  if (spec?.caBundle)
+    errors.push(
+      invalidValue(
+        path.child("caBundle"),
+        `${Buffer.byteLength(spec.caBundle, "base64")} bytes`,
+        "local APIServices may not have a caBundle",
+      ),
+    );
+  if (spec?.insecureSkipTLSVerify) {
+    const detail = "local APIServices may not have insecureSkipTLSVerify";
+    errors.push(invalidValue(path.child("insecureSkipTLSVerify"), true, detail));
+  }
+  return errors;
+}

@@ -1,0 +1,80 @@
+// CertificateSigningRequest: a wish for a certificate, which somebody approves and a signer fulfils.
+import type { CertificateSigningRequest } from "../../../generated/types.ts";
+import { humanDuration } from "../../duration.ts";
+import type { WriteRules } from "../../kind.ts";
+import type { KubeObject } from "../../object.ts";
+import { certificateSigningRequests } from "../../resource-ref.ts";
+import { ageColumn, column, nameColumn } from "../columns.ts";
+import { copyPart, defineKind } from "../define-kind.ts";
+import { validateApproval, validateRequest, validateRequestUpdate, validateSignerUpdate } from "./validate.ts";
+
+/** Approving is a right of its own, so it has a subresource, which writes those two conditions alone. */
+const approvalRules: WriteRules<CertificateSigningRequest> = {
+  prepareForUpdate(next, previous) {
+    copyPart(next, previous, "spec");
+    const { conditions } = next.status ?? {};
+    next.status = { ...previous.status, ...(conditions ? { conditions } : {}) };
+    keepConditions(next, previous, (type) => !APPROVAL_TYPES.has(type));
+  },
+  validateUpdate: validateApproval,
+};
+
+const APPROVAL_TYPES: ReadonlySet<string> = new Set(["Approved", "Denied"]);
+
+export const certificateSigningRequestKind = defineKind<CertificateSigningRequest>({
+  ref: certificateSigningRequests,
+  shortNames: ["csr"],
+  hasStatus: true,
+  hasGeneration: false,
+  applyDefaults(request) {
+    request.status ??= {};
+    for (const condition of request.status.conditions ?? []) condition.status ||= "True";
+  },
+  validate: validateRequest,
+  validateUpdate: validateRequestUpdate,
+  prepareForUpdate(next, previous) {
+    // What is asked for does not change once it has been asked.
+    next.spec = structuredClone(previous.spec);
+  },
+  prepareForStatusUpdate: (next, previous) => keepConditions(next, previous, (type) => APPROVAL_TYPES.has(type)),
+  validateStatusUpdate: validateSignerUpdate,
+  subresources: [
+    {
+      name: "approval",
+      kind: "CertificateSigningRequest",
+      verbs: ["get", "patch", "update"],
+      rules: approvalRules as WriteRules<KubeObject>,
+    },
+  ],
+  selectableFields: { "spec.signerName": ({ spec }) => spec.signerName },
+  columns: [
+    nameColumn,
+    ageColumn,
+    column("SignerName", ["CertificateSigningRequestSpec", "signerName"], ({ spec }) => spec.signerName),
+    column("Requestor", ["CertificateSigningRequestSpec", "request"], ({ spec }) => spec.username ?? ""),
+    column("RequestedDuration", ["CertificateSigningRequestSpec", "expirationSeconds"], ({ spec }) =>
+      spec.expirationSeconds === undefined ? "<none>" : humanDuration(spec.expirationSeconds * 1000),
+    ),
+    column("Condition", ["CertificateSigningRequestStatus", "conditions"], state),
+  ],
+});
+
+/** Puts the conditions of these types back to what they were. */
+function keepConditions(
+  next: CertificateSigningRequest,
+  previous: Readonly<CertificateSigningRequest>,
+  isKept: (type: string) => boolean,
+): void {
+  const wanted = (next.status?.conditions ?? []).filter(({ type }) => !isKept(type));
+  const kept = (previous.status?.conditions ?? []).filter(({ type }) => isKept(type));
+  const conditions = [...kept, ...wanted];
+  next.status = { ...next.status, ...(conditions.length > 0 ? { conditions } : {}) };
+  if (conditions.length === 0) delete next.status.conditions;
+}
+
+/** `Approved,Issued` */
+function state({ status }: Readonly<CertificateSigningRequest>): string {
+  const has = (type: string) => status?.conditions?.some((condition) => condition.type === type) ?? false;
+  const decision = has("Denied") ? "Denied" : has("Approved") ? "Approved" : "Pending";
+  return [decision, ...(has("Failed") ? ["Failed"] : []), ...(status?.certificate ? ["Issued"] : [])].join(",");
+}

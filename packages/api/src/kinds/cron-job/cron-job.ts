@@ -1,0 +1,54 @@
+// CronJob: a Job made anew whenever its schedule says so.
+import type { CronJob, CronJobSpec, JobTemplateSpec } from "../../../generated/types.ts";
+import { cronJobs } from "../../resource-ref.ts";
+import { age, ageColumn, column, countColumn, nameColumn, workloadColumns } from "../columns.ts";
+import { defineKind } from "../define-kind.ts";
+import { defaultJobSpec } from "../job/defaults.ts";
+import { templateContainers } from "../pod-template-rules.ts";
+import { validateCronJob, validateCronJobCreate, validateCronJobUpdate } from "./validate.ts";
+
+export const cronJobKind = defineKind<CronJob>({
+  ref: cronJobs,
+  shortNames: ["cj"],
+  categories: ["all"],
+  hasStatus: true,
+  applyDefaults,
+  validate: validateCronJob,
+  validateCreate: validateCronJobCreate,
+  validateUpdate: validateCronJobUpdate,
+  columns: [
+    nameColumn,
+    column("Schedule", ["CronJobSpec", "schedule"], ({ spec }) => spec.schedule),
+    column("Timezone", ["CronJobSpec", "timeZone"], ({ spec }) => spec.timeZone ?? "<none>"),
+    column("Suspend", ["CronJobSpec", "suspend"], ({ spec }) => flag(spec.suspend)),
+    countColumn("Active", ["CronJobStatus", "active"], ({ status }) => status?.active?.length),
+    column("Last Schedule", ["CronJobStatus", "lastScheduleTime"], ({ status }, nowMs) =>
+      status?.lastScheduleTime ? age(status.lastScheduleTime, nowMs) : "<none>",
+    ),
+    ageColumn,
+    ...workloadColumns<CronJob>(
+      ({ spec }) => templateContainers(spec.jobTemplate?.spec?.template),
+      ({ spec }) => spec.jobTemplate?.spec?.selector,
+      ["JobSpec", "selector"],
+    ),
+  ],
+});
+
+function applyDefaults(job: CronJob): void {
+  job.spec ??= {} as CronJobSpec;
+  const { spec } = job;
+  spec.concurrencyPolicy ||= "Allow";
+  spec.suspend ??= false;
+  spec.successfulJobsHistoryLimit ??= 3;
+  spec.failedJobsHistoryLimit ??= 1;
+  spec.jobTemplate ??= {} as JobTemplateSpec;
+  spec.jobTemplate.spec ??= { template: {} };
+  spec.jobTemplate.metadata ??= {};
+  defaultJobSpec(spec.jobTemplate.spec);
+  job.status ??= {};
+}
+
+function flag(value: boolean | undefined): string {
+  if (value === undefined) return "<unset>";
+  return value ? "True" : "False";
+}

@@ -1,0 +1,39 @@
+// CSIStorageCapacity: how much a driver can still give in one part of the cluster.
+import type { CSIStorageCapacity } from "../../generated/types.ts";
+import type { FieldError } from "../errors.ts";
+import { compareQuantities } from "../quantity.ts";
+import { csiStorageCapacities } from "../resource-ref.ts";
+import { immutableField } from "../validation/field-rules.ts";
+import { validateLabelSelector } from "../validation/label-selector.ts";
+import { isDns1123Subdomain } from "../validation/names.ts";
+import { invalidAll, invalidValue, NOT_NEGATIVE, root } from "../validation/path.ts";
+import { column, nameColumn } from "./columns.ts";
+import { defineKind } from "./define-kind.ts";
+
+export const csiStorageCapacityKind = defineKind<CSIStorageCapacity>({
+  ref: csiStorageCapacities,
+  validate,
+  validateUpdate: (next, previous) => [
+    ...immutableField(next.nodeTopology, previous.nodeTopology, root("nodeTopology")),
+    ...immutableField(next.storageClassName, previous.storageClassName, root("storageClassName")),
+  ],
+  columns: [
+    nameColumn,
+    column("StorageClassName", ["CSIStorageCapacity", "storageClassName"], (c) => c.storageClassName),
+    column("Capacity", ["CSIStorageCapacity", "capacity"], ({ capacity }) => capacity ?? "<unset>"),
+  ],
+});
+
+function validate(object: CSIStorageCapacity): FieldError[] {
+  const errors = [
+    ...validateLabelSelector(object.nodeTopology, root("nodeTopology")),
+    ...invalidAll(root("storageClassName"), object.storageClassName, isDns1123Subdomain(object.storageClassName)),
+  ];
+  for (const field of ["capacity", "maximumVolumeSize"] as const) {
+    const value = object[field];
+    if (value !== undefined && compareQuantities(value, "0") < 0) {
+      errors.push(invalidValue(root(field), value, NOT_NEGATIVE));
+    }
+  }
+  return errors;
+}

@@ -1,0 +1,46 @@
+// CustomResourceDefinition: a kind that users bring.
+import type { CustomResourceDefinition, CustomResourceDefinitionSpec } from "../../../generated/types.ts";
+import { customResourceDefinitions } from "../../resource-ref.ts";
+import { createdAtColumn, nameColumn } from "../columns.ts";
+import { defineKind } from "../define-kind.ts";
+import { validateDefinition, validateDefinitionStatus, validateDefinitionUpdate } from "./validate.ts";
+
+export const customResourceDefinitionKind = defineKind<CustomResourceDefinition>({
+  ref: customResourceDefinitions,
+  shortNames: ["crd", "crds"],
+  categories: ["api-extensions"],
+  hasStatus: true,
+  applyDefaults(definition) {
+    definition.spec ??= {} as CustomResourceDefinitionSpec;
+    applySpecDefaults(definition.spec);
+  },
+  prepareForCreate(definition) {
+    const stored = (definition.spec.versions ?? []).filter((version) => version.storage).map(({ name }) => name);
+    definition.status = { storedVersions: stored };
+  },
+  prepareForUpdate: addStoredVersion,
+  validate: validateDefinition,
+  validateUpdate: validateDefinitionUpdate,
+  validateStatusUpdate: validateDefinitionStatus,
+  columns: [nameColumn, createdAtColumn],
+});
+
+function applySpecDefaults(spec: CustomResourceDefinitionSpec): void {
+  spec.scope ||= "Namespaced";
+  const { names } = spec;
+  if (names) {
+    names.singular ||= names.kind?.toLowerCase();
+    if (names.kind) names.listKind ||= `${names.kind}List`;
+  }
+  spec.conversion ??= { strategy: "None" };
+  const service = spec.conversion.webhook?.clientConfig?.service;
+  if (service) service.port ??= 443;
+}
+
+/** Objects may be stored in each version that was ever the one to store. */
+function addStoredVersion(next: CustomResourceDefinition): void {
+  const storage = (next.spec.versions ?? []).find((version) => version.storage)?.name;
+  const known = next.status?.storedVersions ?? [];
+  if (!storage || known.includes(storage)) return;
+  next.status = { ...next.status, storedVersions: [...known, storage] };
+}

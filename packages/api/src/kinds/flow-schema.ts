@@ -1,0 +1,197 @@
+// FlowSchema: which requests share a priority level, and how they are told apart.
+import type {
+  FlowcontrolV1Subject,
+  FlowSchema,
+  FlowSchemaSpec,
+  NonResourcePolicyRule,
+  PolicyRulesWithSubjects,
+  ResourcePolicyRule,
+} from "../../generated/types.ts";
+import type { FieldError } from "../errors.ts";
+import { flowSchemas } from "../resource-ref.ts";
+import { isDns1123Subdomain } from "../validation/names.ts";
+import {
+  duplicate,
+  type FieldPath,
+  forbiddenField,
+  invalidAll,
+  invalidValue,
+  notSupported,
+  required,
+  root,
+} from "../validation/path.ts";
+import { ageColumn, column, countColumn, nameColumn } from "./columns.ts";
+import { defineKind } from "./define-kind.ts";
+
+const VERBS = [
+  ...["*", "apply", "connect", "create", "delete", "deletecollection", "get", "head", "list", "options", "patch"],
+  ...["post", "proxy", "put", "update", "watch"],
+];
+const MAX_PRECEDENCE = 10_000;
+
+export const flowSchemaKind = defineKind<FlowSchema>({
+  ref: flowSchemas,
+  hasStatus: true,
+  applyDefaults(schema) {
+    schema.spec ??= {} as FlowSchemaSpec;
+    schema.spec.matchingPrecedence ??= 1000;
+    schema.status ??= {};
+  },
+  validate: ({ metadata, spec }) => [
+    ...validateExempt(metadata.name, spec, root("spec")),
+    ...validateSpec(spec, root("spec")),
+  ],
+  columns: [
+    nameColumn,
+    column(
+      "PriorityLevel",
+      ["PriorityLevelConfigurationReference", "name"],
+      ({ spec }) => spec?.priorityLevelConfiguration?.name ?? "<none>",
+    ),
+    countColumn("MatchingPrecedence", ["FlowSchemaSpec", "matchingPrecedence"], ({ spec }) => spec?.matchingPrecedence),
+    column("DistinguisherMethod", ["FlowSchemaSpec", "distinguisherMethod"], ({ spec }) => {
+      return spec?.distinguisherMethod?.type ?? "<none>";
+    }),
+    ageColumn,
+    column("MissingPL", "references a broken or non-existent PriorityLevelConfiguration", ({ status }) => {
+      return status?.conditions?.find(({ type }) => type === "Dangling")?.status ?? "?";
+    }),
+  ],
+});
+
+/** The level of that name belongs to one schema, and it to that level. */
+function validateExempt(name: string, spec: FlowSchemaSpec | undefined, path: FieldPath): FieldError[] {
+  const level = spec?.priorityLevelConfiguration?.name;
+  if (name === "exempt" && level !== "exempt") {
+    const at = path.child("priorityLevelConfiguration", "name");
+    return [invalidValue(at, level, "must be 'exempt' for the FlowSchema named 'exempt'")];
+  }
+  if (spec?.matchingPrecedence === 1 && name !== "exempt") {
+    const detail = "only the schema named 'exempt' may have matchingPrecedence 1";
+    return [invalidValue(path.child("matchingPrecedence"), 1, detail)];
+  }
+  return [];
+}
+
+function validateSpec(spec: FlowSchemaSpec | undefined, path: FieldPath): FieldError[] {
+  const errors: FieldError[] = [];
+  const precedence = spec?.matchingPrecedence ?? 0;
+  const at = path.child("matchingPrecedence");
+  if (precedence <= 0) errors.push(invalidValue(at, precedence, "must be a positive value"));
+  if (precedence > MAX_PRECEDENCE) {
+    errors.push(invalidValue(at, precedence, `must not be greater than ${MAX_PRECEDENCE}`));
+  }
+  const method = spec?.distinguisherMethod?.type;
+  if (spec?.distinguisherMethod && method !== "ByUser" && method !== "ByNamespace") {
+    const where = path.child("distinguisherMethod").child("type");
+    errors.push(notSupported(where, method ?? "", ["ByNamespace", "ByUser"]));
+  }
+  const name = spec?.priorityLevelConfiguration?.name;
+  const where = path.child("priorityLevelConfiguration", "name");
+  if (!name) errors.push(required(where, "must reference a priority level"));
+  else errors.push(...invalidAll(where, name, isDns1123Subdomain(name)));
+  return [...errors, ...(spec?.rules ?? []).flatMap((rule, i) => validateRule(rule, path.child("rules").index(i)))];
+}
+
+function validateRule(rule: PolicyRulesWithSubjects, path: FieldPath): FieldError[] {
+  const { subjects = [], resourceRules = [], nonResourceRules = [] } = rule;
+  const errors: FieldError[] = [];
+  if (subjects.length === 0) errors.push(required(path.child("subjects"), "subjects must contain at least one value"));
+  for (const [i, subject] of subjects.entries())
+    errors.push(...validateSubject(subject, path.child("subjects").index(i)));
+  if (resourceRules.length === 0 && nonResourceRules.length === 0) {
+    errors.push(required(path, "at least one of resourceRules and nonResourceRules has to be non-empty"));
+  }
+  return [
+    ...errors,
+    ...resourceRules.flatMap((one, i) => validateResourceRule(one, path.child("resourceRules").index(i))),
+    ...nonResourceRules.flatMap((one, i) => validateUrlRule(one, path.child("nonResourceRules").index(i))),
+  ];
+}
+
+function validateSubject(subject: FlowcontrolV1Subject, path: FieldPath): FieldError[] {
+  const fields = { ServiceAccount: "serviceAccount", User: "user", Group: "group" } as const;
+  const { kind } = subject;
+  if (kind !== "ServiceAccount" && kind !== "User" && kind !== "Group") {
+    return [notSupported(path.child("kind"), kind ?? "", ["Group", "ServiceAccount", "User"])];
+  }
+  const errors: FieldError[] = [];
+  for (const [other, field] of Object.entries(fields)) {
+    if (other !== kind && subject[field]) {
+      errors.push(forbiddenField(path.child(field), `${field} is forbidden when subject kind is not '${other}'`));
+    }
+  }
+  const field = fields[kind];
+  const named = subject[field];
+  if (!named) return [...errors, required(path.child(field), `${field} is required when subject kind is '${kind}'`)];
+  if (!named.name) errors.push(required(path.child(field, "name")));
+  if (kind === "ServiceAccount" && !subject.serviceAccount?.namespace) {
+    errors.push(required(path.child(field, "namespace"), "must specify namespace for service account"));
+  }
+  return errors;
+}
+
+function validateVerbs(verbs: readonly string[], path: FieldPath): FieldError[] {
+  if (verbs.length === 0) return [required(path, "verbs must contain at least one value")];
+  if (verbs.includes("*")) {
+    return verbs.length > 1 ? [invalidValue(path, verbs, "if '*' is present, must not specify other verbs")] : [];
+  }
+  return verbs.some((verb) => !VERBS.includes(verb)) ? [notSupported(path, verbs, VERBS)] : [];
+}
+
+/** A wildcard must stand alone. */
+function validateWildcard(words: readonly string[], what: string, path: FieldPath): FieldError[] {
+  if (!words.includes("*") || words.length === 1) return [];
+  return [invalidValue(path, words, `if '*' is present, must not specify other ${what}`)];
+}
+
+function validateResourceRule(rule: ResourcePolicyRule, path: FieldPath): FieldError[] {
+  const { verbs = [], apiGroups = [], resources = [], namespaces = [], clusterScope } = rule;
+  const errors = validateVerbs(verbs, path.child("verbs"));
+  if (apiGroups.length === 0) {
+    errors.push(required(path.child("apiGroups"), "resource rules must supply at least one api group"));
+  }
+  if (resources.length === 0) {
+    errors.push(required(path.child("resources"), "resource rules must supply at least one resource"));
+  }
+  errors.push(
+    ...validateWildcard(apiGroups, "api groups", path.child("apiGroups")),
+    ...validateWildcard(resources, "resources", path.child("resources")),
+    ...validateWildcard(namespaces, "namespaces", path.child("namespaces")),
+  );
+  if (namespaces.length === 0 && !clusterScope) {
+    const detail = "resource rules that are not cluster scoped must supply at least one namespace";
+    errors.push(required(path.child("namespaces"), detail));
+  }
+  return errors;
+}
+
+function validateUrlRule(
+  { verbs = [], nonResourceURLs: urls = [] }: NonResourcePolicyRule,
+  path: FieldPath,
+): FieldError[] {
+  const at = path.child("nonResourceURLs");
+  const errors = validateVerbs(verbs, path.child("verbs"));
+  if (urls.length === 0) errors.push(required(at, "nonResourceURLs must contain at least one value"));
+  errors.push(...validateWildcard(urls, "non-resource URLs", at));
+  const seen = new Set<string>();
+  for (const [i, url] of urls.entries()) {
+    if (seen.has(url)) errors.push(duplicate(at.index(i), url));
+    seen.add(url);
+    if (url !== "*") errors.push(...validateUrl(url, at.index(i)));
+  }
+  return errors;
+}
+
+function validateUrl(url: string, path: FieldPath): FieldError[] {
+  if (url === "") return [invalidValue(path, url, "nonResourceURL must not be empty")];
+  if (url === "/") return [];
+  if (!url.startsWith("/")) return [invalidValue(path, url, "nonResourceURL must start with '/'")];
+  if (url.includes(" ")) return [invalidValue(path, url, "nonResourceURL must not contain white-space")];
+  if (url.includes("//")) return [invalidValue(path, url, "nonResourceURL must not contain double slash")];
+  const star = url.indexOf("*");
+  if (star >= 0 && !(star === url.length - 1 && url.endsWith("/*"))) {
+    return [invalidValue(path, url, "wildcard can only do suffix matching")];
+  }
+  return [];
+}

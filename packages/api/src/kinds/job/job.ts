@@ -1,0 +1,21 @@
+// Job: pods that run until enough of them have succeeded.
+import type { Job } from "../../../generated/types.ts";
+import { jobs } from "../../resource-ref.ts";
+import { defineKind } from "../define-kind.ts";
+import { jobColumns } from "./columns.ts";
+import { applyJobDefaults, generateSelector } from "./defaults.ts";
+import { validateJob, validateJobUpdate } from "./validate.ts";
+import { validateJobStatusUpdate } from "./validate-status.ts";
+
+export const jobKind = defineKind<Job>({
+  ref: jobs,
+  categories: ["all"],
+  hasStatus: true,
+  applyDefaults: applyJobDefaults,
+  prepareForCreate: generateSelector,
+  validate: validateJob,
+  validateUpdate: validateJobUpdate,
+  validateStatusUpdate: validateJobStatusUpdate,
+  selectableFields: { "status.successful": ({ status }) => String(status?.succeeded ?? 0) },
+  columns: jobColumns,
+});

@@ -1,0 +1,130 @@
+// Whether a PersistentVolume has a size and exactly one source, and what of it may change.
+import type { PersistentVolume, PersistentVolumeSpec } from "../../../generated/types.ts";
+import type { FieldError } from "../../errors.ts";
+import { compareQuantities } from "../../quantity.ts";
+import { deepEqual } from "../../validation/deep-equal.ts";
+import { immutableField, optionalWord } from "../../validation/field-rules.ts";
+import { isDns1123Subdomain } from "../../validation/names.ts";
+import {
+  type FieldPath,
+  forbiddenField,
+  invalidAll,
+  invalidValue,
+  NOT_POSITIVE,
+  notSupported,
+  required,
+  root,
+} from "../../validation/path.ts";
+import { validateAccessModes } from "../access-modes.ts";
+import { validateNodeSelector } from "../pod/validate-affinity.ts";
+import { sourcesOf, validateVolumeSource } from "./validate-source.ts";
+
+export function validateVolume({ spec }: PersistentVolume): FieldError[] {
+  return validateVolumeSpec(spec ?? {}, root("spec"));
+}
+
+/** `inline` specs stand in a VolumeAttachment, where capacity and class say nothing. */
+export function validateVolumeSpec(spec: PersistentVolumeSpec, path: FieldPath, inline = false): FieldError[] {
+  return [
+    ...(inline ? validateInline(spec, path) : validateOwn(spec, path)),
+    ...validateSources(spec, path),
+    ...validateReclaim(spec, path.child("persistentVolumeReclaimPolicy")),
+    ...(inline ? [] : validateClass(spec, path)),
+  ];
+}
+
+function validateOwn(spec: PersistentVolumeSpec, path: FieldPath): FieldError[] {
+  const policies = ["Delete", "Recycle", "Retain"];
+  return [
+    ...validateAccessModes(spec.accessModes, path.child("accessModes")),
+    ...validateCapacity(spec, path.child("capacity")),
+    ...optionalWord(spec.persistentVolumeReclaimPolicy, policies, path.child("persistentVolumeReclaimPolicy")),
+    ...validateNodeAffinity(spec, path.child("nodeAffinity")),
+  ];
+}
+
+function validateInline(spec: PersistentVolumeSpec, path: FieldPath): FieldError[] {
+  const detail = "may not be specified in the context of inline volumes";
+  const forbidden = ["claimRef", "capacity", "storageClassName", "mountOptions", "volumeMode"] as const;
+  const set = forbidden.filter((field) => field !== "volumeMode" && spec[field] !== undefined);
+  return [
+    ...set.map((field) => forbiddenField(path.child(field), detail)),
+    ...validateAccessModes(spec.accessModes, path.child("accessModes")),
+    ...validateNodeAffinity(spec, path.child("nodeAffinity")),
+  ];
+}
+
+function validateCapacity({ capacity }: PersistentVolumeSpec, path: FieldPath): FieldError[] {
+  const resources = Object.keys(capacity ?? {});
+  if (resources.length === 0) return [required(path)];
+  const errors: FieldError[] = [];
+  if (!capacity?.storage || resources.length > 1) errors.push(notSupported(path, capacity, ["storage"]));
+  for (const resource of resources) {
+    const amount = capacity?.[resource] ?? "0";
+    if (compareQuantities(amount, "0") <= 0) errors.push(invalidValue(path.key(resource), amount, NOT_POSITIVE));
+  }
+  return errors;
+}
+
+function validateNodeAffinity({ nodeAffinity, local }: PersistentVolumeSpec, path: FieldPath): FieldError[] {
+  if (!nodeAffinity) return local ? [required(path, "Local volume requires node affinity")] : [];
+  if (!nodeAffinity.required) return [required(path.child("required"), "must specify required node constraints")];
+  return validateNodeSelector(nodeAffinity.required, path.child("required"));
+}
+
+function validateSources(spec: PersistentVolumeSpec, path: FieldPath): FieldError[] {
+  const [first, ...others] = sourcesOf(spec);
+  if (!first) return [required(path, "must specify a volume type")];
+  return [
+    ...validateVolumeSource(spec, first, path.child(first)),
+    ...others.map((name) => forbiddenField(path.child(name), "may not specify more than 1 volume type")),
+  ];
+}
+
+function validateReclaim(spec: PersistentVolumeSpec, path: FieldPath): FieldError[] {
+  if (spec.hostPath?.path !== "/" || spec.persistentVolumeReclaimPolicy !== "Recycle") return [];
+  return [forbiddenField(path, "may not be 'recycle' for a hostPath mount of '/'")];
+}
+
+function validateClass(spec: PersistentVolumeSpec, path: FieldPath): FieldError[] {
+  const { storageClassName: name, volumeAttributesClassName: attributes } = spec;
+  const errors = [
+    ...(name ? invalidAll(path.child("storageClassName"), name, isDns1123Subdomain(name)) : []),
+    ...optionalWord(spec.volumeMode, ["Block", "Filesystem"], path.child("volumeMode")),
+  ];
+  if (attributes === undefined) return errors;
+  const at = path.child("volumeAttributesClassName");
+  if (!attributes) return [...errors, required(at, "an empty string is disallowed")];
+  errors.push(...invalidAll(at, attributes, isDns1123Subdomain(attributes)));
+  if (!spec.csi) errors.push(required(path.child("csi"), "has to be specified when using volumeAttributesClassName"));
+  return errors;
+}
+
+export function validateVolumeUpdate(next: PersistentVolume, previous: Readonly<PersistentVolume>): FieldError[] {
+  const path = root("spec");
+  const after = next.spec ?? {};
+  const before = previous.spec ?? {};
+  const errors: FieldError[] = [];
+  const sources = new Set([...sourcesOf(after), ...sourcesOf(before)]);
+  if ([...sources].some((name) => !sameSource(after, before, name))) {
+    const detail = "spec.persistentvolumesource is immutable after creation";
+    errors.push(forbiddenField(path.child("persistentvolumesource"), detail));
+  }
+  errors.push(...immutableField(after.volumeMode, before.volumeMode, path.child("volumeMode")));
+  if (before.nodeAffinity && !deepEqual(after.nodeAffinity, before.nodeAffinity)) {
+    errors.push(...immutableField(after.nodeAffinity, before.nodeAffinity, path.child("nodeAffinity")));
+  }
+  return errors;
+}
+
+/** The secret for expanding a CSI volume may be named later. */
+function sameSource(
+  after: PersistentVolumeSpec,
+  before: Readonly<PersistentVolumeSpec>,
+  name: keyof PersistentVolumeSpec,
+): boolean {
+  if (name !== "csi" || !after.csi || !before.csi || before.csi.controllerExpandSecretRef) {
+    return deepEqual(after[name], before[name]);
+  }
+  return deepEqual({ ...after.csi, controllerExpandSecretRef: undefined }, before.csi);
+}
