@@ -28,6 +28,7 @@ import type { WriteHooks } from "./registry/object-access.ts";
 import { ResourceTable } from "./registry/resource-table.ts";
 import { RestServer } from "./registry/rest-server.ts";
 import { createServiceHooks } from "./registry/services/index.ts";
+import { TableCells } from "./registry/table-cells.ts";
 import type { WriteDeps } from "./registry/write-options.ts";
 import { createReviewHandlers } from "./reviews/index.ts";
 import { createTokenRequestHandler } from "./reviews/token-request.ts";
@@ -126,6 +127,7 @@ function composeRouter(
     resources,
     requireAllowed: (attributes) => requireAllowed(attributes, security.authorizer),
     snapshots: new ListSnapshots(context.clock),
+    cells: new TableCells(),
     minRequestTimeoutMs: config["min-request-timeout"] * 1000,
   });
   const paths = pathHandlers(inputs);

@@ -3,7 +3,8 @@ import type { ApiError } from "@skiff/api/errors.ts";
 import { groupVersion } from "@skiff/api/object.ts";
 import { type CacheEvent, type EventType, frameOf } from "../storage/cache-event.ts";
 import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
-import { partialOf, tableOf, type ViewOptions } from "./views.ts";
+import { partialBytes, type RowOptions, rowBytes } from "./encode-table.ts";
+import { META_GROUP, tableHead } from "./views.ts";
 
 export interface EventEncoder {
   change(event: CacheEvent, type: EventType): Buffer;
@@ -39,34 +40,32 @@ export function jsonEncoder(kind: StorageKind): EventEncoder {
 }
 
 /** `nowMs` is read per event, for ages. Only the first Table of a watch carries its columns. */
-export function tableEncoder(
-  kind: StorageKind,
-  options: Omit<ViewOptions, "nowMs">,
-  nowMs: () => number,
-): EventEncoder {
+export function tableEncoder(kind: StorageKind, options: Omit<RowOptions, "nowMs">, nowMs: () => number): EventEncoder {
   let first = true;
-  const encode = (type: string, objects: readonly StoredObject[], metadata: object) => {
-    const table = tableOf(kind, objects, metadata, { ...options, nowMs: nowMs() }, first);
+  const encode = (type: string, object: StoredObject | undefined, revision: number, metadata: object) => {
+    const head = `${tableHead(kind, metadata, options.version, first)}"rows":[`;
     first = false;
-    return frameOf(type, JSON.stringify(table));
+    const row = object ? rowBytes(kind, object, revision, { ...options, nowMs: nowMs() }) : NOTHING;
+    return frameOf(type, Buffer.concat([Buffer.from(head), row, ROWS_END]));
   };
   const one = (type: string, object: StoredObject, revision: number) =>
-    encode(type, [at(object, revision)], { resourceVersion: String(revision) });
+    encode(type, object, revision, { resourceVersion: String(revision) });
   return {
     change: (event, type) => one(type, bodyOf(event, type), event.revision),
     added: (object) => one("ADDED", object, object.revision),
-    bookmark: (revision, end) => encode("BOOKMARK", [], bookmarkMeta(revision, end)),
+    bookmark: (revision, end) => encode("BOOKMARK", undefined, revision, bookmarkMeta(revision, end)),
     error: errorFrame,
   };
 }
 
+const NOTHING = Buffer.alloc(0);
+const ROWS_END = Buffer.from("]}");
+
 export function partialEncoder(version: "v1" | "v1beta1"): EventEncoder {
-  const one = (type: string, object: StoredObject, revision: number) =>
-    frameOf(type, JSON.stringify(partialOf(at(object, revision).object(), version)));
-  const types = { kind: "PartialObjectMetadata", apiVersion: groupVersion("meta.k8s.io", version) };
+  const types = { kind: "PartialObjectMetadata", apiVersion: groupVersion(META_GROUP, version) };
   return {
-    change: (event, type) => one(type, bodyOf(event, type), event.revision),
-    added: (object) => one("ADDED", object, object.revision),
+    change: (event, type) => frameOf(type, partialBytes(bodyOf(event, type), event.revision, version)),
+    added: (object) => frameOf("ADDED", partialBytes(object, object.revision, version)),
     bookmark: (revision, end) =>
       frameOf("BOOKMARK", JSON.stringify({ ...types, metadata: bookmarkMeta(revision, end) })),
     error: errorFrame,
@@ -78,8 +77,4 @@ function bodyOf(event: CacheEvent, type: EventType): StoredObject {
   const body = type === "DELETED" ? (event.previous ?? event.current) : (event.current ?? event.previous);
   if (!body) throw new Error("an event without an object");
   return body;
-}
-
-function at(object: StoredObject, revision: number): StoredObject {
-  return object.revision === revision ? object : object.withRevision(revision);
 }

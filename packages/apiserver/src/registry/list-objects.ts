@@ -10,14 +10,17 @@ import type { ObjectStorage } from "../storage/object-storage.ts";
 import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
 import { decodeContinue, encodeContinue } from "./continue-token.ts";
 import { encodeList, listHead } from "./encode-list.ts";
+import { encodePartialList, encodeTable } from "./encode-table.ts";
 import { readCount, readRevision } from "./list-parameters.ts";
 import type { ListSnapshots } from "./list-snapshots.ts";
 import { readSelection, type Selection } from "./selectors.ts";
-import { type ListMeta, partialListOf, readIncludeObject, tableOf } from "./views.ts";
+import type { TableCells } from "./table-cells.ts";
+import { type ListMeta, partialListOf, readIncludeObject, tableOf, type ViewOptions } from "./views.ts";
 
 export interface ListDeps {
   readonly storage: ObjectStorage;
   readonly snapshots: ListSnapshots;
+  readonly cells: TableCells;
   readonly clock: Clock;
 }
 
@@ -35,7 +38,7 @@ export async function listObjects(deps: ListDeps, kind: StorageKind, exchange: E
   const cache = deps.storage.cacheOf(kind);
   const selection = readSelection(kind, info.namespace, query, cache.indexField);
   const result = await findObjects(deps, kind, selection, query);
-  return encodeResult(kind, result, format, exchange, deps.clock.now());
+  return encodeResult(deps, kind, result, format, exchange);
 }
 
 /** Reads the list parameters of a query and collects one page. */
@@ -190,16 +193,25 @@ const EXPIRED =
   "deleted between the time the first chunk was returned and now may show up in the list.";
 
 function encodeResult(
+  deps: ListDeps,
   kind: StorageKind,
   result: ListResult,
   format: OutputFormat,
   exchange: Exchange,
-  nowMs: number,
 ): Answer {
   const { objects, metadata } = result;
   const { view, media, pretty } = format;
-  if (!view && media === "json" && !pretty) return encodeList(kind, objects, metadata);
-  const object = view ? viewOf(kind, result, view, exchange, nowMs) : plainList(kind, result);
+  const includeObject = readIncludeObject(exchange.query);
+  const nowMs = deps.clock.now();
+  if (media === "json" && !pretty) {
+    if (!view) return encodeList(kind, objects, metadata);
+    if (view.kind !== "Table") return encodePartialList(objects, metadata, view.version);
+    const { cells } = deps;
+    return encodeTable(kind, objects, metadata, { version: view.version, includeObject, nowMs, cells });
+  }
+  const object = view
+    ? viewOf(kind, result, view, { version: view.version, includeObject, nowMs })
+    : plainList(kind, result);
   if (media === "yaml") return { code: 200, contentType: "application/yaml", bytes: formatYaml(object) };
   return { code: 200, contentType: "application/json", bytes: `${JSON.stringify(object, null, pretty ? 2 : 0)}\n` };
 }
@@ -208,12 +220,11 @@ function viewOf(
   kind: StorageKind,
   { objects, metadata }: ListResult,
   view: NonNullable<OutputFormat["view"]>,
-  exchange: Exchange,
-  nowMs: number,
+  options: ViewOptions,
 ): object {
-  if (view.kind !== "Table") return partialListOf(objects, metadata, view.version);
-  const includeObject = readIncludeObject(exchange.query);
-  return tableOf(kind, objects, metadata, { version: view.version, includeObject, nowMs });
+  return view.kind === "Table"
+    ? tableOf(kind, objects, metadata, options)
+    : partialListOf(objects, metadata, view.version);
 }
 
 function plainList(kind: StorageKind, { objects, metadata }: ListResult): object {

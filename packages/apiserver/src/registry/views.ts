@@ -19,7 +19,7 @@ export interface ListMeta {
   remainingItemCount?: number;
 }
 
-const META_GROUP = "meta.k8s.io";
+export const META_GROUP = "meta.k8s.io";
 
 /** The columns of a kind, as the head of its Tables. */
 function columnDefinitions(kind: StorageKind): object[] {
@@ -33,20 +33,27 @@ function columnDefinitions(kind: StorageKind): object[] {
   }));
 }
 
+/** A Table's JSON up to its rows, with a comma at the end. Only the first Table of a watch carries its columns. */
+export function tableHead(
+  kind: StorageKind,
+  metadata: object,
+  version: "v1" | "v1beta1",
+  withColumns: boolean,
+): string {
+  const columns = withColumns ? columnDefinitions(kind) : null;
+  const types = { kind: "Table", apiVersion: groupVersion(META_GROUP, version), metadata, columnDefinitions: columns };
+  return `${JSON.stringify(types).slice(0, -1)},`;
+}
+
+/** For answers that are not plain JSON; those are put together from bytes. */
 export function tableOf(
   kind: StorageKind,
   objects: readonly StoredObject[],
   metadata: ListMeta,
   options: ViewOptions,
-  withColumns = true,
 ): object {
-  return {
-    kind: "Table",
-    apiVersion: groupVersion(META_GROUP, options.version),
-    metadata,
-    columnDefinitions: withColumns ? columnDefinitions(kind) : null,
-    rows: objects.map((object) => rowOf(kind, object, options)),
-  };
+  const head = JSON.parse(`${tableHead(kind, metadata, options.version, true).slice(0, -1)}}`) as object;
+  return { ...head, rows: objects.map((object) => rowOf(kind, object, options)) };
 }
 
 function rowOf(kind: StorageKind, stored: StoredObject, options: ViewOptions): object {

@@ -13,12 +13,14 @@ import { type EventEncoder, jsonEncoder, partialEncoder, tableEncoder } from "./
 import { waitForRevision } from "./list-objects.ts";
 import { readCount, readRevision } from "./list-parameters.ts";
 import { readSelection, type Selection } from "./selectors.ts";
+import type { TableCells } from "./table-cells.ts";
 import { readIncludeObject } from "./views.ts";
 import { WatchStream } from "./watch-stream.ts";
 
 export interface WatchDeps {
   readonly storage: ObjectStorage;
   readonly clock: Clock;
+  readonly cells: TableCells;
   /** A watch without a timeout of its own lasts this long to twice as long. */
   readonly minRequestTimeoutMs: number;
 }
@@ -125,6 +127,6 @@ function chooseEncoder(deps: WatchDeps, kind: StorageKind, exchange: Exchange): 
   if (media !== "json") throw notAcceptable(["application/json"]);
   if (!view) return jsonEncoder(kind);
   if (view.kind !== "Table") return partialEncoder(view.version);
-  const options = { version: view.version, includeObject: readIncludeObject(query) };
+  const options = { version: view.version, includeObject: readIncludeObject(query), cells: deps.cells };
   return tableEncoder(kind, options, () => deps.clock.now());
 }

@@ -8,8 +8,7 @@ export class CacheEvent {
   readonly revision: number;
   readonly current: StoredObject | undefined;
   readonly previous: StoredObject | undefined;
-  private object: Buffer | undefined;
-  private readonly frames: Partial<Record<EventType, Buffer>> = {};
+  private frames: Partial<Record<EventType, Buffer>> | undefined = {};
 
   constructor(revision: number, current: StoredObject | undefined, previous: StoredObject | undefined) {
     this.revision = revision;
@@ -21,31 +20,29 @@ export class CacheEvent {
     return (this.current ?? this.previous)?.key ?? "";
   }
 
-  /** Bytes that this event alone keeps in memory. */
+  /** Bytes that this event alone keeps in memory; what it replaced is an earlier event's, unless it went away. */
   get weight(): number {
-    return (this.current?.bytes.length ?? 0) + EVENT_OVERHEAD;
+    return ((this.current ?? this.previous)?.bytes.length ?? 0) + EVENT_OVERHEAD;
   }
 
   /** The event's line on the wire. DELETED carries the last body known with the revision of the deletion. */
   frame(type: EventType): Buffer {
-    const known = this.frames[type];
+    const known = this.frames?.[type];
     if (known) return known;
-    const frame = frameOf(type, type === "DELETED" ? this.lastBody() : this.currentBody());
-    this.frames[type] = frame;
+    const body = type === "DELETED" ? (this.previous ?? this.current) : (this.current ?? this.previous);
+    const frame = frameOf(type, body?.encode(this.revision) ?? Buffer.alloc(0));
+    if (this.frames) this.frames[type] = frame;
     return frame;
   }
 
-  private currentBody(): Buffer {
-    this.object ??= this.current?.encode(this.revision) ?? this.lastBody();
-    return this.object;
-  }
-
-  private lastBody(): Buffer {
-    return (this.previous ?? this.current)?.encode(this.revision) ?? Buffer.alloc(0);
+  /** Gives the shared frames back: those who still want this event are late, and make their own. */
+  dropFrames(): void {
+    this.frames = undefined;
   }
 }
 
-const EVENT_OVERHEAD = 400;
+/** What the objects of one event and one version take beside their bytes. */
+const EVENT_OVERHEAD = 1000;
 
 /** `{"type":"ADDED","object":…}` and the line feed that ends it. */
 export function frameOf(type: string, object: Buffer | string): Buffer {

@@ -15,6 +15,7 @@ export class EventRing {
   push(event: CacheEvent): void {
     this.events.push(event);
     this.bytes += event.weight;
+    this.events[this.events.length - 1 - MAX_FRAMES]?.dropFrames();
     while (this.events.length - this.first > MAX_EVENTS || this.bytes > MAX_BYTES) this.dropFirst();
     // Shifting an array is linear, so the dead front is cut off only once it is half of it.
     if (this.first > 64 && this.first * 2 > this.events.length) {
@@ -64,4 +65,6 @@ export class EventRing {
 }
 
 const MAX_EVENTS = 10_000;
+/** Watchers take an event at once, so that only the newest need their wire form kept. */
+const MAX_FRAMES = 512;
 const MAX_BYTES = 12 * 1024 * 1024;

@@ -28,6 +28,7 @@ export class StoredObject {
   readonly bytes: Buffer;
   readonly labels: Readonly<Record<string, string>> | undefined;
   private readonly fields: readonly string[];
+  private metadataEnd = 0;
   private parsed: WeakRef<KubeObject> | undefined;
 
   constructor(kind: StorageKind, key: string, revision: number, bytes: Buffer, parsed?: KubeObject) {
@@ -78,11 +79,6 @@ export class StoredObject {
     return splice(this.bytes, 0, this.kind.head.length, revision);
   }
 
-  /** The same body under another revision, as deletions are told. */
-  withRevision(revision: number): StoredObject {
-    return new StoredObject(this.kind, this.key, revision, this.bytes);
-  }
-
   /** Size of the object as an item of a list. */
   get itemSize(): number {
     return itemExtra(this.revision) + this.bytes.length - this.kind.head.length;
@@ -94,7 +90,41 @@ export class StoredObject {
     at += this.bytes.copy(target, at, this.kind.head.length);
     return at;
   }
+
+  /** The inside of the metadata with a resourceVersion: what `{` and `}` go around. Nothing is parsed for it. */
+  encodeMetadata(revision = this.revision): Buffer {
+    const from = this.kind.head.length;
+    this.metadataEnd ||= endOfObject(this.bytes, from - 1);
+    return splice(this.bytes.subarray(0, this.metadataEnd - 1), from, from, revision);
+  }
 }
+
+/** The offset after the object that starts at `start`. */
+function endOfObject(bytes: Buffer, start: number): number {
+  let depth = 0;
+  for (let at = start; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === QUOTE) at = endOfString(bytes, at);
+    else if (byte === OPEN) depth += 1;
+    else if (byte === CLOSE && --depth === 0) return at + 1;
+  }
+  throw new Error("an object without an end");
+}
+
+function endOfString(bytes: Buffer, start: number): number {
+  for (let at = start + 1; ; at++) {
+    at = bytes.indexOf(QUOTE, at);
+    if (at < 0) throw new Error("a string without an end");
+    let escapes = 0;
+    while (bytes[at - 1 - escapes] === BACKSLASH) escapes += 1;
+    if (escapes % 2 === 0) return at;
+  }
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
 
 const ITEM_HEAD = '{"metadata":{';
 
