@@ -31,6 +31,8 @@ function initService(): Service {
   return {
     image: IMAGE,
     build: { context: ".", dockerfile: "deploy/docker/Dockerfile" },
+    // No registry has this image: without the words, compose 2 would ask one before it builds.
+    pull_policy: "never",
     command: ["skiff", "compose-init", "--state=/state", `--subnet=${SUBNET}`, `--api-port=${API_PORT}`],
     network_mode: "none",
     volumes: [`${STATE}:/state`],
