@@ -171,3 +171,29 @@ test("parseJson survives long strings and nests as deep as upstream's decoder", 
   assert.throws(() => parseJson(nested(100_000)), { code: 400 });
   assert.deepEqual(parseJson(`{"a":"${"x\\n".repeat(1_000_000)}"}`).duplicateFields, []);
 });
+
+test("decode leaves out what upstream's types do not write: empty optional lists and maps, zeros that mean nothing", () => {
+  const { object } = decode<Pod>(
+    "Pod",
+    {
+      metadata: { name: "p", labels: {}, ownerReferences: [] },
+      spec: {
+        hostNetwork: false,
+        automountServiceAccountToken: false,
+        terminationGracePeriodSeconds: 0,
+        containers: [{ name: "c", env: [], tty: false, resources: { limits: {} } }],
+        volumes: [{ name: "v", emptyDir: {} }],
+      },
+    },
+    { strict: true },
+  );
+  assert.deepEqual(object.metadata, { name: "p" });
+  assert.deepEqual(object.spec, {
+    automountServiceAccountToken: false,
+    terminationGracePeriodSeconds: 0,
+    containers: [{ name: "c", resources: {} }],
+    volumes: [{ name: "v", emptyDir: {} }],
+  });
+  const role = decode<{ rules: unknown[] }>("Role", { metadata: {}, rules: [] }, { strict: true });
+  assert.deepEqual(role.object.rules, []);
+});

@@ -9,7 +9,7 @@ import { modelOf } from "./models.ts";
 import { copyJson, isPlainObject, setOwn } from "./plain-object.ts";
 import { canonicalQuantity, QUANTITY_REGEX_MESSAGE, QuantityError } from "./quantity.ts";
 import type { Schema } from "./schema.ts";
-import { zeroFieldsOf, zeroOf } from "./zero-values.ts";
+import { isLeftOut, zeroFieldsOf, zeroOf } from "./zero-values.ts";
 
 /** Far beyond any real object; recursion stays well inside the stack. */
 const MAX_DEPTH = 500;
@@ -35,10 +35,15 @@ interface Place {
   readonly field: string;
 }
 
+interface FieldWalk {
+  readonly decode: Walk;
+  readonly isLeftOut: ((value: unknown) => boolean) | undefined;
+}
+
 function compileModel(model: string): Walk {
   const { fields } = modelOf(model);
   // Compiled field by field on first use: types refer to each other in circles, and most fields are never set.
-  const walks = new Map<string, Walk | undefined>(Object.keys(fields).map((field) => [field, undefined]));
+  const walks = new Map<string, FieldWalk | undefined>(Object.keys(fields).map((field) => [field, undefined]));
   const self: Schema = { type: "object", ref: model };
   const zeroFields = zeroFieldsOf(model);
   return (value, state) => {
@@ -54,13 +59,14 @@ function compileModel(model: string): Walk {
           reportUnknown(state, key);
           continue;
         }
-        walk = compile(schema, { model, field: key });
+        walk = { decode: compile(schema, { model, field: key }), isLeftOut: isLeftOut(model, key, schema) };
         walks.set(key, walk);
       }
       // Upstream's types read null as absent.
       if (member === null || member === undefined) continue;
       state.path.push(key);
-      out[key] = walk(member, state);
+      const decoded = walk.decode(member, state);
+      if (!walk.isLeftOut?.(decoded)) out[key] = decoded;
       state.path.pop();
     }
     for (const { field, schema } of zeroFields) if (out[field] === undefined) out[field] = fillZero(schema, state);

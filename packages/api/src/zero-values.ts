@@ -1,4 +1,5 @@
-// What stands in an object although its writer left it out: upstream always writes these fields, so readers rely on them.
+// What stands in an object although its writer left it out, and what does not although it was written: upstream's types
+// write their required fields always and leave out what is empty elsewhere. Readers rely on both.
 import { modelOf } from "./models.ts";
 import type { Schema } from "./schema.ts";
 
@@ -50,4 +51,36 @@ export function zeroOf(schema: Schema): unknown {
     case "any":
       return null;
   }
+}
+
+/** Upstream writes these even when they are empty, although they need not be given. */
+const KEPT_WHEN_EMPTY: ReadonlySet<string> = new Set(["ClusterRole.rules", "EndpointSlice.ports", "Role.rules"]);
+
+const counts = (model: string, ...fields: readonly string[]) => fields.map((field) => `${model}.${field}`);
+
+/** Plain values in upstream's types, where 0 and false are the same as nothing. Elsewhere they may be meant. */
+const LEFT_OUT_WHEN_ZERO: ReadonlySet<string> = new Set([
+  ...counts("PodSpec", "hostIPC", "hostNetwork", "hostPID"),
+  ...["Container", "EphemeralContainer"].flatMap((model) => counts(model, "stdin", "stdinOnce", "tty")),
+  ...counts("ContainerPort", "hostPort"),
+  ...counts("VolumeMount", "readOnly"),
+  ...counts("Probe", "initialDelaySeconds"),
+  ...counts("NodeSpec", "unschedulable"),
+  ...counts("ServiceSpec", "publishNotReadyAddresses", "healthCheckNodePort"),
+  ...counts("ServicePort", "nodePort"),
+  ...counts("DeploymentSpec", "minReadySeconds", "paused"),
+  ...counts("DeploymentStatus", "observedGeneration", "replicas", "updatedReplicas"),
+  ...counts("DeploymentStatus", "readyReplicas", "availableReplicas", "unavailableReplicas"),
+  ...counts("ReplicaSetSpec", "minReadySeconds"),
+  ...counts("ReplicaSetStatus", "observedGeneration", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"),
+]);
+
+/** Whether a decoded value is dropped: an empty list or map that is optional, or a zero that means nothing. */
+export function isLeftOut(model: string, field: string, schema: Schema): ((value: unknown) => boolean) | undefined {
+  const name = `${model}.${field}`;
+  if (LEFT_OUT_WHEN_ZERO.has(name)) return (value) => value === 0 || value === false;
+  if (KEPT_WHEN_EMPTY.has(name) || modelOf(model).required.includes(field)) return undefined;
+  if (schema.type === "array") return (value) => (value as unknown[]).length === 0;
+  if (schema.type === "map") return (value) => Object.keys(value as object).length === 0;
+  return undefined;
 }

@@ -288,7 +288,8 @@ function comparable(status: NodeStatus): unknown {
     addresses,
     daemonEndpoints,
     nodeInfo,
-    images,
+    // The API keeps no empty lists.
+    images: images?.length ? images : undefined,
   });
   return JSON.parse(text);
 }
