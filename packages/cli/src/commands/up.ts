@@ -19,7 +19,7 @@ import { checkMachine, checkPortFree } from "../preflight.ts";
 import { Progress } from "../progress.ts";
 import { lockState } from "../state-lock.ts";
 import type { Runtime } from "../supervisor/instances.ts";
-import { clusterInstances } from "../supervisor/instances.ts";
+import { clusterInstances, SMALL_FOOTPRINT } from "../supervisor/instances.ts";
 import { isAlive } from "../supervisor/process-identity.ts";
 import { listRunRecords } from "../supervisor/run-record.ts";
 import { startProgram } from "../supervisor/start-program.ts";
@@ -172,7 +172,7 @@ async function startSupervisor(layout: Layout, runtime: Runtime): Promise<void> 
   await startProgram(
     {
       command: runtime.nodeBinary,
-      args: [join(runtime.bundles, "skiff.mjs"), "supervise", "--state", layout.state],
+      args: [...SMALL_FOOTPRINT, join(runtime.bundles, "skiff.mjs"), "supervise", "--state", layout.state],
       env: runtime.env,
       cgroup: `${layout.cgroup}/system/supervisor`,
       logFile: join(layout.logs, "supervisor.log"),
