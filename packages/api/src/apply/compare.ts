@@ -165,28 +165,36 @@ export function itemElement(node: ListNode, item: unknown, index: number): strin
 
 /** The node of a value that came or went as a whole: itself and everything in it. */
 function everything(node: TypedNode, value: unknown): FieldTree {
-  const children: Record<string, FieldTree> = {};
-  let hasChildren = false;
-  const add = (element: string, tree: FieldTree) => {
-    hasChildren = true;
-    children[element] = tree;
-  };
-  if (isPlainObject(value)) {
-    for (const key of Object.keys(value)) {
-      if (node.kind === "map") add(fieldElement(key), everything(node.values, value[key]));
-      else if (node.kind === "any") add(fieldElement(key), everything(ANY, value[key]));
-      else if (node.kind === "struct") {
-        const field = node.field(key);
-        if (field && !isAbsent(field, value[key])) add(field.element, everything(field.node, value[key]));
-      }
-    }
-  } else if (Array.isArray(value) && (node.kind === "set" || node.kind === "keyed")) {
-    for (const [element, items] of groupItems(node, value)) {
-      const item = node.kind === "keyed" && items.length === 1 ? node.item : LEAF_NODE;
-      add(element, everything(item, items[0]));
-    }
+  if (node.kind === "leaf" || typeof value !== "object" || value === null) return LEAF;
+  // Written first, and kept only if something follows.
+  const tree: Record<string, FieldTree> = { ".": LEAF };
+  const count = Array.isArray(value) ? addItems(tree, node, value) : addMembers(tree, node, value as PlainObject);
+  return count > 0 ? sortedTree(tree) : LEAF;
+}
+
+function addMembers(tree: Record<string, FieldTree>, node: TypedNode, value: PlainObject): number {
+  let count = 0;
+  for (const key of Object.keys(value)) {
+    const member = value[key];
+    if (node.kind === "struct") {
+      const field = node.field(key);
+      if (!field || isAbsent(field, member)) continue;
+      tree[field.element] = everything(field.node, member);
+    } else if (node.kind === "map" || node.kind === "any") {
+      tree[fieldElement(key)] = everything(node.kind === "map" ? node.values : node, member);
+    } else continue;
+    count++;
   }
-  return hasChildren ? sortedTree({ ".": LEAF, ...children }) : LEAF;
+  return count;
+}
+
+function addItems(tree: Record<string, FieldTree>, node: TypedNode, items: readonly unknown[]): number {
+  if (node.kind !== "set" && node.kind !== "keyed") return 0;
+  const groups = groupItems(node, items);
+  for (const [element, group] of groups) {
+    tree[element] = everything(node.kind === "keyed" && group.length === 1 ? node.item : LEAF_NODE, group[0]);
+  }
+  return groups.size;
 }
 
 /** Equality of JSON, in which an undefined member is an absent one. */

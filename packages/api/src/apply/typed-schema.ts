@@ -39,17 +39,18 @@ export function rootNodeOf(model: string, ignored: readonly string[]): StructNod
   const known = roots.get(key);
   if (known) return known;
   const hidden = new Set(["apiVersion", "kind", ...ignored]);
-  const meta = new Set(UNOWNED_METADATA.concat(ignored.filter(isMetadata).map((path) => path.slice(META.length))));
-  const root = structNode(model, hidden, (field) =>
-    field === "metadata" ? structNode("ObjectMeta", meta) : undefined,
-  );
+  const { fields } = modelOf(model);
+  const root = structNode(model, hidden, (name) => {
+    const below = ignored.filter((path) => path.startsWith(`${name}.`)).map((path) => path.slice(name.length + 1));
+    if (name === "metadata") return structNode("ObjectMeta", new Set([...UNOWNED_METADATA, ...below]));
+    const schema = fields[name];
+    return below.length > 0 && schema?.type === "object" ? structNode(schema.ref, new Set(below)) : undefined;
+  });
   roots.set(key, root);
   return root;
 }
 
 const roots = new Map<string, StructNode>();
-const META = "metadata.";
-const isMetadata = (path: string) => path.startsWith(META);
 
 const UNOWNED_METADATA = [
   "name",
@@ -95,7 +96,7 @@ function structNode(
       element: fieldElement(name),
       always: isContainer(schema) && (required.includes(name) || isHeldByValue(model, name)),
       plain: schema.type === "boolean" && PLAIN_BOOLEANS.has(name),
-      permanent: node !== undefined,
+      permanent: node !== undefined && name === "metadata",
     };
   };
   return {

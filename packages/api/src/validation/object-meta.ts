@@ -185,7 +185,8 @@ function validateManagedFields(entries: readonly ManagedFieldsEntry[], path: Fie
   return errors;
 }
 
-function validateFieldManager(name: string, path: FieldPath): FieldError[] {
+/** The name of who writes, in a request or in managedFields. */
+export function validateFieldManager(name: string, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   if (Buffer.byteLength(name) > 128) errors.push(tooLong(path, 128));
   const bad = UNPRINTABLE_RE.exec(name);

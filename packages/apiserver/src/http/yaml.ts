@@ -20,6 +20,14 @@ function reasonOf(error: Error): string {
   return error.message.split("\n")[0] ?? "";
 }
 
+/** What is said twice in the same mapping, as far as the parser tells: for those who do not want the last to win. */
+export function duplicateKeys(text: string): string[] {
+  const { errors } = parseDocument(text, { ...OPTIONS, uniqueKeys: true });
+  return errors
+    .filter((error) => error.code === "DUPLICATE_KEY")
+    .map((error) => `yaml: ${error.message.split("\n")[0]}`);
+}
+
 export function formatYaml(value: unknown): string {
   // Words that YAML 1.1 readers would take for booleans are quoted by the 1.1 schema.
   return stringify(value, { version: "1.1", aliasDuplicateObjects: false, lineWidth: 0 });

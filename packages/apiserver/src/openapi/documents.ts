@@ -16,6 +16,7 @@ const PATCH_TYPES = [
   "application/json-patch+json",
   "application/merge-patch+json",
   "application/strategic-merge-patch+json",
+  "application/apply-patch+yaml",
 ];
 const INFO = { title: "Kubernetes", version: GIT_VERSION };
 

@@ -8,6 +8,7 @@ import { root } from "@skiff/api/validation/path.ts";
 import { formatTime } from "@skiff/component-base/clock.ts";
 import { encodeForStorage, type StorageKind, StoredObject } from "../storage/stored-object.ts";
 import { admissionRequest, admit, validateAdmission } from "./admission-chain.ts";
+import { recordOwnership } from "./ownership.ts";
 import type { WriteDeps, WriteOptions } from "./write-options.ts";
 
 /** `object` is decoded and becomes the registry's. Throws ApiError. */
@@ -46,6 +47,7 @@ async function createOnce(
 ): Promise<StoredObject | undefined> {
   const { definition } = kind;
   definition.applyDefaults(object);
+  recordOwnership(deps.clock, kind, undefined, object, options);
   const request = admissionRequest("CREATE", kind, { namespace, name: object.metadata.name }, { object }, options);
   await admit(deps.admission, request, options.signal);
   definition.prepareForCreate(object);
@@ -85,7 +87,6 @@ function fillSystemFields(deps: WriteDeps, kind: StorageKind, namespace: string,
     "deletionGracePeriodSeconds",
     "selfLink",
     "generation",
-    "managedFields",
   ] as const) {
     delete metadata[field];
   }

@@ -81,7 +81,7 @@ export function rulesFor(kind: StorageKind, subresource: string): WriteRules<Kub
 }
 
 function optionsOf(signal: AbortSignal, subresource = ""): WriteOptions {
-  return { user: APISERVER, dryRun: false, subresource, signal, warn: () => {} };
+  return { user: APISERVER, dryRun: false, subresource, fieldManager: "kube-apiserver", signal, warn: () => {} };
 }
 
 const APISERVER = { name: "system:apiserver", groups: ["system:masters"], extra: {} } as const;

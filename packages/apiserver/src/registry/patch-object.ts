@@ -1,11 +1,12 @@
 // PATCH bodies: which kind of patch, and how it turns the present object into the next.
 
 import { parseJsonFast } from "@skiff/api/decode.ts";
-import { ApiError, badRequest, unsupportedMediaType } from "@skiff/api/errors.ts";
+import { ApiError, badRequest, invalid, unsupportedMediaType } from "@skiff/api/errors.ts";
 import type { KubeObject } from "@skiff/api/object.ts";
 import { applyJsonPatch } from "@skiff/api/patches/json-patch.ts";
 import { applyMergePatch } from "@skiff/api/patches/merge-patch.ts";
 import { applyStrategicMerge } from "@skiff/api/patches/strategic-merge.ts";
+import { forbiddenField, root } from "@skiff/api/validation/path.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { mediaTypeOf } from "../http/read-body.ts";
 import { decodeObject } from "./decode-object.ts";
@@ -23,12 +24,17 @@ const PATCH_TYPES = [
   "application/json-patch+json",
   "application/merge-patch+json",
   "application/strategic-merge-patch+json",
+  "application/apply-patch+yaml",
 ] as const;
 
 /** Throws 415 for other content types and 400 for bodies that are no patch. */
 export async function readPatch(exchange: Exchange, model: string): Promise<Patch> {
   const type = mediaTypeOf(exchange.raw.headers["content-type"]);
   if (!PATCH_TYPES.some((known) => known === type)) throw unsupportedMediaType(PATCH_TYPES);
+  if (exchange.query.has("force")) {
+    const detail = "may not be specified for non-apply patch";
+    throw invalid("meta.k8s.io", "PatchOptions", "", [forbiddenField(root("force"), detail)]);
+  }
   const text = (await exchange.readBytes()).toString("utf8");
   const patch = parsePatch(text);
   if (type === "application/json-patch+json") return jsonPatch(patch);

@@ -89,9 +89,9 @@ test("patches of all three kinds apply; a patch with an old resourceVersion conf
   assert.equal(stale.code, 409);
 });
 
-test("apply patches and unknown bodies get 415 with a Status that names what is read", async () => {
+test("patches and bodies of unknown formats get 415 with a Status that names what is read", async () => {
   await client.post(CM, configMap("c4"));
-  const apply = await client.call("PATCH", `${CM}/c4`, { type: "application/apply-patch+yaml", body: "data: {}" });
+  const apply = await client.call("PATCH", `${CM}/c4`, { type: "application/apply-patch+cbor", body: "data: {}" });
   assert.equal(apply.code, 415);
   assert.match(apply.body.message, /application\/json-patch\+json/);
   const cbor = await client.post(CM, "x", { type: "application/cbor" });

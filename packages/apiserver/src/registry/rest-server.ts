@@ -8,6 +8,7 @@ import { negotiate } from "../http/negotiate.ts";
 import type { RequestInfo } from "../http/request-info.ts";
 import type { ResourceServer } from "../http/router.ts";
 import type { StorageKind } from "../storage/stored-object.ts";
+import { applyObject, isApply } from "./apply-object.ts";
 import { encodeObject } from "./encode-object.ts";
 import { type ListDeps, listObjects, waitForRevision } from "./list-objects.ts";
 import { readRevision } from "./list-parameters.ts";
@@ -98,7 +99,7 @@ export class RestServer implements ResourceServer {
     const { verb, name, subresource } = exchange.info;
     if (!name) throw methodNotAllowed(kind.definition, verb);
     if (verb === "update") return await putObject(this.deps, kind, exchange);
-    if (verb === "patch") return await patchObject(this.deps, kind, exchange);
+    if (verb === "patch") return await (isApply(exchange) ? applyObject : patchObject)(this.deps, kind, exchange);
     if (verb === "delete" && !subresource) return await deleteOne(this.deps, kind, exchange);
     throw methodNotAllowed(kind.definition, verb);
   }

@@ -1,4 +1,5 @@
 // POST, PUT, PATCH and DELETE of stored objects and of the subresources that are other ways of writing them.
+import { fieldManagerOf } from "@skiff/api/apply/field-manager.ts";
 import { badRequest, isNotFound, methodNotAllowed } from "@skiff/api/errors.ts";
 import type { KubeObject } from "@skiff/api/object.ts";
 import type { AuthorizationAttributes } from "../authz/authorizer.ts";
@@ -82,8 +83,12 @@ export async function patchObject(deps: WriteDeps, kind: StorageKind, exchange: 
   const { options, validation } = readOptions(exchange, "PatchOptions");
   const type = bodyType(kind);
   const patch = await readPatch(exchange, type.model);
+  // Hardly any patch is about owners, and reading them back would cost as much as the rest of the object.
+  const ownersToo = (await exchange.readBytes()).includes("managedFields");
   const next = (current: StoredObject): KubeObject => {
-    const body: ParsedBody = { value: patch.apply(current.copy()), duplicateFields: [] };
+    const document = current.copy();
+    if (!ownersToo) delete document.metadata.managedFields;
+    const body: ParsedBody = { value: patch.apply(document), duplicateFields: [] };
     const object = decodePatched(patch, type, body, validation, options.warn);
     checkIdentity(kind, exchange, object);
     return object;
@@ -172,15 +177,17 @@ export function readOptions(
   exchange: Exchange,
   optionsKind: string,
 ): { options: WriteOptions; validation: FieldValidation } {
-  checkFieldManager(exchange.query);
+  checkFieldManager(exchange.query, optionsKind);
   const dryRun = readDryRun(exchange.query.getAll("dryRun"), optionsKind);
   const validation = readFieldValidation(exchange.query, optionsKind);
   return { options: { ...baseOptions(exchange), dryRun }, validation };
 }
 
 function baseOptions(exchange: Exchange): WriteOptions {
-  const { user, info, signal } = exchange;
-  return { user, dryRun: false, subresource: info.subresource, signal, warn: (text) => exchange.warn(text) };
+  const { user, info, signal, query, raw } = exchange;
+  const fieldManager = fieldManagerOf(query.get("fieldManager"), raw.headers["user-agent"]);
+  const warn = (text: string) => exchange.warn(text);
+  return { user, dryRun: false, subresource: info.subresource, fieldManager, signal, warn };
 }
 
 /** The namespace of the URL, which the body may repeat but not contradict. */
@@ -199,7 +206,7 @@ function checkNamespace(kind: StorageKind, namespace: string, object: KubeObject
 }
 
 /** A PUT or PATCH may leave name and namespace out, but not change them. */
-function checkIdentity(kind: StorageKind, { info }: Exchange, object: KubeObject): void {
+export function checkIdentity(kind: StorageKind, { info }: Exchange, object: KubeObject): void {
   const { metadata } = object;
   if (metadata.name && metadata.name !== info.name) {
     throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${info.name})`);

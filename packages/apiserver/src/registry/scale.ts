@@ -1,11 +1,14 @@
 // The scale subresource: an autoscaling/v1 Scale that reads and writes the replica count of its object.
+import { trackingOf } from "@skiff/api/apply/tracking.ts";
 import { ApiError, badRequest, conflict, invalid, notFound, OBJECT_MODIFIED } from "@skiff/api/errors.ts";
 import type { ScaleRules } from "@skiff/api/kind.ts";
 import type { KubeObject } from "@skiff/api/object.ts";
+import type { PlainObject } from "@skiff/api/plain-object.ts";
 import type { Scale } from "@skiff/api/types.ts";
 import type { Answer } from "../http/endpoint.ts";
 import type { Exchange } from "../http/exchange.ts";
 import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
+import { isApply, readApply } from "./apply-object.ts";
 import { decodeObject, parseObjectBody } from "./decode-object.ts";
 import { decodePatched, readPatch } from "./patch-object.ts";
 import { keyOf, readOptions } from "./rest-writes.ts";
@@ -27,11 +30,39 @@ export async function serveScale(
     if (!stored) throw notFound(kind.definition, exchange.info.name);
     return { code: 200, object: scaleOf(stored, rules) };
   }
-  const { options, validation } = readOptions(exchange, "UpdateOptions");
-  const make = await readScale(exchange, validation, options);
-  const next = (current: StoredObject) => applyScale(kind, current, rules, make);
+  const { next, options } = await readWrite(deps, kind, rules, exchange);
   const stored = await updateObject(deps, kind, keyOf(kind, exchange), { rules: kind.definition, next }, options);
   return { code: 200, object: scaleOf(stored, rules) };
+}
+
+interface ScaleWrite {
+  next(current: StoredObject): KubeObject;
+  readonly options: WriteOptions;
+}
+
+async function readWrite(
+  deps: WriteDeps,
+  kind: StorageKind,
+  rules: ScaleRules<KubeObject>,
+  exchange: Exchange,
+): Promise<ScaleWrite> {
+  if (exchange.info.verb === "patch" && isApply(exchange)) return await readScaleApply(deps, kind, exchange);
+  const { options, validation } = readOptions(exchange, "UpdateOptions");
+  const make = await readScale(exchange, validation, options);
+  return { options, next: (current) => applyScale(kind, current, rules, make) };
+}
+
+/** The replica count that an applied Scale names is a field of the object, owned there by way of the subresource. */
+async function readScaleApply(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<ScaleWrite> {
+  const { definition } = kind;
+  const onObject = ({ spec }: PlainObject): PlainObject => ({ metadata: {}, ...(spec === undefined ? {} : { spec }) });
+  const tracking = trackingOf(definition, "scale");
+  const { apply, config, options } = await readApply(exchange, SCALE, tracking, deps.clock, onObject);
+  const { name } = (config.metadata ?? {}) as { name?: unknown };
+  if (name && name !== exchange.info.name) {
+    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${exchange.info.name})`);
+  }
+  return { options, next: (current) => apply(definition, current.object()) };
 }
 
 /** How the request turns the present Scale into the wanted one. */

@@ -2,7 +2,6 @@
 import { ApiError, conflict, invalid, notFound, OBJECT_MODIFIED } from "@skiff/api/errors.ts";
 import type { WriteRules } from "@skiff/api/kind.ts";
 import type { KubeObject } from "@skiff/api/object.ts";
-import { deepEqual } from "@skiff/api/validation/deep-equal.ts";
 import { validateObjectMetaUpdate } from "@skiff/api/validation/object-meta.ts";
 import { invalidValue, root } from "@skiff/api/validation/path.ts";
 import type { WriteDecision } from "../storage/object-storage.ts";
@@ -10,6 +9,7 @@ import { encodeForStorage, type StorageKind, StoredObject } from "../storage/sto
 import { admissionRequest, admit, validateAdmission } from "./admission-chain.ts";
 import { ttlOf } from "./create-object.ts";
 import { finishesDeletion } from "./deletion-rules.ts";
+import { isUnchanged, recordOwnership } from "./ownership.ts";
 import { allowsUnconditionalUpdate } from "./update-policy.ts";
 import type { WriteDeps, WriteOptions } from "./write-options.ts";
 
@@ -69,6 +69,7 @@ async function prepare(
     ]);
   }
   definition.applyDefaults(next);
+  recordOwnership(deps.clock, kind, previous, next, options);
   const place = { namespace: current.namespace, name: current.name };
   const request = admissionRequest("UPDATE", kind, place, { object: next, oldObject: previous }, options);
   if (!update.trusted) await admit(deps.admission, request, options.signal);
@@ -105,7 +106,6 @@ function keepSystemFields(next: KubeObject, previous: Readonly<KubeObject>): voi
     else Object.assign(metadata, { [field]: before[field] });
   }
   delete metadata.selfLink;
-  delete metadata.managedFields;
 }
 
 const KEPT_FIELDS = [
@@ -126,11 +126,7 @@ function decide(deps: WriteDeps, kind: StorageKind, current: StoredObject, next:
 
 /** Writes that change nothing are not written: they must not move the revision. */
 function isSame(kind: StorageKind, current: StoredObject, next: KubeObject): boolean {
-  if (encodeForStorage(kind, next).equals(current.bytes)) return true;
-  const { resourceVersion: _now, ...metadata } = next.metadata;
-  const { resourceVersion: _then, ...before } = current.object().metadata;
-  const previous = { ...current.object(), metadata: before };
-  return deepEqual({ ...next, metadata, kind: previous.kind, apiVersion: previous.apiVersion }, previous);
+  return encodeForStorage(kind, next).equals(current.bytes) || isUnchanged(next, current.object());
 }
 
 async function withHook(

@@ -1,5 +1,7 @@
 // What every write needs to know besides the object, and the query parameters that say it.
-import { ApiError, badRequest, invalid } from "@skiff/api/errors.ts";
+import { invalid } from "@skiff/api/errors.ts";
+import { validateFieldManager } from "@skiff/api/validation/object-meta.ts";
+import { root } from "@skiff/api/validation/path.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { AdmissionPlugin } from "../admission/admission.ts";
@@ -24,6 +26,8 @@ export interface WriteOptions {
   readonly dryRun: boolean;
   /** Empty for the object itself. */
   readonly subresource: string;
+  /** Who owns what the write changes; undefined where the object brings its managedFields with it. */
+  readonly fieldManager?: string | undefined;
   readonly signal: AbortSignal;
   warn(text: string): void;
 }
@@ -62,12 +66,8 @@ export function readFieldValidation(query: URLSearchParams, optionsKind: string)
   ]);
 }
 
-export function checkFieldManager(query: URLSearchParams): void {
+export function checkFieldManager(query: URLSearchParams, optionsKind: string): void {
   const manager = query.get("fieldManager") ?? "";
-  if (manager.length > MAX_MANAGER_LENGTH) throw badRequest("fieldManager: Too long: may not be more than 128 bytes");
-  if (/[^\x20-\x7e\u00a0-\uffff]/.test(manager)) {
-    throw new ApiError(400, "BadRequest", "fieldManager: Invalid value: should only contain printable characters");
-  }
+  const errors = validateFieldManager(manager, root("fieldManager"));
+  if (errors.length > 0) throw invalid("meta.k8s.io", optionsKind, "", errors);
 }
-
-const MAX_MANAGER_LENGTH = 128;
