@@ -8,6 +8,7 @@ import { RestClient } from "@skiff/client/rest-client.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 
 const NAMESPACE = "kube-system";
+/** Upstream's lifetime for its controllers' tokens: one that leaks is soon worth nothing. */
 const TOKEN_SECONDS = 3600;
 /** Share of a token's life after which a new one is asked for; upstream's figure. */
 const RENEW_AT = 0.8;
@@ -27,6 +28,7 @@ export class AccountClient extends RestClient {
 
   /** `issuer` may create ServiceAccounts and their tokens. */
   constructor(issuer: RestClient, server: ClientConfig, { account, userAgent }: AccountOptions, deps: RestClientDeps) {
+    // Where the server is and how it proves itself stay; who we are does not.
     const { cert: _, key: __, token: ___, tokenFile: ____, ...anonymous } = server;
     super(anonymous, { userAgent }, deps);
     this.issuer = issuer;
@@ -56,6 +58,7 @@ export class AccountClient extends RestClient {
 
   private current(signal: AbortSignal): Promise<string> {
     if (!this.token || this.time.monotonic() >= this.renewAt) {
+      // Set before the answer is there: all requests meanwhile share the one that was asked for.
       this.renewAt = this.time.monotonic() + TOKEN_SECONDS * RENEW_AT * 1000;
       const asked = this.issue(signal);
       this.token = asked;

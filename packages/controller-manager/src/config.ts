@@ -63,7 +63,10 @@ export type ControllerManagerConfig = ReturnType<typeof parseConfig> & {
   readonly rootCa: string | undefined;
 };
 
-/** Throws UsageError that names the flag. Durations are milliseconds; files are named here and read at start. */
+/**
+ * Throws UsageError that names the flag. Durations are milliseconds; files are named here and read at start. Defaults are
+ * upstream's; a flag without effect says so in its help, and is there so that upstream's command lines work.
+ */
 export function parseConfig(argv: readonly string[]) {
   const values = parseFlags("kube-controller-manager", argv, flags);
   if (!values.kubeconfig) throw new UsageError("--kubeconfig is required");
@@ -144,6 +147,7 @@ function workersOf(values: Values) {
   });
 }
 
+/** 24 and 64 are upstream's masks where none is given; the flag without a version means IPv4. */
 function rangesOf(values: Values): RangeOptions {
   const clusterCidrs = values["cluster-cidr"];
   const serviceCidrs = values["service-cluster-ip-range"];

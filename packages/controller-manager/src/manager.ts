@@ -42,11 +42,13 @@ export async function runManager(flags: ReturnType<typeof parseConfig>, program:
   );
   await using _servers = await serve(config, program);
   const shared = { ...program, config, client, server, queueMetrics: new WorkQueueMetrics(metrics, clock) };
+  // Caches, queues and clients belong to a term: a second one would start from nothing, as after a restart.
   const lead = (leading: AbortSignal) => runTerm(controllers, shared, leading);
   if (config.leaderElection.enabled) await elector.run(lead, signal);
   else await lead(signal);
 }
 
+/** What outlives a term of leadership; its signal is the term's own. */
 interface Shared extends Omit<ProgramContext, "signal"> {
   readonly config: ControllerManagerConfig;
   readonly client: RestClient;

@@ -8,6 +8,7 @@ import { serveHealth } from "@skiff/component-base/health-server.ts";
 import type { ProgramContext } from "@skiff/component-base/program.ts";
 import type { ControllerManagerConfig } from "./config.ts";
 
+/** That it answers is all there is to say: a standby is as healthy as the leader. */
 const CHECKS = [{ name: "ping", check() {} }];
 
 /** Serves until disposed; rejects when a port cannot be had or a file cannot be read. A standby serves as the leader does. */

@@ -13,7 +13,7 @@ export interface ClaimPlan<T> {
   readonly release: readonly T[];
 }
 
-/** What `owner` has, takes and lets go. An owner on its way out takes and lets go nothing. */
+/** Upstream's ControllerRefManager.ClaimObject for a list: what `owner` has, takes and lets go. An owner on its way out does neither. */
 export function planClaims<T extends KubeObject>(
   owner: Readonly<KubeObject>,
   selector: Selector,
@@ -25,6 +25,7 @@ export function planClaims<T extends KubeObject>(
     const controller = controllerOf(candidate);
     const matches = selector.matches(candidate.metadata.labels);
     if (controller) {
+      // A name may have had other owners; a UID has one for ever.
       if (controller.uid !== owner.metadata.uid) continue;
       if (matches) plan.owned.push(candidate);
       else if (!ownerLeaves) plan.release.push(candidate);
@@ -56,6 +57,7 @@ export async function claim<T extends KubeObject, Owner extends KubeObject>(
       if (result) adopted.push(result);
     }
   }
+  // One by one: each is a write of its own, and a crash between them leaves the rest for the next pass.
   for (const object of plan.release) await release(target, owner, object, signal);
   return [...plan.owned, ...adopted];
 }
@@ -100,6 +102,7 @@ async function release<T extends KubeObject, Owner extends KubeObject>(
   signal: AbortSignal,
 ): Promise<void> {
   const { namespace = "", name, uid } = object.metadata;
+  // Other owners' references stay: the list merges by UID.
   const body = { metadata: { uid, ownerReferences: [{ $patch: "delete", uid: owner.metadata.uid }] } };
   try {
     await objects.patch(namespace, name, "strategic", body, { signal });

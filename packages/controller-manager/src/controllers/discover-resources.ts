@@ -28,7 +28,7 @@ interface ApiGroup {
   readonly preferredVersion?: { readonly version: string };
 }
 
-/** Throws only when the list of groups itself cannot be had. */
+/** Throws only when the list of groups itself cannot be had. Ask anew each time: custom resources come and go. */
 export async function discoverResources(client: Pick<RestClient, "request">, signal: AbortSignal): Promise<Discovery> {
   const groups = (await fetch<{ groups: readonly ApiGroup[] }>(client, "/apis", signal)).groups;
   const versions = groups.flatMap((group) => preferredFirst(group).map((version) => ({ group: group.name, version })));
@@ -54,6 +54,7 @@ async function fetch<T>(client: Pick<RestClient, "request">, path: string, signa
   return (await client.request({ method: "GET", path, signal })).body as T;
 }
 
+/** Other versions too: a group may serve a resource in an old version alone. */
 function preferredFirst({ versions, preferredVersion }: ApiGroup): string[] {
   const names = versions.map(({ version }) => version);
   const preferred = preferredVersion?.version;

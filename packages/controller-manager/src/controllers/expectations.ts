@@ -1,7 +1,7 @@
 // Counts the creations and deletions that a controller asked for and its informer has not shown yet.
 import type { Clock } from "@skiff/component-base/clock.ts";
 
-/** Upstream's limit: after this long a missed event no longer holds a controller back. */
+/** Upstream's ExpectationsTimeout: after this long a missed event no longer holds a controller back. */
 const EXPECTATION_TIMEOUT_MS = 5 * 60_000;
 
 interface Expectation {
@@ -10,7 +10,10 @@ interface Expectation {
   readonly sinceMs: number;
 }
 
-/** Keeps a controller from acting twice on the same shortage while its cache is behind its own writes. */
+/**
+ * Keeps a controller from acting twice on the same shortage while its cache is behind its own writes: a ReplicaSet that created
+ * three pods and sees one of them yet would else create two more. In memory only: after a restart the first list shows them all.
+ */
 export class Expectations {
   private readonly byKey = new Map<string, Expectation>();
   private readonly clock: Clock;
@@ -19,6 +22,7 @@ export class Expectations {
     this.clock = clock;
   }
 
+  /** Call it before the first create: its event may come before its answer. Replaces what was expected before. */
   expectCreations(key: string, count: number): void {
     this.byKey.set(key, { creations: count, deletions: new Set(), sinceMs: this.clock.monotonic() });
   }
@@ -28,6 +32,7 @@ export class Expectations {
     this.byKey.set(key, { creations: 0, deletions: new Set(uids), sinceMs: this.clock.monotonic() });
   }
 
+  /** Also for a create that failed: nothing will be seen of it. */
   creationObserved(key: string, count = 1): void {
     const expectation = this.byKey.get(key);
     if (expectation) expectation.creations -= count;

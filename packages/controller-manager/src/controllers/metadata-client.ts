@@ -8,6 +8,7 @@ import type { RestClient } from "@skiff/client/rest-client.ts";
 import type { WatchEvent } from "@skiff/client/watch-stream.ts";
 import { decodeWatch } from "@skiff/client/watch-stream.ts";
 
+/** Upstream's form for reading metadata alone: spec and status, the most of a pod, stay at the server. */
 const OBJECT = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 const LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 

@@ -42,6 +42,11 @@ test("planPodCollection removes finished pods beyond the threshold: evicted ones
   assert.deepEqual(finished(0), []);
 });
 
+test("planPodCollection orders finished pods of the same second by name", () => {
+  const pods = ["c", "a", "b"].map((name) => pod(name, { phase: "Failed", node: "n" }));
+  assert.deepEqual(names(planPodCollection(pods, [node("n", true)], 1).finished), ["a", "b"]);
+});
+
 test("planPodCollection finds pods of vanished nodes, unscheduled ones that leave, and those of nodes out of service", () => {
   const pods = [
     pod("lost", { node: "gone" }),

@@ -7,9 +7,11 @@ import type { Lister } from "@skiff/client/informer.ts";
 import { formatTime } from "@skiff/component-base/clock.ts";
 import type { ControllerContext, ControllerDefinition } from "./controller-definition.ts";
 
+/** Upstream's gcCheckPeriod. */
 const PERIOD_MS = 20_000;
-/** A node may be unknown for so long before its pods are orphans: informers of two kinds are not in step. */
+/** A node may be unknown for so long before its pods are orphans: informers of two kinds are not in step (quarantineTime). */
 const QUARANTINE_MS = 40_000;
+/** Set by people who know that a machine is off: its pods will not come back to life beside their replacements. */
 const OUT_OF_SERVICE = "node.kubernetes.io/out-of-service";
 
 /** Looks at all pods every 20 seconds: what it removes is in nobody's way. */
@@ -66,11 +68,11 @@ function surplusFinished(pods: readonly Readonly<Pod>[], threshold: number): Rea
   return surplus <= 0 ? [] : finished.toSorted(byEvictionThenAge).slice(0, surplus);
 }
 
-// Evicted pods tell least, so they go first; then the oldest.
+// Evicted pods tell least, so they go first; then the oldest, those of one second by name.
 function byEvictionThenAge(a: Readonly<Pod>, b: Readonly<Pod>): number {
   const evicted = (pod: Readonly<Pod>) => (pod.status?.reason === "Evicted" ? 0 : 1);
-  const byTime = a.metadata.creationTimestamp < b.metadata.creationTimestamp ? -1 : 1;
-  return evicted(a) - evicted(b) || byTime;
+  const age = (pod: Readonly<Pod>) => `${pod.metadata.creationTimestamp} ${pod.metadata.name}`;
+  return evicted(a) - evicted(b) || (age(a) < age(b) ? -1 : 1);
 }
 
 function isOutOfService(node: Readonly<Node>): boolean {
@@ -97,6 +99,7 @@ class PodCollector {
       if (!(await this.isGone(node, signal))) continue;
       for (const pod of orphans) await this.remove(pod, "PodGC: node no longer exists", signal);
     }
+    // A node that came back is forgotten, so that its next absence gets the full time.
     for (const node of this.missingSince.keys()) if (!plan.orphaned.has(node)) this.missingSince.delete(node);
     for (const pod of plan.unscheduled) await this.remove(pod, undefined, signal);
   }
@@ -106,6 +109,7 @@ class PodCollector {
     const since = this.missingSince.get(node) ?? now;
     this.missingSince.set(node, since);
     if (now - since < QUARANTINE_MS) return false;
+    // The cache may have missed a node that was just added: only the server's own word counts.
     try {
       await this.context.client.of(nodesRef).get("", node, { signal });
       return false;
@@ -120,6 +124,7 @@ class PodCollector {
     const { log, client, clock } = this.context;
     const { namespace = "", name, uid } = pod.metadata;
     try {
+      // Two writes: after a crash between them the pod is found again, ended, and only deleted.
       if (!isPodTerminal(pod)) {
         const body = { metadata: { uid }, status: failedStatus(disruption, clock.now()) };
         await client.of(podsRef).patch(namespace, name, "strategic", body, { signal, subresource: "status" });

@@ -53,6 +53,7 @@ async function publish(
   const annotations = { ...current?.metadata.annotations, [DESCRIPTION_KEY]: DESCRIPTION };
   const data = { [FILE]: ca };
   if (current) {
+    // The cached version goes along, so a change that crossed ours makes this fail and be done again.
     if (isPublished(current, ca)) return;
     await client
       .of(configMaps)

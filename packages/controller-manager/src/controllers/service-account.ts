@@ -6,6 +6,7 @@ import type { ControllerDefinition } from "./controller-definition.ts";
 import { isNamespaceTerminating } from "./namespace-terminating.ts";
 import { runReconciler } from "./run-reconciler.ts";
 
+/** The account of pods that name none. */
 const ACCOUNT = "default";
 
 /** Pods are refused until their account exists, so this comes first in a new namespace. */

@@ -34,7 +34,10 @@ const NODE_LEASES = "kube-node-lease";
 
 export type SharedInformers = ReturnType<typeof shareInformers>;
 
-/** Nothing is watched before it is asked for. */
+/**
+ * Nothing is watched before it is asked for, and then once: the factory hands out the same informer for the same selection, with
+ * the indexes and the transform that are given here.
+ */
 export function shareInformers(factory: InformerFactory) {
   const watch = <T extends KubeObject>(ref: refs.ResourceRef<T>, options: InformerOptions<T> = {}) =>
     factory.of(ref, { ...options, transform: withoutManagedFields });

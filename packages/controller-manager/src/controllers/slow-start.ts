@@ -1,6 +1,6 @@
 // Runs many like calls in batches of 1, 2, 4 …, so that one that must fail for all fails only a few times.
 
-/** Upstream's first batch. */
+/** Upstream's SlowStartInitialBatchSize. */
 const FIRST_BATCH = 1;
 
 export interface SlowStartResult {
@@ -9,7 +9,10 @@ export interface SlowStartResult {
   readonly error: unknown;
 }
 
-/** Calls `work` up to `count` times and stops after the first batch with a failure. */
+/**
+ * Upstream's slowStartBatch: calls `work` up to `count` times and stops after the first batch with a failure. Five hundred pods
+ * that a quota forbids cost one request, not five hundred.
+ */
 export async function slowStart(count: number, work: () => Promise<void>): Promise<SlowStartResult> {
   let successes = 0;
   let remaining = count;

@@ -41,9 +41,12 @@ test("evictionTime counts from the taint's own time, so a restart does not start
   assert.equal(evictionTime(pod([seconds("a", 300)]), [people], SINCE), SINCE + 300_000);
 });
 
-test("evictionTime takes the shortest of several, and 0 or less as at once", () => {
-  const both = [seconds("a", 300), { operator: "Exists", tolerationSeconds: 60 }];
-  assert.equal(evictionTime(pod(both), [taint("a")], SINCE), Date.parse(ADDED) + 60_000);
+test("evictionTime takes the first toleration of each taint, the soonest of several taints, and 0 or less as at once", () => {
+  const all: Toleration = { operator: "Exists", tolerationSeconds: 60 };
+  const both = [seconds("a", 300), all];
+  assert.equal(evictionTime(pod(both), [taint("a")], SINCE), Date.parse(ADDED) + 300_000);
+  assert.equal(evictionTime(pod(both), [taint("a"), taint("b")], SINCE), Date.parse(ADDED) + 60_000);
+  assert.equal(evictionTime(pod([seconds("a"), all]), [taint("a")], SINCE), undefined);
   assert.equal(
     evictionTime(pod([seconds("a", 300), seconds("b", -5)]), [taint("a"), taint("b")], SINCE),
     Date.parse(ADDED),

@@ -10,6 +10,7 @@ import type { ControllerContext, ControllerDefinition } from "./controller-defin
 import { runReconciler } from "./run-reconciler.ts";
 import { BY_NODE } from "./shared-informers.ts";
 
+/** Upstream's UpdateWorkerSize. */
 const WORKERS = 8;
 
 /** Keys are pods: a change of a node's taints brings all of its pods. */
@@ -37,7 +38,7 @@ export const taintEvictionController = {
       onDelete: (node) => enqueueAllOf(node.metadata.name),
     });
     await Promise.all([nodes.synced(signal), pods.synced(signal)]);
-    /** Pods with a timer, and since when. Whether it still holds is computed anew each time. */
+    /** Pods with a timer, and since when. Whether it still holds is computed anew each time. Entries go with their pods. */
     const scheduled = new Map<string, number>();
     const sync = async (key: string, stop: AbortSignal) => {
       const { namespace, name } = splitKey(key);
@@ -67,12 +68,13 @@ export const taintEvictionController = {
 export function evictionTime(pod: Readonly<Pod>, taints: readonly Taint[], sinceMs: number): number | undefined {
   let earliest: number | undefined;
   for (const taint of taints.filter(({ effect }) => effect === "NoExecute")) {
-    const tolerations = (pod.spec?.tolerations ?? []).filter((toleration) => tolerates(toleration, taint));
-    if (tolerations.length === 0) return sinceMs;
-    const limits = tolerations.flatMap(({ tolerationSeconds }) => tolerationSeconds ?? []);
-    if (limits.length === 0) continue;
+    // The first that matches counts, whatever later ones allow: upstream's GetMatchingTolerations.
+    const toleration = pod.spec?.tolerations?.find((candidate) => tolerates(candidate, taint));
+    if (!toleration) return sinceMs;
+    const { tolerationSeconds } = toleration;
+    if (tolerationSeconds === undefined) continue;
     // Zero and below mean at once.
-    const at = tolerationStart(pod, taint, sinceMs) + Math.max(0, Math.min(...limits)) * 1000;
+    const at = tolerationStart(pod, taint, sinceMs) + Math.max(0, tolerationSeconds) * 1000;
     earliest = Math.min(earliest ?? at, at);
   }
   return earliest;
@@ -93,6 +95,7 @@ function taintsText(taints: readonly Taint[] | undefined): string {
 async function evict(context: ControllerContext, pod: Readonly<Pod>, signal: AbortSignal): Promise<void> {
   const { namespace = "", name, uid } = pod.metadata;
   const client = context.client.of(podsRef);
+  // Tells a Job's failure policy that the pod did not fail by itself.
   const condition = {
     type: "DisruptionTarget",
     status: "True",
@@ -102,6 +105,7 @@ async function evict(context: ControllerContext, pod: Readonly<Pod>, signal: Abo
   };
   report(context, pod, "Marking for deletion Pod");
   try {
+    // The UID twice: neither write may hit a pod that took over the name. A crash between them leaves a pod that is evicted again.
     const body = { metadata: { uid }, status: { conditions: [condition] } };
     await client.patch(namespace, name, "strategic", body, { signal, subresource: "status" });
     await client.delete(namespace, name, { uid }, { signal });

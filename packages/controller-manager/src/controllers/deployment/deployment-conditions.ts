@@ -4,7 +4,7 @@ import { formatTime, parseTime } from "@skiff/component-base/clock.ts";
 
 export type Conditions = readonly DeploymentCondition[];
 
-/** Upstream's "no deadline". */
+/** Upstream's "no deadline": math.MaxInt32, since 0 is a deadline too. */
 const NO_DEADLINE = 2 ** 31 - 1;
 
 /** Without a deadline a rollout has no Progressing condition. */

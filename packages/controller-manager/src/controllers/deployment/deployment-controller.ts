@@ -44,6 +44,7 @@ export const deploymentController = {
     });
     using _pods = informers.pods.addHandler({
       onDelete(pod) {
+        // Rolling updates follow the counts that ReplicaSets report; only Recreate waits for the pods themselves.
         const deployment = recreatedBy(pod, listers);
         if (deployment) enqueue(deployment);
       },

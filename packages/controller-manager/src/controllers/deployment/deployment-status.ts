@@ -111,6 +111,7 @@ export function isComplete(deployment: Readonly<Deployment>, status: Readonly<De
   );
 }
 
+/** Upstream's DeploymentProgressing: more of the new, less of the old, more ready or more available. */
 function hasProgressed(before: DeploymentStatus | undefined, after: DeploymentStatus): boolean {
   const updated = (status?: DeploymentStatus) => status?.updatedReplicas ?? 0;
   const old = (status?: DeploymentStatus) => (status?.replicas ?? 0) - updated(status);
@@ -122,6 +123,7 @@ function hasProgressed(before: DeploymentStatus | undefined, after: DeploymentSt
   );
 }
 
+/** Upstream's DeploymentTimedOut. The clock runs from the condition's last update, that is from the last progress. */
 function hasTimedOut(deployment: Readonly<Deployment>, current: DeploymentCondition, nowMs: number): boolean {
   if (current.reason === "NewReplicaSetAvailable") return false;
   if (current.reason === "ProgressDeadlineExceeded") return true;

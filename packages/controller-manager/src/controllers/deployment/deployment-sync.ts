@@ -50,6 +50,10 @@ export class DeploymentSync {
     this.recheck = recheck;
   }
 
+  /**
+   * Takes one step and writes what it came to; the ReplicaSets' events bring the next. After a crash between a ReplicaSet's write
+   * and the status the next pass finds the set by its template, and goes on from there.
+   */
   async sync(key: string, signal: AbortSignal): Promise<void> {
     const { namespace, name } = splitKey(key);
     const stored = this.listers.deployments.get(namespace, name);
@@ -61,6 +65,7 @@ export class DeploymentSync {
     if (stored.metadata.deletionTimestamp) return this.writePlainStatus(rollout, signal);
     const pause = pauseCondition(stored);
     if (pause) this.setCondition(rollout, pause);
+    // A resize comes before the rollout: sizes must be right in proportion before pods move from old sets to the new.
     if (stored.spec.paused || isScalingEvent(stored, sets)) return this.scale(rollout, signal);
     if (isRollingUpdate(stored)) await this.roll(rollout, signal);
     else await this.recreate(rollout, signal);
@@ -120,6 +125,7 @@ export class DeploymentSync {
     await this.writeRolloutStatus(rollout, signal);
   }
 
+  /** Pods, not the sets' counts: those may be a moment behind, and two versions must not run side by side. */
   private oldPodsRun({ oldSets }: Rollout): boolean {
     return oldSets.some((set) =>
       this.listers.pods
@@ -187,6 +193,7 @@ export class DeploymentSync {
     const { namespace = "" } = next.metadata;
     const existing = await client.of(replicaSets).get(namespace, wanted.metadata.name ?? "", { signal });
     if (controllerOf(existing)?.uid === next.metadata.uid && hasTemplateOf(next, existing)) return existing;
+    // Part of the hash: the next pass computes another name.
     const collisionCount = (stored.status?.collisionCount ?? 0) + 1;
     await client.of(deployments).updateStatus({ ...stored, status: { ...stored.status, collisionCount } }, { signal });
     throw new Error(`the name ${wanted.metadata.name} is taken; another hash will be tried`);
@@ -260,6 +267,7 @@ export class DeploymentSync {
 
   /** Status and revision go in one write: the status subresource takes annotations too. */
   private async write({ stored, next }: Rollout, status: DeploymentStatus, signal: AbortSignal): Promise<void> {
+    // A write comes back as an event and brings the Deployment here again: without this it would never end.
     const sameRevision = stored.metadata.annotations?.[REVISION] === next.metadata.annotations?.[REVISION];
     if (sameRevision && isSameStatus(stored.status, status)) return;
     try {
@@ -291,6 +299,7 @@ function allSets({ newSet, oldSets }: Rollout): Readonly<ReplicaSet>[] {
   return newSet ? [...oldSets, newSet] : [...oldSets];
 }
 
+/** Later steps of the pass must go on from the version that was just written, or their writes would conflict. */
 function replaceSet(rollout: Rollout, before: Readonly<ReplicaSet>, after: Readonly<ReplicaSet>): void {
   if (rollout.newSet === before) rollout.newSet = after;
   rollout.oldSets = rollout.oldSets.map((set) => (set === before ? after : set));

@@ -8,6 +8,7 @@ import { byCreation, desiredReplicas, maxSurge } from "./replica-counts.ts";
 import { annotationsForNewSet, sizeAnnotations } from "./revisions.ts";
 import { newSetReplicas } from "./rolling-update.ts";
 
+/** Tells the pods of one ReplicaSet from those of its siblings, whose selector would else be the same. */
 const POD_TEMPLATE_HASH = "pod-template-hash";
 
 /** The oldest ReplicaSet of the current template: where several match, all replicas of this program pick the same. */
@@ -19,7 +20,7 @@ export function findNewSet(
   return sets.toSorted(byCreation).find((set) => templateText(set.spec?.template) === wanted);
 }
 
-/** The hash label aside, as it is the ReplicaSet's own. */
+/** Upstream's EqualIgnoreHash: the hash label aside, as it is the ReplicaSet's own. */
 export function hasTemplateOf(deployment: Readonly<Deployment>, set: Readonly<ReplicaSet>): boolean {
   return templateText(set.spec?.template) === templateText(deployment.spec.template);
 }

@@ -3,7 +3,7 @@ import type { Deployment, ReplicaSet } from "@skiff/api/types.ts";
 import { byCreation, desiredReplicas } from "./replica-counts.ts";
 import { revisionOf } from "./revisions.ts";
 
-/** Upstream's "keep all". */
+/** Upstream's "keep all": math.MaxInt32, as in manifests that went through the oldest API versions. */
 const UNLIMITED = 2 ** 31 - 1;
 
 /** The lowest revisions beyond revisionHistoryLimit. One that still has pods, or a change not yet seen, stays. */

@@ -11,7 +11,7 @@ import {
 import { DESIRED_REPLICAS, MAX_REPLICAS, readCount } from "./revisions.ts";
 import type { Resize } from "./rolling-update.ts";
 
-/** Whether the Deployment's size changed since its ReplicaSets were last sized. */
+/** Whether the Deployment's size changed since its ReplicaSets were last sized, as their annotation says. */
 export function isScalingEvent(
   deployment: Readonly<Deployment>,
   replicaSets: readonly Readonly<ReplicaSet>[],
@@ -31,6 +31,7 @@ export function planScaling(
   const wanted = desiredReplicas(deployment);
   const single = activeOrLatest(newSet, oldSets);
   if (single) return [{ replicaSet: single, replicas: wanted }];
+  // The new set has all it needs: whatever an unfinished rollout left behind goes.
   if (newSet && isSaturated(deployment, newSet)) {
     return withDesiredPods(oldSets).map((replicaSet) => ({ replicaSet, replicas: 0 }));
   }
@@ -60,6 +61,7 @@ function isSaturated(deployment: Readonly<Deployment>, newSet: Readonly<ReplicaS
 
 function spread(deployment: Readonly<Deployment>, active: readonly Readonly<ReplicaSet>[]): Resize[] {
   const wanted = desiredReplicas(deployment);
+  // The surge counts, since all sets together had it when they were sized.
   const allowed = wanted > 0 ? wanted + maxSurge(deployment) : 0;
   const toAdd = allowed - sumDesired(active);
   let added = 0;
@@ -81,6 +83,7 @@ function proportion(deployment: Readonly<Deployment>, set: Readonly<ReplicaSet>,
   return toAdd > 0 ? Math.min(fraction, left) : Math.max(fraction, left);
 }
 
+/** How much the set grows (or shrinks) to keep its share: upstream's getReplicaSetFraction. */
 function fractionOf(deployment: Readonly<Deployment>, set: Readonly<ReplicaSet>): number {
   const wanted = desiredReplicas(deployment);
   const current = desiredReplicas(set);

@@ -37,6 +37,7 @@ function compareText(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
+/** Absent means RollingUpdate, as the server defaults it. */
 export function isRollingUpdate(deployment: Readonly<Deployment>): boolean {
   return deployment.spec.strategy?.type !== "Recreate";
 }
@@ -53,7 +54,7 @@ export function maxUnavailable(deployment: Readonly<Deployment>): number {
   return Math.min(fenceposts(deployment).unavailable, replicas);
 }
 
-// Percentages of surge round up and of unavailability down. Both zero would never move, so one may be unavailable.
+// Upstream's ResolveFenceposts: percentages of surge round up and of unavailability down. Both zero would never move, so one may be unavailable.
 function fenceposts(deployment: Readonly<Deployment>): { surge: number; unavailable: number } {
   const replicas = desiredReplicas(deployment);
   const rolling = deployment.spec.strategy?.rollingUpdate;

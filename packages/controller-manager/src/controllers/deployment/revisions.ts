@@ -10,7 +10,7 @@ export const DESIRED_REPLICAS = "deployment.kubernetes.io/desired-replicas";
 /** The same with the surge. */
 export const MAX_REPLICAS = "deployment.kubernetes.io/max-replicas";
 
-/** Annotations that are the Deployment's alone. */
+/** Annotations that are the Deployment's alone: upstream's annotationsToSkip. */
 const NOT_COPIED: ReadonlySet<string> = new Set([
   "kubectl.kubernetes.io/last-applied-configuration",
   REVISION,
@@ -20,7 +20,7 @@ const NOT_COPIED: ReadonlySet<string> = new Set([
   "deprecated.deployment.rollback.to",
 ]);
 
-/** Upstream's bound on the history annotation, in characters. */
+/** Upstream's maxRevHistoryLengthInChars. */
 const MAX_HISTORY_LENGTH = 2000;
 
 type Annotations = Readonly<Record<string, string>>;

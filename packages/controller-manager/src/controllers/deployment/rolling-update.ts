@@ -10,7 +10,7 @@ import {
   sumStatus,
 } from "./replica-counts.ts";
 
-/** A new size for one ReplicaSet. */
+/** A new size for one ReplicaSet (spec.replicas). */
 export interface Resize {
   readonly replicaSet: Readonly<ReplicaSet>;
   readonly replicas: number;
@@ -48,6 +48,7 @@ function planOldSets(
 ): Resize[] {
   if (sumDesired(oldSets) === 0) return [];
   const minAvailable = desiredReplicas(deployment) - maxUnavailable(deployment);
+  // New pods that are not available yet use up the same allowance as old ones that are gone.
   const newUnavailable = desiredReplicas(newSet) - (newSet.status?.availableReplicas ?? 0);
   const spare = sumDesired([...oldSets, newSet]) - minAvailable - newUnavailable;
   if (spare <= 0) return [];
@@ -77,6 +78,7 @@ function dropUnhealthy(
   }
 }
 
+/** What still serves goes only as far as enough others do; the oldest sets first. */
 function dropHealthy(
   ordered: readonly Readonly<ReplicaSet>[],
   sizes: Map<Readonly<ReplicaSet>, number>,

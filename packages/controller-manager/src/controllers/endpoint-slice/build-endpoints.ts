@@ -42,10 +42,12 @@ export function buildEndpointGroups(
   const groups = new Map<string, { ports: DiscoveryV1EndpointPort[]; endpoints: Endpoint[] }>();
   const missingNodes: string[] = [];
   for (const pod of pods) {
+    // Leaving pods too: while no other is ready, proxies send to those that still serve.
     const addresses = mayServe(pod, true) ? podAddresses(pod, addressType === "IPv6" ? 6 : 4) : [];
     if (addresses.length === 0) continue;
     const nodeName = pod.spec?.nodeName;
     const node = nodeName ? nodeOf(nodeName) : undefined;
+    // Its zone is the node's, and would be missing from the endpoint until something else changes.
     if (nodeName && !node && !service.spec.publishNotReadyAddresses) {
       missingNodes.push(nodeName);
       continue;

@@ -26,6 +26,7 @@ import type { SlicesPlan, SliceWrite } from "./plan-slices.ts";
 import { planSlices } from "./plan-slices.ts";
 import { GIVE_UP_AFTER_MS, SliceTracker } from "./slice-tracker.ts";
 
+/** Who keeps a slice; upstream's names for the label and for this controller. */
 const MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by";
 const MANAGER = "endpointslice-controller.k8s.io";
 
@@ -53,7 +54,11 @@ export const endpointSliceController = {
     };
     using _slices = slices.addHandler({
       onAdd: onSlice,
-      onUpdate: onSlice,
+      onUpdate(slice, old) {
+        // Somebody may have changed the labels by which it is ours: the Service then lacks what it held.
+        onSlice(old);
+        onSlice(slice);
+      },
       onDelete(slice) {
         tracker.removed(serviceKeyOf(slice), slice.metadata.uid);
         onSlice(slice);
@@ -114,6 +119,7 @@ class EndpointSliceSync {
     }
     const { selector, type } = service.spec;
     if (!selector || type === "ExternalName" || service.metadata.deletionTimestamp) return;
+    // Others (EndpointSliceMirroring, a mesh) keep slices of the same Service, and are left alone.
     const existing = this.listers.slices.byIndex(BY_SERVICE, key).filter(isOurs);
     // The write that the cache lacks comes as an event, which brings the key back.
     if (this.tracker.isBehind(key, existing)) return this.recheck(key);
@@ -125,10 +131,12 @@ class EndpointSliceSync {
       const plan = this.plan(service, pods, addressType, existing);
       await this.carryOut(service, addressType, plan, triggerTime, signal);
     }
+    // After a change from dual-stack to one IP version.
     const superfluous = existing.filter((slice) => !types.some((addressType) => addressType === slice.addressType));
     for (const slice of superfluous) await this.remove(key, slice, signal);
   }
 
+  /** Pure but for the listers: what is to be written and removed for one address type. */
   private plan(
     service: Readonly<Service>,
     pods: readonly Readonly<Pod>[],
@@ -158,9 +166,11 @@ class EndpointSliceSync {
     const key = objectKey(service);
     for (const write of plan.write) {
       try {
+        // Noted at once: the next pass must not plan on slices from before this write.
         this.tracker.wrote(key, await this.write(service, addressType, write, triggerTime, signal));
       } catch (error) {
         if (!write.slice && isNamespaceTerminating(error)) return;
+        // A lost race is repeated and no news to anybody.
         if (!isConflict(error)) this.reportFailure(service, error);
         throw error;
       }

@@ -77,6 +77,7 @@ function layGroup(
   maxPerSlice: number,
   isStale: (slice: Readonly<EndpointSlice>) => boolean,
 ): Layout {
+  // First all slices drop what is not wanted, so that the room they have is known; then what is missing is laid into it.
   const missing = new Map(endpoints.map((endpoint) => [endpointKey(endpoint), endpoint]));
   const drafts = existing.map((slice) => keepWanted(slice, missing, maxPerSlice, isStale(slice)));
   const used = drafts.filter((draft) => draft.endpoints.length > 0);
@@ -88,6 +89,7 @@ function layGroup(
   const creates: SliceWrite[] = [];
   while (rest.length >= maxPerSlice) creates.push({ ports, endpoints: rest.splice(0, maxPerSlice) });
   if (rest.length > 0) {
+    // The fullest that takes the whole rest: one write, and few slices stay half empty.
     const room = byFullness.find((draft) => draft.endpoints.length + rest.length <= maxPerSlice);
     if (room) {
       room.endpoints.push(...rest);
@@ -129,6 +131,7 @@ function isPlaceholder(slice: Readonly<EndpointSlice>): boolean {
   return !slice.ports?.length && !slice.endpoints?.length;
 }
 
+/** A pod keeps its endpoint when its address or readiness changes. */
 function endpointKey(endpoint: Endpoint): string {
   return endpoint.targetRef?.uid ?? [...endpoint.addresses].sort().join();
 }

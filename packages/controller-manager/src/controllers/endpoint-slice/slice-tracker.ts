@@ -10,7 +10,7 @@ interface Written {
   readonly atMs: number;
 }
 
-/** What this process wrote; after a restart the cache is listed anew and cannot be behind. */
+/** Upstream's EndpointSliceTracker, by resource versions instead of generations. What this process wrote; after a restart the cache is listed anew and cannot be behind. */
 export class SliceTracker {
   /** By Service key, then by the slice's UID. */
   private readonly written = new Map<string, Map<string, Written>>();

@@ -16,6 +16,7 @@ import { TriggerTimes } from "./trigger-times.ts";
 
 const MANAGED_BY = "endpoints.kubernetes.io/managed-by";
 const MANAGER = "endpoint-controller";
+/** "truncated" where pods are left out. */
 const OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity";
 /** Old leader elections keep their record on an Endpoints object, which is nobody's garbage. */
 const LEADER = "control-plane.alpha.kubernetes.io/leader";
@@ -74,6 +75,7 @@ class EndpointsSync {
     const { namespace, name } = splitKey(key);
     const service = this.listers.services.get(namespace, name);
     const current = this.listers.endpoints.get(namespace, name);
+    // Endpoints have no owner reference: what a deleted Service leaves is deleted here.
     if (!service) {
       this.triggers.forget(key);
       if (current) await this.remove(current, signal);
@@ -102,6 +104,7 @@ class EndpointsSync {
       else await client.create(service.metadata.namespace ?? "", next, { signal });
     } catch (error) {
       if (!current && isNamespaceTerminating(error)) return;
+      // A lost race is repeated from a newer cache, and is no news to anybody.
       if (!isAlreadyExists(error) && !isConflict(error)) {
         const reason = current ? "FailedToUpdateEndpoint" : "FailedToCreateEndpoint";
         const what = `Failed to ${current ? "update" : "create"} endpoint for service ${objectKey(service)}`;

@@ -4,7 +4,7 @@ import { parseIp } from "@skiff/api/ip.ts";
 import type { CoreV1EndpointPort, EndpointAddress, EndpointSubset, Pod, Service } from "@skiff/api/types.ts";
 import { hostnameUnder, isHeadless, mayServe, podAddresses, portsOnPod, targetRefOf } from "./service-pods.ts";
 
-/** Upstream's bound: beyond it an Endpoints object is truncated, and marked so. */
+/** Upstream's maxCapacity: beyond it an Endpoints object is truncated, and marked so. */
 const MAX_ADDRESSES = 1000;
 
 /** `isTruncated` says that some pods are left out. */
@@ -26,6 +26,7 @@ export function planEndpoints(service: Readonly<Service>, pods: readonly Readonl
   for (const pod of pods) {
     const address = mayServe(pod, publishAll) ? addressOf(service, pod) : undefined;
     if (!address) continue;
+    // Sorted, so that equal sets of ports are equal texts: pods with the same ports share a subset.
     const ports = portsOnPod(service, pod).toSorted(byPort);
     if (ports.length === 0 && !(isHeadless(service) && !service.spec.ports?.length)) continue;
     const key = JSON.stringify(ports);

@@ -13,7 +13,7 @@ export const TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time";
 
 export type ServiceLister = Lister<Service>;
 
-/** Whether traffic may ever go to the pod: it has an address and has not ended. */
+/** Upstream's ShouldPodBeInEndpoints: it has an address, has not ended and, where that counts, is not on its way out. */
 export function mayServe(pod: Readonly<Pod>, includeTerminating: boolean): boolean {
   if (isPodTerminal(pod) || podIps(pod).length === 0) return false;
   return includeTerminating || !pod.metadata.deletionTimestamp;
@@ -41,6 +41,7 @@ export function portsOnPod(service: Readonly<Service>, pod: Readonly<Pod>): Core
 }
 
 function targetPortOn(pod: Readonly<Pod>, { targetPort, port, protocol = "TCP" }: ServicePort): number | undefined {
+  // Defaulting sets it to the port itself, except in objects that came around it.
   if (targetPort === undefined || targetPort === 0 || targetPort === "") return port;
   if (typeof targetPort === "number") return targetPort;
   const sidecars = (pod.spec?.initContainers ?? []).filter((container) => container.restartPolicy === "Always");
@@ -55,6 +56,7 @@ export function podAddresses(pod: Readonly<Pod>, version: 4 | 6): string[] {
 }
 
 function podIps(pod: Readonly<Pod>): string[] {
+  // Both fields name the first address; podIPs has the other IP version too.
   const listed = (pod.status?.podIPs ?? []).flatMap(({ ip }) => (ip ? [ip] : []));
   if (listed.length > 0) return listed;
   return pod.status?.podIP ? [pod.status.podIP] : [];

@@ -22,6 +22,7 @@ export class TriggerTimes {
     for (const pod of pods) {
       const time = findCondition(pod.status?.conditions, "Ready")?.lastTransitionTime ?? pod.metadata.creationTimestamp;
       now.pods.set(pod.metadata.name, time);
+      // RFC 3339 in UTC sorts as text. Without a former call nothing is known to be new.
       if (before && time > (before.pods.get(pod.metadata.name) ?? "")) changes.push(time);
     }
     if (before?.service !== now.service) changes.push(now.service);

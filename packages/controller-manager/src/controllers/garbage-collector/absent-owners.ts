@@ -1,7 +1,7 @@
 // Owners that were found to be gone: many dependents of one owner then cost one read.
 import type { ObjectIdentity } from "./owner-graph.ts";
 
-/** Upstream's size. */
+/** The size of upstream's absentOwnerCache. */
 const CAPACITY = 500;
 
 /** Bounded: the oldest is forgotten first, which costs a read and no more. */

@@ -37,6 +37,7 @@ export class Collector {
     if (!node || (node.isBeingDeleted && !node.isDeletingDependents)) return;
     const live = await this.read(node.identity, signal);
     if (!live) return this.settleAbsent(node);
+    // It exists: its own watch will show it, and what it calls for, in time.
     if (node.isVirtual) return;
     if (node.isDeletingDependents) return this.finishForeground(node, live, signal);
     await this.judge(node, live, signal);
@@ -46,6 +47,7 @@ export class Collector {
   async attemptToOrphan(uid: string, signal: AbortSignal): Promise<void> {
     const node = this.deps.graph.get(uid);
     if (!node) return;
+    // The finalizer last: a crash before that repeats the whole, and dependents already freed cost a read each.
     for (const dependent of [...node.dependents]) await this.dropOwners(dependent.identity, [uid], signal);
     await this.removeFinalizer(node.identity, ORPHAN, signal);
   }
@@ -75,12 +77,14 @@ export class Collector {
     const plan = planByOwners(owners, live.metadata.finalizers ?? [], node.dependents.size > 0);
     if (plan.action === "keep") return;
     if (plan.action === "dropOwners") return this.dropOwners(node.identity, plan.uids, signal);
+    // How it goes is how it was to go before its owners went: an object that was being orphaned still is.
     if (plan.propagationPolicy === "Foreground") await this.breakCycles(node, signal);
     await this.remove(node.identity, live, plan.propagationPolicy, signal);
   }
 
   private async stateOf(reference: OwnerReference, dependent: GraphNode, signal: AbortSignal): Promise<OwnerState> {
     const identity = identityOfOwner(reference, dependent.identity.namespace);
+    // Safe to believe: a UID that was gone once never comes back.
     if (this.absent.has(identity)) return "dangling";
     const ref = this.deps.resourceOf(reference.apiVersion, reference.kind);
     // What is not served may be served again: nobody's dependents are deleted for a missing API.

@@ -8,11 +8,11 @@ import type { GraphWork } from "./owner-graph.ts";
 import { OwnerGraph } from "./owner-graph.ts";
 import { ResourceMonitors } from "./resource-monitors.ts";
 
-/** Upstream's pace of discovery. */
+/** Upstream's pace of discovery (the period that startGarbageCollectorController gives to Sync). */
 const RESYNC_MS = 30_000;
 /** The same until discovery has answered once. */
 const FIRST_RETRY_MS = 1000;
-/** How long to wait for the first lists. */
+/** How long to wait for the first lists; upstream's initialSyncTimeout. */
 const SYNC_TIMEOUT_MS = 30_000;
 
 /** Keys of its queues are UIDs: names come back, UIDs do not. */

@@ -2,9 +2,9 @@
 import type { KubeObject } from "@skiff/api/object.ts";
 import type { OwnerReference } from "@skiff/api/types.ts";
 
-/** Finalizer: the dependents are freed before the object goes. */
+/** Finalizer (metav1.FinalizerOrphanDependents): the dependents are freed before the object goes. */
 export const ORPHAN = "orphan";
-/** Finalizer: the dependents go before the object does. */
+/** Finalizer (metav1.FinalizerDeleteDependents): the dependents go before the object does. */
 export const FOREGROUND = "foregroundDeletion";
 
 /** Where an object is. The resource is found by discovery, from the kind and API version that references carry. */
@@ -36,7 +36,10 @@ export interface GraphWork {
 
 const NO_WORK: GraphWork = { attemptToDelete: [], attemptToOrphan: [] };
 
-/** Synchronous and without I/O, so that each event is entered whole. Nodes are found by UID. */
+/**
+ * Synchronous and without I/O, so that each event is entered whole. Nodes are found by UID. Upstream's GraphBuilder: events of
+ * different resources come in any order, so an owner may be named before it is seen, and seen to go before its dependents are.
+ */
 export class OwnerGraph {
   private readonly nodes = new Map<string, GraphNode>();
 
@@ -44,6 +47,7 @@ export class OwnerGraph {
     return this.nodes.get(uid);
   }
 
+  /** Objects known and objects only referred to. */
   get size(): number {
     return this.nodes.size;
   }

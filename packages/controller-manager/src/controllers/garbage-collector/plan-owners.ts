@@ -17,6 +17,7 @@ export function planByOwners(
   finalizers: readonly string[],
   hasDependents: boolean,
 ): OwnerPlan {
+  // Never owned, or its last reference was just taken away: nobody's to delete.
   if (owners.length === 0) return { action: "keep" };
   const uidsOf = (...states: OwnerState[]) =>
     owners.filter(({ state }) => states.includes(state)).map(({ reference }) => reference.uid);

@@ -47,6 +47,7 @@ export class ResourceMonitors {
   /** Starts and stops watches as discovery says. Resources of groups that do not answer are left as they are. */
   async resync(signal: AbortSignal): Promise<void> {
     const { resources, failures } = await discoverResources(this.context.client, signal);
+    // A group that does not answer (an aggregated API that is down) may still have objects: nothing is concluded from its silence.
     const failed = (ref: ResourceRef) => failures.has(groupVersion(ref.group, ref.version));
     this.kinds = new Map([...[...this.kinds].filter(([, ref]) => failed(ref)), ...resources.flatMap(kindKeys)]);
     const wanted = new Map(resources.filter(isCollectable).map((ref) => [keyOf(ref), ref]));

@@ -15,6 +15,7 @@ export interface ContentDeletion extends ContentReport {
   readonly estimateSeconds: number;
 }
 
+/** Objects per list request. */
 const PAGE = 500;
 
 /** Asks for everything to be deleted and counts what is still there. Safe to repeat. */
@@ -57,6 +58,7 @@ async function deleteResource(
   signal: AbortSignal,
 ): Promise<void> {
   try {
+    // Counted after the request, since finalizers and grace periods keep objects alive.
     await deleteAll(client, resource, namespace, signal);
     if (!resource.verbs.includes("list")) return;
     const left = await listAll(client, resource, namespace, signal);
@@ -68,6 +70,7 @@ async function deleteResource(
     if (signal.aborted || !(error instanceof ApiError)) throw error;
     // The resource vanished between discovery and now, or does not mean its verbs.
     if (error.code === 404 || error.code === 405) return;
+    // The other resources go on; the pass fails at its end.
     report.deletionFailures.push(error.message);
   }
 }

@@ -19,7 +19,7 @@ interface Verdict {
   readonly failed: { readonly reason: string; readonly message: string } | undefined;
 }
 
-/** The five conditions, with the times of those that did not change; others' conditions stay. */
+/** Upstream's five conditions (`kubectl describe namespace` shows them while a deletion hangs), with the times of those that did not change; others' conditions stay. */
 export function namespaceConditions(
   current: readonly NamespaceCondition[] | undefined,
   report: ContentReport,
@@ -91,6 +91,7 @@ function contentFailure(failures: readonly string[]): Verdict["failed"] {
   return { reason: "ContentDeletionFailed", message };
 }
 
+/** Sorted by name, so that the same state gives the same message and no write. */
 function counted(
   counts: ReadonlyMap<string, number>,
   reason: string,

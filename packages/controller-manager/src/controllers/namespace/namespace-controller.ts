@@ -8,7 +8,9 @@ import { runReconciler } from "../run-reconciler.ts";
 import { deleteContent } from "./delete-content.ts";
 import { namespaceConditions } from "./namespace-conditions.ts";
 
+/** In spec.finalizers, unlike other objects' in the metadata: while it stands the server keeps the namespace. */
 const FINALIZER = "kubernetes";
+/** Races lost in one pass before it is given up and repeated with back-off. */
 const MAX_CONFLICTS = 10;
 /** Events come in bursts while a namespace empties, and each pass asks for everything: one pass serves many events. */
 const SETTLE_MS = 100;
@@ -62,6 +64,7 @@ async function terminate(
   // Only what is being deleted now, under that very UID, may be emptied.
   if (!live?.metadata.deletionTimestamp || live.metadata.uid !== uid) return undefined;
   if (!live.spec.finalizers?.length) return undefined;
+  // The mark first: from then on the server lets nobody create in the namespace, so what is counted as gone stays gone.
   const marked = await updateStatus(context, live, (status) => ({ ...status, phase: "Terminating" }), signal);
   if (!marked) return undefined;
   const result = await deleteContent(client, name, signal);
@@ -81,6 +84,7 @@ async function terminate(
     // Upstream's pace: half of what the pods may take, and a little more.
     return result.estimateSeconds > 0 ? (result.estimateSeconds / 2 + 1) * 1000 : RETRY_MS;
   }
+  // A crash before this costs one more pass over an empty namespace.
   await finalize(context, reported, signal);
   log.info({ namespace: name }, "namespace emptied");
   return undefined;
@@ -114,6 +118,7 @@ async function updateStatus(
   });
 }
 
+/** Takes our finalizer away by the subresource that alone may change spec.finalizers; with the last one the namespace goes. */
 async function finalize(
   context: Pick<ControllerContext, "client">,
   namespace: Namespace,

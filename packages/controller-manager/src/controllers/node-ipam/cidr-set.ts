@@ -3,7 +3,7 @@
 import type { Cidr } from "@skiff/api/ip.ts";
 import { cidrContains, cidrsOverlap, formatCidr, parseCidr, splitCidr } from "@skiff/api/ip.ts";
 
-/** Upstream's bound: more subnets than 2^16 of one range are not told apart. */
+/** Upstream's clusterSubnetMaxDiff: more subnets than 2^16 of one range are not told apart. */
 const MAX_SUBNET_BITS = 16;
 
 /** Subnets are numbered from the start of the range. */
@@ -39,17 +39,16 @@ export class CidrSet {
     return formatCidr(subnet);
   }
 
-  /** Takes whatever overlaps `text`; false when that lies outside of the range. */
-  occupy(text: string): boolean {
-    const indexes = this.indexesOf(text);
-    for (const index of indexes) this.used.add(index);
-    return indexes.length > 0;
+  /** Takes whatever overlaps `text`, which may lie outside of the range or be wider than it. */
+  occupy(text: string): void {
+    for (const index of this.indexesOf(text)) this.used.add(index);
   }
 
   release(text: string): void {
     for (const index of this.indexesOf(text)) this.used.delete(index);
   }
 
+  /** The subnets that share an address with `text`; none when it is no CIDR. */
   private indexesOf(text: string): number[] {
     const cidr = parseCidr(text);
     if (!cidr || !cidrsOverlap(this.range, cidr)) return [];

@@ -38,6 +38,7 @@ export const nodeIpamController = {
         context.recorder.record({ ref: nodesRef, object: node }, "Normal", "CIDRNotAvailable", message);
         throw new Error(`no pod subnet is left for node ${name}`);
       }
+      // The server lets the subnet be set once and never changed, so two allocators cannot both give one.
       const body = { metadata: { uid: node.metadata.uid }, spec: { podCIDR: cidrs[0], podCIDRs: cidrs } };
       try {
         await context.client.of(nodesRef).patch("", name, "strategic", body, { signal: stop });

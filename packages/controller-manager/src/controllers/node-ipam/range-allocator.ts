@@ -32,6 +32,7 @@ export class RangeAllocator {
     if (cidrs.length === 0) return;
     const before = this.held.get(node.metadata.name);
     if (before && before.join() !== cidrs.join()) this.release(node.metadata.name);
+    // Each set takes its own and ignores those of the other IP version.
     for (const cidr of cidrs) for (const set of this.sets) set.occupy(cidr);
     this.held.set(node.metadata.name, cidrs);
   }
@@ -44,6 +45,7 @@ export class RangeAllocator {
     for (const set of this.sets) {
       const cidr = set.allocate();
       if (cidr === undefined) {
+        // All or nothing: half a dual-stack node would get its other range never.
         this.free(cidrs);
         return undefined;
       }

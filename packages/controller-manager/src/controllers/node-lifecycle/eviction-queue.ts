@@ -2,7 +2,7 @@
 import { TokenBucket } from "@skiff/client/token-bucket.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 
-/** How often a waiting queue is looked at; upstream's pace. */
+/** How often a waiting queue is looked at: upstream's NodeEvictionPeriod. */
 const POLL_MS = 100;
 
 /** Bounded by the number of nodes. Dispose it to stop its timer. */
@@ -62,6 +62,7 @@ export class EvictionQueue implements Disposable {
   }
 }
 
+/** Upstream's EvictionRateLimiterBurst is 1: evictions never bunch up, however long none was due. */
 function newBucket(perSecond: number, clock: Clock): TokenBucket {
   return new TokenBucket({ perSecond, burst: 1 }, clock);
 }

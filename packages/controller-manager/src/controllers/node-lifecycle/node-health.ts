@@ -31,6 +31,7 @@ export function observeHeartbeat(
     const ageMs = heartbeat ? 0 : Math.max(0, now.wallMs - Date.parse(node.metadata.creationTimestamp));
     return { heartbeat, renewed, seenMs: now.monotonicMs - ageMs };
   }
+  // Either sign of life counts: the Lease comes every 10 s, the status only when it changes or every 5 min.
   const isNew = heartbeat !== record.heartbeat || (renewed !== undefined && renewed !== record.renewed);
   return isNew ? { heartbeat, renewed, seenMs: now.monotonicMs } : record;
 }

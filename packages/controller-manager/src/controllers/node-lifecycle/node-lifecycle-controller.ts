@@ -13,7 +13,7 @@ import type { EvictionMode } from "./plan-taints.ts";
 import { planTaints } from "./plan-taints.ts";
 import { evictionRate, zoneOf } from "./zones.ts";
 
-/** Upstream's scheduler workers for taints. */
+/** Upstream's nodeUpdateWorkerSize. */
 const WORKERS = 8;
 
 /** Two loops: one looks at all nodes every few seconds, one keeps the taints of nodes that changed. */
@@ -57,7 +57,9 @@ class NodeTainter implements Disposable {
   private readonly lister: Lister<Node>;
   private readonly queue: WorkQueue<string>;
   private readonly context: ControllerContext;
+  /** By zone. Zones are few and come back, so their queues stay. */
   private readonly evictions = new Map<string, EvictionQueue>();
+  /** Nodes that the rate limit let through, until their taint is written. */
   private readonly released = new Set<string>();
   private zones: ReadonlyMap<string, Zone> = new Map();
 
@@ -77,6 +79,7 @@ class NodeTainter implements Disposable {
       this.evictionsOf(key).setRate(evictionRate(zone.state, zone.health, is, this.context.config.nodeHealth));
     }
     this.zones = zones;
+    // Into total disruption all stop evicting, out of it those that still should start over.
     if (was !== is) for (const node of this.lister.list()) this.queue.add(node.metadata.name);
     return was && !is && zones.size > 0;
   }
@@ -85,6 +88,7 @@ class NodeTainter implements Disposable {
     const node = this.lister.get("", name);
     if (!node) return;
     const { taints, waitsForEviction } = planTaints(node, this.modeOf(name), this.context.clock.now());
+    // A write that fails throws, and the node stays released: it need not wait for the rate limit twice.
     if (taints) await this.apply(node, taints, signal);
     this.released.delete(name);
     const evictions = this.evictionsOf(zoneOf(node));

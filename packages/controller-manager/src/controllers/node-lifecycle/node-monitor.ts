@@ -24,8 +24,8 @@ export interface Zone {
   readonly state: ZoneState;
 }
 
-/** Nodes looked at side by side; upstream's figure. */
-const WORKERS = 30;
+/** Nodes looked at side by side: upstream's nodeUpdateWorkerSize. Only silent nodes cost a request. */
+const WORKERS = 8;
 const NODE_LEASES = "kube-node-lease";
 /** Nodes with this label say nothing about the health of their zone. */
 const NOT_COUNTED = "node.kubernetes.io/exclude-disruption";
@@ -39,7 +39,10 @@ interface NodeRecord {
   podsMarked: boolean;
 }
 
-/** Remembers heartbeats only; after a restart every node gets a full grace period. */
+/**
+ * Remembers heartbeats only; after a restart every node gets a full grace period: that nothing was heard while nobody listened
+ * proves nothing.
+ */
 export class NodeMonitor {
   private readonly records = new Map<string, NodeRecord>();
   private readonly listers: MonitorListers;
@@ -91,6 +94,7 @@ export class NodeMonitor {
     const health = observeHeartbeat(known?.health, node, this.listers.leases.get(NODE_LEASES, name), now);
     const before = known ? known.ready : readyCondition(node)?.status;
     const record: NodeRecord = { node, health, ready: before, podsMarked: known?.podsMarked ?? false };
+    // Before the first await: what was seen counts even if the write below fails.
     this.records.set(name, record);
     if (!known) this.record(node, "RegisteredNode", `Node ${name} event: Registered Node ${name} in Controller`);
     try {
@@ -117,11 +121,13 @@ export class NodeMonitor {
       this.record(node, "NodeNotReady", `Node ${node.metadata.name} status is now: NodeNotReady`);
       this.context.log.info({ node: node.metadata.name, ready }, "node is not ready");
     }
+    // Once: the kubelet of a node that is not ready may be alive and report its pods itself, and must not be fought.
     if (record.podsMarked) return;
     await this.markPodsNotReady(node, signal);
     record.podsMarked = true;
   }
 
+  /** Takes the pods out of their Services long before they are evicted. A failure leaves `podsMarked` unset, so the next look repeats it. */
   private async markPodsNotReady(node: Readonly<Node>, signal: AbortSignal): Promise<void> {
     for (const pod of this.listers.pods.byIndex(BY_NODE, node.metadata.name)) {
       if (!isPodReady(pod)) continue;

@@ -35,12 +35,14 @@ export function planTaints(node: Readonly<Node>, mode: EvictionMode, nowMs: numb
   const current = node.spec?.taints ?? [];
   const noExecute = noExecuteKey(node);
   const evicts = current.some((taint) => taint.effect === "NoExecute" && OUR_NO_EXECUTE.has(taint.key));
+  // A node that falls silent after it was not ready keeps evicting: one taint takes the place of the other.
   const mayEvict = mode === "released" || (mode === "held" && evicts);
   const wanted: Taint[] = noScheduleKeys(node).map((key) => ({ key, effect: "NoSchedule" }));
   if (noExecute && mayEvict) wanted.push({ key: noExecute, effect: "NoExecute" });
   const kept = current.filter((taint) => !isOurs(taint) || wanted.some((other) => isSame(taint, other)));
   const added = wanted
     .filter((taint) => !current.some((other) => isSame(taint, other)))
+    // From this time pods count the seconds that they tolerate the taint.
     .map((taint) => ({ ...taint, timeAdded: formatTime(nowMs) }));
   const isUnchanged = added.length === 0 && kept.length === current.length;
   return {

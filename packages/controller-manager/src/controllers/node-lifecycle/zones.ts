@@ -17,7 +17,7 @@ export interface ZoneHealth {
   readonly notReady: number;
 }
 
-/** `threshold` is the share of not-ready nodes from which a zone is in trouble. */
+/** Upstream's ComputeZoneState. `threshold` is the share of not-ready nodes from which a zone is in trouble. */
 export function zoneStateOf({ ready, notReady }: ZoneHealth, threshold: number): ZoneState {
   if (ready === 0 && notReady > 0) return "FullDisruption";
   // Two broken nodes prove nothing about a zone.
@@ -40,6 +40,8 @@ export function evictionRate(
   rates: EvictionRates,
 ): number {
   if (allDisrupted) return 0;
+  // One dead zone beside healthy ones is what eviction is for: its pods find room elsewhere.
   if (state !== "PartialDisruption") return rates.evictionRate;
+  // In a small cluster so many broken nodes are a large part of it, and the rest could not take their pods.
   return ready + notReady > rates.largeClusterThreshold ? rates.secondaryEvictionRate : 0;
 }

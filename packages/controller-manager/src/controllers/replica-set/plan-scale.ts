@@ -3,7 +3,7 @@ import { findCondition, isPodReady } from "@skiff/api/conditions.ts";
 import type { Pod } from "@skiff/api/types.ts";
 import { parseTime } from "@skiff/component-base/clock.ts";
 
-/** Upstream's bound on creations or deletions in one pass. */
+/** Upstream's BurstReplicas: creations or deletions in one pass. The rest follows when those have been seen. */
 export const BURST_REPLICAS = 500;
 
 const POD_DELETION_COST = "controller.kubernetes.io/pod-deletion-cost";
@@ -23,7 +23,7 @@ export function planScale(replicas: number, pods: readonly Pod[], related: reado
   return { create: 0, remove: rankForDeletion(pods, related, nowMs).slice(0, count) };
 }
 
-/** The pods in the order in which they should go. */
+/** The pods in the order in which they should go; `related` are counted per node, so that crowded nodes are thinned first. */
 export function rankForDeletion(pods: readonly Pod[], related: readonly Pod[], nowMs: number): Pod[] {
   const perNode = new Map<string, number>();
   for (const pod of related) {
@@ -66,7 +66,7 @@ function deletionRank(pod: Pod, perNode: ReadonlyMap<string, number>): DeletionR
   };
 }
 
-// Upstream's order: unassigned, pending, not ready, cheap, crowded, lately ready, often restarted, lately created.
+// Upstream's ActivePodsWithRanks: unassigned, pending, not ready, cheap, crowded, lately ready, often restarted, lately created.
 function compareRanks(a: DeletionRank, b: DeletionRank, nowMs: number): number {
   return (
     a.assigned - b.assigned ||
@@ -80,7 +80,7 @@ function compareRanks(a: DeletionRank, b: DeletionRank, nowMs: number): number {
   );
 }
 
-// Ages count by their power of two, so that near-equal pods go in no order that an observer could predict (by UID).
+// Upstream's LogarithmicScaleDown: ages count by their power of two, so that near-equal pods go in no order that an observer could predict (by UID).
 function compareAges(a: DeletionRank, b: DeletionRank, aMs: number, bMs: number, nowMs: number): number {
   if (aMs === bMs || (Number.isNaN(aMs) && Number.isNaN(bMs))) return 0;
   if (Number.isNaN(aMs)) return -1;

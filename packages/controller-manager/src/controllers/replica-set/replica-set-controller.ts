@@ -25,6 +25,7 @@ export const replicaSetController = {
       onAdd: (set) => queue.add(objectKey(set)),
       onUpdate: (set) => queue.add(objectKey(set)),
       onDelete(set) {
+        // A set of the same name that comes later starts without them.
         expectations.forget(objectKey(set));
         queue.add(objectKey(set));
         for (const pod of pods.lister.byIndex(BY_CONTROLLER, set.metadata.uid)) enqueueOwner(pod, sets.lister, queue);
@@ -42,6 +43,7 @@ export const replicaSetController = {
   },
 } satisfies ControllerDefinition;
 
+/** What the handlers need of the queue. */
 type Queue = { add(key: string): void };
 
 function podHandler(lister: Lister<ReplicaSet>, expectations: Expectations, queue: Queue): InformerHandler<Pod> {

@@ -59,7 +59,7 @@ function availableInMs(pod: Pod, minReadySeconds: number, nowMs: number): number
   return since ? parseTime(since) + minReadySeconds * 1000 - nowMs : Number.POSITIVE_INFINITY;
 }
 
-/** When the next ready pod becomes available, in milliseconds from now; undefined when none is waiting. */
+/** When the next ready pod becomes available, in milliseconds from now; undefined when none is waiting. No event tells of it. */
 export function nextAvailabilityMs(pods: readonly Pod[], minReadySeconds: number, nowMs: number): number | undefined {
   const waits = pods
     .filter((pod) => isPodReady(pod) && !isPodAvailable(pod, minReadySeconds, nowMs))

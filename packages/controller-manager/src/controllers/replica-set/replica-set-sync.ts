@@ -48,6 +48,7 @@ export class ReplicaSetSync {
     this.context = context;
   }
 
+  /** Safe to repeat after a crash at any point: each write follows from what the server holds, not from what was done before. */
   async sync(key: string, signal: AbortSignal): Promise<void> {
     const { namespace, name } = splitKey(key);
     const replicaSet = this.listers.replicaSets.get(namespace, name);
@@ -63,6 +64,7 @@ export class ReplicaSetSync {
     };
     const nowMs = this.context.clock.now();
     const status = computeReplicaSetStatus(replicaSet, observation, nowMs);
+    // Also after a failure, which the status is to tell of; the throw then brings the set back with back-off.
     await this.writeStatus(replicaSet, status, signal);
     if (failure) throw failure.error;
     const againMs = nextAvailabilityMs(active, replicaSet.spec?.minReadySeconds ?? 0, nowMs);
@@ -75,6 +77,7 @@ export class ReplicaSetSync {
   ): Promise<{ active: Readonly<Pod>[]; terminating: number }> {
     const { client } = this.context;
     const { uid, namespace } = replicaSet.metadata;
+    // All pods of the namespace need not be looked at: only those it has and those that nobody has.
     const own = this.listers.pods.byIndex(BY_CONTROLLER, uid);
     const candidates = [...own, ...this.listers.pods.byIndex(BY_CONTROLLER, orphansOf(namespace))].filter(isPodActive);
     const plan = planClaims(replicaSet, selectorOf(replicaSet.spec?.selector), candidates as Pod[]);
@@ -91,6 +94,7 @@ export class ReplicaSetSync {
     signal: AbortSignal,
   ): Promise<ScaleFailure | undefined> {
     const wanted = replicaSet.spec?.replicas ?? 1;
+    // Only a choice among pods asks for it.
     const related = active.length > wanted ? this.relatedPods(replicaSet) : [];
     const { create, remove } = planScale(wanted, active as Pod[], related as Pod[], this.context.clock.now());
     if (create > 0) return this.createPods(key, replicaSet, create, signal);
@@ -137,6 +141,7 @@ export class ReplicaSetSync {
       key,
       remove.map((pod) => pod.metadata.uid),
     );
+    // All at once: unlike creates, deletes do not fail for one common reason.
     const results = await Promise.allSettled(remove.map((pod) => this.deletePod(key, replicaSet, pod, signal)));
     const failed = results.find((result) => result.status === "rejected");
     return failed ? { reason: "FailedDelete", error: failed.reason } : undefined;
@@ -174,6 +179,7 @@ export class ReplicaSetSync {
     status: ReplicaSetStatus,
     signal: AbortSignal,
   ): Promise<void> {
+    // A write comes back as an event and brings the set here again: without this it would never end.
     if (isSameReplicaSetStatus(replicaSet.status, status)) return;
     try {
       await this.context.client.of(replicaSets).updateStatus({ ...replicaSet, status }, { signal });
