@@ -8,7 +8,9 @@ import type { AdmissionPlugin } from "./admission.ts";
 import { defaultTolerationSeconds } from "./default-toleration-seconds.ts";
 import { createNamespaceLifecycle } from "./namespace-lifecycle.ts";
 import { createNodeRestriction } from "./node-restriction.ts";
+import { createPriorityPlugin } from "./priority.ts";
 import { createServiceAccountPlugin } from "./service-account.ts";
+import { storageObjectInUseProtection } from "./storage-object-in-use-protection.ts";
 import { taintNodesByCondition } from "./taint-nodes-by-condition.ts";
 
 /** Names of plug-ins to leave out, as --disable-admission-plugins says. */
@@ -30,7 +32,9 @@ export function createAdmissionPlugins(
     createServiceAccountPlugin(deps),
     createNodeRestriction(deps.reader),
     taintNodesByCondition,
+    createPriorityPlugin(deps.reader),
     defaultTolerationSeconds,
+    storageObjectInUseProtection,
   ];
   const duplicate = plugins.find(({ name }, at) => plugins.findIndex((other) => other.name === name) !== at);
   if (duplicate) throw new Error(`admission plug-in ${duplicate.name} is listed twice`);

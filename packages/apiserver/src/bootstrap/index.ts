@@ -8,6 +8,7 @@ import type { PublishedAuthentication } from "./extension-authentication.ts";
 import { publishAuthentication } from "./extension-authentication.ts";
 import type { MasterServiceDeps } from "./kubernetes-service.ts";
 import { keepMasterLease, reconcileMasterService } from "./kubernetes-service.ts";
+import { ensurePriorityClasses } from "./priority-classes.ts";
 import { reconcileRbac } from "./reconcile-rbac.ts";
 
 export interface BootstrapDeps extends MasterServiceDeps {
@@ -41,6 +42,7 @@ async function prepareAndMaintain(deps: BootstrapDeps): Promise<void> {
     await ensureNamespaces(deps);
     await Promise.all([
       reconcileRbac(deps),
+      ensurePriorityClasses(deps, signal),
       deps.authentication ? publishAuthentication(deps.authentication, deps, signal) : undefined,
     ]);
   });
