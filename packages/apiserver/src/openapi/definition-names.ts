@@ -40,6 +40,11 @@ const META_MODELS = [
 /** Types of the core group that others refer to, even where the kinds themselves are not served. */
 const CORE_ROOTS = ["Pod", "PodTemplate", "Node", "Service", "PersistentVolume", "PersistentVolumeClaim", "Secret"];
 
+/** The model of a kind's lists; a kind that shares its name with an older type has the plain name for its lists alone. */
+export function listModelOf(model: string, kind: string): string {
+  return hasModel(`${model}List`) ? `${model}List` : `${kind}List`;
+}
+
 /** A type that some kind is made of, and that kind's group. */
 export interface ModelRoot {
   readonly group: string;

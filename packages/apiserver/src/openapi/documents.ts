@@ -3,7 +3,7 @@ import type { KindDefinition } from "@skiff/api/kind.ts";
 import type { VirtualKind } from "@skiff/api/kinds/virtual-kinds.ts";
 import { hasModel } from "@skiff/api/models.ts";
 import { GIT_VERSION } from "@skiff/component-base/version.ts";
-import { DefinitionNames, PATCH } from "./definition-names.ts";
+import { DefinitionNames, listModelOf, PATCH } from "./definition-names.ts";
 import type { Dialect, Json, JsonObject } from "./json-schema.ts";
 import { modelSchema, primitiveDefinitions, refPath } from "./json-schema.ts";
 import type { GroupVersionKind, OperationSpec, PathSpec } from "./operations.ts";
@@ -151,7 +151,7 @@ function modelsOf(kinds: readonly KindDefinition[]): (GroupVersionKind & { reado
     const versions = [{ version: kind.version, model: kind.model }, ...(kind.otherVersions ?? [])];
     return versions.flatMap(({ version, model }) => [
       { group: kind.group, version, kind: kind.kind, model },
-      { group: kind.group, version, kind: `${kind.kind}List`, model: `${model}List` },
+      { group: kind.group, version, kind: `${kind.kind}List`, model: listModelOf(model, kind.kind) },
     ]);
   });
 }

@@ -5,6 +5,7 @@ import { ALL_VERBS } from "@skiff/api/kind.ts";
 import type { VirtualKind } from "@skiff/api/kinds/virtual-kinds.ts";
 import { hasModel } from "@skiff/api/models.ts";
 import { groupVersion } from "@skiff/api/object.ts";
+import { listModelOf } from "./definition-names.ts";
 import type { QueryParameter } from "./parameters.ts";
 import {
   CREATE_PARAMETERS,
@@ -74,7 +75,7 @@ function storedPaths(
 ): PathSpec[] {
   const place: Place = { ...kind, version, model };
   const verbs = new Set(kind.verbs ?? ALL_VERBS);
-  const list = `${model}List`;
+  const list = listModelOf(model, kind.kind);
   const paths = [
     pathSpec(place, "", collectionOperations(place, verbs, list)),
     pathSpec(place, "/{name}", itemOperations(place, verbs, "")),
