@@ -189,6 +189,8 @@ export class PodWorker {
       // Whatever the pass did shows at once, even when it failed halfway.
       const after = await this.deps.refresh(this.uid).catch(() => before);
       if (!this.stop.aborted) this.publish(after);
+      // This look took the news of a quick exit, so nobody else will bring it.
+      if (hasNewExit(before, after)) this.wake();
     });
     const retryMs = Math.min(outcome.retryMs ?? Number.POSITIVE_INFINITY, leftMs);
     if (Number.isFinite(retryMs)) this.wakeAfter(retryMs);
@@ -300,6 +302,12 @@ export class PodWorker {
     await purge(this.uid);
     return true;
   }
+}
+
+/** Whether a container ended between two looks. */
+export function hasNewExit(before: RuntimePod, after: RuntimePod): boolean {
+  const ended = new Set(before.containers.filter(({ state }) => state === "exited").map(({ id }) => id));
+  return after.containers.some(({ id, state }) => state === "exited" && !ended.has(id));
 }
 
 /** Milliseconds until the pod's deadline; infinite where it has none. */
