@@ -21,12 +21,15 @@ export interface HostPort {
   readonly port: number;
 }
 
+/** Durations are milliseconds. `undefined` addresses are off. */
 export interface ProxyConfig {
   readonly v: number;
   readonly kubeconfig: string;
   readonly nodeName: string;
+  /** Empty: unknown. */
   readonly clusterCidr: string;
   readonly masqueradeAll: boolean;
+  /** One bit, as `0x4000`. */
   readonly masqueradeMark: string;
   readonly localhostNodePorts: boolean;
   readonly syncPeriodMs: number;
@@ -35,7 +38,7 @@ export interface ProxyConfig {
   readonly metrics: HostPort | undefined;
 }
 
-/** Throws UsageError. */
+/** Throws UsageError that names the flag. */
 export function parseConfig(argv: readonly string[]): ProxyConfig {
   const values = parseFlags("kube-proxy", argv, flags);
   if (!values.kubeconfig) throw new UsageError("--kubeconfig is required");
@@ -60,6 +63,7 @@ export function parseConfig(argv: readonly string[]): ProxyConfig {
   });
 }
 
+/** `address:port` or `[address]:port`; without an address all are meant, as in Go. */
 function hostPort(name: string, text: string): HostPort | undefined {
   if (!text) return undefined;
   const match = /^\[?([^\]]*)\]?:(\d{1,5})$/.exec(text);

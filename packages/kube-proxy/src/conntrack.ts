@@ -8,7 +8,11 @@ export interface FlowDeletion {
   readonly endpoint: string | undefined;
 }
 
-/** Flows to forget after going from `before` to `after`. TCP clients notice a reset by themselves, so only UDP counts. */
+/**
+ * Flows to forget after going from `before` to `after`. TCP clients notice a reset by themselves, so only UDP counts.
+ * After a restart `before` is empty: all flows to UDP Services are forgotten once, and cost their clients nothing but a new choice
+ * of endpoint.
+ */
 export function planFlowDeletions(before: readonly ServicePort[], after: readonly ServicePort[]): FlowDeletion[] {
   const current = new Map(after.filter(isUdp).map((port) => [port.name, port]));
   const previous = new Map(before.filter(isUdp).map((port) => [port.name, port]));
@@ -27,6 +31,7 @@ export function planFlowDeletions(before: readonly ServicePort[], after: readonl
   return deletions;
 }
 
+/** Arguments of conntrack(8), which exits with 1 where there was no such flow. */
 export function conntrackArguments({ originalDestination, port, endpoint }: FlowDeletion): string[] {
   const common = ["-D", "-p", "udp", "--orig-dst", originalDestination, "--orig-port-dst", String(port)];
   return endpoint ? [...common, "--dst-nat", endpoint] : common;

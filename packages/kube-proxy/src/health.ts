@@ -37,6 +37,7 @@ function answer(deps: HealthDeps, request: IncomingMessage, response: ServerResp
   // A node that is going away must fail /healthz (take no new traffic) but not /livez (do not restart the proxy).
   const healthy = deps.proxier.isHealthy && (path === "/livez" || nodeEligible);
   const body = {
+    // Upstream's fields; a load balancer reads the status alone, these are for people.
     lastUpdated: new Date(deps.proxier.lastUpdatedMs).toISOString(),
     currentTime: new Date(deps.clock.now()).toISOString(),
     nodeEligible,

@@ -44,6 +44,7 @@ async function run(config: ProxyConfig, context: ProgramContext): Promise<void> 
     log,
     metrics,
   });
+  // A node that is unknown yet is eligible: upstream's check fails only for one that is going.
   const isNodeEligible = () => !nodeInformer.lister.get("", config.nodeName)?.metadata.deletionTimestamp;
   await using _health = config.healthz && (await serveProxyHealth(config.healthz, { proxier, isNodeEligible, clock }));
   await using _metrics = config.metrics && (await serveMetrics(config, context));

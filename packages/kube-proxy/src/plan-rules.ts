@@ -36,6 +36,7 @@ export function serviceChain(prefix: "SVC" | "SVL" | "EXT" | "FW", port: Service
   return `KUBE-${prefix}-${shortHash(port.name + port.protocol)}`;
 }
 
+/** One chain per endpoint of a port: its rule of destination NAT, and the mark for a pod that calls itself. */
 export function endpointChain(port: ServicePort, endpoint: Endpoint): string {
   return `KUBE-SEP-${shortHash(`${port.name}${port.protocol}${endpoint.ip}:${endpoint.port}`)}`;
 }
@@ -46,6 +47,7 @@ const NAT_JUMPS: readonly Jump[] = [
   { from: "POSTROUTING", rule: `${comment("kubernetes postrouting rules")} -j KUBE-POSTROUTING`, position: "first" },
 ];
 
+/** Services are looked up for a connection's first packet; conntrack translates the rest. */
 const NEW = "-m conntrack --ctstate NEW";
 const FILTER_JUMPS: readonly Jump[] = [
   {
@@ -91,6 +93,7 @@ function baseNatChains({ masqueradeMark: mark }: RuleOptions): Record<string, st
       `-j MARK --xor-mark ${mark}`,
       `${comment("kubernetes service traffic requiring SNAT")} -j MASQUERADE --random-fully`,
     ],
+    // Empty for ever: whether it is still there tells whether somebody flushed the table (see `wasFlushed`).
     "KUBE-PROXY-CANARY": [],
   };
 }
@@ -105,6 +108,7 @@ function baseFilterChains({ masqueradeMark: mark }: RuleOptions): Record<string,
       `${comment("block incoming localnet connections")} -d 127.0.0.0/8 ! -s 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP`,
     ],
     "KUBE-FORWARD": [
+      // Else a late packet reaches the client from the pod's own address, and the client resets the connection.
       "-m conntrack --ctstate INVALID -j DROP",
       `${comment("kubernetes forwarding rules")} -m mark --mark ${mark}/${mark} -j ACCEPT`,
       `${comment("kubernetes forwarding conntrack rule")} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
@@ -156,6 +160,7 @@ class PortRules {
     const { port } = this;
     const usable = port.internalLocal ? this.local : port.endpoints;
     const match = this.match(port.clusterIp);
+    // Refused in the filter table, since nat cannot: a client then fails at once instead of waiting for a timeout.
     if (usable.length > 0) {
       append(this.nat, "KUBE-SERVICES", `${this.comment("cluster IP")} ${match} -j ${this.internalChain()}`);
     } else if (port.endpoints.length > 0) {
@@ -242,6 +247,7 @@ class PortRules {
 
   private addServiceChains(): void {
     const { port } = this;
+    // Chains that nothing jumps to are left out: the table holds what is used.
     const needsAny = !port.internalLocal || this.isExternal();
     const needsLocal = (port.internalLocal || port.externalLocal) && this.local.length > 0;
     if (needsAny && port.endpoints.length > 0) this.nat.set(serviceChain("SVC", port), this.balance(port.endpoints));
@@ -267,6 +273,7 @@ class PortRules {
     }
     endpoints.forEach((endpoint, index) => {
       const left = endpoints.length - index;
+      // Each rule takes its share of what those before it left: 1/3, 1/2, and all.
       const chance = left > 1 ? ` -m statistic --mode random --probability ${(1 / left).toFixed(10)}` : "";
       rules.push(`${this.target(endpoint)}${chance} -j ${endpointChain(port, endpoint)}`);
     });
@@ -297,6 +304,7 @@ class PortRules {
   }
 }
 
+/** At the end of a chain; the order of rules in KUBE-SERVICES follows that of the ports. */
 function append(chains: Map<string, string[]>, chain: string, rule: string): void {
   chains.get(chain)?.push(rule);
 }

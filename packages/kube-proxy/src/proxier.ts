@@ -1,4 +1,5 @@
 // The proxy's loop: collects changes of Services and EndpointSlices and has the backend write the rules they ask for.
+import type { KubeObject } from "@skiff/api/object.ts";
 import type { EndpointSlice, Service } from "@skiff/api/types.ts";
 import type { Informer } from "@skiff/client/informer.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
@@ -12,15 +13,21 @@ import type { ServicePort } from "./service-ports.ts";
 import { servicePorts } from "./service-ports.ts";
 
 export interface ProxierOptions {
+  /** Tells endpoints of this node from others'. */
   readonly nodeName: string;
+  /** How often the kernel is asked whether it still has our rules, where nothing changes. */
   readonly syncPeriodMs: number;
+  /** Changes that come sooner after each other are written together. */
   readonly minSyncPeriodMs: number;
 }
 
+/** The part of an informer that the proxier needs. */
+type Watched<T extends KubeObject> = Pick<Informer<T>, "lister" | "addHandler" | "synced">;
+
 export interface ProxierDeps {
-  readonly services: Informer<Service>;
-  /** Indexed by `service`: `namespace/name`. */
-  readonly slices: Informer<EndpointSlice>;
+  readonly services: Watched<Service>;
+  /** With the index `SLICES_BY_SERVICE`. */
+  readonly slices: Watched<EndpointSlice>;
   readonly backend: ProxyBackend;
   readonly clock: Clock;
   readonly log: Logger;
@@ -30,6 +37,7 @@ export interface ProxierDeps {
 /** The name of the index of slices by the Service they belong to. */
 export const SLICES_BY_SERVICE = "service";
 
+/** The indexer for it: `namespace/name`, or nothing for a slice that belongs to no Service. */
 export function sliceService(slice: Readonly<EndpointSlice>): string[] {
   const service = slice.metadata.labels?.["kubernetes.io/service-name"];
   return service ? [`${slice.metadata.namespace}/${service}`] : [];
@@ -37,8 +45,13 @@ export function sliceService(slice: Readonly<EndpointSlice>): string[] {
 
 /** A sync that keeps failing for this many periods makes the node unhealthy for load balancers. */
 const UNHEALTHY_AFTER_PERIODS = 2;
+/** The pause after a sync that failed, as another program's lock on the tables or a full disk will still be there at once. */
 const RETRY_MS = 2000;
 
+/**
+ * Level-driven: an event only says that something changed, and a sync plans from what the informers hold then. So it does not
+ * matter how many changes one sync stands for, nor that a failed one is repeated.
+ */
 export class Proxier {
   private readonly options: ProxierOptions;
   private readonly deps: ProxierDeps;
@@ -46,7 +59,8 @@ export class Proxier {
   private readonly lastSync: Gauge;
   private wake: () => void = () => {};
   /** Monotonic time of the oldest change that no sync has written yet. */
-  private pendingSinceMs: number | undefined = 0;
+  private pendingSinceMs: number | undefined;
+  /** What the last successful sync wrote: stale UDP flows are found by the difference. Empty after a restart. */
   private written: readonly ServicePort[] = [];
   private lastSyncedEpochMs = 0;
 
@@ -85,7 +99,9 @@ export class Proxier {
     let full = true;
     while (!signal.aborted) {
       const worked = await withTrace(newTraceId(), () => this.syncOnce(full, signal));
-      full = !worked || (await this.waitForWork(worked, signal));
+      const lostRules = await this.waitForWork(worked, signal);
+      // After a failure it is unknown how much of the rules the kernel took.
+      full = !worked || lostRules;
     }
   }
 
@@ -102,6 +118,8 @@ export class Proxier {
   private async syncOnce(full: boolean, signal: AbortSignal): Promise<boolean> {
     const { services, slices, backend, clock, log } = this.deps;
     const startMs = clock.monotonic();
+    const pendingSinceMs = this.pendingSinceMs ?? startMs;
+    // Before the listers are read: a change from here on may be missing from this sync, and asks for another.
     this.pendingSinceMs = undefined;
     const ports = servicePorts(
       services.lister.list(),
@@ -110,10 +128,12 @@ export class Proxier {
     );
     try {
       await backend.sync(ports, full, signal);
+      // After the rules: before, a client's next datagram would make the same flow again.
       await this.forgetStaleFlows(ports, signal);
     } catch (error) {
       if (signal.aborted) throw error;
-      this.pendingSinceMs ??= startMs;
+      // The oldest change still waits. Counting from this try would call a proxy healthy for as long as it keeps trying.
+      this.pendingSinceMs = pendingSinceMs;
       log.warn({ err: error, retryMs: RETRY_MS }, "sync failed");
       return false;
     }
@@ -135,6 +155,7 @@ export class Proxier {
   /** Waits for the next change or period; true asks for a full sync because the kernel lost our rules. */
   private async waitForWork(worked: boolean, signal: AbortSignal): Promise<boolean> {
     const { clock, backend } = this.deps;
+    // Not cut short by changes: they gather, and one sync writes them all.
     await clock.sleep(worked ? this.options.minSyncPeriodMs : RETRY_MS, signal);
     while (this.pendingSinceMs === undefined) {
       const periodic = await this.changeOrTimeout(signal);
@@ -157,6 +178,7 @@ export class Proxier {
         return false;
       },
     );
+    // Replaced each time, and a change between the caller's look and here is seen by the second look.
     const change = new Promise<boolean>((resolve) => {
       this.wake = () => resolve(false);
       if (this.pendingSinceMs !== undefined) resolve(false);

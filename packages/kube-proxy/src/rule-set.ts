@@ -12,6 +12,7 @@ export interface Jump {
   readonly position: "first" | "last";
 }
 
+/** What a table should hold of ours. */
 export interface TableRules {
   readonly chains: Chains;
   readonly jumps: readonly Jump[];
@@ -35,6 +36,7 @@ export function planRestore(table: Table, wanted: TableRules, applied: AppliedTa
   const jumps = wanted.jumps.filter((jump) => !applied.jumps.has(jumpKey(jump)));
   if (changed.length === 0 && stale.length === 0 && jumps.length === 0) return undefined;
   const lines = [`*${table}`];
+  // All names first: a rule may jump to a chain that is declared further down.
   for (const name of [...changed.map(([chain]) => chain), ...stale]) lines.push(`:${name} - [0:0]`);
   for (const jump of jumps) lines.push(`${jump.position === "first" ? "-I" : "-A"} ${jump.from} ${jump.rule}`);
   for (const [name, rules] of changed) for (const rule of rules) lines.push(`-A ${name} ${rule}`);
@@ -44,6 +46,7 @@ export function planRestore(table: Table, wanted: TableRules, applied: AppliedTa
   return `${lines.join("\n")}\n`;
 }
 
+/** By chain and target alone: the kernel words the matches of a rule in its own way, so texts do not compare. */
 function jumpKey(jump: Jump): string {
   const target = /-j (\S+)/.exec(jump.rule)?.[1] ?? "";
   return `${jump.from}>${target}`;

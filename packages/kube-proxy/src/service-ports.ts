@@ -21,10 +21,13 @@ export interface ServicePort {
   readonly nodePort: number;
   readonly externalIps: readonly string[];
   readonly loadBalancerIps: readonly string[];
+  /** Who may use the load balancer's addresses; empty: everybody. */
   readonly sourceRanges: readonly string[];
   /** 0: no affinity. */
   readonly affinitySeconds: number;
+  /** Traffic from inside goes to endpoints of this node only (internalTrafficPolicy). */
   readonly internalLocal: boolean;
+  /** The same for traffic from outside (externalTrafficPolicy), which then keeps the client's address. */
   readonly externalLocal: boolean;
   /** Usable endpoints anywhere, in a stable order. */
   readonly endpoints: readonly Endpoint[];
@@ -68,6 +71,7 @@ function portsOfService(
     loadBalancerIps: loadBalancerIps(service),
     sourceRanges: spec.loadBalancerSourceRanges ?? [],
     affinitySeconds:
+      // Three hours is the server's default, DefaultClientIPServiceAffinitySeconds.
       spec.sessionAffinity === "ClientIP" ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800) : 0,
     internalLocal: spec.internalTrafficPolicy === "Local",
     externalLocal: spec.externalTrafficPolicy === "Local",
@@ -77,9 +81,12 @@ function portsOfService(
 
 function loadBalancerIps(service: Readonly<Service>): string[] {
   const ingress = service.status?.loadBalancer?.ingress ?? [];
-  return ingress
-    .filter((entry) => entry.ipMode !== "Proxy")
-    .flatMap((entry) => (entry.ip && isIpv4(entry.ip) ? [entry.ip] : []));
+  return (
+    ingress
+      // In mode Proxy the load balancer wants the traffic itself, so the node must not take the short way.
+      .filter((entry) => entry.ipMode !== "Proxy")
+      .flatMap((entry) => (entry.ip && isIpv4(entry.ip) ? [entry.ip] : []))
+  );
 }
 
 /** Ready endpoints; where none is, those that still serve while they terminate, so that a rollout drops no connection. */
@@ -95,7 +102,9 @@ function endpointsOf(
     if (slice.addressType !== "IPv4") continue;
     const port = slice.ports?.find((p) => (p.name ?? "") === portName && (p.protocol ?? "TCP") === protocol)?.port;
     if (port === undefined) continue;
+    // Keyed by address, since during a write of several slices a pod may stand in two of them.
     for (const { addresses, conditions, nodeName: node } of slice.endpoints ?? []) {
+      // Upstream reads the first address only; the others are the same pod's.
       const ip = addresses[0];
       if (ip === undefined) continue;
       const endpoint = { ip, port, isLocal: node === nodeName };

@@ -10,9 +10,11 @@ import type { ProxyBackend } from "./backend.ts";
 
 const TABLES: readonly Table[] = ["nat", "filter"];
 
+/** Remembers what it wrote, since reading ten thousand rules back takes the kernel longer than writing the one that changed. */
 export class IptablesBackend implements ProxyBackend {
   readonly name = "iptables";
   private readonly options: RuleOptions;
+  /** What the kernel holds; undefined when that is unknown, as at the start. */
   private applied: Record<Table, AppliedTable> | undefined;
   private readonly failures: Counter;
   private readonly ruleCount: Gauge;
@@ -40,6 +42,7 @@ export class IptablesBackend implements ProxyBackend {
     this.countRules(wanted);
   }
 
+  /** By upstream's canary: an empty chain that goes when somebody flushes the table, and costs little to ask for. */
   async wasFlushed(signal: AbortSignal): Promise<boolean> {
     for (const table of TABLES) {
       const { code } = await runCommand("iptables", ["-w", "5", "-t", table, "-n", "-L", "KUBE-PROXY-CANARY"], {
@@ -51,6 +54,7 @@ export class IptablesBackend implements ProxyBackend {
   }
 
   private async restore(input: string, signal: AbortSignal): Promise<void> {
+    // -w 5: seconds to wait for others' lock. --noflush: chains that the input does not name stay, ours and others'.
     const { code, stderr } = await runCommand("iptables-restore", ["-w", "5", "--noflush", "--counters"], {
       input,
       signal,
