@@ -2,7 +2,9 @@
 
 export interface CniOptions {
   readonly podCidr: string;
+  /** Where host-local notes which address it gave to which container. */
   readonly dataDir: string;
+  /** Of the pods' interfaces, in bytes. */
   readonly mtu: number;
 }
 
@@ -27,6 +29,7 @@ export function cniConfig({ podCidr, dataDir, mtu }: CniOptions): string {
           routes: [{ dst: "0.0.0.0/0" }],
         },
       },
+      // hostPort of containers. `snat` lets a pod reach itself through its node's address.
       { type: "portmap", capabilities: { portMappings: true }, snat: true },
     ],
   };

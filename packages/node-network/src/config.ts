@@ -24,6 +24,7 @@ export interface NodeNetworkConfig {
   readonly nodeName: string;
   readonly clusterCidr: string;
   readonly mode: "routes" | "vxlan";
+  /** Empty: this machine has no pods, and only needs routes to theirs. */
   readonly cniConfDir: string;
   readonly cniDataDir: string;
   /** 0: derive it from the node's link. */
@@ -32,7 +33,7 @@ export interface NodeNetworkConfig {
   readonly healthzPort: number;
 }
 
-/** Throws UsageError. */
+/** Throws UsageError that names the flag. */
 export function parseConfig(argv: readonly string[]): NodeNetworkConfig {
   const values = parseFlags("node-network", argv, flags);
   if (!values.kubeconfig) throw new UsageError("--kubeconfig is required");

@@ -4,13 +4,16 @@ import { commandOutput } from "@skiff/component-base/command.ts";
 import type { NetworkPlan } from "./plan-network.ts";
 import { overlayAddress, VXLAN_DEVICE, vxlanMac } from "./plan-network.ts";
 
-/** The routing protocol number that marks our routes. */
+/** The routing protocol number that marks our routes. Free in /etc/iproute2/rt_protos, and kept by the kernel with each route. */
 const ROUTE_PROTOCOL = "83";
+/** Linux's own default, older than IANA's 4789; flannel uses it too, so firewalls often let it through. */
 const VXLAN_PORT = 8472;
 const VXLAN_ID = 1;
+/** Outer Ethernet (14), IPv4 (20), UDP (8) and VXLAN (8) headers. */
 const VXLAN_HEADER_BYTES = 50;
 const CHAIN = "SKIFF-POSTROUTING";
 
+/** This node: its own address, and its range of pod addresses. */
 export interface OwnNode {
   readonly address: string;
   readonly podCidr: string;
@@ -21,6 +24,7 @@ export async function prepareForwarding(clusterCidr: string, signal: AbortSignal
   await writeFile("/proc/sys/net/ipv4/ip_forward", "1");
   const jump = `-m comment --comment "pods of the cluster" -j ${CHAIN}`;
   const saved = await commandOutput("iptables-save", ["-t", "nat"], { signal });
+  // Naming our chain empties it, so its rule is there once; the jump lies in a chain that others fill, and must be looked for.
   const lines = ["*nat", `:${CHAIN} - [0:0]`];
   if (!saved.includes(`-j ${CHAIN}`)) lines.push(`-A POSTROUTING ${jump}`);
   lines.push(
@@ -38,6 +42,7 @@ export async function linkMtu(address: string, signal: AbortSignal): Promise<num
   return links.find((link) => link.addr_info?.some((info) => info.local === address))?.mtu ?? 1500;
 }
 
+/** What is left for a pod's packet on a link of that MTU. */
 export function vxlanMtu(linkMtuBytes: number): number {
   return linkMtuBytes - VXLAN_HEADER_BYTES;
 }
@@ -47,6 +52,7 @@ export async function applyRoutes(plan: NetworkPlan, signal: AbortSignal): Promi
   const current: { dst: string }[] = JSON.parse(
     (await commandOutput("ip", ["-j", "route", "show", "proto", ROUTE_PROTOCOL], { signal })) || "[]",
   );
+  // `replace` adds or changes without a moment in which the pods behind the route cannot be reached.
   const batch = [...plan.routes].map(
     ([destination, rest]) => `route replace ${destination} ${rest} proto ${ROUTE_PROTOCOL}`,
   );
@@ -68,6 +74,7 @@ export async function applyTunnels(plan: NetworkPlan, own: OwnNode, mtu: number,
     (await commandOutput("bridge", ["-j", "fdb", "show", "dev", VXLAN_DEVICE], { signal })) || "[]",
   );
   for (const { mac, dst } of entries) {
+    // Without `dst` it is the device's own entry.
     if (dst && !wanted.has(mac)) forwarding.push(`fdb del ${mac} dev ${VXLAN_DEVICE} dst ${dst}`);
   }
   if (neighbours.length > 0)
@@ -76,6 +83,7 @@ export async function applyTunnels(plan: NetworkPlan, own: OwnNode, mtu: number,
     await commandOutput("bridge", ["-batch", "-"], { input: `${forwarding.join("\n")}\n`, signal });
 }
 
+/** A device that exists is kept, with its entries: replacing it would cut the tunnels for a moment. */
 async function ensureVxlanDevice(own: OwnNode, mtu: number, signal: AbortSignal): Promise<void> {
   const links: { ifname: string }[] = JSON.parse(await commandOutput("ip", ["-j", "link"], { signal }));
   const mac = vxlanMac(own.address);

@@ -18,6 +18,7 @@ async function run(config: NodeNetworkConfig, { clock, log, metrics, signal }: P
   await using client = new RestClient(await loadKubeconfig(config.kubeconfig), { userAgent }, { clock, log });
   const informer = new Informer(client.of(nodes), {}, { clock, log });
   const network = new NodeNetwork(config, informer, { clock, log });
+  // Fails until the first sync, so that whoever waits for the node's network can ask here.
   const checks = [{ name: "network", check: () => network.checkHealth() }];
   await using _health =
     config.healthzPort > 0

@@ -11,14 +11,20 @@ import { applyRoutes, applyTunnels, linkMtu, prepareForwarding, vxlanMtu } from 
 import { internalAddress, peersOf, planRoutes, planVxlan } from "./plan-network.ts";
 
 const RESYNC_MS = 30_000;
+/** Soon, since no pod can start before the first sync has worked. */
 const RETRY_MS = 1000;
 
+/**
+ * Level-driven: every sync plans from all nodes and makes the kernel match, whatever happened in between. The network stays as it
+ * is when the program goes, so pods do not notice a restart.
+ */
 export class NodeNetwork {
   private readonly config: NodeNetworkConfig;
   private readonly nodes: Informer<Node>;
   private readonly deps: { readonly clock: Clock; readonly log: Logger };
   private changed: () => void = () => {};
   private hasChange = false;
+  /** Why the last sync did not work; undefined when it did. */
   private failure: unknown = new Error("no sync yet");
 
   constructor(config: NodeNetworkConfig, nodes: Informer<Node>, deps: { clock: Clock; log: Logger }) {
@@ -45,6 +51,7 @@ export class NodeNetwork {
     });
     await this.nodes.synced(signal);
     while (!signal.aborted) {
+      // Before the nodes are read: a change during the sync asks for another.
       this.hasChange = false;
       await this.syncOnce(signal);
       await this.wait(this.failure ? RETRY_MS : RESYNC_MS, signal);

@@ -35,16 +35,20 @@ export function peersOf(nodes: readonly Readonly<Node>[], self: string): Peer[] 
   return peers.sort((a, b) => (a.podCidr < b.podCidr ? -1 : 1));
 }
 
+/** The first IPv4 InternalIP, which is where the node's kubelet says that other nodes reach it. */
 export function internalAddress(node: Readonly<Node>): string | undefined {
   return node.status?.addresses?.find((entry) => entry.type === "InternalIP" && isIpv4(entry.address))?.address;
 }
 
+/** Nodes that share a link: the other node is the next hop. Peers by different routers need VXLAN. */
 export function planRoutes(peers: readonly Peer[]): NetworkPlan {
   return { routes: new Map(peers.map((peer) => [peer.podCidr, `via ${peer.address}`])), tunnels: [] };
 }
 
+/** At most 15 characters, as the kernel names interfaces. */
 export const VXLAN_DEVICE = "skiff.vxlan";
 
+/** Nodes anywhere: packets go to the peer's end of the overlay, wrapped in UDP to its address. */
 export function planVxlan(peers: readonly Peer[]): NetworkPlan {
   const tunnels = peers.map((peer) => ({
     overlayAddress: overlayAddress(peer.podCidr),
