@@ -41,17 +41,18 @@ export function treeNode(children: FieldTree, isMember: boolean): FieldTree | un
 
 /** The same tree with its keys in order, which is how upstream writes them. */
 export function sortedTree(tree: Record<string, FieldTree>): FieldTree {
-  const keys = Object.keys(tree);
   let previous = "";
-  for (const key of keys) {
-    if (key < previous) {
-      const out: Record<string, FieldTree> = {};
-      for (const name of keys.sort()) out[name] = tree[name] as FieldTree;
-      return out;
-    }
+  for (const key in tree) {
+    if (key < previous) return sortedCopy(tree);
     previous = key;
   }
   return tree;
+}
+
+function sortedCopy(tree: FieldTree): FieldTree {
+  const out: Record<string, FieldTree> = {};
+  for (const key of Object.keys(tree).sort()) out[key] = tree[key] as FieldTree;
+  return out;
 }
 
 /** Members of either; `a` itself where `b` adds nothing. */

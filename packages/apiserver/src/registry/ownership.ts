@@ -23,6 +23,11 @@ export function recordOwnership(
   else delete next.metadata.managedFields;
 }
 
+export function withoutOwners(object: Readonly<KubeObject>): KubeObject {
+  const { managedFields: _owners, ...metadata } = object.metadata;
+  return { ...object, metadata };
+}
+
 /** Whether a write changes nothing: neither the object nor who owns it. Times of owners do not count. */
 export function isUnchanged(next: Readonly<KubeObject>, previous: Readonly<KubeObject>): boolean {
   const { resourceVersion: _now, managedFields, ...metadata } = next.metadata;

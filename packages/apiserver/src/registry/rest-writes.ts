@@ -14,6 +14,7 @@ import { encodeList } from "./encode-list.ts";
 import { encodeObject } from "./encode-object.ts";
 import { rulesFor } from "./internal-writer.ts";
 import { findObjects, type ListDeps } from "./list-objects.ts";
+import { withoutOwners } from "./ownership.ts";
 import { decodePatched, readPatch } from "./patch-object.ts";
 import { readDeleteOptions } from "./read-delete-options.ts";
 import { readSelection } from "./selectors.ts";
@@ -86,8 +87,8 @@ export async function patchObject(deps: WriteDeps, kind: StorageKind, exchange: 
   // Hardly any patch is about owners, and reading them back would cost as much as the rest of the object.
   const ownersToo = (await exchange.readBytes()).includes("managedFields");
   const next = (current: StoredObject): KubeObject => {
-    const document = current.copy();
-    if (!ownersToo) delete document.metadata.managedFields;
+    // Patches and decoding leave the shared object as it is.
+    const document = ownersToo ? current.object() : withoutOwners(current.object());
     const body: ParsedBody = { value: patch.apply(document), duplicateFields: [] };
     const object = decodePatched(patch, type, body, validation, options.warn);
     checkIdentity(kind, exchange, object);

@@ -120,13 +120,9 @@ const KEPT_FIELDS = [
 
 function decide(deps: WriteDeps, kind: StorageKind, current: StoredObject, next: KubeObject): WriteDecision {
   if (finishesDeletion(kind, next)) return { type: "delete" };
-  if (isSame(kind, current, next)) return { type: "keep" };
+  // Writes that change nothing are not written: they must not move the revision.
+  if (isUnchanged(next, current.object())) return { type: "keep" };
   return { type: "put", object: next, ttlSeconds: ttlOf(deps, kind) };
-}
-
-/** Writes that change nothing are not written: they must not move the revision. */
-function isSame(kind: StorageKind, current: StoredObject, next: KubeObject): boolean {
-  return encodeForStorage(kind, next).equals(current.bytes) || isUnchanged(next, current.object());
 }
 
 async function withHook(
