@@ -16,7 +16,13 @@ function summary(uid: string, state: ContainerStateName): PodSummary {
 /** A generator over a runtime that the test sets; `exit` sends an event. */
 async function setUp() {
   const clock = new FakeClock();
-  const runtime = { pods: new Map<string, PodSummary>(), lists: 0, described: 0, broken: false };
+  const runtime = {
+    pods: new Map<string, PodSummary>(),
+    lists: 0,
+    described: 0,
+    broken: false,
+    slow: Promise.resolve(),
+  };
   let exit: (id: string) => void = () => {};
   const pod = sampleRuntime([sampleState("c")]);
   const pleg = new Pleg({
@@ -25,6 +31,7 @@ async function setUp() {
     reader: {
       list: async () => {
         runtime.lists++;
+        await runtime.slow;
         if (runtime.broken) throw new Error("runtime is away");
         return new Map(runtime.pods);
       },
@@ -89,6 +96,22 @@ test("Pleg lists at once after an exit, and closely until the list shows it", as
   await clock.advance(60);
   assert.ok(runtime.lists > before + 1, "the runtime still showed it running");
   runtime.pods.set("a", summary("a", "CONTAINER_EXITED"));
+  await clock.advance(60);
+  assert.deepEqual(changed, ["a", "a"]);
+  await end();
+});
+
+test("Pleg lists again soon when a list was overtaken by a worker's look at an older state", async () => {
+  const { clock, runtime, pleg, changed, end } = await setUp();
+  runtime.pods.set("a", summary("a", "CONTAINER_RUNNING"));
+  await clock.advance(1100);
+  const slow = Promise.withResolvers<void>();
+  runtime.slow = slow.promise;
+  await clock.advance(1100);
+  await pleg.refresh("a");
+  runtime.pods.set("a", summary("a", "CONTAINER_EXITED"));
+  slow.resolve();
+  await clock.advance(0);
   await clock.advance(60);
   assert.deepEqual(changed, ["a", "a"]);
   await end();

@@ -38,6 +38,8 @@ export class Pleg {
   /** Containers that are said to have exited, with the number of lists that may still show them running. */
   private readonly exits = new Map<string, number>();
   private sequence = 0;
+  /** A worker's look and a list crossed, so that another list must follow soon. */
+  private doubtful = false;
   private hasEvents = false;
   private isFailing = false;
   private lastListAt: number;
@@ -72,7 +74,13 @@ export class Pleg {
   /** Reads one pod now, as its worker does after it changed something. */
   async refresh(uid: string): Promise<RuntimePod> {
     const sequence = ++this.sequence;
-    this.store(uid, { ...(await this.deps.reader.read(uid)), sequence });
+    const before = this.cache.get(uid);
+    const read = await this.deps.reader.read(uid);
+    const meanwhile = this.cache.get(uid);
+    // Two looks crossed and disagree, and nobody knows which of them saw the later state.
+    if (meanwhile !== before && meanwhile?.fingerprint !== read.fingerprint) this.doubtful = true;
+    this.store(uid, { ...read, sequence });
+    if (this.doubtful) this.poke();
     return this.get(uid);
   }
 
@@ -104,7 +112,7 @@ export class Pleg {
         this.isFailing = true;
       }
       const quietMs = this.hasEvents ? RELIST_WITH_EVENTS_MS : RELIST_MS;
-      await this.pause(this.exits.size > 0 ? EXIT_CHECK_MS : quietMs, signal);
+      await this.pause(this.exits.size > 0 || this.doubtful ? EXIT_CHECK_MS : quietMs, signal);
     }
   }
 
@@ -118,6 +126,7 @@ export class Pleg {
 
   private async relist(): Promise<void> {
     const sequence = ++this.sequence;
+    this.doubtful = false;
     const summaries = await this.deps.reader.list();
     this.checkExits(summaries);
     const changed = [...summaries.values()].filter(({ uid, fingerprint }) => this.isNews(uid, fingerprint, sequence));
@@ -144,13 +153,17 @@ export class Pleg {
 
   private isNews(uid: string, fingerprint: string, sequence: number): boolean {
     const cached = this.cache.get(uid);
-    return !cached || (cached.sequence < sequence && cached.fingerprint !== fingerprint);
+    if (cached?.fingerprint === fingerprint) return false;
+    if (!cached || cached.sequence < sequence) return true;
+    this.doubtful = true;
+    return false;
   }
 
   private async take(summary: PodSummary, sequence: number): Promise<void> {
     try {
       const pod = await this.deps.reader.describe(summary);
       if (this.store(summary.uid, { pod, fingerprint: summary.fingerprint, sequence })) this.onChange(summary.uid);
+      else this.doubtful = true;
     } catch (error) {
       // The next list finds the difference again.
       this.deps.log.warn({ err: error, uid: summary.uid }, "pod could not be read from the runtime");

@@ -304,10 +304,15 @@ export class PodWorker {
   }
 }
 
-/** Whether a container ended between two looks. */
+/** Whether a container or a sandbox ended between two looks. */
 export function hasNewExit(before: RuntimePod, after: RuntimePod): boolean {
-  const ended = new Set(before.containers.filter(({ state }) => state === "exited").map(({ id }) => id));
-  return after.containers.some(({ id, state }) => state === "exited" && !ended.has(id));
+  const known = new Set(endedIds(before));
+  return endedIds(after).some((id) => !known.has(id));
+}
+
+function endedIds({ containers, sandboxes }: RuntimePod): string[] {
+  const exited = containers.filter(({ state }) => state === "exited").map(({ id }) => id);
+  return [...exited, ...sandboxes.filter(({ ready }) => !ready).map(({ id }) => id)];
 }
 
 /** Milliseconds until the pod's deadline; infinite where it has none. */
