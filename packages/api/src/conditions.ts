@@ -1,6 +1,7 @@
 // Questions that every program asks of conditions and phases.
 import type { Node, Pod } from "../generated/types.ts";
 
+/** The condition of that type; a list holds at most one of each, as it merges by type. */
 export function findCondition<C extends { type: string }>(
   conditions: readonly C[] | undefined,
   type: string,
@@ -8,6 +9,7 @@ export function findCondition<C extends { type: string }>(
   return conditions?.find((condition) => condition.type === type);
 }
 
+/** False too where the condition is missing or Unknown. */
 export function isConditionTrue(
   conditions: readonly { type: string; status: string }[] | undefined,
   type: string,

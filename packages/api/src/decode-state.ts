@@ -3,7 +3,9 @@ import { formatPath, type PathPart } from "./field-path.ts";
 import { MAX_STRICT_ERRORS } from "./json-syntax.ts";
 
 export interface DecodeState {
+  /** From the root to where the walk is. */
   readonly path: PathPart[];
+  /** `spec.foo`; at most as many as upstream tells of. */
   readonly unknownFields: string[];
 }
 

@@ -22,7 +22,10 @@ export interface Decoded<T> {
   readonly unknownFields: string[];
 }
 
-/** Throws ApiError 400 in upstream's words; its `cause` is the DecodeError. */
+/**
+ * `model` names the type (`Pod`). Throws ApiError 400 in upstream's words; its `cause` is the DecodeError. What the type does not
+ * know is dropped and told, as upstream does by default: an error only where `strict` asks for it.
+ */
 export function decode<T = KubeObject>(model: string, value: unknown, options: DecodeOptions): Decoded<T> {
   const state: DecodeState = { path: [], unknownFields: [] };
   const object = walk(model, value, state);
@@ -46,7 +49,7 @@ export interface ParsedJson {
   readonly duplicateFields: readonly string[];
 }
 
-/** Parses and looks for duplicate keys, which JSON.parse alone does not tell. Throws ApiError 400. */
+/** For requests that ask for field validation: parses and looks for duplicate keys, which JSON.parse alone does not tell. Throws ApiError 400. */
 export function parseJson(text: string): ParsedJson {
   const value = parseJsonFast(text);
   const { duplicateFields, syntaxError } = scanJson(text);
@@ -59,6 +62,7 @@ export function parseJsonFast(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
+    // Read again only now: our scanner is slower, and V8's words are not upstream's.
     const why = scanJson(text).syntaxError ?? (error instanceof Error ? error.message : "invalid JSON");
     throw notJson(why);
   }

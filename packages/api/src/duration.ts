@@ -1,9 +1,10 @@
 // Spans of time as kubectl shows them in its AGE column.
 
-/** Two significant units at most, fewer as the span grows: `95s`, `5m32s`, `3h`, `3d4h`, `2y10d`. */
+/** Upstream's duration.HumanDuration: two significant units at most, fewer as the span grows: `95s`, `5m32s`, `3h`, `3d4h`, `2y10d`. */
 export function humanDuration(ms: number): string {
   const seconds = Math.trunc(ms / 1000);
   if (seconds < -1) return "<invalid>";
+  // A second of difference between two machines' clocks is nothing to show.
   if (seconds < 0) return "0s";
   if (seconds < 120) return `${seconds}s`;
   const minutes = Math.trunc(seconds / 60);

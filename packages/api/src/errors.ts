@@ -32,7 +32,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The error that a Status answer stands for. */
+/** The error that a Status answer stands for: what the server threw and the client throws are the same. */
 export function errorFromStatus(status: Status): ApiError {
   return new ApiError(
     status.code ?? 500,
@@ -42,6 +42,7 @@ export function errorFromStatus(status: Status): ApiError {
   );
 }
 
+/** By the reason, which says more than the code: 409 is Conflict or AlreadyExists. */
 export function isApiError(error: unknown, reason: string): error is ApiError {
   return error instanceof ApiError && error.reason === reason;
 }
@@ -49,6 +50,7 @@ export function isApiError(error: unknown, reason: string): error is ApiError {
 export const isNotFound = (error: unknown) => isApiError(error, "NotFound");
 export const isConflict = (error: unknown) => isApiError(error, "Conflict");
 export const isAlreadyExists = (error: unknown) => isApiError(error, "AlreadyExists");
+/** Its reasons are Expired (a version or continue token too old) and Gone. */
 export const isGone = (error: unknown) => error instanceof ApiError && error.code === 410;
 
 /** What an error is about: the resource as `deployments` and its group as `apps`. */
@@ -57,6 +59,7 @@ export interface ErrorSubject {
   readonly plural: string;
 }
 
+/** `deployments.apps`, as kubectl's users know it. */
 function qualified({ group, plural }: ErrorSubject): string {
   return group ? `${plural}.${group}` : plural;
 }
@@ -69,10 +72,12 @@ export function notFound(subject: ErrorSubject, name: string): ApiError {
   return new ApiError(404, "NotFound", `${qualified(subject)} "${name}" not found`, detailsOf(subject, name));
 }
 
+/** A create under a name that is taken. */
 export function alreadyExists(subject: ErrorSubject, name: string): ApiError {
   return new ApiError(409, "AlreadyExists", `${qualified(subject)} "${name}" already exists`, detailsOf(subject, name));
 }
 
+/** A write on a version that is no longer the newest, or under a precondition that does not hold. */
 export function conflict(subject: ErrorSubject, name: string, why: string): ApiError {
   const message = `Operation cannot be fulfilled on ${qualified(subject)} "${name}": ${why}`;
   return new ApiError(409, "Conflict", message, detailsOf(subject, name));

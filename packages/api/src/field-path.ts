@@ -3,6 +3,7 @@
 /** A field's name, an index into a list, or a key of a map, which upstream leaves out of some messages. */
 export type PathPart = string | number | { readonly key: string };
 
+/** Keys look like fields here: `metadata.labels.app`. */
 export function formatPath(parts: readonly PathPart[]): string {
   let text = "";
   for (const part of parts) {

@@ -7,6 +7,7 @@ export interface FieldRequirement {
   readonly value: string;
 }
 
+/** Unlike labels, fields are only compared: each kind says which of its fields can be asked for. */
 export interface FieldSelector {
   readonly requirements: readonly FieldRequirement[];
   readonly isEverything: boolean;
@@ -31,11 +32,12 @@ export function parseFieldSelector(text: string): FieldSelector {
   };
 }
 
-/** Commas separate terms unless a backslash stands before them. */
+/** Commas separate terms unless a backslash stands before them; empty terms are nothing, as upstream has it. */
 function splitTerms(text: string): string[] {
   return text.match(/(?:\\[\s\S]|[^\\,]|\\$)+/g) ?? [];
 }
 
+/** At the first operator: `!=`, `==` or `=`; fields have none in their names, values must escape them. */
 function parseTerm(term: string, selector: string): FieldRequirement {
   const match = /^((?:\\[\s\S]|[^\\=!]|!(?!=))*)(!=|==|=)([\s\S]*)$/.exec(term);
   if (!match) throw badRequest(`invalid selector: '${selector}'; can't understand '${term}'`);

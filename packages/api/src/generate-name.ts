@@ -2,10 +2,14 @@
 import { randomInt } from "node:crypto";
 
 const ALPHABET = "bcdfghjklmnpqrstvwxz2456789";
+/** Of a DNS label; upstream cuts every generated name to it, also where a kind allows more (maxNameLength). */
 const MAX_NAME_LENGTH = 63;
 const SUFFIX_LENGTH = 5;
 
-/** `base` (cut to fit a DNS label) and five random characters. */
+/**
+ * `base` (cut to fit a DNS label) and five random characters. Two may meet among 14 million: then the create fails with
+ * AlreadyExists, and is to be tried again.
+ */
 export function generateName(base: string): string {
   return `${base.slice(0, MAX_NAME_LENGTH - SUFFIX_LENGTH)}${randomSuffix()}`;
 }

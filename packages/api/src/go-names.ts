@@ -1,7 +1,9 @@
 // The names that Go's decoder gives to our types in its messages: `v1.PodSpec`, `[]v1.Container`, `map[string]string`.
 import type { Schema } from "./schema.ts";
 
+/** Models of versions other than v1 bear it in front: V1beta1Device. */
 const VERSION_PREFIX = /^V(\d+(?:(?:alpha|beta)\d+)?)(?=[A-Z])/;
+/** Names that two groups share bear their group in front: CoreV1Event, EventsV1Event. */
 const GROUP_PREFIX =
   /^(?:Admissionregistration|Apiextensions|Apiregistration|Authentication|Core|Discovery|Events|Flowcontrol|Rbac|Resource|Storage)V1(?=[A-Z])/;
 
@@ -16,6 +18,7 @@ export function goPackageOf(model: string): string {
   return `v${version ?? "1"}`;
 }
 
+/** The type of a value as Go prints it. */
 export function goTypeOf(schema: Schema): string {
   switch (schema.type) {
     case "string":

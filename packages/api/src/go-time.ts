@@ -3,12 +3,14 @@
 /** A text that is no time; `message` is Go's. */
 export class TimeError extends Error {}
 
+// Times that need no work, which almost all are. The last days of a month go the long way, where the calendar is checked.
 const CANONICAL = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
 const CANONICAL_MICRO = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}Z$/;
+// Go names its layouts by an example: these stand in its messages.
 const LAYOUT = "2006-01-02T15:04:05Z07:00";
 const LAYOUT_MICRO = "2006-01-02T15:04:05.000000Z07:00";
 
-/** The canonical text; throws TimeError. */
+/** The canonical text: in UTC, fractions of a second cut off; throws TimeError. */
 export function canonicalTime(text: string): string {
   if (CANONICAL.test(text)) return text;
   const { seconds } = parse(text, LAYOUT);
@@ -63,6 +65,7 @@ function checkRanges(text: string, parts: readonly [number, number, number, numb
   if (day < 1 || day > new Date(Date.UTC(year, month, 0)).getUTCDate()) throw out("day");
   if (hour > 23) throw out("hour");
   if (minute > 59) throw out("minute");
+  // Go knows no leap seconds either.
   if (second > 59) throw out("second");
 }
 

@@ -1,6 +1,7 @@
 // Hashes that name things: stable across processes, Node versions and the order of an object's keys.
 import { safeEncode } from "./generate-name.ts";
 
+// FNV-1a's constants for 32 bits.
 const PRIME = 0x01000193;
 const OFFSET = 0x811c9dc5;
 
@@ -9,7 +10,10 @@ export function fnv1a32(text: string): number {
   return fnv1a32Bytes(Buffer.from(text, "utf8"), OFFSET) >>> 0;
 }
 
-/** The label `pod-template-hash`: a collision count makes another hash of the same template. */
+/**
+ * The label `pod-template-hash`: a collision count makes another hash of the same template. Formed as upstream's ComputeHash, but
+ * over our JSON instead of Go's dump of the struct, so the same template has another hash than in upstream's clusters.
+ */
 export function podTemplateHash(template: unknown, collisionCount?: number): string {
   let hash = fnv1a32Bytes(Buffer.from(stableStringify(template), "utf8"), OFFSET);
   if (collisionCount !== undefined) {

@@ -14,6 +14,7 @@ export interface Cidr {
   readonly address: bigint;
 }
 
+/** Undefined for whatever is no address. Leading zeros are refused since some readers take them for octal. */
 export function parseIp(text: string): Ip | undefined {
   const value = text.includes(":") ? parseV6(text) : parseV4(text);
   return value === undefined ? undefined : { version: text.includes(":") ? 6 : 4, value };
@@ -25,6 +26,7 @@ export function formatIp(ip: Ip): string {
   return formatV6(ip.value);
 }
 
+/** `10.0.0.0/8`; undefined for whatever is none. Host bits are allowed and kept in `address`. */
 export function parseCidr(text: string): Cidr | undefined {
   const match = /^([^/]+)\/(0|[1-9]\d{0,2})$/.exec(text);
   const ip = match ? parseIp(match[1] ?? "") : undefined;
@@ -38,12 +40,14 @@ export function formatCidr(cidr: Pick<Cidr, "version" | "value" | "prefix">): st
   return `${formatIp(cidr)}/${cidr.prefix}`;
 }
 
+/** Never across IP versions. Of a Cidr given as `ip` the first address counts. */
 export function cidrContains(cidr: Cidr, ip: Ip): boolean {
   if (cidr.version !== ip.version) return false;
   const host = BigInt(bitsOf(cidr.version) - cidr.prefix);
   return ip.value >> host === cidr.value >> host;
 }
 
+/** CIDRs are nested or apart: they overlap when the wider one has the other's first address. */
 export function cidrsOverlap(a: Cidr, b: Cidr): boolean {
   const [wide, narrow] = a.prefix <= b.prefix ? [a, b] : [b, a];
   return cidrContains(wide, narrow);
@@ -117,11 +121,13 @@ function parseGroups(text: string, mayEndInV4: boolean): number[] | undefined {
 
 function formatV6(value: bigint): string {
   const groups = Array.from({ length: 8 }, (_, i) => Number((value >> BigInt(112 - 16 * i)) & 0xffffn));
+  // IPv4 in IPv6 is written with dots, as Go's net package does.
   if (groups.slice(0, 5).every((g) => g === 0) && groups[5] === 0xffff) {
     return `::ffff:${formatIp({ version: 4, value: value & 0xffffffffn })}`;
   }
   const { start, length } = longestZeroRun(groups);
   const hex = groups.map((group) => group.toString(16));
+  // RFC 5952: `::` stands for the longest run, the first of equals, and never for a single group.
   if (length < 2) return hex.join(":");
   return `${hex.slice(0, start).join(":")}::${hex.slice(start + length).join(":")}`;
 }

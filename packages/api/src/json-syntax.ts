@@ -14,6 +14,7 @@ export interface JsonFindings {
   readonly syntaxError?: string;
 }
 
+/** One container that is still open. */
 interface Frame {
   /** Keys seen so far; undefined in an array. */
   readonly keys: Set<string> | undefined;
@@ -34,12 +35,14 @@ export function scanJson(text: string): JsonFindings {
 
 class JsonSyntaxError extends Error {}
 
+// Sticky, so that they match where the scanner is and nowhere later.
 const SPACE = /[ \t\n\r]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?/y;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what a JSON string must not hold.
 const STRING = /"[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\u0000-\u001f]*)*"/y;
 const STRING_START = new RegExp(STRING.source.slice(0, -1), "y");
 
+/** Follows Go's decoder so closely that its errors name the same character and context. */
 class Scanner {
   readonly duplicates: string[] = [];
   readonly #text: string;
@@ -71,6 +74,7 @@ class Scanner {
     this.#finishValue();
   }
 
+  /** Enters a container; an empty one ends at once. */
   #open(char: "{" | "["): void {
     this.#skipSpace();
     const isObject = char === "{";
@@ -160,6 +164,7 @@ class Scanner {
   #fail(context: string): never {
     const char = this.#text[this.#at];
     if (char === undefined) throw new JsonSyntaxError("unexpected end of JSON input");
+    // As Go's quoteChar shows it.
     const shown = char === "'" ? `'\\''` : `'${JSON.stringify(char).slice(1, -1).replace('\\"', '"')}'`;
     throw new JsonSyntaxError(`invalid character ${shown} ${context}`);
   }

@@ -7,6 +7,7 @@ import type { ResourceRef } from "./resource-ref.ts";
 export interface Column<T> {
   readonly name: string;
   readonly type: "string" | "integer" | "number" | "boolean" | "date";
+  /** Marks the column with the object's name, so that clients find it whatever its heading. */
   readonly format?: "name";
   readonly description: string;
   readonly priority: 0 | 1;
@@ -33,6 +34,7 @@ export interface WriteRules<T> {
 /** Upstream's answer to "how long may deletion take": pods say seconds, everything else is deleted at once. */
 export type DeletionGrace<T> = (object: Readonly<T>, requestedSeconds: number | undefined) => number;
 
+/** For `kubectl scale` and autoscalers, which know no kind but Scale. */
 export interface ScaleRules<T> {
   /** The replica count and selector (as text) that the Scale object shows. */
   read(object: Readonly<T>): { specReplicas: number; statusReplicas: number; selector: string };
@@ -74,6 +76,7 @@ export interface KindDefinition<T extends KubeObject = KubeObject> extends Resou
   readonly verbs?: readonly Verb[];
 }
 
+/** One path below an object: `pods/NAME/log`. */
 export interface SubresourceDefinition {
   readonly name: string;
   /** Kind of its body: `Binding`, `TokenRequest`, `Eviction`; the group and version where they are not the kind's own. */

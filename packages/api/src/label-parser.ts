@@ -13,6 +13,7 @@ export interface Requirement {
 /** Longest selector read: a request line is bounded anyway, this bounds a body's. */
 const MAX_LENGTH = 256 * 1024;
 
+/** In the order of the text, unchecked; throws ApiError 400 in the words of upstream's parser. */
 export function parseRequirements(text: string): Requirement[] {
   if (text.length > MAX_LENGTH) throw badRequest("unable to parse requirement: the selector is too long");
   const tokens = new Tokens(text);
@@ -39,7 +40,7 @@ class Tokens {
     this.#tokens = text.match(/==|!=|[=!(),<>]|[^\s=!(),<>]+/g) ?? [];
   }
 
-  /** The next token, or "" at the end. */
+  /** The next token, or "" at the end: no token is empty. */
   peek(): string {
     return this.#tokens[this.#at] ?? "";
   }
@@ -69,6 +70,7 @@ function parseRequirement(tokens: Tokens): Requirement {
   return { key, operator, values };
 }
 
+/** Words are operators only after a key: a label may be called `in`. */
 const OPERATORS: Readonly<Record<string, LabelOperator>> = {
   "=": "=",
   "==": "==",
@@ -84,6 +86,7 @@ function parseOperator(token: string): LabelOperator {
   return operator ?? fail(`found '${token}', expected: in, notin, =, ==, !=, gt, lt`);
 }
 
+/** Of `a=` and `a=,b` the value is empty. */
 function parseValue(tokens: Tokens): string {
   const next = tokens.peek();
   if (next === "" || next === ",") return "";

@@ -8,6 +8,7 @@ export type { LabelOperator, Requirement };
 
 type Labels = Readonly<Record<string, string>> | undefined;
 
+/** Immutable. `requirements` are sorted by key, so that equal selectors give equal texts. */
 export interface Selector {
   matches(labels: Labels): boolean;
   toString(): string;
@@ -55,7 +56,8 @@ export function selectorFromMap(map: Readonly<Record<string, string>> | undefine
   return selectorFromRequirements(entries.map(([key, value]) => ({ key, operator: "=", values: [value] })));
 }
 
-export function selectorFromRequirements(requirements: readonly Requirement[]): Selector {
+/** All must hold; none at all is everything. */
+function selectorFromRequirements(requirements: readonly Requirement[]): Selector {
   if (requirements.length === 0) return everything;
   const sorted = [...requirements].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
   const tests = sorted.map(compile);
@@ -68,8 +70,6 @@ export function selectorFromRequirements(requirements: readonly Requirement[]): 
   };
 }
 
-export { everything as selectsEverything, nothing as selectsNothing };
-
 /** `a=b,c=d` of a label set, sorted by key. */
 export function formatLabels(labels: Labels): string {
   return Object.entries(labels ?? {})
@@ -78,6 +78,7 @@ export function formatLabels(labels: Labels): string {
     .join(",");
 }
 
+/** LabelSelector's words to those of the text form. Validation refuses others before an object is stored. */
 function operatorOf(operator: string): LabelOperator {
   switch (operator) {
     case "In":
@@ -100,6 +101,7 @@ function compile({ key, operator, values }: Requirement): (labels: Labels) => bo
     case "=":
     case "==":
       return (labels) => read(labels, key) === first;
+    // Also of objects without the label, here and for `notin`.
     case "!=":
       return (labels) => read(labels, key) !== first;
     case "exists":
@@ -134,6 +136,7 @@ function read(labels: Labels, key: string): string | undefined {
   return labels !== undefined && Object.hasOwn(labels, key) ? labels[key] : undefined;
 }
 
+/** As Go's strconv.ParseInt for 64 bits; undefined where that fails. */
 function parseInt64(text: string | undefined): bigint | undefined {
   if (text === undefined || !/^[+-]?\d{1,19}$/.test(text)) return undefined;
   const value = BigInt(text.startsWith("+") ? text.slice(1) : text);
@@ -158,6 +161,7 @@ function formatRequirement({ key, operator, values }: Requirement): string {
   }
 }
 
+/** Upstream's NewRequirement: keys and values must be possible labels, else the selector could never match. */
 function checkRequirement({ key, operator, values }: Requirement): void {
   const problems: string[] = [];
   const keyProblems = isQualifiedName(key);

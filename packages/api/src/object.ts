@@ -11,6 +11,7 @@ export interface KubeObject {
 /** An object that its writer made: the server fills what of the metadata is missing. */
 export type Unsaved<T extends KubeObject> = Omit<T, "metadata"> & { metadata: Partial<T["metadata"]> };
 
+/** `metadata.continue` is set while there are more; `metadata.resourceVersion` is where a watch goes on. */
 export interface KubeList<T extends KubeObject> {
   apiVersion?: string | undefined;
   kind?: string | undefined;
@@ -24,6 +25,7 @@ export function objectKey(object: { metadata: { namespace?: string | undefined; 
   return namespace ? `${namespace}/${name}` : name;
 }
 
+/** The way back from `objectKey`; names and namespaces have no slash. */
 export function splitKey(key: string): { namespace: string; name: string } {
   const at = key.indexOf("/");
   return at < 0 ? { namespace: "", name: key } : { namespace: key.slice(0, at), name: key.slice(at + 1) };

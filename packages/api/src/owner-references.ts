@@ -2,18 +2,11 @@
 import type { OwnerReference } from "../generated/types.ts";
 import { groupVersion, type KubeObject } from "./object.ts";
 
-/** The one owner that manages the object. */
+/** The one owner that manages the object: at most one reference has `controller: true`. Others merely keep it alive. */
 export function controllerOf(object: {
   metadata: { ownerReferences?: readonly OwnerReference[] | undefined };
 }): OwnerReference | undefined {
   return object.metadata.ownerReferences?.find((reference) => reference.controller === true);
-}
-
-export function isControlledBy(
-  object: { metadata: { ownerReferences?: readonly OwnerReference[] | undefined } },
-  owner: { metadata: { uid: string } },
-): boolean {
-  return controllerOf(object)?.uid === owner.metadata.uid;
 }
 
 /** The reference that makes `owner` the controller; deleting it in the foreground waits for the object. */

@@ -15,6 +15,7 @@ export const QUANTITY_REGEX_MESSAGE =
   "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
 const NANO = 1_000_000_000n;
+/** Upstream's maxAllowed: what an int64 holds. */
 const MAX = ((1n << 63n) - 1n) * NANO;
 const BINARY_SUFFIXES = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 const DECIMAL_EXPONENTS: ReadonlyMap<string, number> = new Map([
@@ -31,6 +32,7 @@ const DECIMAL_EXPONENTS: ReadonlyMap<string, number> = new Map([
 ]);
 const DECIMAL_SUFFIXES = new Map([...DECIMAL_EXPONENTS].map(([suffix, exponent]) => [exponent, suffix]));
 
+/** Throws QuantityError in upstream's words. Exact: 0.1 is 100000000 billionths, not a fraction in binary. */
 export function parseQuantity(text: string): Quantity {
   const match = /^([+-]?)(\d*)(\.\d*)?([eEinumkKMGTP]*[-+]?\d*)$/.exec(text);
   if (!match || text.length > 256) throw new QuantityError(QUANTITY_REGEX_MESSAGE);
@@ -66,12 +68,13 @@ export function quantityMilliValue(text: string): number {
   return whole !== undefined ? whole * 1000 : Number(ceilDivide(parseQuantity(text).nano, 1_000_000n));
 }
 
-/** The text that upstream stores: `1000m` is `1`, `0.5` is `500m`, `1024Mi` is `1Gi`. */
+/** The text that upstream stores (CanonicalizeBytes): `1000m` is `1`, `0.5` is `500m`, `1024Mi` is `1Gi`. */
 export function canonicalQuantity(text: string): string {
   return quantityToString(parseQuantity(text));
 }
 
-export function quantityToString({ nano, format }: Quantity): string {
+/** The canonical text: the largest suffix that leaves a whole number. */
+function quantityToString({ nano, format }: Quantity): string {
   if (nano === 0n) return "0";
   const isWhole = nano % NANO === 0n;
   const magnitude = nano < 0n ? -nano : nano;
@@ -93,6 +96,7 @@ export function addQuantities(a: string, b: string): string {
   return quantityToString({ nano: left.nano + right.nano, format: left.nano === 0n ? right.format : left.format });
 }
 
+/** The difference, in the same format as the sum; may be negative. */
 export function subtractQuantities(a: string, b: string): string {
   const left = parseQuantity(a);
   const right = parseQuantity(b);
@@ -133,6 +137,7 @@ function readSuffix(suffix: string): { binary: number; exponent: number; format:
   if (exponent !== undefined) return { binary: 0, exponent, format: "DecimalSI" };
   const binary = BINARY_SUFFIXES.indexOf(suffix);
   if (binary > 0) return { binary, exponent: 0, format: "BinarySI" };
+  // `1E` is a decimal suffix and was found above; `1E3` is an exponent.
   const scientific = /^[eE]([-+]?\d+)$/.exec(suffix);
   if (!scientific) throw new QuantityError("unable to parse quantity's suffix");
   return { binary: 0, exponent: Number(scientific[1]), format: "DecimalExponent" };
@@ -152,6 +157,7 @@ function roundUp({ numerator, denominator }: Fraction): bigint {
   return (numerator + denominator - 1n) / denominator;
 }
 
+/** Towards positive infinity: bigint division cuts towards zero, which is right for negative values already. */
 function ceilDivide(value: bigint, divisor: bigint): bigint {
   return value > 0n ? (value + divisor - 1n) / divisor : value / divisor;
 }

@@ -62,7 +62,7 @@ import type {
 } from "../generated/types.ts";
 import type { KubeObject } from "./object.ts";
 
-/** Where a resource is served. `T` is the type of its objects and has no value at run time. */
+/** Where a resource is served, in the version that Skiff stores. `T` is the type of its objects and has no value at run time. */
 export interface ResourceRef<T extends KubeObject = KubeObject> {
   /** Empty for the core group. */
   readonly group: string;

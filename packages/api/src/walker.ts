@@ -16,6 +16,7 @@ const MAX_DEPTH = 500;
 
 const tooDeep = () => new DecodeError("exceeded max depth");
 
+/** Checks a value and returns its canonical copy; throws DecodeError. */
 export type Walk = (value: unknown, state: DecodeState) => unknown;
 
 const walkers = new Map<string, Walk>();
@@ -74,10 +75,12 @@ function compileModel(model: string): Walk {
   };
 }
 
+/** Objects fill in their own required fields in turn. */
 function fillZero(schema: Schema, state: DecodeState): unknown {
   return schema.type === "object" ? walkerOf(schema.ref)({}, state) : zeroOf(schema);
 }
 
+/** One closure per place, so that a walk asks no tables: decoding is the most frequent work of the apiserver. */
 function compile(schema: Schema, place: Place): Walk {
   switch (schema.type) {
     case "object":
@@ -128,6 +131,7 @@ function compileArray(schema: Schema & { type: "array" }, place: Place): Walk {
     const out: unknown[] = new Array(value.length);
     for (let i = 0; i < value.length; i++) {
       state.path.push(i);
+      // In lists and maps null is the zero value; only as a field it is absence.
       out[i] = value[i] === null ? fillZero(schema.items, state) : walk(value[i], state);
       state.path.pop();
     }
@@ -180,6 +184,7 @@ function walkQuantity(value: unknown): string {
   throw new DecodeError(QUANTITY_REGEX_MESSAGE);
 }
 
+/** The canonical text, or its error as one of decoding. */
 function explain(canonical: (text: string) => string, text: string): string {
   try {
     return canonical(text);
@@ -190,6 +195,7 @@ function explain(canonical: (text: string) => string, text: string): string {
   }
 }
 
+/** `1.0` passes, which Go refuses: JSON.parse does not tell it from `1`. `1.5` and what does not fit are refused with the number. */
 function compileInteger(schema: Schema & { type: "integer" }, place: Place): Walk {
   const limit = schema.format === "int32" ? 2 ** 31 : 2 ** 63;
   return (value, state) => {
@@ -202,6 +208,7 @@ function compileInteger(schema: Schema & { type: "integer" }, place: Place): Wal
   };
 }
 
+/** Go's UnmarshalTypeError; without a place it is the document itself. */
 function mismatch(
   value: unknown,
   expected: Schema,
@@ -217,6 +224,7 @@ function mismatch(
   );
 }
 
+/** What Go's decoder calls a JSON value. */
 function describeValue(value: unknown): string {
   if (Array.isArray(value)) return "array";
   switch (typeof value) {

@@ -3,6 +3,7 @@
 import { modelOf } from "./models.ts";
 import type { Schema } from "./schema.ts";
 
+/** A field that is filled in, and what it holds. */
 export interface ZeroField {
   readonly field: string;
   readonly schema: Schema;

@@ -19,6 +19,7 @@ const MATCH_POLICIES = "Equivalent Exact";
 const REINVOCATION = "IfNeeded Never";
 const RULE_SCOPES = "* Cluster Namespaced";
 
+/** Space-separated and sorted, as OpenAPI lists them. Only types that upstream marks +enum: other fields may know words too. */
 const ENUMS: Readonly<Record<string, string>> = {
   "AppArmorProfile.type": SECCOMP_TYPES,
   "AzureDiskVolumeSource.cachingMode": AZURE_CACHING,

@@ -6,6 +6,7 @@ const matchConditions = { matchConditions: byKey("name") };
 const admissionRule = atomics("apiGroups apiVersions operations resources");
 const webhook: ModelFacts = { ...matchConditions, ...atomics("rules admissionReviewVersions") };
 
+/** Rules and subjects have no key to merge by, so their lists are replaced as a whole. */
 const access: Record<string, ModelFacts> = {
   AggregationRule: atomics("clusterRoleSelectors"),
   ClusterRole: atomics("rules"),

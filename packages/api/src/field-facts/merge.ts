@@ -1,6 +1,7 @@
 // Merge keys, patch strategies and list types of the core, apps, batch, discovery, policy and meta groups, as the
 // struct tags and markers of upstream's types say them.
 
+/** What one field says about merging; see field-tables.ts for the words. Absent: nothing, and the default holds. */
 export interface FieldFacts {
   readonly mergeKey?: string;
   readonly patchStrategy?: string;
@@ -9,6 +10,7 @@ export interface FieldFacts {
   readonly mapType?: "atomic" | "granular";
 }
 
+/** Field to facts. */
 export type ModelFacts = Readonly<Record<string, FieldFacts>>;
 
 /** Both kinds of merge know the same key, unless apply needs more than one. */
@@ -24,6 +26,7 @@ export function applyByKey(...listMapKeys: string[]): FieldFacts {
 export const atomic: FieldFacts = { listType: "atomic" };
 export const set: FieldFacts = { listType: "set" };
 export const atomicMap: FieldFacts = { mapType: "atomic" };
+/** Strategic merge and apply agree: each value is there once, and added ones join the others. */
 const mergedSet: FieldFacts = { patchStrategy: "merge", listType: "set" };
 
 /** Lists that are replaced as a whole, space-separated. */
@@ -37,6 +40,7 @@ export function toTable(
   return new Map(Object.entries(facts).map(([model, fields]) => [model, new Map(Object.entries(fields))]));
 }
 
+/** Each controller owns its own conditions. */
 const conditions = { conditions: byKey("type") };
 /** A union by name: what the patch does not name of a chosen volume source goes away. */
 const retainingByName: FieldFacts = { ...byKey("name"), patchStrategy: "merge,retainKeys" };

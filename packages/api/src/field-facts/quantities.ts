@@ -1,5 +1,6 @@
 // The fields that hold resource quantities, which the generated models show as plain texts.
 
+/** Model to fields, space-separated; of lists and maps each value is a quantity. Upstream's type resource.Quantity. */
 const QUANTITIES: Readonly<Record<string, string>> = {
   CSIStorageCapacity: "capacity maximumVolumeSize",
   CapacityRequestPolicy: "default validValues",

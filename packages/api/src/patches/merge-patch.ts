@@ -14,6 +14,7 @@ function merge(target: unknown, patch: PlainObject, depth: number): PlainObject 
   const out: PlainObject = isPlainObject(target) ? { ...target } : {};
   for (const key of Object.keys(patch)) {
     const value = patch[key];
+    // Below a key that is new, nulls still remove: a patch never brings one in.
     if (value === null) delete out[key];
     else setOwn(out, key, isPlainObject(value) ? merge(getOwn(out, key), value, depth + 1) : value);
   }

@@ -15,6 +15,7 @@ import {
   unknownDirective,
 } from "./patch-error.ts";
 
+// The keys by which a patch speaks of itself; kubectl writes them, objects never hold them.
 const DIRECTIVE = "$patch";
 const RETAIN_KEYS = "$retainKeys";
 const ORDER_PREFIX = "$setElementOrder/";
@@ -53,6 +54,7 @@ function mergeMap(original: PlainObject, patch: PlainObject, model: string | und
   return out;
 }
 
+/** Null removes, objects and lists merge where the rules say so, everything else replaces. */
 function mergeField(out: PlainObject, key: string, value: unknown, rules: FieldRules, depth: number): void {
   if (value === null) {
     delete out[key];
@@ -68,6 +70,7 @@ function mergeField(out: PlainObject, key: string, value: unknown, rules: FieldR
   }
 }
 
+/** `$patch: replace` takes what stands beside it for the whole, `$patch: delete` leaves nothing. */
 function applyMapDirective(directive: unknown, patch: PlainObject, depth: number): PlainObject {
   if (directive === "delete") return {};
   if (directive !== "replace") throw unknownDirective(directive, patch);
@@ -99,6 +102,7 @@ function mergeList(
   if (depth > MAX_PATCH_DEPTH) throw tooDeep();
   if (original.length === 0 && patch.length === 0) return [];
   if (!isListOfMaps(original, patch)) {
+    // Lists of texts or numbers are sets, such as finalizers.
     return orderMerged([...new Set([...original, ...patch])], patch, original, "");
   }
   if (rules.mergeKey === "") throw unclassified("cannot merge lists without merge key");
@@ -128,6 +132,7 @@ function mergeElements(
     const at = places.get(value);
     const current = at === undefined ? undefined : merged[at];
     if (at !== undefined && current) merged[at] = mergeMap(current, change, model, depth + 1);
+    // Noted, so that a second element of the same key in the patch merges into the first.
     else places.set(value, merged.push(withoutDirectives(change, depth + 1) as PlainObject) - 1);
   }
   return merged;
@@ -158,6 +163,7 @@ function applyListDirectives(
   return { kept, changes, isReplaced };
 }
 
+/** Throws for lists that cannot be merged; empty ones say nothing. */
 function isListOfMaps(original: readonly unknown[], patch: readonly unknown[]): boolean {
   let maps = 0;
   for (const list of [original, patch]) {
@@ -249,6 +255,7 @@ function isDirectiveKey(key: string): boolean {
   return key === DIRECTIVE || key === RETAIN_KEYS || key.startsWith(ORDER_PREFIX) || key.startsWith(DELETE_PREFIX);
 }
 
+/** Where the type is not known, as below free-form fields, objects merge and lists are replaced. */
 function rulesOf(model: string | undefined, field: string): FieldRules {
   if (model === undefined) return { model: undefined, mergeKey: "", mergesList: false, replaces: false };
   const strategies = patchStrategyOf(model, field)?.split(",") ?? [];
@@ -266,6 +273,7 @@ function fieldSchema(model: string, field: string): Schema | undefined {
   return Object.hasOwn(fields, field) ? fields[field] : undefined;
 }
 
+/** The model of an object, or of a list's elements. */
 function modelUnder(schema: Schema | undefined): string | undefined {
   if (schema?.type === "object") return schema.ref;
   return schema?.type === "array" ? modelUnder(schema.items) : undefined;

@@ -11,6 +11,7 @@ export interface HostPort {
 
 const ANY = "0.0.0.0";
 
+/** Of containers and sidecars: init containers are gone before the pod's own ports matter. */
 export function hostPortsOf(pod: Readonly<Pod>): HostPort[] {
   const sidecars = pod.spec.initContainers?.filter(isSidecar) ?? [];
   const found: HostPort[] = [];
@@ -23,7 +24,7 @@ export function hostPortsOf(pod: Readonly<Pod>): HostPort[] {
 }
 
 /** The same port of the same protocol, on addresses that overlap. */
-export function portsConflict(a: HostPort, b: HostPort): boolean {
+function portsConflict(a: HostPort, b: HostPort): boolean {
   return a.port === b.port && a.protocol === b.protocol && (a.ip === b.ip || a.ip === ANY || b.ip === ANY);
 }
 

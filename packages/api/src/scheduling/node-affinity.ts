@@ -3,6 +3,7 @@ import type { Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod
 
 type NodeLabels = { readonly metadata: Pick<Node["metadata"], "name" | "labels"> };
 
+/** Upstream's GetRequiredNodeAffinity: nodeSelector and required affinity must both hold. Preferred affinity is a score. */
 export function matchesNodeSelectorAndAffinity(pod: Readonly<Pod>, node: NodeLabels): boolean {
   for (const [key, value] of Object.entries(pod.spec.nodeSelector ?? {})) {
     if (labelOf(node, key) !== value) return false;
@@ -12,7 +13,7 @@ export function matchesNodeSelectorAndAffinity(pod: Readonly<Pod>, node: NodeLab
 }
 
 /** Terms are alternatives. No terms match no node. */
-export function matchesNodeSelector(selector: NodeSelector, node: NodeLabels): boolean {
+function matchesNodeSelector(selector: NodeSelector, node: NodeLabels): boolean {
   return selector.nodeSelectorTerms.some((term) => matchesNodeSelectorTerm(term, node));
 }
 
@@ -51,6 +52,7 @@ function holds({ operator, values = [] }: NodeSelectorRequirement, actual: strin
   }
 }
 
+/** Whole numbers only; a node whose label is none does not match, whatever the bound. */
 function isOrdered(operator: "Gt" | "Lt", actual: string | undefined, bound: string | undefined): boolean {
   const isInteger = (text: string | undefined): text is string => text !== undefined && /^[+-]?\d{1,18}$/.test(text);
   if (!isInteger(actual) || !isInteger(bound)) return false;

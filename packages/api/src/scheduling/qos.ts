@@ -12,7 +12,7 @@ export function podQos(pod: Readonly<Pod>): QosClass {
     : computeQos(pod);
 }
 
-/** Only CPU and memory count. Guaranteed: every container limits both, and requests equal limits. */
+/** Upstream's ComputePodQOS. Only CPU and memory count. Guaranteed: every container limits both, and requests equal limits. */
 export function computeQos(pod: Readonly<Pod>): QosClass {
   const requests: ResourceAmounts = {};
   const limits: ResourceAmounts = {};

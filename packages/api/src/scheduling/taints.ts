@@ -10,6 +10,7 @@ export function findUntolerated(
   return taints?.find((taint) => effects.includes(taint.effect) && !isTolerated(tolerations, taint));
 }
 
+/** One toleration that covers the taint is enough. */
 export function isTolerated(tolerations: readonly Toleration[] | undefined, taint: Taint): boolean {
   return tolerations?.some((toleration) => tolerates(toleration, taint)) ?? false;
 }
@@ -26,9 +27,4 @@ export function tolerates(toleration: Toleration, taint: Taint): boolean {
     default:
       return false;
   }
-}
-
-/** Two taints are the same if key and effect are: the value may change. */
-export function sameTaint(a: Taint, b: Taint): boolean {
-  return a.key === b.key && a.effect === b.effect;
 }
