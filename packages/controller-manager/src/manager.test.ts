@@ -182,6 +182,25 @@ test("kube-controller-manager rolls a deployment out, over and away, and a Servi
   });
 });
 
+test("kube-controller-manager replaces a slice that somebody else took over", async () => {
+  const service = {
+    metadata: { name: "taken", namespace: "default" },
+    spec: { selector: { app: "none" }, ports: [{ port: 80 }] },
+  };
+  await client.of(refs.services).create("default", service, { signal });
+  const ours =
+    "kubernetes.io/service-name=taken,endpointslice.kubernetes.io/managed-by=endpointslice-controller.k8s.io";
+  const sliceOfOurs = () =>
+    waitFor("a slice of ours", async () => {
+      const query = { namespace: "default", labelSelector: ours };
+      return (await client.of(refs.endpointSlices).list(query, { signal })).items[0];
+    });
+  const { name, uid } = (await sliceOfOurs()).metadata;
+  const body = { metadata: { labels: { "endpointslice.kubernetes.io/managed-by": "somebody" } } };
+  await client.of(refs.endpointSlices).patch("default", name, "merge", body, { signal });
+  assert.notEqual((await sliceOfOurs()).metadata.uid, uid);
+});
+
 test("kube-controller-manager empties a deleted namespace, pods before the rest", async () => {
   await client.of(refs.namespaces).create("", { metadata: { name: "doomed" }, spec: {} }, { signal });
   const held = {

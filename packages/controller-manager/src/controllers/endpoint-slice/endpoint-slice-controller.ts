@@ -55,7 +55,9 @@ export const endpointSliceController = {
     using _slices = slices.addHandler({
       onAdd: onSlice,
       onUpdate(slice, old) {
-        // Somebody may have changed the labels by which it is ours: the Service then lacks what it held.
+        // Somebody may have changed the labels by which it is ours: the Service then lacks what it held, and must not wait for it.
+        const isLost = isOurs(old) && !(isOurs(slice) && serviceKeyOf(slice) === serviceKeyOf(old));
+        if (isLost) tracker.removed(serviceKeyOf(old), old.metadata.uid);
         onSlice(old);
         onSlice(slice);
       },
