@@ -5,6 +5,7 @@ import type { KubeObject } from "@skiff/api/object.ts";
 import type { HealthCheck } from "@skiff/component-base/health-server.ts";
 import type { ProgramContext } from "@skiff/component-base/program.ts";
 import { createAdmissionPlugins } from "./admission/index.ts";
+import type { Auditor } from "./audit/auditor.ts";
 import { createAuthenticator } from "./authn/index.ts";
 import { createIssuerDiscoveryHandlers } from "./authn/issuer-discovery.ts";
 import { createAuthorizer } from "./authz/index.ts";
@@ -53,6 +54,7 @@ interface Inputs {
   readonly storage: Storage;
   readonly state: ServerState;
   readonly context: ProgramContext;
+  readonly audit: Auditor | undefined;
 }
 
 export function composeServer(inputs: Inputs): ServerParts {
@@ -86,6 +88,7 @@ export function composeServer(inputs: Inputs): ServerParts {
     router: composeRouter(inputs, security, writes, resources, reader),
     limit,
     metrics: new RequestMetrics(metrics, limit),
+    audit: inputs.audit,
     requestTimeoutMs: config["request-timeout"],
     clock,
     log,

@@ -1,8 +1,9 @@
 // Runs the apiserver: opens the storage, serves once the caches are filled, and stops in order.
 import { KINDS } from "@skiff/api/kinds/index.ts";
 import type { ProgramContext } from "@skiff/component-base/program.ts";
+import { createAuditor } from "./audit/index.ts";
 import { composeServer, type ServerState } from "./compose-server.ts";
-import type { ApiServerConfig } from "./config.ts";
+import { type ApiServerConfig, auditConfig } from "./config.ts";
 import type { Pipeline } from "./filters/pipeline.ts";
 import { type Listener, listen } from "./http/listener.ts";
 import { readServerFiles } from "./read-files.ts";
@@ -12,10 +13,11 @@ import { openStorage } from "./storage/open-storage.ts";
 export async function runApiServer(config: ApiServerConfig, context: ProgramContext): Promise<void> {
   const { signal, log } = context;
   const files = await readServerFiles(config);
+  const audit = await createAuditor(auditConfig(config), context);
   const etcd = { servers: config["etcd-servers"], prefix: config["etcd-prefix"] };
   await using storage = openStorage({ ...etcd, ...(files.etcd ? { tls: files.etcd } : {}) }, KINDS, context);
   const state: ServerState = { bootstrapped: false, stopping: false };
-  const { pipeline, background } = composeServer({ config, files, storage, state, context });
+  const { pipeline, background } = composeServer({ config, files, storage, state, context, audit });
   // Before the caches are filled nobody's roles are known, so every answer would be a refusal.
   await Promise.race([storage.feed.synced(), aborted(signal)]);
   if (signal.aborted) return;
@@ -27,6 +29,7 @@ export async function runApiServer(config: ApiServerConfig, context: ProgramCont
   await aborted(signal);
   state.stopping = true;
   await stop(listener, pipeline, context);
+  await audit?.close();
   await work;
 }
 

@@ -1,17 +1,22 @@
 // Asks the authorizer and words its refusal as upstream does.
 import { ApiError } from "@skiff/api/errors.ts";
 import type { UserInfo } from "../authn/authenticator.ts";
-import type { AuthorizationAttributes, Authorizer } from "../authz/authorizer.ts";
+import type { AuthorizationAttributes, Authorizer, Decision } from "../authz/authorizer.ts";
 import type { RequestInfo } from "../http/request-info.ts";
 
 export function attributesOf(info: RequestInfo, user: UserInfo, query: URLSearchParams): AuthorizationAttributes {
   return { ...info, user, fieldSelector: query.get("fieldSelector") ?? undefined };
 }
 
-/** Throws 403 unless the authorizer allows it. */
-export async function requireAllowed(attributes: AuthorizationAttributes, authorizer: Authorizer): Promise<void> {
+/** Throws 403 unless the authorizer allows it; `note` hears of the decision first. */
+export async function requireAllowed(
+  attributes: AuthorizationAttributes,
+  authorizer: Authorizer,
+  note?: (decision: Decision) => void,
+): Promise<void> {
   const answer = authorizer.authorize(attributes);
   const decision = answer instanceof Promise ? await answer : answer;
+  note?.(decision);
   if (decision.verdict !== "allow") throw refusal(attributes, decision.reason);
 }
 

@@ -6,13 +6,15 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 import { parseDuration } from "@skiff/component-base/flags.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import { parseTraceparent, withTrace } from "@skiff/component-base/trace.ts";
+import type { AuditedRequest } from "../audit/audited-request.ts";
+import type { Auditor } from "../audit/auditor.ts";
 import type { Authenticator } from "../authn/authenticator.ts";
-import type { Authorizer } from "../authz/authorizer.ts";
+import type { Authorizer, Decision } from "../authz/authorizer.ts";
 import type { Answer } from "../http/endpoint.ts";
 import { Exchange, type RawRequest, type RawResponse } from "../http/exchange.ts";
 import { type ListenerHandlers, peerCertificate } from "../http/listener.ts";
 import type { Router } from "../http/router.ts";
-import { answerOfError, rawErrorResponse } from "../http/status.ts";
+import { answerOfError, rawResponse } from "../http/status.ts";
 import { writeAnswer } from "../http/write-answer.ts";
 import { attributesOf, requireAllowed } from "./authorization.ts";
 import { impersonate } from "./impersonation.ts";
@@ -25,6 +27,7 @@ export interface PipelineDeps {
   readonly router: Router;
   readonly limit: InFlightLimit;
   readonly metrics: RequestMetrics;
+  readonly audit: Auditor | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly requestTimeoutMs: number;
@@ -60,16 +63,26 @@ export class Pipeline {
     socket.on("error", () => socket.destroy());
     const work = async () => {
       const exchange = new Exchange(request);
-      socket.once("close", () => exchange.abort(CLIENT_GONE));
       const done = countLongRunning(this.deps.metrics.longRunning, exchange.info);
-      socket.once("close", done);
+      let code = 101;
+      this.active.add(exchange);
+      socket.once("close", () => {
+        this.leave(exchange);
+        exchange.abort(CLIENT_GONE);
+        done();
+        void exchange.audit?.complete(code);
+      });
       try {
         await this.admit(exchange);
         const handler = this.deps.router.upgradeHandler(exchange);
         if (!handler) throw methodNotAllowed({ group: exchange.info.group, plural: exchange.info.resource }, "upgrade");
         await handler(exchange, socket, head);
+        exchange.audit?.started(code);
       } catch (error) {
-        socket.end(rawErrorResponse(error, this.deps.log));
+        const answer = answerOfError(error, this.deps.log);
+        code = answer.code;
+        exchange.audit?.answered(answer);
+        socket.end(rawResponse(answer));
       }
     };
     void work();
@@ -94,21 +107,28 @@ export class Pipeline {
     const exchange = new Exchange(request);
     this.active.add(exchange);
     response.once("close", () => {
-      this.active.delete(exchange);
-      if (this.active.size === 0) this.onIdle?.();
+      this.leave(exchange);
       if (!response.writableFinished) exchange.abort(CLIENT_GONE);
     });
     let code = 500;
     try {
       const answer = await this.answer(exchange);
       code = answer.code;
-      await writeAnswer(exchange, response, answer);
+      const { audit } = exchange;
+      if (audit && "stream" in answer && isLongRunning(exchange.info)) audit.started(code);
+      await writeAnswer(exchange, response, audit ? audit.answered(answer) : answer);
     } finally {
+      void exchange.audit?.complete(code);
       const seconds = (clock.monotonic() - start) / 1000;
       metrics.record(exchange.info, code, seconds, router.serves(exchange.info));
       const { verb, path } = exchange.info;
       if (log.isLevelEnabled("debug")) log.debug({ verb, path, code, seconds, user: exchange.user.name }, "request");
     }
+  }
+
+  private leave(exchange: Exchange): void {
+    this.active.delete(exchange);
+    if (this.active.size === 0) this.onIdle?.();
   }
 
   /** What is thrown anywhere inside becomes a Status here. */
@@ -140,7 +160,7 @@ export class Pipeline {
     await this.authenticate(exchange);
     const leave = this.deps.limit.enter(exchange.info, exchange.user);
     try {
-      await requireAllowed(attributesOf(exchange.info, exchange.user, exchange.query), this.deps.authorizer);
+      await this.authorize(exchange);
       return await this.deps.router.dispatch(exchange);
     } finally {
       leave();
@@ -173,21 +193,37 @@ export class Pipeline {
 
   private async admit(exchange: Exchange): Promise<void> {
     await this.authenticate(exchange);
-    await requireAllowed(attributesOf(exchange.info, exchange.user, exchange.query), this.deps.authorizer);
+    await this.authorize(exchange);
+  }
+
+  private async authorize(exchange: Exchange): Promise<void> {
+    const { audit, info, user, query } = exchange;
+    const note = audit && ((decision: Decision) => noteDecision(audit, decision));
+    await requireAllowed(attributesOf(info, user, query), this.deps.authorizer, note);
   }
 
   private async authenticate(exchange: Exchange): Promise<void> {
+    const { authenticator, audit, authorizer } = this.deps;
     const { headers, rawHeaders } = exchange.raw;
     const credentials = { headers, rawHeaders, peerCertificate: peerCertificate(exchange.raw) };
-    const user = await this.deps.authenticator.authenticate(credentials, exchange.signal);
+    const user = await authenticator.authenticate(credentials, exchange.signal).catch((error: unknown) => {
+      exchange.audit = audit?.begin(exchange, undefined);
+      throw error;
+    });
+    exchange.audit = audit?.begin(exchange, user);
     if (!user) throw unauthorized();
-    exchange.user = await impersonate(user, headers, this.deps.authorizer);
+    exchange.user = await impersonate(user, headers, authorizer);
   }
 
   private giveUp(response: RawResponse, error: unknown): void {
     this.deps.log.debug({ err: error }, "answer broken off");
     response.destroy();
   }
+}
+
+function noteDecision(audit: AuditedRequest, { verdict, reason }: Decision): void {
+  audit.annotate("authorization.k8s.io/decision", verdict === "allow" ? "allow" : "forbid");
+  audit.annotate("authorization.k8s.io/reason", reason);
 }
 
 const CLIENT_GONE = new Error("the client closed the connection");

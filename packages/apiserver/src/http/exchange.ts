@@ -1,6 +1,8 @@
 // One request and its response on their way through the server.
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
+import type { AuditedRequest } from "../audit/audited-request.ts";
 import type { UserInfo } from "../authn/authenticator.ts";
 import type { RequestContext } from "./endpoint.ts";
 import { parseRequestInfo } from "./parse-request-info.ts";
@@ -18,6 +20,9 @@ export class Exchange implements RequestContext {
   readonly query: URLSearchParams;
   readonly warnings: string[] = [];
   user: UserInfo = NOBODY;
+  /** What the audit log says of this request, where it says anything. */
+  audit: AuditedRequest | undefined;
+  private id: string | undefined;
   private controller: AbortController | undefined;
   private aborted: Error | undefined;
   private body: Promise<Buffer> | undefined;
@@ -29,6 +34,17 @@ export class Exchange implements RequestContext {
     const path = mark < 0 ? url : url.slice(0, mark);
     this.query = mark < 0 ? NO_QUERY : new URLSearchParams(url.slice(mark + 1));
     this.info = parseRequestInfo(raw.method ?? "GET", path, this.query);
+  }
+
+  /** The client's own id of the request, or one made up: it is in the answer and in the audit log. */
+  get auditId(): string {
+    this.id ??= askedId(this.raw.headers["audit-id"]) ?? randomUUID();
+    return this.id;
+  }
+
+  /** Whether somebody has asked for the body. */
+  get hasBody(): boolean {
+    return this.body !== undefined;
   }
 
   /** Made when first asked for: most requests end before anybody would. */
@@ -59,6 +75,10 @@ export class Exchange implements RequestContext {
     const media = bodyMedia(this.raw.headers["content-type"]);
     return parseBody(await this.readBytes(), media);
   }
+}
+
+function askedId(header: string | string[] | undefined): string | undefined {
+  return typeof header === "string" && /^[\x21-\x7e]{1,64}$/.test(header) ? header : undefined;
 }
 
 const NOBODY: UserInfo = { name: "", groups: [], extra: {} };

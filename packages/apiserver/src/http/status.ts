@@ -1,4 +1,5 @@
 // Every error as the Status that clients see.
+import { STATUS_CODES } from "node:http";
 import { ApiError, internalError } from "@skiff/api/errors.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import { DEADLINE_EXCEEDED, EtcdError } from "../storage/etcd/grpc-channel.ts";
@@ -42,10 +43,10 @@ function etcdError(error: unknown): ApiError | undefined {
   return new ApiError(503, "ServiceUnavailable", "etcd is not available", { retryAfterSeconds: 1 });
 }
 
-/** An error as one line and a body, for sockets that have no response object. */
-export function rawErrorResponse(error: unknown, log: Logger): string {
-  const status = toApiError(error, log);
-  const body = JSON.stringify(status.toStatus());
-  const head = `HTTP/1.1 ${status.code} ${status.reason}\r\ncontent-type: application/json\r\n`;
+/** An error's answer as text, for sockets that have no response object. */
+export function rawResponse(answer: Answer): string {
+  const body = JSON.stringify("object" in answer ? answer.object : {});
+  const more = Object.entries(answer.headers ?? {}).map(([name, value]) => `${name}: ${value}\r\n`);
+  const head = `HTTP/1.1 ${answer.code} ${STATUS_CODES[answer.code] ?? ""}\r\ncontent-type: application/json\r\n${more.join("")}`;
   return `${head}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`;
 }

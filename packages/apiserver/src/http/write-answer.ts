@@ -53,7 +53,12 @@ function encode(exchange: Exchange, object: object): { bytes: string; contentTyp
 }
 
 function headersOf(exchange: Exchange, contentType: string, extra: Readonly<Record<string, string>> = {}): Headers {
-  const headers: Headers = { "cache-control": "no-cache, private", "content-type": contentType, ...extra };
+  const headers: Headers = {
+    "audit-id": exchange.auditId,
+    "cache-control": "no-cache, private",
+    "content-type": contentType,
+    ...extra,
+  };
   if (exchange.warnings.length > 0) headers.warning = exchange.warnings.map(warningHeader);
   return headers;
 }

@@ -1,0 +1,127 @@
+// One request as the audit log tells it: an audit.k8s.io/v1 Event per stage, with as much in it as its level allows.
+import { Transform } from "node:stream";
+import { type Clock, formatMicroTime } from "@skiff/component-base/clock.ts";
+import type { UserInfo } from "../authn/authenticator.ts";
+import type { Answer } from "../http/endpoint.ts";
+import type { Exchange } from "../http/exchange.ts";
+import { objectReference, sourceAddresses, userFields } from "./event-fields.ts";
+import type { AuditDecision, AuditStage } from "./policy.ts";
+import { readAnswer, readRequestObject, withoutManagedFields } from "./recorded-objects.ts";
+
+export interface AuditDeps {
+  readonly clock: Clock;
+  emit(event: string): void;
+}
+
+export class AuditedRequest {
+  private readonly exchange: Exchange;
+  private readonly user: UserInfo | undefined;
+  private readonly decision: AuditDecision;
+  private readonly deps: AuditDeps;
+  private readonly receivedAt: string;
+  private readonly annotations: Record<string, string> = {};
+  private readonly captured: Buffer[] = [];
+  private capturedSize = 0;
+  private answer: Answer | undefined;
+  private completed = false;
+
+  constructor(exchange: Exchange, user: UserInfo | undefined, decision: AuditDecision, deps: AuditDeps) {
+    this.exchange = exchange;
+    this.user = user;
+    this.decision = decision;
+    this.deps = deps;
+    this.receivedAt = formatMicroTime(deps.clock.now());
+  }
+
+  annotate(key: string, value: string): void {
+    this.annotations[key] = value;
+  }
+
+  received(): void {
+    if (this.user) this.emit("RequestReceived", {});
+  }
+
+  /** The answer, through which the response's body is noted where the level wants it. */
+  answered(answer: Answer): Answer {
+    this.answer = answer;
+    if (this.decision.level !== "RequestResponse" || !("stream" in answer) || answer.live) return answer;
+    const noting = new Transform({
+      transform: (chunk: Buffer, _encoding, callback) => {
+        this.note(chunk);
+        callback(null, chunk);
+      },
+    });
+    const { stream } = answer;
+    stream.on("error", (error) => noting.destroy(error));
+    noting.once("close", () => "destroy" in stream && (stream as Transform).destroy());
+    return { ...answer, stream: stream.pipe(noting) };
+  }
+
+  /** A request that lasts has begun to be answered. */
+  started(code: number): void {
+    this.emit("ResponseStarted", { responseStatus: { metadata: {}, code } });
+  }
+
+  /** Nobody proved who they are: upstream tells this at one stage only. */
+  private refused(code: number): void {
+    const message = "Authentication failed, attempted: x509, bearer";
+    this.emit("ResponseStarted", { responseStatus: { metadata: {}, message, code } });
+  }
+
+  /** Everything has left. `code` is what the client saw. */
+  async complete(code: number): Promise<void> {
+    if (this.completed) return;
+    this.completed = true;
+    if (!this.user) return this.refused(code);
+    const { level, omitManagedFields } = this.decision;
+    const requestObject = await readRequestObject(this.exchange);
+    const { status, object } = readAnswer(this.answer, this.captured, this.capturedSize <= MAX_CAPTURED);
+    const withRequest = level === "Request" || level === "RequestResponse";
+    const withResponse = level === "RequestResponse";
+    const clean = (value: unknown) => (omitManagedFields ? withoutManagedFields(value) : value);
+    if (this.capturedSize > MAX_CAPTURED) this.annotate("audit.k8s.io/truncated", "true");
+    this.emit("ResponseComplete", {
+      objectRef: objectReference(this.exchange.info, requestObject),
+      responseStatus: { metadata: {}, ...status, code },
+      ...(withRequest && requestObject !== undefined ? { requestObject: clean(requestObject) } : {}),
+      ...(withResponse && object !== undefined ? { responseObject: clean(object) } : {}),
+    });
+  }
+
+  private note(chunk: Buffer): void {
+    this.capturedSize += chunk.length;
+    if (this.capturedSize <= MAX_CAPTURED) this.captured.push(chunk);
+    else this.captured.length = 0;
+  }
+
+  private emit(stage: AuditStage, more: object): void {
+    if (this.decision.omitStages.has(stage)) return;
+    const { exchange, user } = this;
+    const { raw, info } = exchange;
+    const impersonated = exchange.user.name !== "" && user && exchange.user !== user ? exchange.user : undefined;
+    const agent = String(raw.headers["user-agent"] ?? "");
+    const event = {
+      kind: "Event",
+      apiVersion: "audit.k8s.io/v1",
+      level: this.decision.level,
+      auditID: exchange.auditId,
+      stage,
+      requestURI: raw.url ?? "/",
+      verb: info.verb,
+      user: userFields(user),
+      ...(impersonated ? { impersonatedUser: userFields(impersonated) } : {}),
+      sourceIPs: sourceAddresses(raw),
+      userAgent: agent.length > MAX_AGENT ? `${agent.slice(0, MAX_AGENT)}...TRUNCATED` : agent,
+      ...(info.isResourceRequest ? { objectRef: objectReference(info, undefined) } : {}),
+      requestReceivedTimestamp: this.receivedAt,
+      stageTimestamp: formatMicroTime(this.deps.clock.now()),
+      ...more,
+      ...(Object.keys(this.annotations).length > 0 ? { annotations: this.annotations } : {}),
+    };
+    this.deps.emit(JSON.stringify(event));
+  }
+}
+
+const MAX_AGENT = 1024;
+/** Longer answers are told without their body. */
+const MAX_CAPTURED = 8 * 1024 * 1024;
