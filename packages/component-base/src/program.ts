@@ -19,7 +19,7 @@ export interface ProgramContext {
 export interface Program<Config extends { readonly v: number }> {
   readonly name: string;
   /** Flags to a validated configuration; throws UsageError. */
-  configure(argv: readonly string[]): Config;
+  configure(argv: readonly string[]): Config | Promise<Config>;
   /** Resolves once the program has stopped; its error ends the process with 1, except the signal's own reason after a stop. */
   run(config: Config, context: ProgramContext): Promise<void>;
 }
@@ -34,7 +34,7 @@ export async function runProgram<Config extends { readonly v: number }>(
 ): Promise<void> {
   let config: Config;
   try {
-    config = program.configure(argv);
+    config = await program.configure(argv);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     process.stderr.write(`Error: ${error.message}\nSee '${program.name} --help'.\n`);

@@ -1,12 +1,18 @@
-// The kubelet's flags, under upstream's names, as one validated object.
+// The kubelet's flags and its configuration file, under upstream's names, as one validated object.
 
 import { isIP } from "node:net";
 import { hostname, networkInterfaces } from "node:os";
 import type { Taint } from "@skiff/api/types.ts";
+import type { Flag } from "@skiff/component-base/flags.ts";
 import { commonFlags, flag, parseFlags, UsageError } from "@skiff/component-base/flags.ts";
+import type { FieldName, Settings } from "./configuration/fields.ts";
+import { readConfiguration } from "./configuration/read-configuration.ts";
+import { validateConfiguration } from "./configuration/validate-configuration.ts";
 
 const FLAGS = {
   ...commonFlags,
+  config: flag.string("", "file with a KubeletConfiguration; flags win over it"),
+  "config-dir": flag.string("", "folder of *.conf files that are merged over the configuration file"),
   kubeconfig: flag.string("", "kubeconfig file with the address and the credentials for the API server"),
   "hostname-override": flag.string("", "name of the node, instead of the machine's host name"),
   "node-ip": flag.strings([], "addresses of the node"),
@@ -17,7 +23,12 @@ const FLAGS = {
   ),
   "cgroup-root": flag.string("/", "cgroup under which kubepods lies"),
   "pod-log-dir": flag.string("/var/log/pods", "folder for the logs of containers"),
+  "container-log-dir": flag.string(
+    "",
+    "folder of links to the logs by name; containers beside POD-LOG-DIR unless told",
+  ),
   "seccomp-profile-root": flag.string("", "folder of seccomp profiles; ROOT-DIR/seccomp unless told"),
+  "seccomp-default": flag.bool(false, "confine by the runtime's default profile whoever asks for none"),
   address: flag.string("0.0.0.0", "address of the HTTPS API"),
   port: flag.int(10250, "port of the HTTPS API"),
   "healthz-port": flag.int(10248, "port of /healthz; 0 for none"),
@@ -31,19 +42,97 @@ const FLAGS = {
   "cluster-domain": flag.string("cluster.local", "domain of the cluster"),
   "resolv-conf": flag.string("/etc/resolv.conf", "resolver configuration of the node"),
   "max-pods": flag.int(110, "the most pods on this node"),
+  "pods-per-core": flag.int(0, "the most pods per processor; 0 for no such limit"),
   "pod-max-pids": flag.int(-1, "the most processes of a pod; -1 for no limit"),
   "node-labels": flag.map({}, "labels of the node"),
   "register-node": flag.bool(true, "create the node's object"),
   "register-with-taints": flag.strings([], "taints of the node at its registration, as key=value:effect"),
   "node-status-update-frequency": flag.duration(10_000, "how often the node's status is looked at"),
+  "node-status-max-images": flag.int(50, "the most images in the node's status; -1 for all"),
   "pod-cidr": flag.string("", "addresses for pods, where the API does not say"),
+  "pod-manifest-path": flag.string("", "folder, or file, of static pods"),
+  "manifest-url": flag.string("", "address of a manifest of static pods"),
+  "manifest-url-header": flag.map({}, "headers for requests to that address"),
+  "file-check-frequency": flag.duration(20_000, "how often the folder of static pods is read"),
+  "http-check-frequency": flag.duration(20_000, "how often the address of static pods is asked"),
+  "pod-infra-container-image": flag.string("", "image of the sandboxes, which image collection spares"),
+  "image-gc-high-threshold": flag.int(85, "percentage of the disk from which on images are removed"),
+  "image-gc-low-threshold": flag.int(80, "percentage of the disk down to which images are removed"),
+  "minimum-image-ttl-duration": flag.duration(120_000, "no image is removed sooner after it was first seen"),
+  "serialize-image-pulls": flag.bool(true, "pull one image at a time"),
+  "container-log-max-size": flag.string("10Mi", "size from which on a log is rotated"),
+  "container-log-max-files": flag.int(5, "files per container's log"),
+  "maximum-dead-containers-per-container": flag.int(1, "dead containers that are kept per container"),
+  "maximum-dead-containers": flag.int(-1, "dead containers that are kept on the node; -1 for no limit"),
+  "minimum-container-ttl-duration": flag.duration(0, "no dead container is removed sooner"),
+  "kube-reserved": flag.map({}, "kept back for Kubernetes, such as cpu=200m,memory=500Mi"),
+  "system-reserved": flag.map({}, "kept back for the system"),
+  "eviction-hard": flagOfThresholds("thresholds of eviction at once, such as memory.available<100Mi"),
+  "eviction-soft": flagOfThresholds("thresholds of eviction after a grace period"),
+  "eviction-soft-grace-period": flag.map({}, "grace periods of those, such as memory.available=1m30s"),
+  "eviction-minimum-reclaim": flag.map({}, "how far beyond a threshold is reclaimed"),
+  "eviction-pressure-transition-period": flag.duration(300_000, "how long pressure must be gone to be called over"),
+  "eviction-max-pod-grace-period": flag.int(0, "the longest grace in seconds of a soft eviction; -1 for the pod's own"),
+  "allowed-unsafe-sysctls": flag.strings([], "sysctls, or patterns with * at their end, that pods may set"),
+  "runtime-request-timeout": flag.duration(120_000, "time limit of requests to the runtime"),
 } as const;
 
-export type KubeletConfig = ReturnType<typeof parseConfig>;
+/** Flag → the field of KubeletConfiguration that it overrides. */
+const FIELD_OF = {
+  v: "logging.verbosity",
+  "container-runtime-endpoint": "containerRuntimeEndpoint",
+  "cgroup-root": "cgroupRoot",
+  "pod-log-dir": "podLogsDir",
+  "seccomp-default": "seccompDefault",
+  address: "address",
+  port: "port",
+  "healthz-port": "healthzPort",
+  "healthz-bind-address": "healthzBindAddress",
+  "read-only-port": "readOnlyPort",
+  "tls-cert-file": "tlsCertFile",
+  "tls-private-key-file": "tlsPrivateKeyFile",
+  "client-ca-file": "authentication.x509.clientCAFile",
+  "anonymous-auth": "authentication.anonymous.enabled",
+  "cluster-dns": "clusterDNS",
+  "cluster-domain": "clusterDomain",
+  "resolv-conf": "resolvConf",
+  "max-pods": "maxPods",
+  "pods-per-core": "podsPerCore",
+  "pod-max-pids": "podPidsLimit",
+  "register-node": "registerNode",
+  "node-status-update-frequency": "nodeStatusUpdateFrequency",
+  "node-status-max-images": "nodeStatusMaxImages",
+  "pod-cidr": "podCIDR",
+  "pod-manifest-path": "staticPodPath",
+  "manifest-url": "staticPodURL",
+  "manifest-url-header": "staticPodURLHeader",
+  "file-check-frequency": "fileCheckFrequency",
+  "http-check-frequency": "httpCheckFrequency",
+  "image-gc-high-threshold": "imageGCHighThresholdPercent",
+  "image-gc-low-threshold": "imageGCLowThresholdPercent",
+  "minimum-image-ttl-duration": "imageMinimumGCAge",
+  "serialize-image-pulls": "serializeImagePulls",
+  "container-log-max-size": "containerLogMaxSize",
+  "container-log-max-files": "containerLogMaxFiles",
+  "kube-reserved": "kubeReserved",
+  "system-reserved": "systemReserved",
+  "eviction-hard": "evictionHard",
+  "eviction-soft": "evictionSoft",
+  "eviction-soft-grace-period": "evictionSoftGracePeriod",
+  "eviction-minimum-reclaim": "evictionMinimumReclaim",
+  "eviction-pressure-transition-period": "evictionPressureTransitionPeriod",
+  "eviction-max-pod-grace-period": "evictionMaxPodGracePeriod",
+  "allowed-unsafe-sysctls": "allowedUnsafeSysctls",
+  "runtime-request-timeout": "runtimeRequestTimeout",
+} as const satisfies Partial<Record<keyof typeof FLAGS, FieldName>>;
 
-/** Throws UsageError, which names the flag. */
-export function parseConfig(argv: readonly string[]) {
-  const flags = parseFlags("kubelet", argv, FLAGS);
+export type KubeletConfig = Awaited<ReturnType<typeof parseConfig>>;
+
+/** Rejects with a UsageError that names the flag, the field or the file. */
+export async function parseConfig(argv: readonly string[]) {
+  const places = parseFlags("kubelet", argv, FLAGS);
+  const file = await readSettings(places.config, places["config-dir"]);
+  const flags = parseFlags("kubelet", argv, withDefaults(file));
   for (const name of ["kubeconfig", "tls-cert-file", "tls-private-key-file"] as const) {
     if (!flags[name]) throw new UsageError(`flag --${name} is required`);
   }
@@ -53,14 +142,58 @@ export function parseConfig(argv: readonly string[]) {
   }
   const nodeIps = flags["node-ip"].length > 0 ? flags["node-ip"] : defaultAddresses();
   for (const ip of nodeIps) if (isIP(ip) === 0) throw new UsageError(`--node-ip: "${ip}" is no IP address`);
+  const given = flags["register-with-taints"].map(parseTaint);
+  const taints = given.length > 0 ? given : file.registerWithTaints;
+  const settings = Object.freeze({ ...file, ...fieldsOf(flags), registerWithTaints: taints });
+  const problems = validateConfiguration(settings);
+  if (problems.length > 0) {
+    const list = problems.length === 1 ? problems[0] : `[${problems.join(", ")}]`;
+    throw new UsageError(`failed to validate kubelet configuration, error: ${list}`);
+  }
   const machineName = hostname().toLowerCase();
-  return Object.freeze({
-    ...flags,
-    machineName,
-    nodeName: (flags["hostname-override"] || machineName).toLowerCase(),
-    nodeIps,
-    taints: flags["register-with-taints"].map(parseTaint),
-  });
+  const nodeName = (flags["hostname-override"] || machineName).toLowerCase();
+  return Object.freeze({ ...flags, machineName, nodeName, nodeIps, taints, settings });
+}
+
+async function readSettings(file: string, dropInDir: string): Promise<Settings> {
+  try {
+    return await readConfiguration(file, dropInDir);
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error });
+  }
+}
+
+/** The flags as they are where nobody gives them: as the file says. */
+function withDefaults(settings: Settings): typeof FLAGS {
+  const flags: Record<string, Flag<unknown>> = { ...FLAGS };
+  for (const [name, field] of Object.entries(FIELD_OF)) {
+    const spec = flags[name];
+    if (spec) flags[name] = { ...spec, default: settings[field] };
+  }
+  return flags as typeof FLAGS;
+}
+
+function fieldsOf(flags: Readonly<Record<string, unknown>>): Partial<Settings> {
+  return Object.fromEntries(Object.entries(FIELD_OF).map(([name, field]) => [field, flags[name]]));
+}
+
+/** `memory.available<100Mi,nodefs.available<10%`. */
+function flagOfThresholds(help: string): Flag<Readonly<Record<string, string>>> {
+  return {
+    default: {},
+    help,
+    isBoolean: false,
+    parse(text, previous) {
+      const pairs = text.split(",").filter(Boolean);
+      const found = pairs.map((pair) => {
+        const [name, value, ...more] = pair.split("<");
+        if (!name || !value || more.length > 0)
+          throw new Error(`invalid eviction threshold syntax: ${pair}, expected <eviction-signal><operator><value>`);
+        return [name.trim(), value.trim()];
+      });
+      return { ...previous, ...Object.fromEntries(found) };
+    },
+  };
 }
 
 function defaultAddresses(): string[] {

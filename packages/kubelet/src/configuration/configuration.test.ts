@@ -1,0 +1,84 @@
+// The configuration file, its drop-ins, and what flags make of both.
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { parseConfig } from "../config.ts";
+import { configzOf } from "../configz.ts";
+import { formatDuration } from "./field-types.ts";
+
+const dir = await mkdtemp(join(tmpdir(), "skiff-kubelet-config-"));
+after(() => rm(dir, { recursive: true }));
+const HEADER = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
+const REQUIRED = ["--kubeconfig=k", "--tls-cert-file=c", "--tls-private-key-file=k", "--node-ip=10.0.0.1"];
+
+async function file(name: string, text: string): Promise<string> {
+  const path = join(dir, name);
+  await writeFile(path, HEADER + text);
+  return path;
+}
+
+function refused(expected: RegExp, ...args: string[]): Promise<void> {
+  return assert.rejects(parseConfig([...REQUIRED, ...args]), expected);
+}
+
+test("flags win over drop-ins, drop-ins over the file, and the file over defaults", async () => {
+  const path = await file(
+    "base.yaml",
+    "maxPods: 20\nport: 11000\nsyncFrequency: 1m30s\nevictionHard: {pid.available: 5%}\n",
+  );
+  await file("10.conf", "maxPods: 30\npodsPerCore: 5\nauthentication: {anonymous: {enabled: true}}\n");
+  await file("20.conf", "podsPerCore: 6\n");
+  await file("ignored.yaml", "nonsense: 1\n");
+  const args = [`--config=${path}`, `--config-dir=${dir}`, "--port=12000", "--kube-reserved=cpu=100m"];
+  const config = await parseConfig([...REQUIRED, ...args]);
+  assert.deepEqual([config["max-pods"], config.port, config["anonymous-auth"]], [30, 12000, true]);
+  const { settings } = config;
+  assert.deepEqual([settings.maxPods, settings.podsPerCore, settings.syncFrequency], [30, 6, 90_000]);
+  const shown = configzOf(config) as Record<string, unknown>;
+  assert.deepEqual(shown.kubeReserved, { cpu: "100m" });
+  assert.deepEqual(shown.evictionHard, { "pid.available": "5%" });
+  assert.equal(shown.syncFrequency, "1m30s");
+  assert.deepEqual(shown.authentication, {
+    x509: { clientCAFile: "" },
+    webhook: { enabled: true },
+    anonymous: { enabled: true },
+  });
+});
+
+test("unknown fields, wrong types and other kinds are refused with the file's name", async () => {
+  await refused(
+    /bad\.yaml, error: strict decoding error: unknown field "maxPodz"/,
+    `--config=${await file("bad.yaml", "maxPodz: 1\n")}`,
+  );
+  await refused(
+    /type\.yaml, error: maxPods: a whole number is wanted/,
+    `--config=${await file("type.yaml", "maxPods: '1'\n")}`,
+  );
+  await refused(
+    /only "none" is supported by this kubelet/,
+    `--config=${await file("cpu.yaml", "cpuManagerPolicy: static\n")}`,
+  );
+  const other = join(dir, "other.yaml");
+  await writeFile(other, "apiVersion: v1\nkind: Pod\n");
+  await refused(/no kind "Pod" is registered for version "v1"/, `--config=${other}`);
+});
+
+test("validation speaks in upstream's words", async () => {
+  await refused(
+    /imageGCLowThresholdPercent \(--image-gc-low-threshold\) 90 must be less than imageGCHighThresholdPercent \(--image-gc-high-threshold\) 85/,
+    "--image-gc-low-threshold=90",
+  );
+  await refused(/invalid eviction threshold syntax: memory.available=1Gi/, "--eviction-hard=memory.available=1Gi");
+  await refused(
+    /grace period must be specified for the soft eviction threshold memory.available/,
+    "--eviction-soft=memory.available<1Gi",
+  );
+  await refused(/unsupported eviction signal disk/, "--eviction-hard=disk<1Gi");
+  await refused(/invalid MaxFiles 1, must be > 1/, "--container-log-max-files=1");
+});
+
+test("formatDuration prints as Go does", () => {
+  assert.deepEqual([0, 500, 1500, 90_000, 7_200_000].map(formatDuration), ["0s", "500ms", "1.5s", "1m30s", "2h0m0s"]);
+});

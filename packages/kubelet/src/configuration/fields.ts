@@ -1,0 +1,102 @@
+// The fields of KubeletConfiguration v1beta1 with upstream's names and defaults. What is not here is refused as unknown.
+import type { Field } from "./field-types.ts";
+import { bool, duration, int, map, only, optionalInt, quantity, strings, taints, text, word } from "./field-types.ts";
+
+/** A dot stands for a field inside an object. */
+export const FIELDS = {
+  staticPodPath: text(""),
+  staticPodURL: text(""),
+  staticPodURLHeader: map({}),
+  podLogsDir: text("/var/log/pods"),
+  syncFrequency: duration(60_000),
+  fileCheckFrequency: duration(20_000),
+  httpCheckFrequency: duration(20_000),
+  address: text("0.0.0.0"),
+  port: int(10250),
+  readOnlyPort: only(0),
+  tlsCertFile: text(""),
+  tlsPrivateKeyFile: text(""),
+  rotateCertificates: only(false),
+  serverTLSBootstrap: only(false),
+  "authentication.x509.clientCAFile": text(""),
+  "authentication.webhook.enabled": only(true),
+  "authentication.anonymous.enabled": bool(false),
+  "authorization.mode": only("Webhook"),
+  healthzPort: int(10248),
+  healthzBindAddress: text("127.0.0.1"),
+  clusterDomain: text("cluster.local"),
+  clusterDNS: strings([]),
+  resolvConf: text("/etc/resolv.conf"),
+  nodeStatusUpdateFrequency: duration(10_000),
+  nodeStatusReportFrequency: duration(300_000),
+  nodeLeaseDurationSeconds: int(40),
+  nodeStatusMaxImages: int(50),
+  imageMinimumGCAge: duration(120_000),
+  imageMaximumGCAge: duration(0),
+  imageGCHighThresholdPercent: int(85),
+  imageGCLowThresholdPercent: int(80),
+  serializeImagePulls: bool(true),
+  maxParallelImagePulls: optionalInt(),
+  cgroupRoot: text("/"),
+  cgroupsPerQOS: only(true),
+  cgroupDriver: word("cgroupfs"),
+  cpuManagerPolicy: only("none"),
+  memoryManagerPolicy: only("None"),
+  topologyManagerPolicy: only("none"),
+  runtimeRequestTimeout: duration(120_000),
+  maxPods: int(110),
+  podsPerCore: int(0),
+  podCIDR: text(""),
+  podPidsLimit: int(-1),
+  evictionHard: map({}),
+  evictionSoft: map({}),
+  evictionSoftGracePeriod: map({}),
+  evictionMinimumReclaim: map({}),
+  evictionPressureTransitionPeriod: duration(300_000),
+  evictionMaxPodGracePeriod: int(0),
+  mergeDefaultEvictionSettings: bool(false),
+  enableControllerAttachDetach: only(true),
+  failSwapOn: bool(true),
+  containerLogMaxSize: quantity("10Mi"),
+  containerLogMaxFiles: int(5),
+  containerLogMaxWorkers: int(1),
+  containerLogMonitorInterval: duration(10_000),
+  configMapAndSecretChangeDetectionStrategy: only("Watch"),
+  systemReserved: map({}),
+  kubeReserved: map({}),
+  enforceNodeAllocatable: strings(["pods"]),
+  allowedUnsafeSysctls: strings([]),
+  seccompDefault: bool(false),
+  registerNode: bool(true),
+  registerWithTaints: taints(),
+  localStorageCapacityIsolation: bool(true),
+  containerRuntimeEndpoint: text("unix:///run/containerd/containerd.sock"),
+  imageServiceEndpoint: only(""),
+  "crashLoopBackOff.maxContainerRestartPeriod": duration(300_000),
+  "logging.verbosity": int(2),
+  "logging.format": only("json"),
+  enableServer: only(true),
+  enableDebuggingHandlers: only(true),
+  makeIPTablesUtilChains: bool(true),
+  hairpinMode: only("promiscuous-bridge"),
+} as const;
+
+export type FieldName = keyof typeof FIELDS;
+
+/** Every field with its value; durations are milliseconds. */
+export type Settings = {
+  readonly [K in FieldName]: (typeof FIELDS)[K] extends Field<infer T> ? T : never;
+};
+
+export function defaultSettings(): Settings {
+  return Object.fromEntries(Object.entries(FIELDS).map(([name, field]) => [name, field.default])) as Settings;
+}
+
+/** Upstream's hard thresholds on Linux. They count only where none is configured, or where told to fill the gaps. */
+export const DEFAULT_EVICTION_HARD: Readonly<Record<string, string>> = {
+  "memory.available": "100Mi",
+  "nodefs.available": "10%",
+  "nodefs.inodesFree": "5%",
+  "imagefs.available": "15%",
+  "imagefs.inodesFree": "5%",
+};

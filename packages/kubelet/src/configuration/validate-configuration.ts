@@ -1,0 +1,101 @@
+// What a configuration must satisfy, in upstream's words. Pure.
+import { isQuantity, quantityValue } from "@skiff/api/quantity.ts";
+import { parseThresholds } from "../eviction/thresholds.ts";
+import { formatDuration } from "./field-types.ts";
+import type { Settings } from "./fields.ts";
+import { effectiveEvictionHard } from "./read-configuration.ts";
+
+type Rule = (settings: Settings) => string | undefined;
+
+/** All that is wrong; empty when nothing is. */
+export function validateConfiguration(settings: Settings): string[] {
+  const problems = RULES.map((rule) => rule(settings)).filter((problem) => problem !== undefined);
+  return [...problems.map((problem) => `invalid configuration: ${problem}`), ...thresholdProblems(settings)];
+}
+
+const RULES: readonly Rule[] = [
+  (s) => between(s.port, 1, 65535, "port (--port)"),
+  (s) => (s.healthzPort === 0 ? undefined : between(s.healthzPort, 1, 65535, "healthzPort (--healthz-port)")),
+  (s) => between(s.imageGCHighThresholdPercent, 0, 100, "imageGCHighThresholdPercent (--image-gc-high-threshold)"),
+  (s) => between(s.imageGCLowThresholdPercent, 0, 100, "imageGCLowThresholdPercent (--image-gc-low-threshold)"),
+  ({ imageGCLowThresholdPercent: low, imageGCHighThresholdPercent: high }) =>
+    low >= high
+      ? `imageGCLowThresholdPercent (--image-gc-low-threshold) ${low} must be less than imageGCHighThresholdPercent (--image-gc-high-threshold) ${high}`
+      : undefined,
+  (s) => notNegative(s.imageMaximumGCAge, "imageMaximumGCAge", formatDuration),
+  ({ imageMaximumGCAge: max, imageMinimumGCAge: min }) =>
+    max > 0 && max <= min
+      ? `imageMaximumGCAge ${formatDuration(max)} must be greater than imageMinimumGCAge ${formatDuration(min)}`
+      : undefined,
+  (s) => notNegative(s.maxPods, "maxPods (--max-pods)"),
+  (s) => notNegative(s.podsPerCore, "podsPerCore (--pods-per-core)"),
+  (s) => (s.nodeLeaseDurationSeconds <= 0 ? "nodeLeaseDurationSeconds must be greater than 0" : undefined),
+  ({ maxParallelImagePulls: pulls, serializeImagePulls }) => {
+    if (pulls === undefined) return undefined;
+    if (pulls < 1) return `maxParallelImagePulls ${pulls} must be a positive number`;
+    if (pulls === 1 || !serializeImagePulls) return undefined;
+    return "maxParallelImagePulls cannot be larger than 1 unless SerializeImagePulls (--serialize-image-pulls) set to false";
+  },
+  (s) => (s.containerLogMaxFiles <= 1 ? `invalid MaxFiles ${s.containerLogMaxFiles}, must be > 1` : undefined),
+  (s) => (s.containerLogMaxWorkers < 1 ? "containerLogMaxWorkers must be greater than or equal to 1" : undefined),
+  (s) =>
+    s.containerLogMonitorInterval < 3000
+      ? "containerLogMonitorInterval must be a positive time duration greater than or equal to 3s"
+      : undefined,
+  ({ podLogsDir }) => {
+    if (podLogsDir === "") return "podLogsDir was not specified";
+    return podLogsDir.startsWith("/") ? undefined : `pod logs path ${JSON.stringify(podLogsDir)} must be absolute path`;
+  },
+  (s) => reserved(s.kubeReserved, "kubeReserved (--kube-reserved)"),
+  (s) => reserved(s.systemReserved, "systemReserved (--system-reserved)"),
+  ({ enforceNodeAllocatable }) => {
+    const other = enforceNodeAllocatable.find((what) => what !== "pods" && what !== "none");
+    return other === undefined
+      ? undefined
+      : `enforceNodeAllocatable (--enforce-node-allocatable) option ${JSON.stringify(other)} is not supported by this kubelet; valid options are "pods" and "none"`;
+  },
+  ({ allowedUnsafeSysctls }) => {
+    const wrong = allowedUnsafeSysctls.find(
+      (name) => !/^[a-z0-9]([-_a-z0-9]*[a-z0-9])?([./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)*([./]?\*)?$/.test(name),
+    );
+    return wrong === undefined
+      ? undefined
+      : `allowedUnsafeSysctls (--allowed-unsafe-sysctls): ${JSON.stringify(wrong)} is no sysctl or pattern`;
+  },
+  (s) =>
+    s["crashLoopBackOff.maxContainerRestartPeriod"] < 1000 || s["crashLoopBackOff.maxContainerRestartPeriod"] > 300_000
+      ? `CrashLoopBackOff.MaxContainerRestartPeriod (got: ${formatDuration(s["crashLoopBackOff.maxContainerRestartPeriod"])}) must be set between 1s and 300s`
+      : undefined,
+];
+
+const RESERVABLE = /^(cpu|memory|ephemeral-storage|pid|hugepages-.+)$/;
+
+function reserved(list: Readonly<Record<string, string>>, name: string): string | undefined {
+  for (const [resource, amount] of Object.entries(list)) {
+    if (!RESERVABLE.test(resource)) return `${name}: cannot reserve ${JSON.stringify(resource)} resource`;
+    if (!isQuantity(amount))
+      return `${name}: failed to parse quantity ${JSON.stringify(amount)} for ${JSON.stringify(resource)} resource`;
+    if (quantityValue(amount) < 0)
+      return `${name}: resource quantity for ${JSON.stringify(resource)} cannot be negative: ${amount}`;
+  }
+  return undefined;
+}
+
+function thresholdProblems(settings: Settings): string[] {
+  try {
+    parseThresholds({ ...settings, evictionHard: effectiveEvictionHard(settings) });
+    return [];
+  } catch (error) {
+    return [(error as Error).message];
+  }
+}
+
+function between(value: number, min: number, max: number, name: string): string | undefined {
+  return value < min || value > max ? `${name} ${value} must be between ${min} and ${max}, inclusive` : undefined;
+}
+
+function notNegative(value: number, name: string, show: (value: number) => string = String): string | undefined {
+  return value < 0
+    ? `${name} ${show(value)} must not be ${name.startsWith("image") ? "negative" : "a negative number"}`
+    : undefined;
+}
