@@ -1,9 +1,10 @@
 // Stale UDP flows: the kernel would go on sending a client's datagrams to an endpoint that is gone.
 import type { ServicePort } from "./service-ports.ts";
 
-/** One `conntrack -D` to run: flows to `originalDestination`, of `endpoint` only where that is given. */
+/** One `conntrack -D` to run: flows to a port, of `endpoint` only where that is given. */
 export interface FlowDeletion {
-  readonly originalDestination: string;
+  /** Empty for node ports, which clients reach at any address of the node. */
+  readonly destination: string;
   readonly port: number;
   readonly endpoint: string | undefined;
 }
@@ -20,21 +21,29 @@ export function planFlowDeletions(before: readonly ServicePort[], after: readonl
   for (const [name, old] of previous) {
     const kept = new Set(current.get(name)?.endpoints.map((endpoint) => endpoint.ip));
     const goneIps = new Set(old.endpoints.map((endpoint) => endpoint.ip).filter((ip) => !kept.has(ip)));
-    for (const endpoint of goneIps) deletions.push({ originalDestination: old.clusterIp, port: old.port, endpoint });
+    for (const endpoint of goneIps) deletions.push(...doorsOf(old).map((door) => ({ ...door, endpoint })));
   }
   for (const [name, port] of current) {
     // Datagrams sent while there was no endpoint left flows behind that go nowhere.
     const hadNone = (previous.get(name)?.endpoints.length ?? 0) === 0;
-    if (hadNone && port.endpoints.length > 0)
-      deletions.push({ originalDestination: port.clusterIp, port: port.port, endpoint: undefined });
+    if (hadNone && port.endpoints.length > 0) {
+      deletions.push(...doorsOf(port).map((door) => ({ ...door, endpoint: undefined })));
+    }
   }
   return deletions;
 }
 
 /** Arguments of conntrack(8), which exits with 1 where there was no such flow. */
-export function conntrackArguments({ originalDestination, port, endpoint }: FlowDeletion): string[] {
-  const common = ["-D", "-p", "udp", "--orig-dst", originalDestination, "--orig-port-dst", String(port)];
-  return endpoint ? [...common, "--dst-nat", endpoint] : common;
+export function conntrackArguments({ destination, port, endpoint }: FlowDeletion): string[] {
+  const to = destination ? ["--orig-dst", destination] : [];
+  const via = endpoint ? ["--dst-nat", endpoint] : [];
+  return ["-D", "-p", "udp", ...to, "--orig-port-dst", String(port), ...via];
+}
+
+/** Every address and port under which clients reach a Service port. */
+function doorsOf({ clusterIp, port, nodePort, externalIps, loadBalancerIps }: ServicePort) {
+  const doors = [clusterIp, ...externalIps, ...loadBalancerIps].map((destination) => ({ destination, port }));
+  return nodePort > 0 ? [...doors, { destination: "", port: nodePort }] : doors;
 }
 
 function isUdp(port: ServicePort): boolean {
