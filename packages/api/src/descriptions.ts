@@ -1,4 +1,5 @@
 // What every type and field is for, as OpenAPI and `kubectl explain` show it.
+import { documentedAs } from "./older-models.ts";
 
 type Descriptions = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
@@ -15,7 +16,8 @@ export async function loadDescriptions(): Promise<void> {
 
 /** The text of a model, or of one of its fields; "" where upstream has none, and before `loadDescriptions`. */
 export function describe(model: string, field = ""): string {
-  if (!loaded || !Object.hasOwn(loaded, model)) return "";
-  const texts = loaded[model];
+  if (!loaded) return "";
+  const name = Object.hasOwn(loaded, model) ? model : documentedAs(model);
+  const texts = Object.hasOwn(loaded, name) ? loaded[name] : undefined;
   return texts && Object.hasOwn(texts, field) ? (texts[field] ?? "") : "";
 }

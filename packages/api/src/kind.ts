@@ -20,6 +20,8 @@ export interface ServedVersion {
   readonly version: string;
   /** Model name in the generated schemas, or in our own tables of older versions. */
   readonly model: string;
+  /** The releases that deprecated the version and that dropped it upstream: `["v1.21", "v1.25"]`. */
+  readonly deprecated?: readonly [since: string, gone: string];
   toStored(object: KubeObject): KubeObject;
   fromStored(object: KubeObject): KubeObject;
 }

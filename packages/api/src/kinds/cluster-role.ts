@@ -1,4 +1,5 @@
 // ClusterRole: what may be done everywhere, possibly gathered from other ClusterRoles by label.
+
 import type { ClusterRole } from "../../generated/types.ts";
 import type { FieldError } from "../errors.ts";
 import { clusterRoles } from "../resource-ref.ts";
@@ -7,10 +8,12 @@ import { isPathSegmentName } from "../validation/names.ts";
 import { required, root } from "../validation/path.ts";
 import { createdAtColumn, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
+import { sameAs } from "./older/same.ts";
 import { validateRules } from "./rbac-rules.ts";
 
 export const clusterRoleKind = defineKind<ClusterRole>({
   ref: clusterRoles,
+  otherVersions: [sameAs("v1beta1", "V1beta1ClusterRole", "v1.17", "v1.22")],
   validateName: isPathSegmentName,
   validate: (role) => [...validateRules(role.rules, false), ...validateAggregation(role)],
   columns: [nameColumn, createdAtColumn],

@@ -1,4 +1,5 @@
 // CSIDriver: what the kubelet and the controllers must know of a storage driver.
+
 import type { CSIDriver, CSIDriverSpec, StorageV1TokenRequest } from "../../generated/types.ts";
 import type { FieldError } from "../errors.ts";
 import { csiDrivers } from "../resource-ref.ts";
@@ -6,6 +7,7 @@ import { immutableFields, optionalWord } from "../validation/field-rules.ts";
 import { duplicate, type FieldPath, invalidValue, notSupported, required, root } from "../validation/path.ts";
 import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
+import { sameAs } from "./older/same.ts";
 import { validateCsiDriverName } from "./persistent-volume/validate-source.ts";
 
 const MODES = ["Ephemeral", "Persistent"];
@@ -13,6 +15,7 @@ const MIN_TOKEN_SECONDS = 600;
 
 export const csiDriverKind = defineKind<CSIDriver>({
   ref: csiDrivers,
+  otherVersions: [sameAs("v1beta1", "V1beta1CSIDriver", "v1.19", "v1.22")],
   applyDefaults({ spec }) {
     spec.attachRequired ??= true;
     spec.podInfoOnMount ??= false;

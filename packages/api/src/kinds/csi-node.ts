@@ -1,4 +1,5 @@
 // CSINode: the storage drivers that run on a node.
+
 import type { CSINode, CSINodeDriver } from "../../generated/types.ts";
 import type { FieldError } from "../errors.ts";
 import { csiNodes } from "../resource-ref.ts";
@@ -15,12 +16,14 @@ import {
 } from "../validation/path.ts";
 import { ageColumn, countColumn, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
+import { sameAs } from "./older/same.ts";
 import { validateCsiDriverName } from "./persistent-volume/validate-source.ts";
 
 const MAX_NODE_ID = 192;
 
 export const csiNodeKind = defineKind<CSINode>({
   ref: csiNodes,
+  otherVersions: [sameAs("v1beta1", "V1beta1CSINode", "v1.17", "v1.22")],
   validate: ({ spec }) => validateDrivers(spec.drivers ?? [], root("spec").child("drivers")),
   validateUpdate,
   columns: [

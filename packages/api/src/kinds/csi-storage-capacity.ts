@@ -1,4 +1,5 @@
 // CSIStorageCapacity: how much a driver can still give in one part of the cluster.
+
 import type { CSIStorageCapacity } from "../../generated/types.ts";
 import type { FieldError } from "../errors.ts";
 import { compareQuantities } from "../quantity.ts";
@@ -9,9 +10,11 @@ import { isDns1123Subdomain } from "../validation/names.ts";
 import { invalidAll, invalidValue, NOT_NEGATIVE, root } from "../validation/path.ts";
 import { column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
+import { sameAs } from "./older/same.ts";
 
 export const csiStorageCapacityKind = defineKind<CSIStorageCapacity>({
   ref: csiStorageCapacities,
+  otherVersions: [sameAs("v1beta1", "V1beta1CSIStorageCapacity", "v1.24", "v1.27")],
   validate,
   validateUpdate: (next, previous) => [
     ...immutableField(next.nodeTopology, previous.nodeTopology, root("nodeTopology")),

@@ -1,4 +1,5 @@
 // EndpointSlice: up to 1000 endpoints of a Service, all of one address type.
+
 import type { DiscoveryV1EndpointPort, Endpoint, EndpointSlice } from "../../generated/types.ts";
 import type { FieldError } from "../errors.ts";
 import { parseIp } from "../ip.ts";
@@ -20,6 +21,7 @@ import {
 import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 import { formatUpToThree, validateNonSpecialIp, validatePortFields } from "./endpoint-rules.ts";
+import { endpointSliceBeta } from "./older/endpoint-slice.ts";
 
 const MAX_ENDPOINTS = 1000;
 const MAX_ADDRESSES = 100;
@@ -29,6 +31,7 @@ const ADDRESS_TYPES = ["FQDN", "IPv4", "IPv6"];
 
 export const endpointSliceKind = defineKind<EndpointSlice>({
   ref: endpointSlices,
+  otherVersions: [endpointSliceBeta],
   applyDefaults(slice) {
     for (const port of slice.ports ?? []) {
       port.name ??= "";

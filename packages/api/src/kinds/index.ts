@@ -49,7 +49,7 @@ import { priorityClassKind } from "./priority-class.ts";
 import { priorityLevelConfigurationKind } from "./priority-level-configuration.ts";
 import { replicaSetKind } from "./replica-set.ts";
 import { replicationControllerKind } from "./replication-controller.ts";
-import { resourceQuotaKind } from "./resource-quota.ts";
+import { resourceQuotaKind } from "./resource-quota/resource-quota.ts";
 import { roleKind } from "./role.ts";
 import { roleBindingKind } from "./role-binding.ts";
 import { runtimeClassKind } from "./runtime-class.ts";

@@ -1,4 +1,5 @@
 // IngressClass: which controller serves Ingresses of that class.
+
 import type { IngressClass, IngressClassParametersReference } from "../../generated/types.ts";
 import type { FieldError } from "../errors.ts";
 import { ingressClasses } from "../resource-ref.ts";
@@ -7,11 +8,13 @@ import { isDns1123Label, isDns1123Subdomain, isDomainPrefixedPath, isPathSegment
 import { type FieldPath, forbiddenField, invalidAll, required, root, tooLong } from "../validation/path.ts";
 import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
+import { sameAs } from "./older/same.ts";
 
 const MAX_CONTROLLER = 250;
 
 export const ingressClassKind = defineKind<IngressClass>({
   ref: ingressClasses,
+  otherVersions: [sameAs("v1beta1", "V1beta1IngressClass", "v1.19", "v1.22")],
   hasGeneration: true,
   applyDefaults({ spec }) {
     const parameters = spec?.parameters;

@@ -1,13 +1,16 @@
 // Lease: who holds a role, and until when. Heartbeats of nodes and leader election.
+
 import type { Lease } from "../../generated/types.ts";
 import type { FieldError } from "../errors.ts";
 import { leases } from "../resource-ref.ts";
 import { invalidValue, NOT_NEGATIVE, root } from "../validation/path.ts";
 import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
+import { sameAs } from "./older/same.ts";
 
 export const leaseKind = defineKind<Lease>({
   ref: leases,
+  otherVersions: [sameAs("v1beta1", "V1beta1Lease", "v1.19", "v1.22")],
   applyDefaults(lease) {
     lease.spec ??= {};
     // Coordinated leader election is gated off upstream, which drops its fields.

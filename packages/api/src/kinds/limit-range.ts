@@ -1,11 +1,108 @@
 // LimitRange: bounds and defaults of what pods, containers and claims of a namespace may ask for.
-import type { LimitRange } from "../../generated/types.ts";
+import type { LimitRange, LimitRangeItem } from "../../generated/types.ts";
+import type { FieldError } from "../errors.ts";
+import { compareQuantities, quantityMilliValue } from "../quantity.ts";
 import { limitRanges } from "../resource-ref.ts";
+import { isQualifiedName } from "../validation/names.ts";
+import {
+  duplicate,
+  type FieldPath,
+  forbiddenField,
+  invalidAll,
+  invalidValue,
+  required,
+  root,
+} from "../validation/path.ts";
 import { createdAtColumn, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
+
+type Amounts = Readonly<Record<string, string>>;
+
+const STANDARD_TYPES = ["Container", "PersistentVolumeClaim", "Pod"];
 
 export const limitRangeKind = defineKind<LimitRange>({
   ref: limitRanges,
   shortNames: ["limits"],
+  applyDefaults({ spec }) {
+    for (const item of spec?.limits ?? []) if (item.type === "Container") defaultContainerItem(item);
+  },
+  validate({ spec }) {
+    const path = root("spec").child("limits");
+    const seen = new Set<string>();
+    return (spec?.limits ?? []).flatMap((item, i) => {
+      const at = path.index(i);
+      const repeated: FieldError[] = seen.has(item.type) ? [duplicate(at.child("type"), item.type)] : [];
+      seen.add(item.type);
+      return [...validateType(item.type, at.child("type")), ...repeated, ...validateItem(item, at)];
+    });
+  },
   columns: [nameColumn, createdAtColumn],
 });
+
+/** A maximum is the default limit, and that the default request, unless they are given. */
+function defaultContainerItem(item: LimitRangeItem): void {
+  item.default = { ...item.max, ...item.default };
+  item.defaultRequest = { ...item.min, ...item.default, ...item.defaultRequest };
+}
+
+function validateType(type: string, path: FieldPath): FieldError[] {
+  const errors = invalidAll(path, type, isQualifiedName(type));
+  if (errors.length > 0 || type.includes("/") || STANDARD_TYPES.includes(type)) return errors;
+  return [invalidValue(path, type, "must be a standard limit type or fully qualified")];
+}
+
+function validateItem(item: LimitRangeItem, path: FieldPath): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const field of ["default", "defaultRequest"] as const) {
+    if (item.type === "Pod" && Object.keys(item[field] ?? {}).length > 0) {
+      errors.push(forbiddenField(path.child(field), "may not be specified when `type` is 'Pod'"));
+    }
+  }
+  if (item.type === "PersistentVolumeClaim" && !item.min?.storage && !item.max?.storage) {
+    const detail = "either minimum or maximum storage value is required, but neither was provided";
+    errors.push(required(path.child("limits"), detail));
+  }
+  const { min, max, default: limit, defaultRequest, maxLimitRequestRatio } = item;
+  const resources = new Set(
+    [min, max, limit, defaultRequest, maxLimitRequestRatio].flatMap((a) => Object.keys(a ?? {})),
+  );
+  for (const resource of resources) {
+    errors.push(...validateResource(item, resource, path));
+  }
+  return errors;
+}
+
+/** The bounds and defaults of one resource, in ascending order: min, default request, default limit, max. */
+function validateResource(item: LimitRangeItem, resource: string, path: FieldPath): FieldError[] {
+  const { min = {}, max = {}, default: limit = {}, defaultRequest: request = {} } = item;
+  const errors: FieldError[] = [];
+  const check = (low: Amounts, high: Amounts, field: string, shown: Amounts, words: readonly [string, string]) => {
+    const [a, b] = [low[resource], high[resource]];
+    if (a === undefined || b === undefined || compareQuantities(a, b) <= 0) return;
+    const detail = `${words[0]} value ${a} is greater than ${words[1]} value ${b}`;
+    errors.push(invalidValue(path.child(field).key(resource), shown[resource], detail));
+  };
+  check(min, max, "min", min, ["min", "max"]);
+  check(min, request, "defaultRequest", request, ["min", "default request"]);
+  check(request, max, "defaultRequest", request, ["default request", "max"]);
+  check(request, limit, "defaultRequest", request, ["default request", "default limit"]);
+  check(min, limit, "default", min, ["min", "default"]);
+  check(limit, max, "default", max, ["default", "max"]);
+  return [...errors, ...validateRatio(item, resource, path.child("maxLimitRequestRatio").key(resource))];
+}
+
+function validateRatio(
+  { min, max, maxLimitRequestRatio }: LimitRangeItem,
+  resource: string,
+  path: FieldPath,
+): FieldError[] {
+  const ratio = maxLimitRequestRatio?.[resource];
+  if (ratio === undefined) return [];
+  const errors: FieldError[] = [];
+  if (compareQuantities(ratio, "1") < 0) errors.push(invalidValue(path, ratio, `ratio ${ratio} is less than 1`));
+  const [low, high] = [min?.[resource], max?.[resource]];
+  if (low === undefined || high === undefined || compareQuantities(low, "0") <= 0) return errors;
+  const widest = quantityMilliValue(high) / quantityMilliValue(low);
+  if (quantityMilliValue(ratio) / 1000 <= widest) return errors;
+  return [...errors, invalidValue(path, ratio, `ratio ${ratio} is greater than max/min = ${widest.toFixed(6)}`)];
+}

@@ -1,4 +1,5 @@
 // PodDisruptionBudget: how many of the selected pods may be evicted at once.
+
 import type { PodDisruptionBudget, PodDisruptionBudgetStatus } from "../../generated/types.ts";
 import type { FieldError } from "../errors.ts";
 import { podDisruptionBudgets } from "../resource-ref.ts";
@@ -10,6 +11,7 @@ import { ageColumn, column, countColumn, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 import { validateAtMost100Percent, validateIntOrPercent } from "./int-or-percent.ts";
 import { nonNegative } from "./numbers.ts";
+import { podDisruptionBudgetBeta } from "./older/pod-disruption-budget.ts";
 
 const NEW_STATUS: PodDisruptionBudgetStatus = {
   disruptionsAllowed: 0,
@@ -20,6 +22,7 @@ const NEW_STATUS: PodDisruptionBudgetStatus = {
 
 export const podDisruptionBudgetKind = defineKind<PodDisruptionBudget>({
   ref: podDisruptionBudgets,
+  otherVersions: [podDisruptionBudgetBeta],
   shortNames: ["pdb"],
   hasStatus: true,
   applyDefaults(budget) {

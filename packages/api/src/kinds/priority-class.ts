@@ -1,4 +1,5 @@
 // PriorityClass: a number by which pods are scheduled, and pushed aside, before others.
+
 import type { PriorityClass } from "../../generated/types.ts";
 import type { FieldError } from "../errors.ts";
 import { priorityClasses } from "../resource-ref.ts";
@@ -6,6 +7,7 @@ import { immutableField, requiredWord } from "../validation/field-rules.ts";
 import { forbiddenField, root } from "../validation/path.ts";
 import { ageColumn, column, countColumn, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
+import { sameAs } from "./older/same.ts";
 
 const HIGHEST_USER_PRIORITY = 1_000_000_000;
 const SYSTEM_CRITICAL = 2 * HIGHEST_USER_PRIORITY;
@@ -18,6 +20,7 @@ const SYSTEM_CLASSES: ReadonlyMap<string, number> = new Map([
 
 export const priorityClassKind = defineKind<PriorityClass>({
   ref: priorityClasses,
+  otherVersions: [sameAs("v1beta1", "V1beta1PriorityClass", "v1.14", "v1.22")],
   shortNames: ["pc"],
   hasGeneration: true,
   applyDefaults(priority) {

@@ -1,4 +1,5 @@
 // RuntimeClass: which of a node's container runtimes runs a pod.
+
 import type { RuntimeClass } from "../../generated/types.ts";
 import type { FieldError } from "../errors.ts";
 import { runtimeClasses } from "../resource-ref.ts";
@@ -8,11 +9,13 @@ import { validateLabels } from "../validation/object-meta.ts";
 import { invalidAll, root } from "../validation/path.ts";
 import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
+import { sameAs } from "./older/same.ts";
 import { validateOverhead } from "./pod/validate-resources.ts";
 import { validateTolerations } from "./pod/validate-tolerations.ts";
 
 export const runtimeClassKind = defineKind<RuntimeClass>({
   ref: runtimeClasses,
+  otherVersions: [sameAs("v1beta1", "V1beta1RuntimeClass", "v1.22", "v1.25")],
   validate,
   validateUpdate: (next, previous) => immutableField(next.handler, previous.handler, root("handler")),
   columns: [nameColumn, column("Handler", ["RuntimeClass", "handler"], ({ handler }) => handler), ageColumn],

@@ -1,4 +1,5 @@
 // StorageClass: how volumes are made for claims that name the class.
+
 import type { StorageClass, TopologySelectorTerm } from "../../generated/types.ts";
 import type { FieldError } from "../errors.ts";
 import { storageClasses } from "../resource-ref.ts";
@@ -9,12 +10,14 @@ import { validateLabelName } from "../validation/object-meta.ts";
 import { duplicate, type FieldPath, forbiddenField, invalidAll, required, root, tooLong } from "../validation/path.ts";
 import { ageColumn, column } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
+import { sameAs } from "./older/same.ts";
 
 const MAX_PARAMETERS = 512;
 const MAX_PARAMETER_BYTES = 256 * 1024;
 
 export const storageClassKind = defineKind<StorageClass>({
   ref: storageClasses,
+  otherVersions: [sameAs("v1beta1", "V1beta1StorageClass", "v1.19", "v1.22")],
   shortNames: ["sc"],
   applyDefaults(storage) {
     storage.reclaimPolicy ??= "Delete";

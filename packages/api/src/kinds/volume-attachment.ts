@@ -1,4 +1,5 @@
 // VolumeAttachment: the wish that a driver attach a volume to a node, and how that went.
+
 import type { VolumeAttachment, VolumeAttachmentSource, VolumeError } from "../../generated/types.ts";
 import type { FieldError } from "../errors.ts";
 import { volumeAttachments } from "../resource-ref.ts";
@@ -7,6 +8,7 @@ import { isDns1123Subdomain } from "../validation/names.ts";
 import { type FieldPath, invalidAll, invalidValue, required, root, tooLong } from "../validation/path.ts";
 import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
+import { sameAs } from "./older/same.ts";
 import { defaultVolumeSpec } from "./persistent-volume/defaults.ts";
 import { validateVolumeSpec } from "./persistent-volume/validate.ts";
 import { validateCsiDriverName } from "./persistent-volume/validate-source.ts";
@@ -15,6 +17,7 @@ const MAX_MESSAGE = 1024;
 
 export const volumeAttachmentKind = defineKind<VolumeAttachment>({
   ref: volumeAttachments,
+  otherVersions: [sameAs("v1beta1", "V1beta1VolumeAttachment", "v1.19", "v1.22")],
   hasStatus: true,
   hasGeneration: false,
   applyDefaults({ spec }) {

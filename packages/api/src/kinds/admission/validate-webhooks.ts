@@ -32,7 +32,7 @@ function validateWebhook(webhook: Webhook, path: FieldPath): FieldError[] {
   errors.push(
     ...optionalWord(webhook.failurePolicy, ["Fail", "Ignore"], path.child("failurePolicy")),
     ...optionalWord(webhook.matchPolicy, ["Equivalent", "Exact"], path.child("matchPolicy")),
-    ...requiredWord(webhook.sideEffects, ["None", "NoneOnDryRun"], path.child("sideEffects")),
+    ...requiredWord(webhook.sideEffects, sideEffectsOf(webhook), path.child("sideEffects")),
   );
   if ("reinvocationPolicy" in webhook) {
     errors.push(...optionalWord(webhook.reinvocationPolicy, ["IfNeeded", "Never"], path.child("reinvocationPolicy")));
@@ -49,6 +49,12 @@ function validateWebhook(webhook: Webhook, path: FieldPath): FieldError[] {
     ...validateClientConfig(webhook.clientConfig ?? {}, path.child("clientConfig")),
     ...validateMatchConditions(webhook.matchConditions ?? [], path.child("matchConditions"), ""),
   ];
+}
+
+/** Webhooks of before v1 need not know what they do. */
+function sideEffectsOf({ admissionReviewVersions }: Webhook): readonly string[] {
+  const known = ["None", "NoneOnDryRun"];
+  return admissionReviewVersions?.includes("v1") ? known : [...known, "Some", "Unknown"];
 }
 
 function invalidNames(name: string, path: FieldPath): FieldError[] {

@@ -1,14 +1,17 @@
 // CronJob: a Job made anew whenever its schedule says so.
+
 import type { CronJob, CronJobSpec, JobTemplateSpec } from "../../../generated/types.ts";
 import { cronJobs } from "../../resource-ref.ts";
 import { age, ageColumn, column, countColumn, nameColumn, workloadColumns } from "../columns.ts";
 import { defineKind } from "../define-kind.ts";
 import { defaultJobSpec } from "../job/defaults.ts";
+import { sameAs } from "../older/same.ts";
 import { templateContainers } from "../pod-template-rules.ts";
 import { validateCronJob, validateCronJobCreate, validateCronJobUpdate } from "./validate.ts";
 
 export const cronJobKind = defineKind<CronJob>({
   ref: cronJobs,
+  otherVersions: [sameAs("v1beta1", "V1beta1CronJob", "v1.21", "v1.25")],
   shortNames: ["cj"],
   categories: ["all"],
   hasStatus: true,

@@ -1,12 +1,15 @@
 // CustomResourceDefinition: a kind that users bring.
+
 import type { CustomResourceDefinition, CustomResourceDefinitionSpec } from "../../../generated/types.ts";
 import { customResourceDefinitions } from "../../resource-ref.ts";
 import { createdAtColumn, nameColumn } from "../columns.ts";
 import { defineKind } from "../define-kind.ts";
+import { customResourceDefinitionBeta } from "../older/custom-resource-definition.ts";
 import { validateDefinition, validateDefinitionStatus, validateDefinitionUpdate } from "./validate.ts";
 
 export const customResourceDefinitionKind = defineKind<CustomResourceDefinition>({
   ref: customResourceDefinitions,
+  otherVersions: [customResourceDefinitionBeta],
   shortNames: ["crd", "crds"],
   categories: ["api-extensions"],
   hasStatus: true,

@@ -1,14 +1,18 @@
 // HorizontalPodAutoscaler: keeps a workload's replica count where its metrics want it.
+
 import type { V2HorizontalPodAutoscaler } from "../../../generated/types.ts";
 import { horizontalPodAutoscalers } from "../../resource-ref.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defineKind } from "../define-kind.ts";
+import { horizontalPodAutoscalerV1 } from "../older/horizontal-pod-autoscaler.ts";
+import { sameAs } from "../older/same.ts";
 import { applyAutoscalerDefaults } from "./defaults.ts";
 import { formatMetrics } from "./format-metrics.ts";
 import { validateAutoscaler, validateAutoscalerStatus } from "./validate.ts";
 
 export const horizontalPodAutoscalerKind = defineKind<V2HorizontalPodAutoscaler>({
   ref: horizontalPodAutoscalers,
+  otherVersions: [horizontalPodAutoscalerV1, sameAs("v2beta2", "V2beta2HorizontalPodAutoscaler", "v1.23", "v1.26")],
   shortNames: ["hpa"],
   categories: ["all"],
   model: "V2HorizontalPodAutoscaler",

@@ -1,15 +1,18 @@
 // Ingress: HTTP hosts and paths that lead to Services.
+
 import type { Ingress } from "../../../generated/types.ts";
 import { ingresses } from "../../resource-ref.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defineKind } from "../define-kind.ts";
 import { formatUpToThree } from "../endpoint-rules.ts";
+import { ingressBeta } from "../older/ingress.ts";
 import { validateIngress, validateIngressCreate, validateIngressStatus } from "./validate.ts";
 
 const OLD_CLASS = "kubernetes.io/ingress.class";
 
 export const ingressKind = defineKind<Ingress>({
   ref: ingresses,
+  otherVersions: [ingressBeta],
   shortNames: ["ing"],
   hasStatus: true,
   applyDefaults(ingress) {

@@ -1,14 +1,22 @@
 // ResourceQuota: how much of each resource a namespace may use in all.
-import type { ResourceQuota } from "../../generated/types.ts";
-import { resourceQuotas } from "../resource-ref.ts";
-import { ageColumn, column, nameColumn } from "./columns.ts";
-import { defineKind } from "./define-kind.ts";
+import type { ResourceQuota } from "../../../generated/types.ts";
+import { resourceQuotas } from "../../resource-ref.ts";
+import { ageColumn, column, nameColumn } from "../columns.ts";
+import { defineKind } from "../define-kind.ts";
+import { validateQuota, validateQuotaStatus, validateQuotaUpdate } from "./validate.ts";
 
 export const resourceQuotaKind = defineKind<ResourceQuota>({
   ref: resourceQuotas,
   shortNames: ["quota"],
   hasStatus: true,
   hasGeneration: false,
+  applyDefaults(quota) {
+    quota.spec ??= {};
+    quota.status ??= {};
+  },
+  validate: validateQuota,
+  validateUpdate: validateQuotaUpdate,
+  validateStatusUpdate: validateQuotaStatus,
   columns: [
     nameColumn,
     column("Request", "Request represents a minimum amount of cpu/memory that a container may consume.", (quota) =>
