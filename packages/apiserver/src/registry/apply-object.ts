@@ -5,7 +5,7 @@ import { type Tracking, trackingOf } from "@skiff/api/apply/tracking.ts";
 import { parseJson, strictProblems } from "@skiff/api/decode.ts";
 import { ApiError, badRequest, conflict, invalid, isAlreadyExists, isNotFound } from "@skiff/api/errors.ts";
 import type { KubeObject } from "@skiff/api/object.ts";
-import { isPlainObject, type PlainObject } from "@skiff/api/plain-object.ts";
+import { copyJson, isPlainObject, type PlainObject } from "@skiff/api/plain-object.ts";
 import { required, root } from "@skiff/api/validation/path.ts";
 import { type Clock, formatTime } from "@skiff/component-base/clock.ts";
 import type { Answer } from "../http/endpoint.ts";
@@ -18,7 +18,8 @@ import { createObject } from "./create-object.ts";
 import { type BodyType, decodeObject } from "./decode-object.ts";
 import { encodeObject } from "./encode-object.ts";
 import { rulesFor } from "./internal-writer.ts";
-import { checkIdentity, keyOf, type RestWriteDeps, readOptions } from "./rest-writes.ts";
+import { bodyType, checkIdentity, keyOf, type RestWriteDeps, readOptions } from "./rest-writes.ts";
+import { toStored } from "./served-version.ts";
 import { updateObject } from "./update-object.ts";
 import type { FieldValidation, WriteOptions } from "./write-options.ts";
 
@@ -29,11 +30,13 @@ export function isApply(exchange: Exchange): boolean {
 }
 
 export async function applyObject(deps: RestWriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
+  const { version, subresource } = exchange.info;
   const { apply, options } = await readApply(
     exchange,
-    kind.definition,
-    trackingOf(kind.definition, exchange.info.subresource),
+    bodyType(kind, version),
+    trackingOf(kind.definition, subresource),
     deps.clock,
+    (config) => ({ ...toStored(kind, version, config as unknown as KubeObject) }),
   );
   const next = (current: StoredObject): KubeObject => {
     const object = apply(kind.definition, current.object());
@@ -136,8 +139,12 @@ function parseConfig(text: string, validation: FieldValidation, warn: (text: str
     throw badRequest(`error strict decoding YAML: ${problems.join(", ")}`);
   }
   for (const problem of problems) warn(problem);
-  return value;
+  // What follows walks the configuration by recursion.
+  return copyJson(value, MAX_DEPTH, tooDeep) as PlainObject;
 }
+
+const MAX_DEPTH = 500;
+const tooDeep = () => badRequest("error decoding YAML: exceeded max depth");
 
 function parse(text: string, strict: boolean): { value: unknown; problems: readonly string[] } {
   try {
@@ -145,7 +152,8 @@ function parse(text: string, strict: boolean): { value: unknown; problems: reado
       const { value, duplicateFields } = parseJson(text);
       return { value, problems: strictProblems(duplicateFields, []) };
     }
-  } catch {
+  } catch (error) {
+    if (error instanceof Error && error.message.endsWith("exceeded max depth")) throw tooDeep();
     // Flow style of YAML begins like JSON.
   }
   try {

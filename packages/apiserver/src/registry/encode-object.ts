@@ -4,10 +4,12 @@ import type { Exchange } from "../http/exchange.ts";
 import { negotiate } from "../http/negotiate.ts";
 import { formatYaml } from "../http/yaml.ts";
 import type { StoredObject } from "../storage/stored-object.ts";
+import { storedInVersion } from "./served-version.ts";
 import { partialOf, readIncludeObject, tableOf } from "./views.ts";
 
-export function encodeObject(stored: StoredObject, exchange: Exchange, code: number, nowMs: number): Answer {
-  const { query, raw } = exchange;
+export function encodeObject(found: StoredObject, exchange: Exchange, code: number, nowMs: number): Answer {
+  const { query, raw, info } = exchange;
+  const stored = storedInVersion(found, info.version);
   const { view, media, pretty } = negotiate(raw.headers, query, ["Table", "PartialObjectMetadata"]);
   // An object that was not stored (dry run of a create) has no revision yet.
   if (!view && media === "json" && !pretty && stored.revision > 0) {

@@ -14,6 +14,7 @@ import { encodePartialList, encodeTable } from "./encode-table.ts";
 import { readCount, readRevision } from "./list-parameters.ts";
 import type { ListSnapshots } from "./list-snapshots.ts";
 import { readSelection, type Selection } from "./selectors.ts";
+import { inVersion, storedInVersion } from "./served-version.ts";
 import type { TableCells } from "./table-cells.ts";
 import { type ListMeta, partialListOf, readIncludeObject, tableOf, type ViewOptions } from "./views.ts";
 
@@ -194,12 +195,16 @@ const EXPIRED =
 
 function encodeResult(
   deps: ListDeps,
-  kind: StorageKind,
-  result: ListResult,
+  stored: StorageKind,
+  found: ListResult,
   format: OutputFormat,
   exchange: Exchange,
 ): Answer {
-  const { objects, metadata } = result;
+  const { version } = exchange.info;
+  const kind = inVersion(stored, version) ?? stored;
+  const objects = kind === stored ? found.objects : found.objects.map((object) => storedInVersion(object, version));
+  const { metadata } = found;
+  const result = { objects, metadata };
   const { view, media, pretty } = format;
   const includeObject = readIncludeObject(exchange.query);
   const nowMs = deps.clock.now();

@@ -1,6 +1,7 @@
 // Which stored kind a URL means.
 import type { RequestInfo } from "../http/request-info.ts";
 import type { StorageKind } from "../storage/stored-object.ts";
+import { inVersion } from "./served-version.ts";
 
 /** Whether the URL names a namespace exactly where the kind has one; lists may leave it out. */
 function isPlaced({ definition }: StorageKind, { namespace, name, verb }: RequestInfo): boolean {
@@ -18,7 +19,7 @@ export class ResourceTable {
   /** Undefined for unknown groups, versions and resources. */
   find(info: RequestInfo): StorageKind | undefined {
     const kind = this.byPlural.get(`${info.group}/${info.resource}`);
-    return kind?.definition.version === info.version && isPlaced(kind, info) ? kind : undefined;
+    return kind && inVersion(kind, info.version) && isPlaced(kind, info) ? kind : undefined;
   }
 
   require(group: string, plural: string): StorageKind {

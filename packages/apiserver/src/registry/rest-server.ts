@@ -25,6 +25,7 @@ import {
   type RestWriteDeps,
 } from "./rest-writes.ts";
 import { serveScale } from "./scale.ts";
+import { deprecationOf } from "./served-version.ts";
 import { upgradeWatch } from "./upgrade-watch.ts";
 import { type WatchDeps, watchObjects } from "./watch-objects.ts";
 
@@ -52,6 +53,8 @@ export class RestServer implements ResourceServer {
     if (!kind) throw notFound({ group: info.group, plural: info.resource }, info.name);
     const deprecation = DEPRECATIONS.get(kind.directory);
     if (deprecation) exchange.warn(deprecation);
+    const olderVersion = deprecationOf(kind, info.version);
+    if (olderVersion) exchange.warn(olderVersion);
     if (info.subresource === "") return await this.object(kind, exchange);
     return await this.subresource(kind, exchange);
   }

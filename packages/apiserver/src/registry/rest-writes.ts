@@ -18,6 +18,7 @@ import { withoutOwners } from "./ownership.ts";
 import { decodePatched, readPatch } from "./patch-object.ts";
 import { readDeleteOptions } from "./read-delete-options.ts";
 import { readSelection } from "./selectors.ts";
+import { fromStored, inVersion, storedInVersion, toStored } from "./served-version.ts";
 import { updateObject } from "./update-object.ts";
 import { allowsCreateOnUpdate } from "./update-policy.ts";
 import {
@@ -37,7 +38,7 @@ export interface RestWriteDeps extends WriteDeps {
 export async function postObject(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { options, validation } = readOptions(exchange, "CreateOptions");
   const body = await parseObjectBody(exchange, validation);
-  const object = decodeObject(bodyType(kind), body, validation, options.warn);
+  const object = decodeBody(kind, exchange, body, validation, options.warn);
   const namespace = namespaceFor(kind, exchange, object);
   const stored = await createObject(deps, kind, namespace, object, options);
   return encodeObject(stored, exchange, 201, deps.clock.now());
@@ -46,12 +47,12 @@ export async function postObject(deps: WriteDeps, kind: StorageKind, exchange: E
 export async function putObject(deps: RestWriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { options, validation } = readOptions(exchange, "UpdateOptions");
   const body = await parseObjectBody(exchange, validation);
-  const object = decodeObject(bodyType(kind), body, validation, options.warn);
+  const object = decodeBody(kind, exchange, body, validation, options.warn);
   checkIdentity(kind, exchange, object);
   let first = true;
   const next = () => {
     // Defaults and admission work on the object, so another try needs a fresh one.
-    const copy = first ? object : decodeObject(bodyType(kind), body, "Ignore", options.warn);
+    const copy = first ? object : decodeBody(kind, exchange, body, "Ignore", options.warn);
     first = false;
     checkIdentity(kind, exchange, copy);
     return copy;
@@ -82,15 +83,17 @@ async function createByPut(
 
 export async function patchObject(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { options, validation } = readOptions(exchange, "PatchOptions");
-  const type = bodyType(kind);
+  const { version } = exchange.info;
+  const type = bodyType(kind, version);
   const patch = await readPatch(exchange, type.model);
   // Hardly any patch is about owners, and reading them back would cost as much as the rest of the object.
   const ownersToo = (await exchange.readBytes()).includes("managedFields");
   const next = (current: StoredObject): KubeObject => {
     // Patches and decoding leave the shared object as it is.
     const document = ownersToo ? current.object() : withoutOwners(current.object());
-    const body: ParsedBody = { value: patch.apply(document), duplicateFields: [] };
-    const object = decodePatched(patch, type, body, validation, options.warn);
+    const value = patch.apply(fromStored(kind, version, document));
+    const decoded = decodePatched(patch, type, { value, duplicateFields: [] }, validation, options.warn);
+    const object = toStored(kind, version, decoded);
     checkIdentity(kind, exchange, object);
     return object;
   };
@@ -124,7 +127,9 @@ export async function deleteCollection(
   await eachOf(objects, DELETE_WORKERS, async (object) => {
     await deleteObject(deps, kind, object.key, deletion, options).catch(ignoreNotFound);
   });
-  return encodeList(kind, objects, metadata);
+  const { version } = exchange.info;
+  const shown = objects.map((object) => storedInVersion(object, version));
+  return encodeList(inVersion(kind, version) ?? kind, shown, metadata);
 }
 
 const LIST_PARAMETERS: ReadonlySet<string> = new Set(["limit", "continue", "resourceVersion", "resourceVersionMatch"]);
@@ -165,9 +170,19 @@ function deletedStatus({ definition }: StorageKind, object: StoredObject): objec
   return { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details };
 }
 
-function bodyType({ definition }: StorageKind): BodyType {
-  const { group, version, kind, model } = definition;
+/** What a body of the request's version must be. */
+export function bodyType(stored: StorageKind, version: string): BodyType {
+  const { group, kind, model } = (inVersion(stored, version) ?? stored).definition;
   return { group, version, kind, model };
+}
+
+/** The stored form of what a body says. */
+function decodeBody(
+  kind: StorageKind,
+  { info }: Exchange,
+  ...[body, validation, warn]: [body: ParsedBody, validation: FieldValidation, warn: (text: string) => void]
+): KubeObject {
+  return toStored(kind, info.version, decodeObject(bodyType(kind, info.version), body, validation, warn));
 }
 
 export function keyOf(kind: StorageKind, { info }: Exchange): string {

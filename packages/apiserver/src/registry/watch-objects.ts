@@ -13,6 +13,7 @@ import { type EventEncoder, jsonEncoder, partialEncoder, tableEncoder } from "./
 import { waitForRevision } from "./list-objects.ts";
 import { readCount, readRevision } from "./list-parameters.ts";
 import { readSelection, type Selection } from "./selectors.ts";
+import { encoderInVersion, inVersion } from "./served-version.ts";
 import type { TableCells } from "./table-cells.ts";
 import { readIncludeObject } from "./views.ts";
 import { WatchStream } from "./watch-stream.ts";
@@ -120,7 +121,14 @@ function readSendInitialEvents(query: URLSearchParams): boolean | undefined {
   return isTrue(text);
 }
 
-function chooseEncoder(deps: WatchDeps, kind: StorageKind, exchange: Exchange): EventEncoder {
+function chooseEncoder(deps: WatchDeps, stored: StorageKind, exchange: Exchange): EventEncoder {
+  const { version } = exchange.info;
+  const kind = inVersion(stored, version) ?? stored;
+  const encoder = encoderFor(deps, kind, exchange);
+  return kind === stored ? encoder : encoderInVersion(encoder, version);
+}
+
+function encoderFor(deps: WatchDeps, kind: StorageKind, exchange: Exchange): EventEncoder {
   const { query, raw } = exchange;
   const { view, media } = negotiate(raw.headers, query, ["Table", "PartialObjectMetadata"]);
   // YAML has no way to tell where an event ends, so upstream streams none either.
