@@ -1,6 +1,6 @@
 // Whether a configuration fits its type, in the words of structured merge: apply knows no unknown fields.
 import { badRequest } from "../errors.ts";
-import { listMapKeysOf, listTypeOf } from "../field-tables.ts";
+import { isQuantityField, listMapKeysOf, listTypeOf } from "../field-tables.ts";
 import { modelOf } from "../models.ts";
 import { isPlainObject, type PlainObject } from "../plain-object.ts";
 import type { Schema } from "../schema.ts";
@@ -35,7 +35,7 @@ function check(schema: Schema, value: unknown, path: string, errors: string[], p
       if (!isPlainObject(value)) complain(`expected map, got ${describe(value)}`);
       else
         for (const key of Object.keys(value))
-          check(schema.values, value[key], `${path}.${key}`, errors, undefined, depth + 1);
+          check(schema.values, value[key], `${path}.${key}`, errors, place, depth + 1);
       return;
     case "array":
       if (!Array.isArray(value)) complain(`expected list, got ${describe(value)}`);
@@ -46,8 +46,7 @@ function check(schema: Schema, value: unknown, path: string, errors: string[], p
       if (typeof value !== "number") complain(`expected numeric (int or float), got ${goType(value)}`);
       return;
     case "string":
-      // Quantities may be written as numbers.
-      if (typeof value !== "string" && (typeof value !== "number" || schema.format)) {
+      if (typeof value !== "string" && !(typeof value === "number" && isQuantity(place))) {
         complain(`expected string, got ${describe(value)}`);
       }
       return;
@@ -60,6 +59,11 @@ function check(schema: Schema, value: unknown, path: string, errors: string[], p
     case "any":
       return;
   }
+}
+
+/** Quantities may be written as numbers. */
+function isQuantity(place: Place): boolean {
+  return place !== undefined && isQuantityField(place.model, place.field);
 }
 
 function checkObject(

@@ -74,12 +74,18 @@ function canonicalElement(element: string): string | undefined {
     case "v":
     case "k": {
       const parsed = parseJson(body);
-      if (parsed === undefined || (element[0] === "k" && !isPlainObject(parsed))) return undefined;
+      const values = element[0] === "v" ? [parsed] : isPlainObject(parsed) ? Object.values(parsed) : [undefined];
+      // Nothing that a path can name is made of parts.
+      if (!values.every(isScalar)) return undefined;
       return `${element[0]}:${canonicalJson(parsed)}`;
     }
     default:
       return undefined;
   }
+}
+
+function isScalar(value: unknown): boolean {
+  return value === null || (value !== undefined && typeof value !== "object");
 }
 
 function parseJson(text: string): unknown {

@@ -4,6 +4,7 @@ import { type DocumentOptions, type ParseOptions, parseDocument, type SchemaOpti
 
 /** The value of one document. Aliases and depth are bounded, for a few bytes must not become gigabytes. */
 export function parseYaml(text: string): unknown {
+  if (nestsTooDeep(text)) throw badRequest("error converting YAML to JSON: yaml: exceeded max depth");
   const document = parseDocument(text, OPTIONS);
   const [error] = document.errors;
   if (error) throw badRequest(`error converting YAML to JSON: yaml: ${reasonOf(error)}`);
@@ -19,6 +20,19 @@ function reasonOf(error: Error): string {
   if (error.message.startsWith("Maximum call stack size exceeded")) return "exceeded max depth";
   return error.message.split("\n")[0] ?? "";
 }
+
+/** Known before the parser spends seconds on it. Brackets inside texts count too, but nobody leaves so many open. */
+function nestsTooDeep(text: string): boolean {
+  let depth = 0;
+  for (let at = 0; at < text.length && depth <= MAX_OPEN_BRACKETS; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x5b || code === 0x7b) depth++;
+    else if (code === 0x5d || code === 0x7d) depth--;
+  }
+  return depth > MAX_OPEN_BRACKETS;
+}
+
+const MAX_OPEN_BRACKETS = 10_000;
 
 /** What is said twice in the same mapping, as far as the parser tells: for those who do not want the last to win. */
 export function duplicateKeys(text: string): string[] {

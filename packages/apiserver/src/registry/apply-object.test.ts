@@ -138,6 +138,12 @@ test("bad requests to apply are told in upstream's words, and nothing is stored"
     ],
     [apply(path, "me", configMap("other", {})), 400, /the name of the object \(other\) does not match/],
     [
+      apply(path, "me", `{"apiVersion":"v1","data":${'{"a":'.repeat(20_000)}1${"}".repeat(20_000)}}`),
+      400,
+      /max depth$/,
+    ],
+    [apply(path, "me", `a: ${"[".repeat(20_000)}`), 400, /max depth$/],
+    [
       client.call("PATCH", `${path}?force=true`, { type: "application/merge-patch+json", body: {} }),
       422,
       'PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch',
