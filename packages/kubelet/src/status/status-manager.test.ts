@@ -78,3 +78,28 @@ test("StatusManager's last delete carries the UID and no grace", async () => {
   await manager.finalize(api.pod);
   assert.deepEqual(api.deleted, { gracePeriodSeconds: 0, uid });
 });
+
+test("StatusManager sends what is set while a write is under way, though the watch tells of that write first", async () => {
+  const { api, manager, uid } = setUp();
+  const patch = api.patch.bind(api);
+  api.patch = async (...args) => {
+    const updated = await patch(...args);
+    manager.observe(updated);
+    if (api.bodies.length === 1) manager.set(updated, { phase: "Failed" });
+    return updated;
+  };
+  manager.set(api.pod, { phase: "Running" });
+  await manager.flush(uid);
+  assert.equal(api.pod.status?.phase, "Failed");
+});
+
+test("StatusManager gives up on a status that the API does not keep", async () => {
+  const { api, manager, uid } = setUp();
+  api.patch = async (_namespace, _name, _type, body) => {
+    api.bodies.push(body as (typeof api.bodies)[number]);
+    return api.pod;
+  };
+  manager.set(api.pod, { phase: "Running" });
+  await manager.flush(uid);
+  assert.equal(api.bodies.length, 1);
+});

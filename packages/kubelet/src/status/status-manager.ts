@@ -96,13 +96,15 @@ export class StatusManager {
   }
 
   private send(uid: string, entry: Entry): void {
-    entry.sending ??= this.sendAll(uid, entry)
+    if (entry.sending) return;
+    const sending = this.sendAll(uid, entry)
       .catch((error) => {
         if (!this.signal.aborted) this.deps.log.error({ err: error }, "status could not be written");
       })
       .finally(() => {
-        entry.sending = undefined;
+        if (entry.sending === sending) entry.sending = undefined;
       });
+    entry.sending = sending;
   }
 
   /** Writes until the API has what is wanted, which may change meanwhile. */
@@ -111,13 +113,18 @@ export class StatusManager {
     const { namespace, name } = entry;
     let waitMs = RETRY_INITIAL_MS;
     while (this.entries.get(uid) === entry) {
-      const status = statusPatch(entry.known, entry.wanted);
-      if (!status) return;
+      const { known, wanted } = entry;
+      const status = statusPatch(known, wanted);
+      if (!status) {
+        // At once, not when the promise settles: what is set in between must be sent anew.
+        entry.sending = undefined;
+        return;
+      }
       try {
         const body = { metadata: { uid }, status };
         const options = { signal: this.signal, subresource: "status" };
         const updated = await client.patch(namespace, name, "strategic", body, options);
-        this.learn(entry, updated);
+        this.learn(entry, updated, { known, wanted });
         waitMs = RETRY_INITIAL_MS;
       } catch (error) {
         if (isApiError(error, "NotFound") || isApiError(error, "Conflict")) return;
@@ -129,14 +136,14 @@ export class StatusManager {
     }
   }
 
-  private learn(entry: Entry, updated: Pod): void {
+  /** `sent` is how things stood when the write began: by now the watch may have told of it, and more may be wanted. */
+  private learn(entry: Entry, updated: Pod, sent: Pick<Entry, "known" | "wanted">): void {
     const version = versionOf(updated);
     if (version < entry.knownVersion) return;
-    const before = entry.known;
     entry.known = updated.status ?? {};
     entry.knownVersion = version;
     // A server that does not keep what was sent must not make this a busy loop.
-    if (statusPatch(before, entry.known) === undefined) entry.known = { ...entry.wanted };
+    if (statusPatch(sent.known, entry.known) === undefined) entry.known = sent.wanted;
   }
 }
 
