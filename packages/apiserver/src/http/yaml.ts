@@ -1,6 +1,14 @@
 // YAML bodies as upstream reads them (YAML 1.1 words, then JSON types) and YAML answers.
 import { badRequest } from "@skiff/api/errors.ts";
-import { type DocumentOptions, type ParseOptions, parseDocument, type SchemaOptions, stringify } from "yaml";
+import {
+  type DocumentOptions,
+  isScalar,
+  type ParseOptions,
+  parseDocument,
+  type SchemaOptions,
+  stringify,
+  visit,
+} from "yaml";
 
 /** The value of one document. Aliases and depth are bounded, for a few bytes must not become gigabytes. */
 export function parseYaml(text: string): unknown {
@@ -34,12 +42,22 @@ function nestsTooDeep(text: string): boolean {
 
 const MAX_OPEN_BRACKETS = 10_000;
 
-/** What is said twice in the same mapping, as far as the parser tells: for those who do not want the last to win. */
+/** What is said twice in the same mapping (the last one wins), for those who want to know. */
 export function duplicateKeys(text: string): string[] {
-  const { errors } = parseDocument(text, { ...OPTIONS, uniqueKeys: true });
-  return errors
-    .filter((error) => error.code === "DUPLICATE_KEY")
-    .map((error) => `yaml: ${error.message.split("\n")[0]}`);
+  const found: string[] = [];
+  visit(parseDocument(text, OPTIONS), {
+    Map(_key, map) {
+      const seen = new Set<string>();
+      for (const { key } of map.items) {
+        const name = isScalar(key) ? String(key.value) : "";
+        if (name !== "" && seen.has(name)) found.push(`yaml: key ${JSON.stringify(name)} already set in map`);
+        seen.add(name);
+      }
+      // As many as upstream tells.
+      return found.length < 8 ? undefined : visit.BREAK;
+    },
+  });
+  return found;
 }
 
 export function formatYaml(value: unknown): string {

@@ -158,6 +158,16 @@ test("bad requests to apply are told in upstream's words, and nothing is stored"
   assert.equal((await client.get(path)).code, 404);
 });
 
+test("a key said twice is refused in strict mode and warned of otherwise", async () => {
+  const body = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: twice}\ndata:\n  a: '1'\n  a: '2'\n";
+  const strict = await apply(`${CM}/twice`, "me", body, "&fieldValidation=Strict");
+  assert.equal(strict.code, 400);
+  assert.equal(strict.body.message, 'error strict decoding YAML: yaml: key "a" already set in map');
+  const warned = await apply(`${CM}/twice`, "me", body);
+  assert.deepEqual(warned.body.data, { a: "2" });
+  assert.match(String(warned.headers.warning), /key \\"a\\" already set in map/);
+});
+
 test("a stale resourceVersion in a configuration conflicts; the present one is fine", async () => {
   const made = await apply(`${CM}/rv`, "me", configMap("rv", { x: "1" }));
   const { resourceVersion } = made.body.metadata;
