@@ -18,6 +18,8 @@ export interface Column<T> {
 /** A served version other than the stored one, and the way to and from it. Conversion may reuse its argument. */
 export interface ServedVersion {
   readonly version: string;
+  /** Where the kind is served in another group too, as Events are. */
+  readonly group?: string;
   /** Model name in the generated schemas, or in our own tables of older versions. */
   readonly model: string;
   /** The releases that deprecated the version and that dropped it upstream: `["v1.21", "v1.25"]`. */
@@ -72,6 +74,8 @@ export interface KindDefinition<T extends KubeObject = KubeObject> extends Resou
   readonly columns: readonly Column<T>[];
   /** Row conditions of a Table, which let `kubectl get --watch` and dashboards grey out finished pods. */
   rowConditions?(object: Readonly<T>): { type: string; status: string; reason: string; message: string }[];
+  /** What is allowed and yet likely a mistake, for the writer to be told; `previous` is absent on creation. */
+  warnings?(object: Readonly<T>, previous?: Readonly<T>): string[];
   /** Seconds after which an object of this kind vanishes (Events); it gets an etcd lease. */
   readonly ttlSeconds?: number;
   /** Verbs on the resource itself, where they are not the usual eight. */

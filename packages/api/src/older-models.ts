@@ -29,6 +29,7 @@ const OLDER: ReadonlyMap<string, OlderModel> = new Map<string, OlderModel>([
     ],
     [`V1beta1${what}Webhook`, { like: `${what}Webhook`, required: ["clientConfig", "name"] }],
   ]),
+  ["V1beta1Event", { like: "EventsV1Event" }],
   ["V2beta2HorizontalPodAutoscaler", { like: "V2HorizontalPodAutoscaler" }],
   ["V1beta1EndpointSlice", { like: "EndpointSlice", fields: { endpoints: list("V1beta1Endpoint") } }],
   [

@@ -37,8 +37,8 @@ function makeTracking(kind: KindDefinition, subresource: string): Tracking {
   const root = rootNodeOf(kind.model, ignored);
   const same: VersionView = { root, from: copy, to: copy };
   const others = new Map<string, VersionView>();
-  for (const { version, model, fromStored, toStored } of kind.otherVersions ?? []) {
-    others.set(groupVersion(kind.group, version), {
+  for (const { version, model, group = kind.group, fromStored, toStored } of kind.otherVersions ?? []) {
+    others.set(groupVersion(group, version), {
       root: rootNodeOf(model, ignored),
       from: (object) => fromStored(structuredClone(object)),
       to: (object) => toStored(structuredClone(object)),

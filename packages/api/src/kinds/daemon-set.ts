@@ -10,6 +10,7 @@ import { ageColumn, column, countColumn, formatMap, nameColumn, workloadColumns 
 import { defineKind } from "./define-kind.ts";
 import { figureOf, validateAtMost100Percent, validateIntOrPercent } from "./int-or-percent.ts";
 import { nonNegative } from "./numbers.ts";
+import { templateWarnings } from "./pod/warnings.ts";
 import { defaultPodTemplate, templateContainers, validateReplicaTemplate } from "./pod-template-rules.ts";
 
 /** Where the count of template changes stands, which once was a field of the spec. */
@@ -44,6 +45,7 @@ export const daemonSetKind = defineKind<DaemonSet>({
   validateUpdate: (next, previous) =>
     immutableField(next.spec?.selector, previous.spec?.selector, root("spec").child("selector")),
   validateStatusUpdate,
+  warnings: (object) => templateWarnings(object.spec?.template, root("spec").child("template")),
   columns: [
     nameColumn,
     countColumn("Desired", ["DaemonSetStatus", "desiredNumberScheduled"], (d) => d.status?.desiredNumberScheduled),

@@ -16,6 +16,7 @@ import { ageColumn, column, nameColumn, workloadColumns } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 import { figureOf, validateAtMost100Percent, validateIntOrPercent } from "./int-or-percent.ts";
 import { nonNegative, scaleOf } from "./numbers.ts";
+import { templateWarnings } from "./pod/warnings.ts";
 import {
   defaultPodTemplate,
   templateContainers,
@@ -44,6 +45,7 @@ export const deploymentKind = defineKind<Deployment>({
   },
   validateStatusUpdate,
   scale: scaleOf<Deployment>(),
+  warnings: (object) => templateWarnings(object.spec?.template, root("spec").child("template")),
   columns: [
     nameColumn,
     column(

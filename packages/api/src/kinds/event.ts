@@ -7,6 +7,7 @@ import { isDns1123Subdomain, isPathSegmentName, isQualifiedName } from "../valid
 import { invalidAll, invalidValue, required, root } from "../validation/path.ts";
 import { age, column } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
+import { eventsGroupVersions } from "./older/events-group.ts";
 
 const columns: readonly Column<CoreV1Event>[] = [
   column("Last Seen", ["CoreV1Event", "lastTimestamp"], lastSeen),
@@ -23,6 +24,7 @@ const columns: readonly Column<CoreV1Event>[] = [
 
 export const eventKind = defineKind<CoreV1Event>({
   ref: events,
+  otherVersions: eventsGroupVersions,
   shortNames: ["ev"],
   model: "CoreV1Event",
   validateName: isPathSegmentName,

@@ -7,6 +7,7 @@ import { type FieldPath, IMMUTABLE, invalidValue, required, root } from "../vali
 import { ageColumn, column, nameColumn, workloadColumns } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 import { nonNegative, scaleOf } from "./numbers.ts";
+import { templateWarnings } from "./pod/warnings.ts";
 import {
   defaultPodTemplate,
   templateContainers,
@@ -38,6 +39,7 @@ export const replicaSetKind = defineKind<ReplicaSet>({
   validateStatusUpdate,
   scale: scaleOf<ReplicaSet>(),
   selectableFields: { "status.replicas": (set) => String(set.status?.replicas ?? 0) },
+  warnings: (object) => templateWarnings(object.spec?.template, root("spec").child("template")),
   columns: [
     nameColumn,
     column("Desired", ["ReplicaSetSpec", "replicas"], (s) => s.spec?.replicas ?? 0, { type: "integer" }),

@@ -18,6 +18,7 @@ import { defineKind } from "./define-kind.ts";
 import { figureOf, validateAtMost100Percent, validateIntOrPercent } from "./int-or-percent.ts";
 import { nonNegative, scaleOf } from "./numbers.ts";
 import { defaultClaimSpec } from "./persistent-volume-claim/defaults.ts";
+import { templateWarnings } from "./pod/warnings.ts";
 import { defaultPodTemplate, templateContainers, validateReplicaTemplate } from "./pod-template-rules.ts";
 
 const NEW_STATUS: StatefulSetStatus = { replicas: 0, availableReplicas: 0 };
@@ -40,6 +41,7 @@ export const statefulSetKind = defineKind<StatefulSet>({
   validateUpdate,
   validateStatusUpdate,
   scale: scaleOf<StatefulSet>(),
+  warnings: (object) => templateWarnings(object.spec?.template, root("spec").child("template")),
   columns: [
     nameColumn,
     column(

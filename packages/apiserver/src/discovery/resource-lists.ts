@@ -50,7 +50,9 @@ export function servedGroups(kinds: readonly KindDefinition[], virtualKinds: rea
   };
   for (const kind of kinds) {
     add(kind.group, kind.version, storedResource(kind, kind.version));
-    for (const { version } of kind.otherVersions ?? []) add(kind.group, version, storedResource(kind, version));
+    for (const { version, group = kind.group } of kind.otherVersions ?? []) {
+      add(group, version, storedResource(kind, version, group));
+    }
   }
   for (const kind of virtualKinds) if (kind.plural) add(kind.group, kind.version, virtualResource(kind));
   return [...groups]
@@ -98,12 +100,12 @@ function subresourceEntry(
   };
 }
 
-function storedResource(kind: KindDefinition, version: string): ServedResource {
+function storedResource(kind: KindDefinition, version: string, group = kind.group): ServedResource {
   return {
     plural: kind.plural,
     singular: kind.singular,
     namespaced: kind.namespaced,
-    responseKind: { group: kind.group, version, kind: kind.kind },
+    responseKind: { group, version, kind: kind.kind },
     verbs: [...(kind.verbs ?? ALL_VERBS)].sort(),
     shortNames: kind.shortNames,
     categories: kind.categories,

@@ -148,10 +148,13 @@ function documentOf({ group, version }: PathSpec): string {
 
 function modelsOf(kinds: readonly KindDefinition[]): (GroupVersionKind & { readonly model: string })[] {
   return kinds.flatMap((kind) => {
-    const versions = [{ version: kind.version, model: kind.model }, ...(kind.otherVersions ?? [])];
-    return versions.flatMap(({ version, model }) => [
-      { group: kind.group, version, kind: kind.kind, model },
-      { group: kind.group, version, kind: `${kind.kind}List`, model: listModelOf(model, kind.kind) },
+    const versions: readonly { version: string; model: string; group?: string }[] = [
+      { version: kind.version, model: kind.model },
+      ...(kind.otherVersions ?? []),
+    ];
+    return versions.flatMap(({ version, model, group = kind.group }) => [
+      { group, version, kind: kind.kind, model },
+      { group, version, kind: `${kind.kind}List`, model: listModelOf(model, kind.kind) },
     ]);
   });
 }

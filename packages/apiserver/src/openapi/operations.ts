@@ -53,7 +53,9 @@ export function allPaths(kinds: readonly KindDefinition[], virtualKinds: readonl
   for (const kind of kinds) bodies.set(`${kind.group}/${kind.kind}`, kind.model);
   const stored = kinds.flatMap((kind) => [
     ...storedPaths(kind, kind.version, kind.model, bodies),
-    ...(kind.otherVersions ?? []).flatMap(({ version, model }) => storedPaths(kind, version, model, bodies)),
+    ...(kind.otherVersions ?? []).flatMap(({ version, model, group = kind.group }) =>
+      storedPaths({ ...kind, group }, version, model, bodies),
+    ),
   ]);
   return [...stored, ...virtualKinds.filter(({ plural }) => plural).map(virtualPath)];
 }

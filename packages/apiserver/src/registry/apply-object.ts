@@ -30,13 +30,13 @@ export function isApply(exchange: Exchange): boolean {
 }
 
 export async function applyObject(deps: RestWriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
-  const { version, subresource } = exchange.info;
+  const { info } = exchange;
   const { apply, options } = await readApply(
     exchange,
-    bodyType(kind, version),
-    trackingOf(kind.definition, subresource),
+    bodyType(kind, info),
+    trackingOf(kind.definition, info.subresource),
     deps.clock,
-    (config) => ({ ...toStored(kind, version, config as unknown as KubeObject) }),
+    (config) => ({ ...toStored(kind, info, config as unknown as KubeObject) }),
   );
   const next = (current: StoredObject): KubeObject => {
     const object = apply(kind.definition, current.object());

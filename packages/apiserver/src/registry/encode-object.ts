@@ -9,7 +9,7 @@ import { partialOf, readIncludeObject, tableOf } from "./views.ts";
 
 export function encodeObject(found: StoredObject, exchange: Exchange, code: number, nowMs: number): Answer {
   const { query, raw, info } = exchange;
-  const stored = storedInVersion(found, info.version);
+  const stored = storedInVersion(found, info);
   const { view, media, pretty } = negotiate(raw.headers, query, ["Table", "PartialObjectMetadata"]);
   // An object that was not stored (dry run of a create) has no revision yet.
   if (!view && media === "json" && !pretty && stored.revision > 0) {

@@ -200,9 +200,9 @@ function encodeResult(
   format: OutputFormat,
   exchange: Exchange,
 ): Answer {
-  const { version } = exchange.info;
-  const kind = inVersion(stored, version) ?? stored;
-  const objects = kind === stored ? found.objects : found.objects.map((object) => storedInVersion(object, version));
+  const { info } = exchange;
+  const kind = inVersion(stored, info) ?? stored;
+  const objects = kind === stored ? found.objects : found.objects.map((object) => storedInVersion(object, info));
   const { metadata } = found;
   const result = { objects, metadata };
   const { view, media, pretty } = format;

@@ -13,13 +13,18 @@ export class ResourceTable {
   private readonly byPlural = new Map<string, StorageKind>();
 
   constructor(kinds: readonly StorageKind[]) {
-    for (const kind of kinds) this.byPlural.set(`${kind.definition.group}/${kind.definition.plural}`, kind);
+    for (const kind of kinds) {
+      const { group, plural, otherVersions = [] } = kind.definition;
+      for (const name of [group, ...otherVersions.map((other) => other.group ?? group)]) {
+        this.byPlural.set(`${name}/${plural}`, kind);
+      }
+    }
   }
 
   /** Undefined for unknown groups, versions and resources. */
   find(info: RequestInfo): StorageKind | undefined {
     const kind = this.byPlural.get(`${info.group}/${info.resource}`);
-    return kind && inVersion(kind, info.version) && isPlaced(kind, info) ? kind : undefined;
+    return kind && inVersion(kind, info) && isPlaced(kind, info) ? kind : undefined;
   }
 
   require(group: string, plural: string): StorageKind {

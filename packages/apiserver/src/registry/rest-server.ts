@@ -53,7 +53,7 @@ export class RestServer implements ResourceServer {
     if (!kind) throw notFound({ group: info.group, plural: info.resource }, info.name);
     const deprecation = DEPRECATIONS.get(kind.directory);
     if (deprecation) exchange.warn(deprecation);
-    const olderVersion = deprecationOf(kind, info.version);
+    const olderVersion = deprecationOf(kind, info);
     if (olderVersion) exchange.warn(olderVersion);
     if (info.subresource === "") return await this.object(kind, exchange);
     return await this.subresource(kind, exchange);

@@ -18,7 +18,7 @@ import { withoutOwners } from "./ownership.ts";
 import { decodePatched, readPatch } from "./patch-object.ts";
 import { readDeleteOptions } from "./read-delete-options.ts";
 import { readSelection } from "./selectors.ts";
-import { fromStored, inVersion, storedInVersion, toStored } from "./served-version.ts";
+import { fromStored, type GroupVersion, inVersion, storedInVersion, toStored } from "./served-version.ts";
 import { updateObject } from "./update-object.ts";
 import { allowsCreateOnUpdate } from "./update-policy.ts";
 import {
@@ -83,17 +83,17 @@ async function createByPut(
 
 export async function patchObject(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { options, validation } = readOptions(exchange, "PatchOptions");
-  const { version } = exchange.info;
-  const type = bodyType(kind, version);
+  const { info } = exchange;
+  const type = bodyType(kind, info);
   const patch = await readPatch(exchange, type.model);
   // Hardly any patch is about owners, and reading them back would cost as much as the rest of the object.
   const ownersToo = (await exchange.readBytes()).includes("managedFields");
   const next = (current: StoredObject): KubeObject => {
     // Patches and decoding leave the shared object as it is.
     const document = ownersToo ? current.object() : withoutOwners(current.object());
-    const value = patch.apply(fromStored(kind, version, document));
+    const value = patch.apply(fromStored(kind, info, document));
     const decoded = decodePatched(patch, type, { value, duplicateFields: [] }, validation, options.warn);
-    const object = toStored(kind, version, decoded);
+    const object = toStored(kind, info, decoded);
     checkIdentity(kind, exchange, object);
     return object;
   };
@@ -127,9 +127,9 @@ export async function deleteCollection(
   await eachOf(objects, DELETE_WORKERS, async (object) => {
     await deleteObject(deps, kind, object.key, deletion, options).catch(ignoreNotFound);
   });
-  const { version } = exchange.info;
-  const shown = objects.map((object) => storedInVersion(object, version));
-  return encodeList(inVersion(kind, version) ?? kind, shown, metadata);
+  const { info } = exchange;
+  const shown = objects.map((object) => storedInVersion(object, info));
+  return encodeList(inVersion(kind, info) ?? kind, shown, metadata);
 }
 
 const LIST_PARAMETERS: ReadonlySet<string> = new Set(["limit", "continue", "resourceVersion", "resourceVersionMatch"]);
@@ -171,8 +171,8 @@ function deletedStatus({ definition }: StorageKind, object: StoredObject): objec
 }
 
 /** What a body of the request's version must be. */
-export function bodyType(stored: StorageKind, version: string): BodyType {
-  const { group, kind, model } = (inVersion(stored, version) ?? stored).definition;
+export function bodyType(stored: StorageKind, { group, version }: GroupVersion): BodyType {
+  const { kind, model } = (inVersion(stored, { group, version }) ?? stored).definition;
   return { group, version, kind, model };
 }
 
@@ -182,7 +182,7 @@ function decodeBody(
   { info }: Exchange,
   ...[body, validation, warn]: [body: ParsedBody, validation: FieldValidation, warn: (text: string) => void]
 ): KubeObject {
-  return toStored(kind, info.version, decodeObject(bodyType(kind, info.version), body, validation, warn));
+  return toStored(kind, info, decodeObject(bodyType(kind, info), body, validation, warn));
 }
 
 export function keyOf(kind: StorageKind, { info }: Exchange): string {

@@ -1,34 +1,42 @@
 // Kinds in the versions that are served beside the stored one: bodies are converted on their way in, objects on their way out.
 import type { Column, KindDefinition, ServedVersion } from "@skiff/api/kind.ts";
 import { groupVersion, type KubeObject } from "@skiff/api/object.ts";
+import type { RequestInfo } from "../http/request-info.ts";
 import { CacheEvent } from "../storage/cache-event.ts";
 import { encodeForStorage, type StorageKind, StoredObject, storageKind } from "../storage/stored-object.ts";
 import type { EventEncoder } from "./event-encoder.ts";
 
-/** The kind as `version` shows it: itself for the stored one, undefined for a version that is not served. */
-export function inVersion(kind: StorageKind, version: string): StorageKind | undefined {
-  if (kind.definition.version === version) return kind;
-  return viewOf(kind, version)?.kind;
+/** Where a request meets a kind. */
+export type GroupVersion = Pick<RequestInfo, "group" | "version">;
+
+/** The kind as that version shows it: itself for the stored one, undefined for a version that is not served. */
+export function inVersion(kind: StorageKind, served: GroupVersion): StorageKind | undefined {
+  if (isStored(kind.definition, served)) return kind;
+  return viewOf(kind, served)?.kind;
 }
 
-/** What a body of `version` means; the result may share parts with its argument. */
-export function toStored(kind: StorageKind, version: string, object: KubeObject): KubeObject {
-  const view = viewOf(kind, version);
+/** What a body of that version means; the result may share parts with its argument. */
+export function toStored(kind: StorageKind, served: GroupVersion, object: KubeObject): KubeObject {
+  const view = viewOf(kind, served);
   if (!view) return object;
   const { definition } = kind;
   return { ...view.served.toStored(object), apiVersion: groupVersion(definition.group, definition.version) };
 }
 
-/** A document of `version`, for patches to work on. */
-export function fromStored(kind: StorageKind, version: string, object: Readonly<KubeObject>): Readonly<KubeObject> {
-  const view = viewOf(kind, version);
+/** A document of that version, for patches to work on. */
+export function fromStored(
+  kind: StorageKind,
+  served: GroupVersion,
+  object: Readonly<KubeObject>,
+): Readonly<KubeObject> {
+  const view = viewOf(kind, served);
   if (!view) return object;
   return { ...view.served.fromStored(structuredClone(object)), apiVersion: view.apiVersion };
 }
 
-/** The object as `version` shows it, remembered as long as the object itself. */
-export function storedInVersion(stored: StoredObject, version: string): StoredObject {
-  const view = viewOf(stored.kind, version);
+/** The object as that version shows it, remembered as long as the object itself. */
+export function storedInVersion(stored: StoredObject, served: GroupVersion): StoredObject {
+  const view = viewOf(stored.kind, served);
   if (!view) return stored;
   const known = view.objects.get(stored);
   if (known) return known;
@@ -38,25 +46,25 @@ export function storedInVersion(stored: StoredObject, version: string): StoredOb
   return shown;
 }
 
-/** Writes the events of a watch in `version`. */
-export function encoderInVersion(encoder: EventEncoder, version: string): EventEncoder {
-  const shown = (object: StoredObject | undefined) => object && storedInVersion(object, version);
+/** Writes the events of a watch in that version. */
+export function encoderInVersion(encoder: EventEncoder, served: GroupVersion): EventEncoder {
+  const shown = (object: StoredObject | undefined) => object && storedInVersion(object, served);
   return {
     ...encoder,
-    added: (object) => encoder.added(storedInVersion(object, version)),
+    added: (object) => encoder.added(storedInVersion(object, served)),
     change: ({ revision, current, previous }, type) =>
       encoder.change(new CacheEvent(revision, shown(current), shown(previous)), type),
   };
 }
 
 /** What upstream says to clients of a version that is on its way out. */
-export function deprecationOf({ definition }: StorageKind, version: string): string | undefined {
-  const served = definition.otherVersions?.find((other) => other.version === version);
-  if (!served?.deprecated) return undefined;
-  const { group, kind } = definition;
-  const [since, gone] = served.deprecated;
-  const before = `${groupVersion(group, version)} ${kind}`;
-  return `${before} is deprecated in ${since}+, unavailable in ${gone}+; use ${groupVersion(group, definition.version)} ${kind}`;
+export function deprecationOf({ definition }: StorageKind, served: GroupVersion): string | undefined {
+  const deprecated = otherVersionOf(definition, served)?.deprecated;
+  if (!deprecated) return undefined;
+  const { kind, version } = definition;
+  const [since, gone] = deprecated;
+  const before = `${groupVersion(served.group, served.version)} ${kind}`;
+  return `${before} is deprecated in ${since}+, unavailable in ${gone}+; use ${groupVersion(served.group, version)} ${kind}`;
 }
 
 interface View {
@@ -68,19 +76,26 @@ interface View {
 
 const views = new WeakMap<KindDefinition, Map<string, View>>();
 
-function viewOf({ definition }: StorageKind, version: string): View | undefined {
-  const known = views.get(definition)?.get(version);
+function viewOf({ definition }: StorageKind, served: GroupVersion): View | undefined {
+  const apiVersion = groupVersion(served.group, served.version);
+  const known = views.get(definition)?.get(apiVersion);
   if (known) return known;
-  const served = definition.otherVersions?.find((other) => other.version === version);
-  if (!served) return undefined;
-  const view: View = {
-    kind: storageKind(shownDefinition(definition, served)),
-    served,
-    apiVersion: groupVersion(definition.group, version),
-    objects: new WeakMap(),
-  };
-  views.set(definition, (views.get(definition) ?? new Map<string, View>()).set(version, view));
+  const other = isStored(definition, served) ? undefined : otherVersionOf(definition, served);
+  if (!other) return undefined;
+  const kind = storageKind(shownDefinition(definition, other));
+  const view: View = { kind, served: other, apiVersion, objects: new WeakMap() };
+  views.set(definition, (views.get(definition) ?? new Map<string, View>()).set(apiVersion, view));
   return view;
+}
+
+function isStored({ group, version }: KindDefinition, served: GroupVersion): boolean {
+  return group === served.group && version === served.version;
+}
+
+function otherVersionOf(definition: KindDefinition, { group, version }: GroupVersion): ServedVersion | undefined {
+  return definition.otherVersions?.find(
+    (other) => other.version === version && (other.group ?? definition.group) === group,
+  );
 }
 
 /** Selectors are judged on what is stored, so that views select by nothing; their columns read through the conversion. */
@@ -101,6 +116,7 @@ function shownDefinition(definition: KindDefinition, served: ServedVersion): Kin
   );
   return {
     ...rest,
+    group: served.group ?? definition.group,
     version: served.version,
     model: served.model,
     selectableFields: {},

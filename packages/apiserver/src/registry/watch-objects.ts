@@ -122,10 +122,10 @@ function readSendInitialEvents(query: URLSearchParams): boolean | undefined {
 }
 
 function chooseEncoder(deps: WatchDeps, stored: StorageKind, exchange: Exchange): EventEncoder {
-  const { version } = exchange.info;
-  const kind = inVersion(stored, version) ?? stored;
+  const { info } = exchange;
+  const kind = inVersion(stored, info) ?? stored;
   const encoder = encoderFor(deps, kind, exchange);
-  return kind === stored ? encoder : encoderInVersion(encoder, version);
+  return kind === stored ? encoder : encoderInVersion(encoder, info);
 }
 
 function encoderFor(deps: WatchDeps, kind: StorageKind, exchange: Exchange): EventEncoder {

@@ -2,6 +2,7 @@
 import type { Job } from "../../../generated/types.ts";
 import { jobs } from "../../resource-ref.ts";
 import { defineKind } from "../define-kind.ts";
+import { templateWarnings } from "../pod/warnings.ts";
 import { jobColumns } from "./columns.ts";
 import { applyJobDefaults, generateSelector } from "./defaults.ts";
 import { validateJob, validateJobUpdate } from "./validate.ts";
@@ -17,5 +18,6 @@ export const jobKind = defineKind<Job>({
   validateUpdate: validateJobUpdate,
   validateStatusUpdate: validateJobStatusUpdate,
   selectableFields: { "status.successful": ({ status }) => String(status?.succeeded ?? 0) },
+  warnings: (object) => templateWarnings(object.spec?.template, root("spec").child("template")),
   columns: jobColumns,
 });

@@ -14,6 +14,7 @@ import { prepareStatusUpdate, validateStatusUpdate } from "./status.ts";
 import { validatePodAnnotations } from "./validate-annotations.ts";
 import { validatePodSpec } from "./validate-spec.ts";
 import { validatePodUpdate } from "./validate-update.ts";
+import { podWarnings } from "./warnings.ts";
 
 const CONNECT: readonly Verb[] = ["create", "get"];
 
@@ -61,6 +62,7 @@ export const podKind = defineKind<Pod>({
     "status.nominatedNodeName": (pod) => pod.status?.nominatedNodeName ?? "",
   },
   columns: podColumns,
+  warnings: podWarnings,
   rowConditions: podRowConditions,
 });
 

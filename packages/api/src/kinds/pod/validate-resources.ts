@@ -49,7 +49,8 @@ function validateAmount(name: string, amount: string, path: FieldPath): FieldErr
 }
 
 function validateAgainstLimit(name: string, amount: string, limits: Amounts, path: FieldPath): FieldError[] {
-  const limit = limits[name];
+  // Names are the writer's, and every object inherits a `constructor`.
+  const limit = Object.hasOwn(limits, name) ? limits[name] : undefined;
   const shareable = isNative(name) && !isHugepages(name);
   if (limit === undefined) {
     const detail = "Limit must be set for non overcommitable resources";
