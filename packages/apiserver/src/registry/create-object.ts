@@ -52,6 +52,7 @@ async function createOnce(
   await admit(deps.admission, request, options.signal);
   definition.prepareForCreate(object);
   validateNew(kind, object);
+  for (const text of definition.warnings?.(object) ?? []) options.warn(text);
   await validateAdmission(deps.admission, request, options.signal);
   const hook = deps.hooks.get(kind.directory);
   const undo = await hook?.beforeCreate?.(object, options.dryRun, options.signal);

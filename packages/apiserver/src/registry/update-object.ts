@@ -80,6 +80,9 @@ async function prepare(
     ...update.rules.validateUpdate(next, previous),
   ];
   if (errors.length > 0) throw invalid(definition.group, definition.kind, current.name, errors);
+  if (options.subresource === "" && next.metadata.generation !== previous.metadata.generation) {
+    for (const text of definition.warnings?.(next, previous) ?? []) options.warn(text);
+  }
   if (!update.trusted) await validateAdmission(deps.admission, request, options.signal);
   return next;
 }

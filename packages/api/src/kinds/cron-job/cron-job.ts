@@ -2,10 +2,12 @@
 
 import type { CronJob, CronJobSpec, JobTemplateSpec } from "../../../generated/types.ts";
 import { cronJobs } from "../../resource-ref.ts";
+import { root } from "../../validation/path.ts";
 import { age, ageColumn, column, countColumn, nameColumn, workloadColumns } from "../columns.ts";
 import { defineKind } from "../define-kind.ts";
 import { defaultJobSpec } from "../job/defaults.ts";
 import { sameAs } from "../older/same.ts";
+import { templateWarnings } from "../pod/warnings.ts";
 import { templateContainers } from "../pod-template-rules.ts";
 import { validateCronJob, validateCronJobCreate, validateCronJobUpdate } from "./validate.ts";
 
@@ -19,6 +21,10 @@ export const cronJobKind = defineKind<CronJob>({
   validate: validateCronJob,
   validateCreate: validateCronJobCreate,
   validateUpdate: validateCronJobUpdate,
+  warnings: ({ spec }) => {
+    const path = root("spec").child("jobTemplate", "spec", "template");
+    return templateWarnings(spec.jobTemplate?.spec?.template, path);
+  },
   columns: [
     nameColumn,
     column("Schedule", ["CronJobSpec", "schedule"], ({ spec }) => spec.schedule),

@@ -1,6 +1,7 @@
 // Job: pods that run until enough of them have succeeded.
 import type { Job } from "../../../generated/types.ts";
 import { jobs } from "../../resource-ref.ts";
+import { root } from "../../validation/path.ts";
 import { defineKind } from "../define-kind.ts";
 import { templateWarnings } from "../pod/warnings.ts";
 import { jobColumns } from "./columns.ts";
