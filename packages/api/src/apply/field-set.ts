@@ -66,7 +66,8 @@ function setOfObject(node: TypedNode & { kind: "struct" | "map" | "any" }, value
     const child = setOf(field?.node ?? (node.kind === "map" ? node.values : node), member);
     const isEmpty = isPlainObject(member) && Object.keys(member).length === 0;
     // Keys of maps are members themselves; fields only through what they hold.
-    const tree = treeNode(child ?? {}, isEmpty || !field || child === LEAF);
+    const isOwned = !field?.permanent && (isEmpty || !field || child === LEAF);
+    const tree = treeNode(child ?? {}, isOwned);
     if (tree) out[fieldElement(key)] = tree;
   }
   return sortedTree(out);

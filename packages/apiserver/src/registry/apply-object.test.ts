@@ -219,7 +219,9 @@ test("scale owns the replica count of the object; an applier of another count co
   assert.equal((await apply(`${path}/scale`, "boss", scale)).code, 409);
   const forced = await apply(`${path}/scale`, "boss", scale, "&force=true");
   assert.equal(forced.body.spec.replicas, 7);
-  assert.ok(ownersOf(await client.get(path)).includes("boss/Apply/scale"));
+  const owners = (await client.get(path)).body.metadata.managedFields;
+  const boss = owners.find((e: { manager: string }) => e.manager === "boss");
+  assert.deepEqual([boss.subresource, boss.fieldsV1], ["scale", { "f:spec": { "f:replicas": {} } }]);
 });
 
 test("status is applied through its subresource only, and never makes an object", async () => {
