@@ -2,6 +2,7 @@
 import { listMapKeysOf, listTypeOf, mapTypeOf, modelMapTypeOf } from "../field-tables.ts";
 import { modelOf } from "../models.ts";
 import type { Schema } from "../schema.ts";
+import { PLAIN_BOOLEANS } from "../validation/deep-equal.ts";
 import { fieldElement } from "./path-element.ts";
 
 export type TypedNode =
@@ -133,11 +134,6 @@ const POINTERS: ReadonlySet<string> = new Set([
   "ReplicationControllerSpec.template",
   "PodSpec.resources",
   "ContainerStatus.resources",
-]);
-
-const PLAIN_BOOLEANS: ReadonlySet<string> = new Set([
-  ...["hostNetwork", "hostPID", "hostIPC", "stdin", "stdinOnce", "tty", "readOnly"],
-  ...["paused", "unschedulable", "publishNotReadyAddresses"],
 ]);
 
 function fieldNode(schema: Schema, model: string, field: string): TypedNode {

@@ -12,7 +12,7 @@ const MAPS: ReadonlySet<string> = new Set([
 ]);
 
 /** Booleans that upstream does not keep apart from absence. */
-const PLAIN_BOOLEANS: ReadonlySet<string> = new Set([
+export const PLAIN_BOOLEANS: ReadonlySet<string> = new Set([
   ...["hostNetwork", "hostPID", "hostIPC", "stdin", "stdinOnce", "tty", "readOnly"],
   ...["paused", "unschedulable", "publishNotReadyAddresses"],
 ]);
