@@ -83,14 +83,15 @@ export async function applyTunnels(plan: NetworkPlan, own: OwnNode, mtu: number,
     await commandOutput("bridge", ["-batch", "-"], { input: `${forwarding.join("\n")}\n`, signal });
 }
 
-/** A device that exists is kept, with its entries: replacing it would cut the tunnels for a moment. */
+/** A device that fits is kept, with its entries: replacing it would cut the tunnels for a moment. */
 async function ensureVxlanDevice(own: OwnNode, mtu: number, signal: AbortSignal): Promise<void> {
-  const links: { ifname: string }[] = JSON.parse(await commandOutput("ip", ["-j", "link"], { signal }));
-  const mac = vxlanMac(own.address);
+  const found = await vxlanLocal(signal);
   const batch: string[] = [];
-  if (!links.some((link) => link.ifname === VXLAN_DEVICE)) {
+  // A device keeps the address it was made with, so one of a node that moved has to go.
+  if (found !== undefined && found !== own.address) batch.push(`link del ${VXLAN_DEVICE}`);
+  if (found !== own.address) {
     batch.push(
-      `link add ${VXLAN_DEVICE} address ${mac} type vxlan id ${VXLAN_ID} local ${own.address} dstport ${VXLAN_PORT} nolearning`,
+      `link add ${VXLAN_DEVICE} address ${vxlanMac(own.address)} type vxlan id ${VXLAN_ID} local ${own.address} dstport ${VXLAN_PORT} nolearning`,
     );
   }
   batch.push(
@@ -98,4 +99,12 @@ async function ensureVxlanDevice(own: OwnNode, mtu: number, signal: AbortSignal)
     `address replace ${overlayAddress(own.podCidr)}/32 dev ${VXLAN_DEVICE}`,
   );
   await commandOutput("ip", ["-batch", "-"], { input: `${batch.join("\n")}\n`, signal });
+}
+
+/** The address our device sends from; undefined when there is no device of that name. */
+async function vxlanLocal(signal: AbortSignal): Promise<string | undefined> {
+  const text = await commandOutput("ip", ["-d", "-j", "link", "show", "type", "vxlan"], { signal });
+  const links: { ifname?: string; linkinfo?: { info_data?: { local?: string } } }[] = JSON.parse(text || "[]");
+  const own = links.find((link) => link.ifname === VXLAN_DEVICE);
+  return own && (own.linkinfo?.info_data?.local ?? "");
 }
