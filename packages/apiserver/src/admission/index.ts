@@ -5,6 +5,7 @@ import { createRbacEscalationCheck } from "../authz/escalation.ts";
 import type { ChainAuthorizer } from "../authz/index.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
 import type { AdmissionPlugin } from "./admission.ts";
+import { certificateRequestIdentity } from "./certificate-request-identity.ts";
 import { defaultTolerationSeconds } from "./default-toleration-seconds.ts";
 import { createNamespaceLifecycle } from "./namespace-lifecycle.ts";
 import { createNodeRestriction } from "./node-restriction.ts";
@@ -39,6 +40,6 @@ export function createAdmissionPlugins(
   const duplicate = plugins.find(({ name }, at) => plugins.findIndex((other) => other.name === name) !== at);
   if (duplicate) throw new Error(`admission plug-in ${duplicate.name} is listed twice`);
   const enabled = plugins.filter(({ name }) => !config.disabled?.includes(name));
-  // Not a plug-in upstream but part of storing roles and bindings, so nobody may turn it off.
-  return [createRbacEscalationCheck(deps.authorizer), ...enabled];
+  // Not plug-ins upstream but part of storing these kinds, so nobody may turn them off.
+  return [createRbacEscalationCheck(deps.authorizer), certificateRequestIdentity, ...enabled];
 }

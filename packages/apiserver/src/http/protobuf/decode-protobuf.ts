@@ -4,8 +4,10 @@ import { isQuantityField } from "@skiff/api/field-tables.ts";
 import { KINDS } from "@skiff/api/kinds/index.ts";
 import { VIRTUAL_KINDS } from "@skiff/api/kinds/virtual-kinds.ts";
 import { modelOf } from "@skiff/api/models.ts";
+import { groupVersion } from "@skiff/api/object.ts";
 import type { Schema } from "@skiff/api/schema.ts";
 import { FIELD_NUMBERS } from "./field-numbers.ts";
+import { FIELD_NUMBERS_OF_OTHER_GROUPS } from "./field-numbers-of-other-groups.ts";
 import { keepsZero } from "./optional-zeros.ts";
 import { bytesOf, double, fieldMap, malformed, readFields, signed, textOf, type WireValue } from "./wire-reader.ts";
 
@@ -31,13 +33,27 @@ const MAX_DEPTH = 100;
 
 function findModel(apiVersion: string, kind: string): string {
   const group = apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
-  const known = [...KINDS, ...VIRTUAL_KINDS].find((k) => k.kind === kind && k.group === group);
   // Every group has DeleteOptions of its own, all alike.
-  const model = known?.model ?? (kind === "DeleteOptions" ? kind : "");
-  if (!FIELD_NUMBERS[model]) {
+  const model = modelFor(group, apiVersion, kind) ?? (kind === "DeleteOptions" ? kind : "");
+  if (!tableOf(model)) {
     throw badRequest(`no kind "${kind}" is registered for version "${apiVersion}" in its protobuf form: send JSON`);
   }
   return model;
+}
+
+function modelFor(group: string, apiVersion: string, kind: string): string | undefined {
+  for (const known of KINDS) {
+    if (known.kind !== kind) continue;
+    const { group: own, version, model } = known;
+    const versions = [{ version, model, group: own }, ...(known.otherVersions ?? [])];
+    const found = versions.find((served) => groupVersion(served.group ?? own, served.version) === apiVersion);
+    if (found) return found.model;
+  }
+  return VIRTUAL_KINDS.find((known) => known.kind === kind && known.group === group)?.model;
+}
+
+function tableOf(model: string): string | undefined {
+  return FIELD_NUMBERS[model] ?? FIELD_NUMBERS_OF_OTHER_GROUPS[model];
 }
 
 type Value = Record<string, unknown>;
@@ -169,7 +185,7 @@ function numbersOf(table: string): ReadonlyMap<number, string> {
   if (known) return known;
   const names = new Map<number, string>();
   let number = 0;
-  for (const part of (FIELD_NUMBERS[table] ?? "").split(" ").filter(Boolean)) {
+  for (const part of (tableOf(table) ?? "").split(" ").filter(Boolean)) {
     const [, count, name = ""] = /^(?:(\d+):)?(.+)$/.exec(part) ?? [];
     number = count ? Number(count) : number + 1;
     names.set(number, name);

@@ -13,6 +13,10 @@ const ANYWHERE: ReadonlySet<string> = new Set([
   ...["automountServiceAccountToken", "privileged", "runAsNonRoot", "readOnlyRootFilesystem", "optional"],
   ...["allowPrivilegeEscalation", "enableServiceLinks", "controller", "blockOwnerDeletion", "immutable"],
   ...["shareProcessNamespace", "setHostnameAsFQDN", "hostUsers", "started", "orphanDependents"],
+  ...["parallelism", "completions", "backoffLimit", "backoffLimitPerIndex", "ttlSecondsAfterFinished", "partition"],
+  ...["successfulJobsHistoryLimit", "failedJobsHistoryLimit", "startingDeadlineSeconds", "maxFailedIndexes"],
+  ...["minReplicas", "stabilizationWindowSeconds", "attachRequired", "podInfoOnMount", "storageCapacity"],
+  ...["manualSelector", "nominalConcurrencyShares", "lendablePercent", "allowVolumeExpansion"],
   ...["allocateLoadBalancerNodePorts", "suspend", "hostProcess", "storageClassName"],
 ]);
 
