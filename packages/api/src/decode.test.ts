@@ -115,6 +115,12 @@ test("decode refuses bad quantities, times and bytes in upstream's words", () =>
   }
 });
 
+test("decode reads null as a quantity in a map as 0", () => {
+  const containers = [{ name: "c", resources: { requests: { cpu: null } } }];
+  const { object } = decode<Pod>("Pod", podWith({ containers }), lenient);
+  assert.deepEqual(object.spec.containers[0]?.resources, { requests: { cpu: "0" } });
+});
+
 test("decode reads null in a list or map as Go's zero value", () => {
   const { object } = decode<Pod>("Pod", podWith({ containers: [null] }, { labels: { a: null } }), lenient);
   assert.deepEqual(object, podWith({ containers: [{ name: "" }] }, { labels: { a: "" } }));

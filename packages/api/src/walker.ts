@@ -80,6 +80,12 @@ function fillZero(schema: Schema, state: DecodeState): unknown {
   return schema.type === "object" ? walkerOf(schema.ref)({}, state) : zeroOf(schema);
 }
 
+/** What null stands for as an item or a map's value: the zero of its type, for quantities `0`. */
+function nullItem(schema: Schema, place: Place): (state: DecodeState) => unknown {
+  const isQuantity = schema.type === "string" && isQuantityField(place.model, place.field);
+  return isQuantity ? () => "0" : (state) => fillZero(schema, state);
+}
+
 /** One closure per place, so that a walk asks no tables: decoding is the most frequent work of the apiserver. */
 function compile(schema: Schema, place: Place): Walk {
   switch (schema.type) {
@@ -126,13 +132,14 @@ function compileReference(schema: Schema & { type: "object" }, place: Place): Wa
 
 function compileArray(schema: Schema & { type: "array" }, place: Place): Walk {
   const walk = compile(schema.items, place);
+  const zero = nullItem(schema.items, place);
   return (value, state) => {
     if (!Array.isArray(value)) throw mismatch(value, schema, place, state.path);
     const out: unknown[] = new Array(value.length);
     for (let i = 0; i < value.length; i++) {
       state.path.push(i);
       // In lists and maps null is the zero value; only as a field it is absence.
-      out[i] = value[i] === null ? fillZero(schema.items, state) : walk(value[i], state);
+      out[i] = value[i] === null ? zero(state) : walk(value[i], state);
       state.path.pop();
     }
     return out;
@@ -141,6 +148,7 @@ function compileArray(schema: Schema & { type: "array" }, place: Place): Walk {
 
 function compileMap(schema: Schema & { type: "map" }, place: Place): Walk {
   const walk = compile(schema.values, place);
+  const zero = nullItem(schema.values, place);
   // A key shows only in the paths of fields below it.
   const isNested = schema.values.type === "object";
   return (value, state) => {
@@ -148,7 +156,7 @@ function compileMap(schema: Schema & { type: "map" }, place: Place): Walk {
     const out: Record<string, unknown> = {};
     for (const key of Object.keys(value)) {
       if (isNested) state.path.push({ key });
-      setOwn(out, key, value[key] === null ? fillZero(schema.values, state) : walk(value[key], state));
+      setOwn(out, key, value[key] === null ? zero(state) : walk(value[key], state));
       if (isNested) state.path.pop();
     }
     return out;

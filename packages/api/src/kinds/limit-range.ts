@@ -77,7 +77,7 @@ function validateResource(item: LimitRangeItem, resource: string, path: FieldPat
   const { min = {}, max = {}, default: limit = {}, defaultRequest: request = {} } = item;
   const errors: FieldError[] = [];
   const check = (low: Amounts, high: Amounts, field: string, shown: Amounts, words: readonly [string, string]) => {
-    const [a, b] = [low[resource], high[resource]];
+    const [a, b] = [amountOf(low, resource), amountOf(high, resource)];
     if (a === undefined || b === undefined || compareQuantities(a, b) <= 0) return;
     const detail = `${words[0]} value ${a} is greater than ${words[1]} value ${b}`;
     errors.push(invalidValue(path.child(field).key(resource), shown[resource], detail));
@@ -91,16 +91,21 @@ function validateResource(item: LimitRangeItem, resource: string, path: FieldPat
   return [...errors, ...validateRatio(item, resource, path.child("maxLimitRequestRatio").key(resource))];
 }
 
+/** Names are the writer's, and every object inherits a `constructor`. */
+function amountOf(amounts: Amounts, resource: string): string | undefined {
+  return Object.hasOwn(amounts, resource) ? amounts[resource] : undefined;
+}
+
 function validateRatio(
   { min, max, maxLimitRequestRatio }: LimitRangeItem,
   resource: string,
   path: FieldPath,
 ): FieldError[] {
-  const ratio = maxLimitRequestRatio?.[resource];
+  const ratio = amountOf(maxLimitRequestRatio ?? {}, resource);
   if (ratio === undefined) return [];
   const errors: FieldError[] = [];
   if (compareQuantities(ratio, "1") < 0) errors.push(invalidValue(path, ratio, `ratio ${ratio} is less than 1`));
-  const [low, high] = [min?.[resource], max?.[resource]];
+  const [low, high] = [amountOf(min ?? {}, resource), amountOf(max ?? {}, resource)];
   if (low === undefined || high === undefined || compareQuantities(low, "0") <= 0) return errors;
   const widest = quantityMilliValue(high) / quantityMilliValue(low);
   if (quantityMilliValue(ratio) / 1000 <= widest) return errors;

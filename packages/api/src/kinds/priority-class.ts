@@ -49,7 +49,7 @@ export const priorityClassKind = defineKind<PriorityClass>({
 
 function validateReserved(priority: PriorityClass): FieldError[] {
   const { name } = priority.metadata;
-  if (name.startsWith("system-")) {
+  if (name?.startsWith("system-")) {
     const known = SYSTEM_CLASSES.get(name) === priority.value && !priority.globalDefault;
     const detail =
       "priority class names with 'system-' prefix are reserved for system use only. error: " +

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { RealApiServer } from "@skiff/testkit/real-api-server.ts";
 import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
+import { mutate, seededRandom } from "../testing/fuzz-input.ts";
 import { type TestAnswer, TestClient } from "../testing/test-client.ts";
 
 let etcd: RealEtcd;
@@ -107,7 +108,7 @@ test("malformed patches, queries and tokens are refused with a Status", async ()
 
 test("mutated bodies never bring a 5xx, and the server lives on", async () => {
   const seed = Math.floor(Math.random() * 2 ** 31);
-  const random = generator(seed);
+  const random = seededRandom(seed);
   const base = JSON.stringify({
     apiVersion: "v1",
     kind: "Pod",
@@ -125,44 +126,3 @@ test("mutated bodies never bring a 5xx, and the server lives on", async () => {
   }
   assert.equal((await client.get("/readyz")).code, 200);
 });
-
-const SPLICES = [
-  "null",
-  "[]",
-  "{}",
-  '""',
-  "-1",
-  "1e400",
-  "true",
-  '"\\u0000"',
-  '"💥"',
-  "0.5",
-  ",",
-  "}",
-  '"__proto__":1',
-];
-
-function mutate(text: string, random: () => number): string {
-  let out = text;
-  for (let n = 1 + Math.floor(random() * 3); n > 0; n--) {
-    const at = Math.floor(random() * out.length);
-    const splice = SPLICES[Math.floor(random() * SPLICES.length)] ?? "";
-    // Whole values are replaced more often than single characters, for those mostly break the syntax only.
-    if (random() < 0.7) out = out.replace(nthValue(out, random), () => splice);
-    else out = out.slice(0, at) + splice + out.slice(at + Math.floor(random() * 3));
-  }
-  return out;
-}
-
-function nthValue(text: string, random: () => number): string {
-  const values = text.match(/"[^"]*"|\d+|\[[^[\]]*\]|\{[^{}]*\}/g) ?? [""];
-  return values[Math.floor(random() * values.length)] ?? "";
-}
-
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-}

@@ -24,7 +24,8 @@ export function validateCronJob({ spec }: CronJob): FieldError[] {
 
 export function validateCronJobCreate({ metadata, spec }: CronJob): FieldError[] {
   const errors = zoneInSchedule(spec);
-  if (metadata.name.length <= MAX_NAME) return errors;
+  // A name that is missing is complained of elsewhere.
+  if ((metadata.name ?? "").length <= MAX_NAME) return errors;
   const detail = `must be no more than ${MAX_NAME} characters`;
   return [...errors, invalidValue(root("metadata").child("name"), metadata.name, detail)];
 }

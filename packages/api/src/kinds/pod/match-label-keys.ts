@@ -36,7 +36,7 @@ function merge(
 ): void {
   if (!selector || !keys) return;
   for (const key of keys) {
-    const value = labels[key];
+    const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
     if (value === undefined) continue;
     const requirement = { key, operator, values: [value] };
     const known = selector.matchExpressions ?? [];
