@@ -24,7 +24,8 @@ export function judgeUpdate<T extends KubeObject>(
 
 /** A new object as it would be stored. */
 export function created<T extends KubeObject>(kind: KindDefinition<T>, manifest: object): T {
-  const metadata = { name: "x", ...(kind.namespaced ? { namespace: "default" } : {}) };
+  const made = { uid: "4f1c", creationTimestamp: "2026-01-01T00:00:00Z" };
+  const metadata = { name: "x", ...made, ...(kind.namespaced ? { namespace: "default" } : {}) };
   const given = "metadata" in manifest && typeof manifest.metadata === "object" ? manifest.metadata : {};
   const value = { ...manifest, metadata: { ...metadata, ...given } };
   const { object } = decode<T>(kind.model, value, { strict: true });

@@ -134,6 +134,8 @@ test("node: creators say the status, ranges are set once, taints are judged", ()
   ]);
 });
 
+const NOW = Date.parse("2026-01-01T00:00:05Z");
+
 test("node columns", () => {
   const labels = { "node-role.kubernetes.io/control-plane": "", "kubernetes.io/role": "edge" };
   const node = created(nodeKind, {
@@ -145,12 +147,12 @@ test("node columns", () => {
       nodeInfo: { kubeletVersion: "v1.36.0", kernelVersion: "6.18" },
     },
   });
-  const cells = nodeKind.columns.map((column) => column.value(node, 0));
+  const cells = nodeKind.columns.map((column) => column.value(node, NOW));
   assert.deepEqual(cells, [
     "n1",
     "Ready,SchedulingDisabled",
     "control-plane,edge",
-    "<unknown>",
+    "5s",
     "v1.36.0",
     "10.0.0.1",
     "<none>",

@@ -28,7 +28,10 @@ export const certificateSigningRequestKind = defineKind<CertificateSigningReques
   hasGeneration: false,
   applyDefaults(request) {
     request.status ??= {};
-    for (const condition of request.status.conditions ?? []) condition.status ||= "True";
+    for (const condition of request.status.conditions ?? []) {
+      condition.status ||= "True";
+      condition.lastTransitionTime ??= condition.lastUpdateTime;
+    }
   },
   validate: validateRequest,
   validateUpdate: validateRequestUpdate,

@@ -111,17 +111,18 @@ function validateBackend({ service, resource }: IngressBackend, path: FieldPath)
     return errors;
   }
   if (!service) return [required(path, "must specify either a service or resource backend")];
-  return validateService(service, path.child("service"));
+  return validateService(service, path);
 }
 
+/** `path` is the backend's, which upstream blames for a port that is missing or named twice. */
 function validateService({ name, port }: NonNullable<IngressBackend["service"]>, path: FieldPath): FieldError[] {
-  const errors = name ? invalidAll(path.child("name"), name, isDns1035Label(name)) : [required(path.child("name"))];
-  const at = path.child("port");
+  const at = path.child("service");
+  const errors = name ? invalidAll(at.child("name"), name, isDns1035Label(name)) : [required(at.child("name"))];
   const { name: portName = "", number = 0 } = port ?? {};
   if (portName && number !== 0) return [...errors, invalidValue(path, "", "cannot set both port name & port number")];
-  if (portName) return [...errors, ...invalidAll(at.child("name"), portName, isPortName(portName))];
+  if (portName) return [...errors, ...invalidAll(at.child("port", "name"), portName, isPortName(portName))];
   if (number === 0) return [...errors, required(path, "port name or number is required")];
-  return [...errors, ...invalidAll(at.child("number"), number, isPortNumber(number))];
+  return [...errors, ...invalidAll(at.child("port", "number"), number, isPortNumber(number))];
 }
 
 export function validateIngressStatus({ status }: Ingress): FieldError[] {

@@ -112,6 +112,8 @@ function specFromStored(spec: CustomResourceDefinitionSpec): OlderSpec {
   const top = { schema: shares("schema"), sub: shares("subresources"), columns: shares("additionalPrinterColumns") };
   return {
     ...rest,
+    // The schemas say it now, so that reading back must not assume the older default.
+    preserveUnknownFields: false,
     ...(first ? { version: first.name } : {}),
     versions: versions.map((version) => versionFromStored(version, top)),
     ...(top.schema && first?.schema ? { validation: first.schema } : {}),
