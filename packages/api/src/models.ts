@@ -18,10 +18,6 @@ export function hasModel(name: string): boolean {
   return findModel(name) !== undefined;
 }
 
-export function modelNames(): readonly string[] {
-  return [...models.keys()];
-}
-
 function findModel(name: string): Model | undefined {
   const known = models.get(name);
   if (known) return known;

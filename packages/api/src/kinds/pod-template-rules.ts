@@ -55,11 +55,7 @@ export function validatePodTemplate(template: PodTemplateSpec, path: FieldPath):
   ];
 }
 
-export function selectorErrors(
-  template: PodTemplateSpec,
-  selector: LabelSelector | undefined,
-  path: FieldPath,
-): FieldError[] {
+function selectorErrors(template: PodTemplateSpec, selector: LabelSelector | undefined, path: FieldPath): FieldError[] {
   // An empty or malformed selector has its own error.
   if (isEmptySelector(selector) || validateLabelSelector(selector, path).length) return [];
   const labels = template.metadata?.labels ?? {};

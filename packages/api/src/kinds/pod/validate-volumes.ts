@@ -1,8 +1,15 @@
 // Volumes of a pod: one source each, with what that source needs.
-import type { ConfigMapVolumeSource, HostPathVolumeSource, ObjectMeta, Volume } from "../../../generated/types.ts";
+import type {
+  ConfigMapVolumeSource,
+  HostPathVolumeSource,
+  ObjectMeta,
+  PersistentVolumeClaimTemplate,
+  Volume,
+} from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
 import { compareQuantities } from "../../quantity.ts";
 import { isDns1123Label, isDns1123Subdomain } from "../../validation/names.ts";
+import { validateAnnotations, validateLabels } from "../../validation/object-meta.ts";
 import {
   duplicate,
   type FieldPath,
@@ -12,6 +19,7 @@ import {
   notSupported,
   required,
 } from "../../validation/path.ts";
+import { validateClaimSpec } from "../persistent-volume-claim/validate.ts";
 import { validateLocalPath, validateNoBacksteps } from "./validate-paths.ts";
 import { validateProjected } from "./validate-projected.ts";
 import { validateDownwardFile, validateItems, validateMode } from "./validate-volume-items.ts";
@@ -56,6 +64,15 @@ function validateClaimName(volume: string, pod: string, path: FieldPath): FieldE
   return isDns1123Subdomain(claim).map((message) => invalidValue(path, volume, `PVC name "${claim}": ${message}`));
 }
 
+function validateClaimTemplate(template: PersistentVolumeClaimTemplate | undefined, path: FieldPath): FieldError[] {
+  if (!template) return [required(path)];
+  return [
+    ...validateLabels(template.metadata?.labels, path.child("metadata", "labels")),
+    ...validateAnnotations(template.metadata?.annotations, path.child("metadata", "annotations")),
+    ...validateClaimSpec(template.spec ?? {}, path.child("spec")),
+  ];
+}
+
 function validateSource(volume: Volume, name: SourceName, path: FieldPath): FieldError[] {
   const at = path.child(name);
   switch (name) {
@@ -84,7 +101,7 @@ function validateSource(volume: Volume, name: SourceName, path: FieldPath): Fiel
         ...validateLocalPath(volume.gitRepo?.directory ?? "", at.child("directory")),
       ];
     case "ephemeral":
-      return volume.ephemeral?.volumeClaimTemplate ? [] : [required(at.child("volumeClaimTemplate"))];
+      return validateClaimTemplate(volume.ephemeral?.volumeClaimTemplate, at.child("volumeClaimTemplate"));
     default:
       return requireFields(volume[name], REQUIRED[name] ?? [], at);
   }
