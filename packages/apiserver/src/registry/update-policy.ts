@@ -26,4 +26,18 @@ const CREATED_BY_PUT: ReadonlySet<string> = new Set([
   `${RBAC}/clusterrolebindings`,
 ]);
 
-const VERSION_REQUIRED: ReadonlySet<string> = new Set(["coordination.k8s.io/leases"]);
+const VERSION_REQUIRED: ReadonlySet<string> = new Set([
+  "coordination.k8s.io/leases",
+  "policy/poddisruptionbudgets",
+  "node.k8s.io/runtimeclasses",
+  "apiextensions.k8s.io/customresourcedefinitions",
+  "apiregistration.k8s.io/apiservices",
+  ...["csidrivers", "csinodes", "csistoragecapacities", "volumeattachments"].map((name) => `storage.k8s.io/${name}`),
+  ...["validatingwebhookconfigurations", "mutatingwebhookconfigurations"].map(inAdmission),
+  ...["validatingadmissionpolicies", "validatingadmissionpolicybindings"].map(inAdmission),
+  ...["mutatingadmissionpolicies", "mutatingadmissionpolicybindings"].map(inAdmission),
+]);
+
+function inAdmission(plural: string): string {
+  return `admissionregistration.k8s.io/${plural}`;
+}
