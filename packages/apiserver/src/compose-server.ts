@@ -217,6 +217,7 @@ function authenticationOf(config: ApiServerConfig, files: ServerFiles) {
   };
   return {
     anonymousAuth: config["anonymous-auth"],
+    clientCa: files.clientCa,
     serviceAccountIssuer: config["service-account-issuer"],
     serviceAccountKeyFiles: files.serviceAccountKeys,
     apiAudiences: config["api-audiences"],

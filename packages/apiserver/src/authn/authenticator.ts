@@ -9,12 +9,17 @@ export interface UserInfo {
   readonly extra: Readonly<Record<string, readonly string[]>>;
 }
 
-/** What a request offers as proof. `peerCertificate` is DER, and only present when it was verified against the client CA. */
+/** What a request offers as proof. */
 export interface Credentials {
   readonly headers: IncomingHttpHeaders;
   /** Names and values in turn, as Node gives them: repeated headers stay apart here, while `headers` joins them. */
   readonly rawHeaders?: readonly string[] | undefined;
+  /** DER, and only present when TLS has verified it against one of the authorities for clients. */
   readonly peerCertificate: Uint8Array | undefined;
+  /** DER of what the client has sent along to lead from its certificate to an authority. */
+  readonly peerIntermediates?: readonly Uint8Array[] | undefined;
+  /** A certificate was shown that TLS could not verify. */
+  readonly hasBadCertificate?: boolean | undefined;
 }
 
 export interface Authenticator {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -34,6 +34,7 @@ function setUp(type: "rsa" | "ec", more: Partial<AuthenticationConfig> = {}) {
   const clock: Clock = { ...realClock, now: () => time.nowMs };
   const config = {
     anonymousAuth: true,
+    clientCa: "",
     serviceAccountIssuer: ISSUER,
     serviceAccountKeyFiles: [keys.public],
     apiAudiences: [],
@@ -108,28 +109,27 @@ function makeCertificate(t: TestContext, subject: string) {
   const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
   openssl("req", "-x509", ...ec, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=ca");
   openssl("req", ...ec, "-keyout", "c.key", "-out", "c.csr", "-subj", subject);
-  openssl(
-    "x509",
-    "-req",
-    "-in",
-    "c.csr",
-    "-CA",
-    "ca.crt",
-    "-CAkey",
-    "ca.key",
-    "-CAcreateserial",
-    "-days",
-    "2",
-    "-out",
-    "c.crt",
-  );
+  const sign = (name: string, by: string, ...more: string[]) => {
+    const authority = ["-CA", `${by}.crt`, "-CAkey", `${by}.key`, "-CAcreateserial"];
+    openssl("x509", "-req", "-in", `${name}.csr`, ...authority, "-days", "2", "-out", `${name}.crt`, ...more);
+  };
+  sign("c", "ca");
   const read = (name: string) => readFileSync(join(folder, name), "utf8");
-  return { ca: read("ca.crt"), der: new X509Certificate(read("c.crt")).raw };
+  const der = (name: string) => new X509Certificate(read(name)).raw;
+  /** The same subject, from an intermediate authority below this one. */
+  const viaIntermediate = () => {
+    writeFileSync(join(folder, "ext"), "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign\n");
+    openssl("req", ...ec, "-keyout", "i.key", "-out", "i.csr", "-subj", "/CN=between");
+    sign("i", "ca", "-extfile", "ext");
+    sign("c", "i");
+    return { peerCertificate: der("c.crt"), peerIntermediates: [der("i.crt")] };
+  };
+  return { ca: read("ca.crt"), der: der("c.crt"), viaIntermediate };
 }
 
 test("createAuthenticator reads user and groups from a certificate until it expires", async (t) => {
-  const { der } = makeCertificate(t, "/O=devs/O=qa/CN=alice");
-  const { authenticator, time } = setUp("ec");
+  const { der, ca } = makeCertificate(t, "/O=devs/O=qa/CN=alice");
+  const { authenticator, time } = setUp("ec", { clientCa: ca });
   const credentials = { headers: {}, peerCertificate: der };
   const user = await authenticator.authenticate(credentials, signal);
   assert.equal(user?.name, "alice");
@@ -147,7 +147,8 @@ test("createAuthenticator believes X-Remote headers from a front proxy's certifi
     groupHeaders: ["X-Remote-Group"],
     extraPrefixes: ["X-Remote-Extra-"],
   };
-  const { authenticator } = setUp("ec", { requestHeader });
+  const stranger = makeCertificate(t, "/CN=front");
+  const { authenticator } = setUp("ec", { requestHeader, clientCa: stranger.ca });
   const rawHeaders = [
     "X-Remote-User",
     "carl",
@@ -164,9 +165,33 @@ test("createAuthenticator believes X-Remote headers from a front proxy's certifi
   assert.deepEqual({ ...user?.extra }, { "a/b": ["c"] });
   // Its own certificate must not make it system:masters.
   await assert.rejects(authenticator.authenticate({ headers: {}, peerCertificate: proxy.der }, signal), { code: 401 });
-  const stranger = makeCertificate(t, "/CN=front");
   const asItself = await authenticator.authenticate({ headers: {}, rawHeaders, peerCertificate: stranger.der }, signal);
   assert.equal(asItself?.name, "front");
+});
+
+test("createAuthenticator tells users' certificates from those of the front proxies' authority, intermediates included", async (t) => {
+  const users = makeCertificate(t, "/CN=alice");
+  const proxies = makeCertificate(t, "/O=system:masters/CN=admin");
+  const lists = { allowedNames: [], usernameHeaders: ["X-Remote-User"], groupHeaders: [], extraPrefixes: [] };
+  const { authenticator } = setUp("ec", { clientCa: users.ca, requestHeader: { ca: proxies.ca, ...lists } });
+  const user = await authenticator.authenticate({ headers: {}, ...users.viaIntermediate() }, signal);
+  assert.equal(user?.name, "alice");
+  const foreign = proxies.viaIntermediate();
+  await assert.rejects(authenticator.authenticate({ headers: {}, ...foreign }, signal), { code: 401 });
+  const named = await authenticator.authenticate({ headers: { "x-remote-user": "bob" }, ...foreign }, signal);
+  assert.equal(named?.name, "bob");
+  // What the client sends along proves nothing by its name alone.
+  const peerIntermediates = users.viaIntermediate().peerIntermediates;
+  const mixed = { headers: {}, peerCertificate: foreign.peerCertificate, peerIntermediates };
+  await assert.rejects(authenticator.authenticate(mixed, signal), { code: 401 });
+});
+
+test("createAuthenticator makes nobody of a certificate that was not verified, or where no authority is configured", async (t) => {
+  const { der } = makeCertificate(t, "/O=system:masters/CN=admin");
+  const { authenticator } = setUp("ec");
+  for (const proof of [{ peerCertificate: der }, { peerCertificate: undefined, hasBadCertificate: true }]) {
+    await assert.rejects(authenticator.authenticate({ headers: {}, ...proof }, signal), { code: 401 });
+  }
 });
 
 test("BoundedCache drops the entry that was not used for longest", () => {

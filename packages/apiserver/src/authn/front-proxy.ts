@@ -1,9 +1,8 @@
 // Users that a trusted front proxy (an aggregating apiserver) names in X-Remote-* headers.
-import { X509Certificate } from "node:crypto";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Authenticator, Credentials } from "./authenticator.ts";
-import type { CertificateIdentity, CertificateParser } from "./x509.ts";
-import { isUsable } from "./x509.ts";
+import type { CertificateParser } from "./x509.ts";
+import { IssuerCheck, isUsable } from "./x509.ts";
 
 /** Header names are as configured (`X-Remote-User`); lists are tried in order. */
 export interface RequestHeaderConfig {
@@ -16,47 +15,24 @@ export interface RequestHeaderConfig {
   readonly extraPrefixes: readonly string[];
 }
 
-export interface FrontProxyAuthenticator extends Authenticator {
-  /** Whether the front-proxy authority signed this certificate. */
-  isFrontProxy(identity: CertificateIdentity): boolean;
-}
-
 export function createFrontProxyAuthenticator(
   config: RequestHeaderConfig,
   parser: CertificateParser,
   clock: Clock,
-): FrontProxyAuthenticator {
-  const authorities = splitCertificates(config.ca).map((pem) => new X509Certificate(pem));
-  const verdicts = new WeakMap<CertificateIdentity, boolean>();
-  const isFrontProxy = (identity: CertificateIdentity): boolean => {
-    const known = verdicts.get(identity);
-    if (known !== undefined) return known;
-    const verdict = authorities.some((authority) => isIssuedBy(identity.certificate, authority));
-    verdicts.set(identity, verdict);
-    return verdict;
-  };
+): Authenticator {
+  const issuers = new IssuerCheck(config.ca);
   return {
-    isFrontProxy,
     async authenticate(credentials) {
       if (!credentials.peerCertificate) return undefined;
       const name = config.usernameHeaders.flatMap((header) => headerValues(credentials, header)).find(Boolean);
       if (!name) return undefined;
       const identity = parser.parse(credentials.peerCertificate);
-      if (!identity || !isUsable(identity, clock.now()) || !isFrontProxy(identity)) return undefined;
+      if (!identity || !isUsable(identity, clock.now()) || !issuers.passes(identity, credentials)) return undefined;
       if (config.allowedNames.length > 0 && !config.allowedNames.includes(identity.commonName)) return undefined;
       const groups = config.groupHeaders.flatMap((header) => headerValues(credentials, header));
       return { name, groups, extra: readExtra(credentials, config.extraPrefixes) };
     },
   };
-}
-
-/** The certificates of a PEM bundle. */
-function splitCertificates(pem: string): string[] {
-  return pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
-}
-
-function isIssuedBy(certificate: X509Certificate, authority: X509Certificate): boolean {
-  return certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
 }
 
 function* rawPairs({ headers, rawHeaders }: Credentials): Generator<[string, string]> {

@@ -9,10 +9,12 @@ import type { RequestHeaderConfig } from "./front-proxy.ts";
 import { createFrontProxyAuthenticator } from "./front-proxy.ts";
 import type { TokenIdentity } from "./service-account-token.ts";
 import { ServiceAccountTokenVerifier } from "./service-account-token.ts";
-import { CertificateParser, createX509Authenticator } from "./x509.ts";
+import { CertificateParser, createX509Authenticator, IssuerCheck } from "./x509.ts";
 
 export interface AuthenticationConfig {
   readonly anonymousAuth: boolean;
+  /** PEM of the authorities that sign users' certificates; without it no certificate makes a user. */
+  readonly clientCa: string;
   readonly serviceAccountIssuer: string;
   /** PEM texts. */
   readonly serviceAccountKeyFiles: readonly string[];
@@ -72,9 +74,11 @@ function createChain(
   clock: Clock,
 ): readonly Authenticator[] {
   const parser = new CertificateParser();
-  const frontProxy = config.requestHeader && createFrontProxyAuthenticator(config.requestHeader, parser, clock);
-  const x509 = createX509Authenticator(parser, (identity) => frontProxy?.isFrontProxy(identity) ?? false, clock);
-  return [...(frontProxy ? [frontProxy] : []), x509, createBearerTokenAuthenticator(verifier)];
+  return [
+    ...(config.requestHeader ? [createFrontProxyAuthenticator(config.requestHeader, parser, clock)] : []),
+    createX509Authenticator(parser, new IssuerCheck(config.clientCa), clock),
+    createBearerTokenAuthenticator(verifier),
+  ];
 }
 
 function withAuthenticatedGroup(user: UserInfo): UserInfo {

@@ -2,8 +2,9 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { unauthorized } from "@skiff/api/errors.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
-import type { Authenticator, UserInfo } from "./authenticator.ts";
+import type { Authenticator, Credentials, UserInfo } from "./authenticator.ts";
 import { BoundedCache } from "./bounded-cache.ts";
+import { leadsTo, readCertificates } from "./certificate-path.ts";
 
 /** What a certificate says, parsed once. */
 export interface CertificateIdentity {
@@ -35,20 +36,35 @@ export class CertificateParser {
   }
 }
 
-/**
- * Certificates that TLS has verified. Validity is judged anew at each request, because a connection may outlive its certificate.
- * `isForeign` names those of another authority (the front proxy's), which say nothing about users.
- */
-export function createX509Authenticator(
-  parser: CertificateParser,
-  isForeign: (identity: CertificateIdentity) => boolean,
-  clock: Clock,
-): Authenticator {
+/** Which certificates come from some authorities: TLS alone does not tell, for it trusts those of users and of front proxies alike. */
+export class IssuerCheck {
+  private readonly authorities: readonly X509Certificate[];
+  /** Only a full handshake shows intermediates, so what was found once is kept for resumed connections. */
+  private readonly passed = new WeakSet<CertificateIdentity>();
+
+  /** `pem` may hold several certificates; nobody passes when it holds none. */
+  constructor(pem: string) {
+    this.authorities = readCertificates(pem);
+  }
+
+  passes(identity: CertificateIdentity, { peerIntermediates = [] }: Credentials): boolean {
+    if (this.passed.has(identity)) return true;
+    const intermediates = peerIntermediates.flatMap(readCertificate);
+    if (!leadsTo(identity.certificate, intermediates, this.authorities)) return false;
+    this.passed.add(identity);
+    return true;
+  }
+}
+
+/** Certificates of users. Validity is judged anew at each request, because a connection may outlive its certificate. */
+export function createX509Authenticator(parser: CertificateParser, issuers: IssuerCheck, clock: Clock): Authenticator {
   return {
-    async authenticate({ peerCertificate }) {
+    async authenticate(credentials) {
+      const { peerCertificate, hasBadCertificate } = credentials;
+      if (hasBadCertificate) throw unauthorized();
       if (!peerCertificate) return undefined;
       const identity = parser.parse(peerCertificate);
-      if (!identity || !isUsable(identity, clock.now()) || isForeign(identity)) throw unauthorized();
+      if (!identity || !isUsable(identity, clock.now()) || !issuers.passes(identity, credentials)) throw unauthorized();
       return userOf(identity);
     },
   };
@@ -66,6 +82,14 @@ function userOf(identity: CertificateIdentity): UserInfo | undefined {
     groups: identity.organizations,
     extra: { "authentication.kubernetes.io/credential-id": [`X509SHA256=${identity.fingerprint}`] },
   };
+}
+
+function readCertificate(der: Uint8Array): X509Certificate[] {
+  try {
+    return [new X509Certificate(der)];
+  } catch {
+    return [];
+  }
 }
 
 function readIdentity(der: Uint8Array, fingerprint: string): CertificateIdentity | undefined {

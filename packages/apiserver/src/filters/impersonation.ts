@@ -1,17 +1,15 @@
 // Impersonate-* headers: acting as somebody else, for those who may.
-import type { IncomingHttpHeaders } from "node:http";
 import { badRequest } from "@skiff/api/errors.ts";
 import type { UserInfo } from "../authn/authenticator.ts";
 import type { AuthorizationAttributes, Authorizer } from "../authz/authorizer.ts";
 import { requireAllowed } from "./authorization.ts";
 
+/** The headers of a request, and names and values in turn, where repeated ones stay apart. */
+type Head = { readonly rawHeaders: readonly string[] };
+
 /** The user that the request acts as; `user` itself without such headers. Throws 403 when that is not allowed. */
-export async function impersonate(
-  user: UserInfo,
-  headers: IncomingHttpHeaders,
-  authorizer: Authorizer,
-): Promise<UserInfo> {
-  const wanted = readHeaders(headers);
+export async function impersonate(user: UserInfo, head: Head, authorizer: Authorizer): Promise<UserInfo> {
+  const wanted = readHeaders(head);
   if (!wanted) return user;
   for (const target of targetsOf(wanted)) await requireAllowed({ ...BASE, ...target, user }, authorizer);
   return { ...wanted, groups: groupsOf(wanted) };
@@ -27,14 +25,15 @@ const BASE = {
   path: "",
 } as const;
 
-function readHeaders(headers: IncomingHttpHeaders): UserInfo | undefined {
-  const name = one(headers["impersonate-user"]);
-  const groups = all(headers["impersonate-group"]);
-  const uid = one(headers["impersonate-uid"]);
-  const extra: Record<string, readonly string[]> = {};
-  for (const header of Object.keys(headers)) {
+function readHeaders({ rawHeaders }: Head): UserInfo | undefined {
+  const name = valuesOf(rawHeaders, "impersonate-user")[0] ?? "";
+  const groups = valuesOf(rawHeaders, "impersonate-group");
+  const uid = valuesOf(rawHeaders, "impersonate-uid")[0] ?? "";
+  const extra: Record<string, string[]> = Object.create(null);
+  for (const [header, value] of pairs(rawHeaders)) {
     if (!header.startsWith(EXTRA_PREFIX)) continue;
-    extra[decodeKey(header.slice(EXTRA_PREFIX.length))] = all(headers[header]);
+    const key = decodeKey(header.slice(EXTRA_PREFIX.length));
+    extra[key] = [...(extra[key] ?? []), value];
   }
   if (!name) {
     if (groups.length === 0 && !uid && Object.keys(extra).length === 0) return undefined;
@@ -67,20 +66,21 @@ function groupsOf(wanted: UserInfo): string[] {
   const account = SERVICE_ACCOUNT.exec(wanted.name);
   if (account && groups.length === 0) groups.push("system:serviceaccounts", `system:serviceaccounts:${account[1]}`);
   const everybody = wanted.name === "system:anonymous" ? "system:unauthenticated" : "system:authenticated";
-  return groups.includes(everybody) ? groups : [...groups, everybody];
+  return groups.some((group) => EVERYBODY.has(group)) ? groups : [...groups, everybody];
 }
 
-function one(value: string | string[] | undefined): string {
-  return (Array.isArray(value) ? value[0] : value) ?? "";
+const EVERYBODY: ReadonlySet<string> = new Set(["system:authenticated", "system:unauthenticated"]);
+
+/** Each value by itself: the names of groups may hold commas. */
+function valuesOf(rawHeaders: readonly string[], wanted: string): string[] {
+  return [...pairs(rawHeaders)].filter(([name, value]) => name === wanted && value !== "").map(([, value]) => value);
 }
 
-/** Node joins repeated headers with commas. */
-function all(value: string | string[] | undefined): string[] {
-  const text = Array.isArray(value) ? value.join(",") : (value ?? "");
-  return text
-    .split(",")
-    .map((part) => part.trim())
-    .filter(Boolean);
+function* pairs(rawHeaders: readonly string[]): Generator<[string, string]> {
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = (rawHeaders[i] ?? "").toLowerCase();
+    if (name.startsWith("impersonate-")) yield [name, rawHeaders[i + 1] ?? ""];
+  }
 }
 
 function decodeKey(key: string): string {

@@ -1,5 +1,6 @@
 // The way of a request through the filters, over real connections to a real server.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { after, before, test } from "node:test";
 import { clientCertificate, RealApiServer } from "@skiff/testkit/real-api-server.ts";
@@ -55,6 +56,15 @@ test("impersonation takes the right to it and changes who asks", async () => {
   assert.match(refused.body.message, /users "jane" is forbidden: User "joe" cannot impersonate resource "users"/);
   const group = await admin.get("/api/v1/pods", { headers: { ...headers, "impersonate-group": "system:masters" } });
   assert.equal(group.code, 200);
+  // A comma is part of a group's name, and no key of an extra reaches a prototype.
+  const odd = { ...headers, "impersonate-group": "cn=a,ou=b", "impersonate-extra-__proto__": "x" };
+  const review = { apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" };
+  const root = { ...odd, "impersonate-user": "system:serviceaccount:kube-system:x" };
+  for (const asked of [odd, root]) {
+    const who = await admin.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", review, { headers: asked });
+    assert.deepEqual(who.body.status.userInfo.groups, ["cn=a,ou=b", "system:authenticated"]);
+    assert.deepEqual(Object.entries(who.body.status.userInfo.extra), [["__proto__", ["x"]]]);
+  }
 });
 
 test("bodies over 3 MiB are 413 and the connection serves on", async () => {
@@ -63,6 +73,31 @@ test("bodies over 3 MiB are 413 and the connection serves on", async () => {
   assert.equal(answer.code, 413);
   assert.equal(answer.body.reason, "RequestEntityTooLarge");
   assert.equal((await admin.get("/healthz")).code, 200);
+});
+
+test("methods of the client's invention are no verbs, and refused upgrades leave no trace in the metrics", async () => {
+  const path = "/api/v1/namespaces/default/secrets";
+  const rules = [{ apiGroups: [""], resources: ["secrets"], resourceNames: ["mine"], verbs: ["get", "list"] }];
+  const rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/default";
+  await admin.post(`${rbac}/roles`, { metadata: { name: "mine" }, rules });
+  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: "mine" };
+  const subjects = [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: "eve" }];
+  await admin.post(`${rbac}/rolebindings`, { metadata: { name: "mine" }, roleRef, subjects });
+  await admin.post(path, { metadata: { name: "mine" } });
+  const eve = await clientCertificate(server.pki, "eve");
+  const session = connectHttp2(server.url, { ca: server.pki.ca.cert, cert: eve.cert, key: eve.key });
+  const status = async (method: string) => {
+    const stream = session.request({ ":method": method, ":path": `${path}/mine` }).resume();
+    const [headers] = await once(stream, "response");
+    return headers[":status"];
+  };
+  await waitFor("eve's role", async () => (await status("GET")) === 200);
+  for (const method of ["LIST", "list", "DELETECOLLECTION", "constructor"]) assert.equal(await status(method), 403);
+  session.close();
+  const upgrade = { connection: "Upgrade", upgrade: "websocket" };
+  using stranger = new TestClient(server, { cert: "", key: "" });
+  assert.equal((await stranger.get("/api/v1/made-up-names/x/exec", { headers: upgrade })).code, 403);
+  assert.doesNotMatch((await admin.get("/metrics")).text, /made-up-names/);
 });
 
 test("HTTP/2 serves requests and watches beside HTTP/1.1", async () => {

@@ -63,7 +63,7 @@ export class Pipeline {
     socket.on("error", () => socket.destroy());
     const work = async () => {
       const exchange = new Exchange(request);
-      const done = countLongRunning(this.deps.metrics.longRunning, exchange.info);
+      let done = () => {};
       let code = 101;
       this.active.add(exchange);
       socket.once("close", () => {
@@ -76,6 +76,8 @@ export class Pipeline {
         await this.admit(exchange);
         const handler = this.deps.router.upgradeHandler(exchange);
         if (!handler) throw methodNotAllowed({ group: exchange.info.group, plural: exchange.info.resource }, "upgrade");
+        if (socket.closed) return;
+        done = this.countLongRunning(exchange);
         await handler(exchange, socket, head);
         exchange.audit?.started(code);
       } catch (error) {
@@ -144,7 +146,7 @@ export class Pipeline {
 
   private async longRunning(exchange: Exchange): Promise<Answer> {
     await this.admit(exchange);
-    const done = countLongRunning(this.deps.metrics.longRunning, exchange.info);
+    const done = this.countLongRunning(exchange);
     try {
       const answer = await this.deps.router.dispatch(exchange);
       if ("stream" in answer) answer.stream.once("close", done);
@@ -154,6 +156,12 @@ export class Pipeline {
       done();
       throw error;
     }
+  }
+
+  /** Only what is served: each name becomes a series for good, and anybody can make names up. */
+  private countLongRunning({ info }: Exchange): () => void {
+    const { metrics, router } = this.deps;
+    return router.serves(info) ? countLongRunning(metrics.longRunning, info) : () => {};
   }
 
   private async bounded(exchange: Exchange): Promise<Answer> {
@@ -205,14 +213,14 @@ export class Pipeline {
   private async authenticate(exchange: Exchange): Promise<void> {
     const { authenticator, audit, authorizer } = this.deps;
     const { headers, rawHeaders } = exchange.raw;
-    const credentials = { headers, rawHeaders, peerCertificate: peerCertificate(exchange.raw) };
+    const credentials = { headers, rawHeaders, ...peerCertificate(exchange.raw) };
     const user = await authenticator.authenticate(credentials, exchange.signal).catch((error: unknown) => {
       exchange.audit = audit?.begin(exchange, undefined);
       throw error;
     });
     exchange.audit = audit?.begin(exchange, user);
     if (!user) throw unauthorized();
-    exchange.user = await impersonate(user, headers, authorizer);
+    exchange.user = await impersonate(user, exchange.raw, authorizer);
   }
 
   private giveUp(response: RawResponse, error: unknown): void {

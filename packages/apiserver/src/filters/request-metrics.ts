@@ -37,7 +37,7 @@ export class RequestMetrics {
       resource: served ? info.resource : "",
       scope: scopeOf(info),
       subresource: served && info.isResourceRequest ? info.subresource : "",
-      verb: VERBS[info.verb] ?? "other",
+      verb: VERBS.get(info.verb) ?? "other",
       version: served ? info.version : "",
     };
     this.duration.observe(seconds, labels);
@@ -45,18 +45,19 @@ export class RequestMetrics {
   }
 }
 
-const VERBS: Readonly<Record<string, string>> = {
-  get: "GET",
-  list: "LIST",
-  watch: "WATCH",
-  create: "POST",
-  post: "POST",
-  update: "PUT",
-  put: "PUT",
-  patch: "PATCH",
-  delete: "DELETE",
-  deletecollection: "DELETECOLLECTION",
-};
+/** A Map, for the verb of a plain path is the client's word. */
+const VERBS: ReadonlyMap<string, string> = new Map([
+  ["get", "GET"],
+  ["list", "LIST"],
+  ["watch", "WATCH"],
+  ["create", "POST"],
+  ["post", "POST"],
+  ["update", "PUT"],
+  ["put", "PUT"],
+  ["patch", "PATCH"],
+  ["delete", "DELETE"],
+  ["deletecollection", "DELETECOLLECTION"],
+]);
 
 function scopeOf(info: RequestInfo): string {
   if (!info.isResourceRequest) return "";

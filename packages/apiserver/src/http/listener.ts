@@ -58,21 +58,47 @@ export async function listen(options: ListenerOptions, handlers: ListenerHandler
   };
 }
 
-/** The verified client certificate of a connection, DER; undefined when none was given or it proves nothing. */
-export function peerCertificate(request: IncomingMessage | Http2ServerRequest): Uint8Array | undefined {
+/** What TLS knows of a connection's client certificate, in the words of authentication. */
+export interface PeerCertificate {
+  /** DER; undefined when none was given or it could not be verified. */
+  readonly peerCertificate: Uint8Array | undefined;
+  readonly peerIntermediates: readonly Uint8Array[];
+  readonly hasBadCertificate: boolean;
+}
+
+export function peerCertificate(request: IncomingMessage | Http2ServerRequest): PeerCertificate {
   const socket = "stream" in request ? request.stream.session?.socket : request.socket;
   const tls = socket as TLSSocket | undefined;
-  if (!tls || typeof tls.getPeerCertificate !== "function") return undefined;
+  if (!tls || typeof tls.getPeerCertificate !== "function") return NO_CERTIFICATE;
   const owner: object = "stream" in request ? (request.stream.session as object) : tls;
   const known = certificates.get(owner);
-  if (known !== undefined) return known ?? undefined;
-  const found = tls.authorized ? tls.getPeerCertificate(false).raw : undefined;
-  certificates.set(owner, found ?? null);
+  if (known) return known;
+  const found = readPeer(tls);
+  certificates.set(owner, found);
   return found;
 }
 
 // Reading a certificate costs more than the rest of a small request, and it cannot change within a connection.
-const certificates = new WeakMap<object, Uint8Array | null>();
+const certificates = new WeakMap<object, PeerCertificate>();
+const NO_CERTIFICATE: PeerCertificate = {
+  peerCertificate: undefined,
+  peerIntermediates: [],
+  hasBadCertificate: false,
+};
+
+function readPeer(tls: TLSSocket): PeerCertificate {
+  const leaf = tls.getPeerCertificate(true);
+  if (!leaf?.raw) return NO_CERTIFICATE;
+  if (!tls.authorized) return { ...NO_CERTIFICATE, hasBadCertificate: true };
+  const peerIntermediates: Uint8Array[] = [];
+  // The chain ends in a certificate that is its own issuer.
+  for (let at = leaf; at.issuerCertificate && at.issuerCertificate !== at; at = at.issuerCertificate) {
+    if (peerIntermediates.push(at.issuerCertificate.raw) === MAX_INTERMEDIATES) break;
+  }
+  return { peerCertificate: leaf.raw, peerIntermediates, hasBadCertificate: false };
+}
+
+const MAX_INTERMEDIATES = 10;
 
 function createServer(options: ListenerOptions): Http2SecureServer {
   return createSecureServer({

@@ -34,6 +34,12 @@ test("parseRequestInfo reads verb, group, version, namespace, resource, name, su
   }
 });
 
+test("parseRequestInfo gives methods of the client's invention no verb", () => {
+  for (const method of ["LIST", "list", "get", "WATCH", "DELETECOLLECTION", "OPTIONS", "constructor"]) {
+    assert.equal(parse(method, "/api/v1/namespaces/a/secrets/s"), "||v1|a|secrets||s|", method);
+  }
+});
+
 test("parseRequestInfo takes discovery and other paths as plain", () => {
   for (const path of ["/", "/healthz", "/api", "/api/v1", "/apis/apps", "/apis/apps/v1", "/openapi/v2"]) {
     assert.equal(parse("GET", path), "plain", path);

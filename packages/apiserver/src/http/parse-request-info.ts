@@ -64,7 +64,8 @@ function verbOf(method: string, name: string, query: URLSearchParams): string {
       if (name) return "get";
       return isTrue(query.get("watch")) ? "watch" : "list";
     default:
-      return method.toLowerCase();
+      // HTTP/2 carries any word as a method: `LIST` on one object's path must not become the verb that lists them all.
+      return "";
   }
 }
 

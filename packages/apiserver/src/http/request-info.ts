@@ -4,7 +4,7 @@
 export interface RequestInfo {
   readonly isResourceRequest: boolean;
   readonly path: string;
-  /** get, list, watch, create, update, patch, delete, deletecollection, proxy; or the lower-case method of a plain path. */
+  /** get, list, watch, create, update, patch, delete, deletecollection, "" for other methods; or the lower-case method of a plain path. */
   readonly verb: string;
   readonly group: string;
   readonly version: string;
