@@ -141,6 +141,25 @@ test("NodeRestriction keeps a kubelet to its own node, pods and tokens", async (
   await admit(remove);
 });
 
+test("NodeRestriction keeps claims in a pod's status and other nodes' ResourceSlices from a kubelet", async () => {
+  const admit = async (r: AdmissionRequest) =>
+    createNodeRestriction(new MemoryReader()).admit?.({ ...r, user: kubelet }, signal);
+  const mine = newPod({ nodeName: "n1" });
+  const claiming: Pod = { ...mine, status: { resourceClaimStatuses: [{ name: "a", resourceClaimName: "theirs" }] } };
+  const status = { operation: "UPDATE", subresource: "status", oldObject: mine } as const;
+  await admit(request("pods", mine, status));
+  await assert.rejects(admit(request("pods", claiming, status)), /cannot update resource claim statuses/);
+  const kind = findKind("resource.k8s.io", "resourceslices") as KindDefinition;
+  const slice = (nodeName: string) => ({ metadata: { name: "s" }, spec: { nodeName } });
+  const foreign = slice("n2") as unknown as KubeObject;
+  await admit(request("pods", slice("n1"), { kind }));
+  await assert.rejects(admit(request("pods", foreign, { kind })), /can only create ResourceSlice/);
+  const takeOver = { kind, operation: "UPDATE", oldObject: foreign } as const;
+  await assert.rejects(admit(request("pods", slice("n1"), takeOver)), { code: 403 });
+  const deletion = { kind, operation: "DELETE", oldObject: foreign, name: "s" } as const;
+  await assert.rejects(admit(request("pods", undefined, deletion)), { code: 403 });
+});
+
 test("NodeRestriction lets a kubelet have tokens that are bound to its pods only", async () => {
   const reader = new MemoryReader();
   const uid = reader.put(pods, newPod({ nodeName: "n1" }, { uid: "u1" })).metadata.uid;

@@ -42,6 +42,11 @@ function admitPodStatus(request: AdmissionRequest, nodeName: string): void {
   if (JSON.stringify(next.metadata.labels ?? {}) !== JSON.stringify(previous.metadata.labels ?? {})) {
     throw refuse(request, `node "${nodeName}" cannot update labels through pod status`);
   }
+  // Claims that a status names may be read by the pod's node, so the node must not name them itself.
+  for (const field of ["resourceClaimStatuses", "extendedResourceClaimStatus"] as const) {
+    if (JSON.stringify(next.status?.[field] ?? []) === JSON.stringify(previous.status?.[field] ?? [])) continue;
+    throw refuse(request, `node "${nodeName}" cannot update resource claim statuses`);
+  }
 }
 
 async function requireOwnPod(

@@ -1,6 +1,6 @@
 // NodeRestriction: a kubelet writes its own Node and Lease, its own pods, and nothing that would widen its rights.
 import type { KubeObject } from "@skiff/api/object.ts";
-import type { Node } from "@skiff/api/types.ts";
+import type { Node, ResourceSlice } from "@skiff/api/types.ts";
 import { nodeIdentity } from "../authz/node-authorizer.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "./admission.ts";
@@ -31,6 +31,8 @@ export function createNodeRestriction(reader: ObjectReader): AdmissionPlugin {
           return admitLease(request, nodeName);
         case "storage.k8s.io/csinodes":
           return admitOwn(request, nodeName, "can only access CSINode with the same name as the requesting node");
+        case "resource.k8s.io/resourceslices":
+          return admitResourceSlice(request, nodeName);
       }
     },
   };
@@ -76,6 +78,16 @@ function admitLease(request: AdmissionRequest, nodeName: string): void {
     throw refuse(request, `can only access leases in the "${LEASE_NAMESPACE}" system namespace`);
   }
   admitOwn(request, nodeName, "can only access node lease with the same name as the requesting node");
+}
+
+/** The present one counts on updates and deletions, the new one where there is one: a slice cannot be taken over either way. */
+function admitResourceSlice(request: AdmissionRequest, nodeName: string): void {
+  for (const slice of [request.oldObject, request.object] as (Readonly<ResourceSlice> | undefined)[]) {
+    if (!slice || slice.spec.nodeName === nodeName) continue;
+    const wanted =
+      slice === request.object ? "can only create ResourceSlice with the same NodeName as the requesting node" : "";
+    throw refuse(request, wanted || "can only access ResourceSlices of the requesting node");
+  }
 }
 
 function admitOwn(request: AdmissionRequest, nodeName: string, why: string): void {

@@ -208,6 +208,11 @@ test("the Node authorizer narrows nodes, leases and pod lists to the node's own"
   assert.equal(await decide("list", "pods", { fieldSelector: "spec.nodeName=n1" }), "allow");
   assert.equal(await decide("list", "pods", { fieldSelector: "spec.nodeName=n2" }), "no-opinion");
   assert.equal(await decide("list", "pods", {}), "no-opinion");
+  // One term that ends like the wanted one, behind an escaped comma.
+  assert.equal(await decide("list", "pods", { fieldSelector: "metadata.name!=x\\,spec.nodeName=n1" }), "no-opinion");
+  const slices = { group: "resource.k8s.io" };
+  assert.equal(await decide("list", "resourceslices", slices), "no-opinion");
+  assert.equal(await decide("watch", "resourceslices", { ...slices, fieldSelector: "spec.nodeName=n1" }), "allow");
   const lease = { group: "coordination.k8s.io", namespace: "kube-node-lease" };
   assert.equal(await decide("update", "leases", { ...lease, name: "n1" }), "allow");
   assert.equal(await decide("update", "leases", { ...lease, name: "n2" }), "no-opinion");

@@ -1,4 +1,5 @@
 // The Node authorizer: a kubelet may touch its own node and what the pods bound to that node need.
+import { parseFieldSelector } from "@skiff/api/fields.ts";
 import type { PolicyRule } from "@skiff/api/types.ts";
 import type { UserInfo } from "../authn/authenticator.ts";
 import type { AuthorizationAttributes, Authorizer, Decision } from "./authorizer.ts";
@@ -57,6 +58,7 @@ const JUDGES: Readonly<Record<string, Judge>> = {
   "/serviceaccounts": judgeServiceAccount,
   "coordination.k8s.io/leases": judgeLease,
   "storage.k8s.io/csinodes": judgeCsiNode,
+  "resource.k8s.io/resourceslices": judgeResourceSlice,
   "/nodes": judgeNode,
   "/pods": judgePod,
 };
@@ -131,6 +133,18 @@ function judgeCsiNode(_graph: NodeGraph, nodeName: string, attributes: Authoriza
   return ALLOW;
 }
 
+/** Whose slice a single one is, admission sees; a kubelet only looks at slices as a list of its own. */
+function judgeResourceSlice(_graph: NodeGraph, nodeName: string, attributes: AuthorizationAttributes): Decision {
+  const { verb, subresource } = attributes;
+  if (subresource) return noOpinion("cannot authorize ResourceSlice subresources");
+  if (["create", "update", "patch", "delete"].includes(verb)) return ALLOW;
+  if (!["list", "watch", "deletecollection"].includes(verb))
+    return noOpinion("can only list, watch or write ResourceSlices");
+  return selectsOwn(attributes, nodeName)
+    ? ALLOW
+    : noOpinion("can only list/watch/deletecollection resourceslices with spec.nodeName field selector");
+}
+
 /** Which writes a node may make to its Node is for the NodeRestriction plug-in to say: it sees the object. */
 function judgeNode(
   _graph: NodeGraph,
@@ -156,7 +170,7 @@ function judgePod(graph: NodeGraph, nodeName: string, attributes: AuthorizationA
       return judgePath(graph, nodeName, "pods", attributes);
     case "list":
     case "watch":
-      return selectsOwnPods(attributes, nodeName)
+      return selectsOwn(attributes, nodeName)
         ? ALLOW
         : noOpinion("can only list/watch pods with spec.nodeName field selector");
     case "create":
@@ -167,11 +181,13 @@ function judgePod(graph: NodeGraph, nodeName: string, attributes: AuthorizationA
   }
 }
 
-function selectsOwnPods({ fieldSelector = "" }: AuthorizationAttributes, nodeName: string): boolean {
-  return fieldSelector
-    .split(",")
-    .map((term) => term.trim().replace("==", "="))
-    .includes(`spec.nodeName=${nodeName}`);
+/** Read by the selection's own parser, so that both mean the same. */
+function selectsOwn({ fieldSelector = "" }: AuthorizationAttributes, nodeName: string): boolean {
+  try {
+    return parseFieldSelector(fieldSelector).requiredValue("spec.nodeName") === nodeName;
+  } catch {
+    return false;
+  }
 }
 
 function rule(group: string, resources: string[], ...verbs: string[]): PolicyRule {

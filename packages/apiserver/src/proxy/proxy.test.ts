@@ -15,7 +15,7 @@ import { BackendPool } from "./backend.ts";
 import { preferredAddress } from "./node-location.ts";
 import { chooseContainer } from "./pod-container.ts";
 import { splitSchemeNamePort } from "./proxy-target.ts";
-import { relayUpgrade } from "./relay.ts";
+import { relayRequest, relayUpgrade } from "./relay.ts";
 import { rewriteLocation } from "./resource-proxy.ts";
 import { logQuery, streamQuery } from "./stream-options.ts";
 
@@ -98,6 +98,32 @@ function pod(...names: string[]): Pod {
   const metadata = { name: "web", uid: "u", resourceVersion: "1", creationTimestamp: "" };
   return { metadata, spec: { containers: names.map((name) => ({ name })) } };
 }
+
+test("relayRequest passes the body of a GET on, so that no other request is taken for it", async (t) => {
+  const seen: string[] = [];
+  const backend = createServer(async (request, response) => {
+    const chunks = await request.toArray();
+    seen.push(`${request.method} ${request.url} ${Buffer.concat(chunks)}`);
+    response.end("ok");
+  });
+  const port = await listen(t, backend);
+  const pool = new BackendPool({ cert: "", key: "", ca: "" });
+  t.after(() => pool[Symbol.dispose]());
+  const relay = createServer(async (raw, response) => {
+    const context = { raw, signal: new AbortController().signal } as unknown as RequestContext;
+    const target = { protocol: "http", host: "127.0.0.1", port, path: raw.url ?? "", trust: "any" } as const;
+    const answer = await relayRequest(pool, context, target, (e) => e as Error);
+    if ("stream" in answer) answer.stream.pipe(response.writeHead(answer.code));
+  });
+  const relayPort = await listen(t, relay);
+  const hidden = "POST /run HTTP/1.1\r\nHost: a\r\n\r\n";
+  const client = connect(relayPort, "127.0.0.1").resume();
+  const odd = "Constructor: 1\r\n__proto__: 2\r\n";
+  client.write(`GET /a HTTP/1.1\r\nHost: a\r\n${odd}Content-Length: ${hidden.length}\r\n\r\n${hidden}`);
+  client.write("GET /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  await once(client, "end");
+  assert.deepEqual(seen, [`GET /a ${hidden}`, "GET /b "]);
+});
 
 test("chooseContainer defaults to the only container and names the choices otherwise", () => {
   assert.equal(chooseContainer(pod("a"), ""), "a");

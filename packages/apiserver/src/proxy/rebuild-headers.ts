@@ -23,7 +23,7 @@ const SECRET_PREFIXES = ["impersonate-", "x-remote-", ":"];
 
 /** What a backend may see of a client's headers. */
 export function requestHeaders(raw: IncomingMessage | Http2ServerRequest): HeaderMap {
-  const headers: HeaderMap = {};
+  const headers: HeaderMap = Object.create(null);
   const ofConnection = connectionHeaders(raw);
   for (const [name, value] of pairs(raw.rawHeaders)) {
     if (ofConnection.has(name) || SECRET.has(name) || SECRET_PREFIXES.some((prefix) => name.startsWith(prefix)))
@@ -38,7 +38,7 @@ export function requestHeaders(raw: IncomingMessage | Http2ServerRequest): Heade
 
 /** What a client may see of a backend's headers. */
 export function responseHeaders(raw: IncomingMessage): HeaderMap {
-  const headers: HeaderMap = {};
+  const headers: HeaderMap = Object.create(null);
   const ofConnection = connectionHeaders(raw);
   for (const [name, value] of pairs(raw.rawHeaders)) {
     if (!ofConnection.has(name)) headers[name] = [...(headers[name] ?? []), value];

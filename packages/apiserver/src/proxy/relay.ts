@@ -20,8 +20,7 @@ export async function relayRequest(
 ): Promise<Answer> {
   const { raw, signal } = context;
   const method = raw.method ?? "GET";
-  const hasBody = method !== "GET" && method !== "HEAD";
-  const request = { method, headers: requestHeaders(raw), body: hasBody ? raw : undefined, signal };
+  const request = { method, headers: requestHeaders(raw), body: hasBody(raw) ? raw : undefined, signal };
   const answer = await pool.send(target, request).catch((error: unknown) => {
     throw reachError(error);
   });
@@ -41,6 +40,16 @@ export async function relayRequest(
   };
 }
 
+/**
+ * Whatever the method: a length that is passed on without its bytes would make the backend take the next request of
+ * this connection, which may be somebody else's, for the body.
+ */
+function hasBody(raw: RequestContext["raw"]): boolean {
+  if ("stream" in raw) return !raw.stream.endAfterHeaders;
+  const { headers } = raw;
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
 /** Connects the client's socket with the backend's once that has switched protocols; otherwise relays its refusal whole. */
 export async function relayUpgrade(
   pool: BackendPool,
@@ -53,7 +62,8 @@ export async function relayUpgrade(
   const { raw, signal } = context;
   const upgrade = raw.headers.upgrade;
   if (!upgrade) throw badRequest("Upgrade request required");
-  const headers = { ...requestHeaders(raw), connection: ["Upgrade"], upgrade: [upgrade] };
+  const { "content-length": _, ...kept } = requestHeaders(raw);
+  const headers = { ...kept, connection: ["Upgrade"], upgrade: [upgrade] };
   const request = { method: raw.method ?? "GET", headers, signal };
   const answer = await pool.send(target, request).catch((error: unknown) => {
     throw reachError(error);

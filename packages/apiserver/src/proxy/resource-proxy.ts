@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { ApiError } from "@skiff/api/errors.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { Answer, RequestContext, ResourceHandler } from "../http/endpoint.ts";
+import { noSuchResource } from "../http/router.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
 import type { BackendPool, BackendTarget } from "./backend.ts";
 import { dialText } from "./backend.ts";
@@ -63,7 +64,9 @@ function splitPath({ raw }: RequestContext): ProxyPath {
   const path = mark < 0 ? url : url.slice(0, mark);
   const search = mark < 0 ? "" : url.slice(mark);
   const match = /^(\/+api\/+v1\/+(?:namespaces\/+[^/]+\/+(?:pods|services)|nodes)\/+[^/]+\/+proxy)(.*)$/.exec(path);
-  const [, prefix = path, rest = ""] = match ?? [];
+  // The older /api/v1/watch/… paths mean no proxy: a right to watch is no right to send.
+  if (!match) throw noSuchResource();
+  const [, prefix = path, rest = ""] = match;
   return { prefix, path: `${rest || "/"}${search}`, isBare: rest === "", search };
 }
 
