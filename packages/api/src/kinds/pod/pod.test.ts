@@ -300,6 +300,10 @@ test("pod updates leave the status alone, status updates the spec", () => {
     ["Running", "BestEffort", undefined],
   );
   assert.deepEqual(errors, []);
+  const mirrored = (next: Pod) => {
+    next.metadata.annotations = { "kubernetes.io/config.mirror": "x" };
+  };
+  assert.match(String(updated(podKind, previous, mirrored, true).errors[0]), /may not add mirror pod annotation/);
 });
 
 test("pod status: a container that is done stays done", () => {

@@ -12,6 +12,7 @@ import {
   invalidValue,
   root,
 } from "../../validation/path.ts";
+import { validateMirrorUpdate } from "./validate-annotations.ts";
 
 export function prepareStatusUpdate(next: Pod, previous: Readonly<Pod>): void {
   // Kubelets send whole pods and must not touch who owns them.
@@ -30,6 +31,7 @@ export function validateStatusUpdate(next: Pod, previous: Readonly<Pod>): FieldE
   const policy = next.spec.restartPolicy ?? "Always";
   const nominated = status.nominatedNodeName === before.nominatedNodeName ? "" : status.nominatedNodeName;
   return [
+    ...validateMirrorUpdate(next, previous, root("metadata").child("annotations")),
     ...(status.qosClass === before.qosClass
       ? []
       : [invalidValue(path.child("qosClass"), status.qosClass ?? "", IMMUTABLE)]),
