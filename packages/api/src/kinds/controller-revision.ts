@@ -4,7 +4,7 @@ import { controllerOf } from "../owner-references.ts";
 import { controllerRevisions } from "../resource-ref.ts";
 import { immutableField } from "../validation/field-rules.ts";
 import { invalidValue, required, root } from "../validation/path.ts";
-import { ageColumn, column, countColumn, nameColumn } from "./columns.ts";
+import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 
 export const controllerRevisionKind = defineKind<ControllerRevision>({
@@ -17,7 +17,7 @@ export const controllerRevisionKind = defineKind<ControllerRevision>({
   columns: [
     nameColumn,
     column("Controller", "Controller of the object", controllerName),
-    countColumn("Revision", ["ControllerRevision", "revision"], ({ revision }) => revision),
+    column("Revision", ["ControllerRevision", "revision"], ({ revision }) => revision),
     ageColumn,
   ],
 });

@@ -28,7 +28,11 @@ export const csiNodeKind = defineKind<CSINode>({
   validateUpdate,
   columns: [
     nameColumn,
-    countColumn("Drivers", ["CSINodeSpec", "drivers"], ({ spec }) => spec.drivers?.length),
+    countColumn(
+      "Drivers",
+      "Drivers indicates the number of CSI drivers registered on the node",
+      ({ spec }) => spec.drivers?.length,
+    ),
     ageColumn,
   ],
 });

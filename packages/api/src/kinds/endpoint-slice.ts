@@ -53,7 +53,7 @@ export const endpointSliceKind = defineKind<EndpointSlice>({
     column("AddressType", ["EndpointSlice", "addressType"], (slice) => slice.addressType),
     column("Ports", ["EndpointSlice", "ports"], (slice) =>
       formatUpToThree(
-        (slice.ports ?? []).map(({ port }) => port ?? "*"),
+        (slice.ports ?? []).map(({ port, name }) => port ?? name ?? "*"),
         "<unset>",
       ),
     ),

@@ -20,7 +20,7 @@ import {
   required,
   root,
 } from "../validation/path.ts";
-import { ageColumn, column, countColumn, nameColumn } from "./columns.ts";
+import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 
 const VERBS = [
@@ -48,7 +48,7 @@ export const flowSchemaKind = defineKind<FlowSchema>({
       ["PriorityLevelConfigurationReference", "name"],
       ({ spec }) => spec?.priorityLevelConfiguration?.name ?? "<none>",
     ),
-    countColumn("MatchingPrecedence", ["FlowSchemaSpec", "matchingPrecedence"], ({ spec }) => spec?.matchingPrecedence),
+    column("MatchingPrecedence", ["FlowSchemaSpec", "matchingPrecedence"], ({ spec }) => spec?.matchingPrecedence ?? 0),
     column("DistinguisherMethod", ["FlowSchemaSpec", "distinguisherMethod"], ({ spec }) => {
       return spec?.distinguisherMethod?.type ?? "<none>";
     }),

@@ -40,7 +40,7 @@ export const volumeAttachmentKind = defineKind<VolumeAttachment>({
   ],
   columns: [
     nameColumn,
-    column("Attacher", ["VolumeAttachmentSpec", "attacher"], ({ spec }) => spec.attacher),
+    column("Attacher", ["VolumeAttachmentSpec", "attacher"], ({ spec }) => spec.attacher, { format: "name" }),
     column(
       "PV",
       ["VolumeAttachmentSource", "persistentVolumeName"],

@@ -29,7 +29,7 @@ export const cronJobKind = defineKind<CronJob>({
     nameColumn,
     column("Schedule", ["CronJobSpec", "schedule"], ({ spec }) => spec.schedule),
     column("Timezone", ["CronJobSpec", "timeZone"], ({ spec }) => spec.timeZone ?? "<none>"),
-    column("Suspend", ["CronJobSpec", "suspend"], ({ spec }) => flag(spec.suspend)),
+    column("Suspend", ["CronJobSpec", "suspend"], ({ spec }) => flag(spec.suspend), { type: "boolean" }),
     countColumn("Active", ["CronJobStatus", "active"], ({ status }) => status?.active?.length),
     column("Last Schedule", ["CronJobStatus", "lastScheduleTime"], ({ status }, nowMs) =>
       status?.lastScheduleTime ? age(status.lastScheduleTime, nowMs) : "<none>",

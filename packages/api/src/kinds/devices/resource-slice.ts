@@ -40,9 +40,9 @@ export const resourceSliceKind = defineKind<ResourceSlice>({
   },
   columns: [
     nameColumn,
-    column("Node", "Node providing the devices", ({ spec }) => spec.nodeName ?? "<unset>"),
-    column("Driver", "Driver providing the devices", ({ spec }) => spec.driver),
-    column("Pool", "Pool containing the devices", ({ spec }) => spec.pool?.name ?? ""),
+    column("Node", ["ResourceSliceSpec", "nodeName"], ({ spec }) => spec.nodeName ?? ""),
+    column("Driver", ["ResourceSliceSpec", "driver"], ({ spec }) => spec.driver),
+    column("Pool", ["ResourcePool", "name"], ({ spec }) => spec.pool?.name ?? ""),
     ageColumn,
   ],
 });
