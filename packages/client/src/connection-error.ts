@@ -2,7 +2,7 @@
 
 /** What the server did with a write that ended so is unknown: read before you repeat it. */
 export class ConnectionError extends Error {
-  /** The system's or the HTTP library's code: `ECONNREFUSED`, `ECONNRESET` … */
+  /** The system's or the HTTP library's code: `ECONNREFUSED`, `UND_ERR_SOCKET` … */
   readonly code: string;
 
   constructor(message: string, code: string, options?: ErrorOptions) {
@@ -12,11 +12,8 @@ export class ConnectionError extends Error {
   }
 }
 
-/** The code of an answer that fell silent for longer than its request allows. */
-export const IDLE_CODE = "EIDLE";
-
 /** The codes of a connection that the other side closed, as happens to idle keep-alive connections. */
-const RESET_CODES: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
+const RESET_CODES: ReadonlySet<string> = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"]);
 
 /** Whether a request may have met a connection that was closed before the server read it. */
 export function wasReset(error: unknown): boolean {
@@ -25,10 +22,10 @@ export function wasReset(error: unknown): boolean {
 
 /** The other side said nothing for longer than the request allows. */
 export function wasIdle(error: unknown): boolean {
-  return error instanceof ConnectionError && error.code === IDLE_CODE;
+  return error instanceof ConnectionError && error.code === "UND_ERR_BODY_TIMEOUT";
 }
 
-/** Wraps what the network threw while doing `what`. Callers look for an abort of theirs first. */
+/** Wraps what the network or undici threw while doing `what`. Callers look for an abort of theirs first. */
 export function toConnectionError(error: unknown, what: string): ConnectionError {
   if (error instanceof ConnectionError) return error;
   const code = codeOf(error);

@@ -7,7 +7,7 @@ import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import { currentTraceId, formatTraceparent } from "@skiff/component-base/trace.ts";
 import type { ClientConfig } from "./config.ts";
 import { ConnectionError, toConnectionError, wasReset } from "./connection-error.ts";
-import type { HttpAnswer, TlsOptions } from "./http-pool.ts";
+import type { HttpAnswer } from "./http-pool.ts";
 import { HttpPool } from "./http-pool.ts";
 import { ResourceClient } from "./resource-client.ts";
 import { errorOfAnswer, retryDelayMs } from "./rest-answer.ts";
@@ -61,7 +61,6 @@ export interface RestClientDeps {
 }
 
 const DEFAULT_TIMEOUT_MS = 60_000;
-const CONNECT_TIMEOUT_MS = 10_000;
 /** As client-go: so many answers that say Retry-After are obeyed before the error is the caller's. */
 const MAX_RETRY_AFTER = 10;
 /** A list of everything in a very large cluster; JSON.parse could not take a longer text than this anyway. */
@@ -87,15 +86,16 @@ export class RestClient implements AsyncDisposable {
     this.clock = deps.clock;
     this.tokens = new TokenSource(config, deps.clock);
     this.metrics = deps.metrics && new RestMetrics(deps.metrics);
-    const settings = { connectTimeoutMs: CONNECT_TIMEOUT_MS, tls: tlsOptions(config) };
+    // Time limits are ours (per exchange), so undici's per-phase ones are off.
+    const settings = { allowH2: false, headersTimeout: 0, bodyTimeout: 0, connect: connectOptions(config) } as const;
     this.pool = new HttpPool(url.origin, {
       ...settings,
       // HTTP/1.1 carries one request per connection at a time, so this is the concurrency too.
       connections: options.connections ?? 32,
-      maxAnswerBytes: MAX_ANSWER_BYTES,
+      maxResponseSize: MAX_ANSWER_BYTES,
     });
     // Streams last for minutes: on connections of their own they never starve requests.
-    this.streams = new HttpPool(url.origin, { ...settings, connections: Number.POSITIVE_INFINITY });
+    this.streams = new HttpPool(url.origin, { ...settings, connections: null });
   }
 
   /** The typed client of one resource. */
@@ -141,8 +141,7 @@ export class RestClient implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.pool.destroy();
-    this.streams.destroy();
+    await Promise.all([this.pool.destroy(), this.streams.destroy()]);
   }
 
   private async exchange(request: RestRequest, limit: TimeLimit): Promise<RestAnswer> {
@@ -172,12 +171,7 @@ export class RestClient implements AsyncDisposable {
     this.metrics?.observe(request.method, this.host, code, (this.clock.monotonic() - startedAt) / 1000);
   }
 
-  private async send(
-    pool: HttpPool,
-    request: RestRequest,
-    signal: AbortSignal,
-    idleTimeoutMs = 0,
-  ): Promise<HttpAnswer> {
+  private async send(pool: HttpPool, request: RestRequest, signal: AbortSignal, bodyTimeout = 0): Promise<HttpAnswer> {
     signal.throwIfAborted();
     try {
       return await pool.request({
@@ -186,7 +180,7 @@ export class RestClient implements AsyncDisposable {
         headers: await this.headersOf(request),
         body: bodyOf(request.body),
         signal,
-        idleTimeoutMs,
+        bodyTimeout,
       });
     } catch (error) {
       if (signal.aborted) throw signal.reason;
@@ -217,8 +211,12 @@ export class RestClient implements AsyncDisposable {
   }
 }
 
-function tlsOptions(config: ClientConfig): TlsOptions {
+/** TLS and TCP settings. A dead peer is noticed by keep-alive probes even on a connection that only listens. */
+function connectOptions(config: ClientConfig) {
   return {
+    timeout: 10_000,
+    keepAlive: true,
+    keepAliveInitialDelay: 30_000,
     ...(config.ca ? { ca: config.ca } : {}),
     ...(config.cert ? { cert: config.cert } : {}),
     ...(config.key ? { key: config.key } : {}),
@@ -274,7 +272,7 @@ function queryText(query: RestRequest["query"]): string {
 
 async function* chunksOf(data: HttpAnswer, request: RestRequest): AsyncGenerator<Uint8Array> {
   try {
-    for await (const chunk of data.body) yield chunk;
+    for await (const chunk of data.body) yield chunk as Uint8Array;
   } catch (error) {
     if (request.signal.aborted) throw request.signal.reason;
     throw toConnectionError(error, describe(request));

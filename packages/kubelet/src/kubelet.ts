@@ -125,7 +125,7 @@ class Kubelet {
     this.services = new Informer<Service>(client.of(services), { transform: withoutManagedFields<Service> }, shared);
     this.events = new PodEvents(recorder);
     this.reader = new RuntimeReader(cri);
-    const exits = (until: AbortSignal) => exitEvents(cri, config["container-runtime-endpoint"], clock, until);
+    const exits = (until: AbortSignal) => exitEvents(cri, config["container-runtime-endpoint"], until);
     this.pleg = new Pleg({ reader: this.reader, exits, ...shared });
     this.objects = new ObjectCache(client, shared, signal);
     this.tokens = new TokenManager(tokenRequests(client), { clock });

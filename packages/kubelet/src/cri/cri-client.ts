@@ -1,10 +1,9 @@
 // The container runtime over its gRPC socket: one promise per call, each with a deadline.
 
+import type { ClientReadableStream, MethodDefinition, ServiceError } from "@grpc/grpc-js";
+import { type Client, credentials, status as grpcStatus, makeGenericClientConstructor } from "@grpc/grpc-js";
+import { fromJSON } from "@grpc/proto-loader";
 import type { Clock } from "@skiff/component-base/clock.ts";
-import { GrpcChannel } from "../grpc/grpc-channel.ts";
-import { GRPC, GrpcError } from "../grpc/grpc-error.ts";
-import type { GrpcMethod } from "../grpc/grpc-methods.ts";
-import { grpcMethods } from "../grpc/grpc-methods.ts";
 import descriptor from "./runtime-v1.json" with { type: "json" };
 import type {
   AuthConfig,
@@ -36,16 +35,23 @@ export interface ExecResult {
 
 /** A typed view of the runtime service and the image service of one endpoint (`unix:///path`). */
 export class CriClient implements Disposable {
-  private readonly channel: GrpcChannel;
-  private readonly methods: ReadonlyMap<string, GrpcMethod>;
+  private readonly client: Client;
+  private readonly methods: Record<string, MethodDefinition<object, object>>;
 
-  constructor(endpoint: string, deps: { clock: Pick<Clock, "after"> }) {
-    this.methods = grpcMethods(descriptor, ["runtime.v1.RuntimeService", "runtime.v1.ImageService"]);
-    this.channel = new GrpcChannel(
-      { path: endpoint.replace(/^unix:\/\//, "") },
-      { authority: "localhost", userAgent: "kubelet" },
-      deps,
-    );
+  private readonly clock: Pick<Clock, "now">;
+
+  constructor(endpoint: string, deps: { clock: Pick<Clock, "now"> }) {
+    this.clock = deps.clock;
+    this.methods = loadServices();
+    const Generic = makeGenericClientConstructor({}, "cri");
+    this.client = new Generic(endpoint, credentials.createInsecure(), {
+      "grpc.max_receive_message_length": -1,
+      "grpc.max_send_message_length": -1,
+      // A restarted containerd must be found again at once, not after gRPC's two minutes of back-off.
+      "grpc.initial_reconnect_backoff_ms": 100,
+      "grpc.max_reconnect_backoff_ms": 1000,
+      "grpc.use_local_subchannel_pool": 1,
+    });
   }
 
   version(): Promise<{ runtimeName: string; runtimeVersion: string; runtimeApiVersion: string }> {
@@ -54,6 +60,11 @@ export class CriClient implements Disposable {
 
   status(): Promise<RuntimeStatus> {
     return this.call("Status", { verbose: false }, 10_000);
+  }
+
+  /** What the runtime tells of itself beyond its conditions; containerd gives its configuration as JSON under `config`. */
+  async runtimeInfo(): Promise<Readonly<Record<string, string>>> {
+    return (await this.call<{ info?: Record<string, string> }>("Status", { verbose: true }, 10_000)).info ?? {};
   }
 
   async updatePodCidr(podCidr: string): Promise<void> {
@@ -153,6 +164,7 @@ export class CriClient implements Disposable {
     return (await this.call<{ image: Image | null }>("ImageStatus", { image: { image } })).image ?? undefined;
   }
 
+  /** Rejects with CANCELLED once the signal aborts, and the runtime gives the pull up. */
   async pullImage(
     image: string,
     auth: AuthConfig | undefined,
@@ -163,39 +175,59 @@ export class CriClient implements Disposable {
     return (await this.call<{ imageRef: string }>("PullImage", request, PULL_TIMEOUT_MS, signal)).imageRef;
   }
 
-  /** Of all its names. An image that is not there is fine. */
-  async removeImage(image: string): Promise<void> {
-    await this.call("RemoveImage", { image: { image } });
-  }
-
-  /** The runtime's own configuration, as far as it tells; its form is the runtime's. */
-  async runtimeInfo(): Promise<Labels> {
-    return (await this.call<{ info: Labels }>("Status", { verbose: true }, 10_000)).info;
-  }
-
   async imageFsInfo(): Promise<FilesystemUsage[]> {
     return (await this.call<{ imageFilesystems: FilesystemUsage[] }>("ImageFsInfo", {})).imageFilesystems;
   }
 
   /** Events until `signal` aborts; the iteration throws UNIMPLEMENTED where the runtime has none. */
   async *containerEvents(signal: AbortSignal): AsyncIterable<ContainerEvent> {
-    const { path, encode, decode } = this.method("GetContainerEvents");
-    for await (const message of this.channel.stream(path, encode({}), signal)) yield decode(message) as ContainerEvent;
+    const method = this.method("GetContainerEvents");
+    const stream: ClientReadableStream<object> = this.client.makeServerStreamRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      {},
+    );
+    const cancel = () => stream.cancel();
+    signal.addEventListener("abort", cancel, { once: true });
+    try {
+      for await (const event of stream) yield event as ContainerEvent;
+    } finally {
+      signal.removeEventListener("abort", cancel);
+      stream.cancel();
+    }
   }
 
   [Symbol.dispose](): void {
-    this.channel[Symbol.dispose]();
+    this.client.close();
   }
 
-  private method(name: string): GrpcMethod {
-    const method = this.methods.get(name);
+  private method(name: string): MethodDefinition<object, object> {
+    const method = this.methods[name];
     if (!method) throw new Error(`the CRI has no method ${name}`);
     return method;
   }
 
-  private async call<T>(name: string, request: object, timeoutMs = CALL_TIMEOUT_MS, signal?: AbortSignal): Promise<T> {
-    const { path, encode, decode } = this.method(name);
-    return decode(await this.channel.unary(path, encode(request), { timeoutMs, signal })) as T;
+  private call<T>(name: string, request: object, timeoutMs = CALL_TIMEOUT_MS, signal?: AbortSignal): Promise<T> {
+    const method = this.method(name);
+    return new Promise((resolve, reject) => {
+      const cancel = () => call.cancel();
+      const call = this.client.makeUnaryRequest(
+        method.path,
+        method.requestSerialize,
+        method.responseDeserialize,
+        request,
+        // gRPC wants a wall-clock deadline; it turns it into a timer at once.
+        { deadline: new Date(this.clock.now() + timeoutMs) },
+        (error, response) => {
+          signal?.removeEventListener("abort", cancel);
+          if (error) reject(new CriError(name, error));
+          else resolve(response as T);
+        },
+      );
+      signal?.addEventListener("abort", cancel, { once: true });
+      if (signal?.aborted) cancel();
+    });
   }
 }
 
@@ -206,23 +238,56 @@ export interface ExecOptions {
   readonly stderr: boolean;
 }
 
+/** A refusal by the runtime. `message` is `rpc error: code = NotFound desc = …`, the form users know from upstream. */
+export class CriError extends Error {
+  readonly method: string;
+  readonly code: grpcStatus;
+  readonly details: string;
+
+  constructor(method: string, cause: ServiceError) {
+    super(`rpc error: code = ${codeName(cause.code)} desc = ${cause.details}`, { cause });
+    this.name = "CriError";
+    this.method = method;
+    this.code = cause.code;
+    this.details = cause.details;
+  }
+}
+
 export function isCriNotFound(error: unknown): boolean {
-  return hasCode(error, GRPC.notFound);
+  return error instanceof CriError && error.code === grpcStatus.NOT_FOUND;
 }
 
 /** True while the runtime cannot be reached, as during its restart. */
 export function isCriUnavailable(error: unknown): boolean {
-  return hasCode(error, GRPC.unavailable);
+  return error instanceof CriError && error.code === grpcStatus.UNAVAILABLE;
 }
 
 export function isCriUnimplemented(error: unknown): boolean {
-  return hasCode(error, GRPC.unimplemented);
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === grpcStatus.UNIMPLEMENTED;
 }
 
 export function isCriTimeout(error: unknown): boolean {
-  return hasCode(error, GRPC.deadlineExceeded);
+  return error instanceof CriError && error.code === grpcStatus.DEADLINE_EXCEEDED;
 }
 
-function hasCode(error: unknown, code: number): boolean {
-  return error instanceof GrpcError && error.code === code;
+function codeName(code: grpcStatus): string {
+  if (code === grpcStatus.CANCELLED) return "Canceled";
+  const name = grpcStatus[code] ?? "UNKNOWN";
+  return name
+    .split("_")
+    .map((word) => word[0] + word.slice(1).toLowerCase())
+    .join("");
+}
+
+function loadServices(): Record<string, MethodDefinition<object, object>> {
+  const definition = fromJSON(descriptor as object as Parameters<typeof fromJSON>[0], {
+    longs: String,
+    enums: String,
+    defaults: true,
+  });
+  return {
+    ...(definition["runtime.v1.RuntimeService"] as Record<string, MethodDefinition<object, object>>),
+    ...(definition["runtime.v1.ImageService"] as Record<string, MethodDefinition<object, object>>),
+  };
 }

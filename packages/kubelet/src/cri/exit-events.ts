@@ -1,7 +1,8 @@
 // Tells at once when a container exits: by the CRI's event stream, or containerd's own where the CRI has none.
-import type { Clock } from "@skiff/component-base/clock.ts";
-import { GrpcChannel } from "../grpc/grpc-channel.ts";
-import { grpcMethods } from "../grpc/grpc-methods.ts";
+
+import type { MethodDefinition } from "@grpc/grpc-js";
+import { type Client, credentials, makeGenericClientConstructor } from "@grpc/grpc-js";
+import { fromJSON } from "@grpc/proto-loader";
 import descriptor from "./containerd-events-v1.json" with { type: "json" };
 import type { CriClient } from "./cri-client.ts";
 import { isCriUnimplemented } from "./cri-client.ts";
@@ -14,7 +15,6 @@ interface Envelope {
 export async function* exitEvents(
   cri: Pick<CriClient, "containerEvents">,
   endpoint: string,
-  clock: Pick<Clock, "after">,
   signal: AbortSignal,
 ): AsyncIterable<string> {
   try {
@@ -23,23 +23,33 @@ export async function* exitEvents(
     }
   } catch (error) {
     if (!isCriUnimplemented(error)) throw error;
-    yield* containerdExits(endpoint, clock, signal);
+    yield* containerdExits(endpoint, signal);
   }
 }
 
-async function* containerdExits(
-  endpoint: string,
-  clock: Pick<Clock, "after">,
-  signal: AbortSignal,
-): AsyncIterable<string> {
-  const subscribe = grpcMethods(descriptor, ["containerd.services.events.v1.Events"]).get("Subscribe");
-  if (!subscribe) throw new Error("containerd's contract has no method Subscribe");
-  const target = { path: endpoint.replace(/^unix:\/\//, "") };
-  using channel = new GrpcChannel(target, { authority: "localhost", userAgent: "kubelet" }, { clock });
-  const request = subscribe.encode({ filters: ['namespace=="k8s.io",topic=="/tasks/exit"'] });
-  for await (const message of channel.stream(subscribe.path, request, signal)) {
-    const exit = (subscribe.decode(message) as Envelope).event?.value;
-    // A probe's command ends in the same way, but its id is its own.
-    if (exit && exit.id === exit.containerId) yield exit.containerId;
+async function* containerdExits(endpoint: string, signal: AbortSignal): AsyncIterable<string> {
+  const definition = fromJSON(descriptor as object as Parameters<typeof fromJSON>[0], { defaults: true });
+  const service = definition["containerd.services.events.v1.Events"] as Record<
+    string,
+    MethodDefinition<object, object>
+  >;
+  const method = service.Subscribe as MethodDefinition<object, object>;
+  const Generic = makeGenericClientConstructor({}, "events");
+  const client: Client = new Generic(endpoint, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 });
+  const stream = client.makeServerStreamRequest(method.path, method.requestSerialize, method.responseDeserialize, {
+    filters: ['namespace=="k8s.io",topic=="/tasks/exit"'],
+  });
+  const cancel = () => stream.cancel();
+  signal.addEventListener("abort", cancel, { once: true });
+  try {
+    for await (const message of stream) {
+      const exit = (message as Envelope).event?.value;
+      // A probe's command ends in the same way, but its id is its own.
+      if (exit && exit.id === exit.containerId) yield exit.containerId;
+    }
+  } finally {
+    signal.removeEventListener("abort", cancel);
+    stream.cancel();
+    client.close();
   }
 }

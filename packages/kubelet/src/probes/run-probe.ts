@@ -1,13 +1,13 @@
 // Runs one probe once: exec, HTTP, TCP or gRPC, each with upstream's verdicts and words.
 import { connect } from "node:net";
+import type { MethodDefinition, ServiceError } from "@grpc/grpc-js";
+import { credentials, status as grpcStatus, makeGenericClientConstructor } from "@grpc/grpc-js";
+import { fromJSON } from "@grpc/proto-loader";
 import type { Container, Probe } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { CriClient } from "../cri/cri-client.ts";
 import { isCriTimeout } from "../cri/cri-client.ts";
 import { expand } from "../env/expand.ts";
-import { GrpcChannel } from "../grpc/grpc-channel.ts";
-import { GRPC, GrpcError } from "../grpc/grpc-error.ts";
-import { grpcMethods } from "../grpc/grpc-methods.ts";
 import descriptor from "./health-v1.json" with { type: "json" };
 import { dialError, httpGet, probePort } from "./http-get.ts";
 
@@ -94,7 +94,7 @@ function tcpProbe(host: string, port: number, timeoutMs: number, clock: Clock): 
   });
 }
 
-async function grpcProbe(
+function grpcProbe(
   host: string,
   port: number,
   service: string,
@@ -102,29 +102,45 @@ async function grpcProbe(
   clock: Clock,
 ): Promise<ProbeResult> {
   const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-  const check = grpcMethods(descriptor, ["grpc.health.v1.Health"]).get("Check");
-  if (!check) throw new Error("the contract of health has no method Check");
-  using channel = new GrpcChannel({ host, port }, { authority: address, userAgent: "kube-probe/1.36" }, { clock });
-  try {
-    const timeoutMs = timeoutSeconds * 1000;
-    const answer = check.decode(await channel.unary(check.path, check.encode({ service }), { timeoutMs }));
-    const { status } = answer as { status: string };
-    if (status === "SERVING") return { ok: true, output: "service healthy" };
-    return { ok: false, output: `service unhealthy (responded with "${status}")` };
-  } catch (error) {
-    if (!(error instanceof GrpcError)) throw error;
-    return { ok: false, output: grpcFailure(error, address, timeoutSeconds) };
-  }
+  const definition = fromJSON(descriptor as object as Parameters<typeof fromJSON>[0], {
+    enums: String,
+    defaults: true,
+  });
+  const health = definition["grpc.health.v1.Health"] as Record<string, MethodDefinition<object, object>>;
+  const check = health.Check as MethodDefinition<object, object>;
+  const Generic = makeGenericClientConstructor({}, "health");
+  const client = new Generic(address, credentials.createInsecure(), {
+    "grpc.primary_user_agent": "kube-probe/1.36",
+    "grpc.enable_http_proxy": 0,
+  });
+  const deadline = new Date(clock.now() + timeoutSeconds * 1000);
+  return new Promise((resolve) => {
+    const done = (error: ServiceError | null, answer?: object) => {
+      client.close();
+      if (error) return resolve({ ok: false, output: grpcFailure(error, address, timeoutSeconds) });
+      const { status } = answer as { status: string };
+      if (status === "SERVING") return resolve({ ok: true, output: "service healthy" });
+      resolve({ ok: false, output: `service unhealthy (responded with "${status}")` });
+    };
+    client.makeUnaryRequest(
+      check.path,
+      check.requestSerialize,
+      check.responseDeserialize,
+      { service },
+      { deadline },
+      done,
+    );
+  });
 }
 
-function grpcFailure(error: GrpcError, address: string, timeoutSeconds: number): string {
-  if (error.code === GRPC.unimplemented) {
+function grpcFailure(error: ServiceError, address: string, timeoutSeconds: number): string {
+  if (error.code === grpcStatus.UNIMPLEMENTED) {
     return "error: this server does not implement the grpc health protocol (grpc.health.v1.Health)";
   }
-  if (error.code === GRPC.deadlineExceeded) {
+  if (error.code === grpcStatus.DEADLINE_EXCEEDED) {
     return `timeout: health rpc did not complete within ${timeoutSeconds}s`;
   }
-  if (error.code === GRPC.unavailable) {
+  if (error.code === grpcStatus.UNAVAILABLE) {
     // Upstream dials until the deadline, so it never tells why; the reasons differ each time and would flood the events.
     return `timeout: failed to connect service "${address}" within ${timeoutSeconds}s: context deadline exceeded`;
   }

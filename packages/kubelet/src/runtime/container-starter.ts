@@ -3,12 +3,12 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Container, Pod, Service } from "@skiff/api/types.ts";
 import type { CriClient } from "../cri/cri-client.ts";
+import { CriError } from "../cri/cri-client.ts";
 import type { PodSandboxConfig } from "../cri/types.ts";
 import type { PodFacts } from "../env/field-ref.ts";
 import type { PodObjects } from "../env/make-env.ts";
 import { ContainerConfigError } from "../env/make-env.ts";
 import type { PodEvents } from "../events/pod-events.ts";
-import { GrpcError } from "../grpc/grpc-error.ts";
 import type { ImageManager } from "../images/image-manager.ts";
 import type { MountedVolumes } from "../volumes/volume-manager.ts";
 import type { ContainerConfigDeps } from "./container-config.ts";
@@ -177,6 +177,6 @@ function hookFailure(pod: Pod, container: Container, error: unknown): string {
 
 /** The runtime's own words, without the wrapping of the call. */
 function descriptionOf(error: unknown): string {
-  if (error instanceof GrpcError) return error.details;
+  if (error instanceof CriError) return error.details;
   return error instanceof Error ? error.message : String(error);
 }

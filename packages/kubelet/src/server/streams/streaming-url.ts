@@ -1,7 +1,6 @@
 // Asks the container runtime for the one-time address of a stream.
 import type { Pod } from "@skiff/api/types.ts";
-import { isCriNotFound } from "../../cri/cri-client.ts";
-import { GrpcError } from "../../grpc/grpc-error.ts";
+import { CriError, isCriNotFound } from "../../cri/cri-client.ts";
 import type { RuntimePod } from "../../runtime/runtime-pod.ts";
 import type { KubeletServerDeps } from "../deps.ts";
 import { HttpError } from "../http-error.ts";
@@ -16,7 +15,7 @@ export async function streamingUrl(target: StreamTarget, deps: Deps): Promise<UR
   if (!pod) throw new HttpError(404, "pod does not exist");
   const { pod: runtime } = await deps.runtime.read(pod.metadata.uid ?? "");
   const text = await askFor(target, pod, runtime, deps.cri).catch((error) => {
-    if (!(error instanceof GrpcError)) throw error;
+    if (!(error instanceof CriError)) throw error;
     throw new HttpError(isCriNotFound(error) ? 404 : 500, error.message, { cause: error });
   });
   const url = new URL(text);
