@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { PodCgroups } from "./cgroups/pod-cgroups.ts";
+import { removeDeadLinks } from "./container-logs/log-paths.ts";
 import type { Pleg } from "./pleg.ts";
 import type { PodPaths } from "./pod-paths.ts";
 import type { PodWorkers } from "./pod-workers.ts";
@@ -86,7 +87,9 @@ export class Housekeeper {
     for (const pod of pleg.pods()) {
       if (workers.has(pod.uid)) await this.attempt(pod.uid, () => collector.trim(pod));
     }
+    await this.attempt("", () => collector.trimNode(pleg.pods()));
     await this.removeOrphanLogs();
+    await removeDeadLinks(this.deps.paths.logLinks, this.deps.paths.logRoot);
   }
 
   private async removeOrphanLogs(): Promise<void> {

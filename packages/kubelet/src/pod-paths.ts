@@ -1,14 +1,19 @@
 // Where the kubelet keeps what belongs to a pod, laid out as upstream so that other tools find it.
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Pod } from "@skiff/api/types.ts";
+import type { LoggedContainer } from "./container-logs/log-paths.ts";
+import { logLinkPath } from "./container-logs/log-paths.ts";
 
 export class PodPaths {
   readonly root: string;
   readonly logRoot: string;
+  /** Links to the logs by name: /var/log/containers beside /var/log/pods. */
+  readonly logLinks: string;
 
-  constructor(root: string, logRoot: string) {
+  constructor(root: string, logRoot: string, logLinks = "") {
     this.root = root;
     this.logRoot = logRoot;
+    this.logLinks = logLinks || join(dirname(logRoot), "containers");
   }
 
   get pods(): string {
@@ -53,5 +58,9 @@ export class PodPaths {
 
   podLogsOf(namespace: string, name: string, uid: string): string {
     return join(this.logRoot, `${namespace}_${name}_${uid}`);
+  }
+
+  logLink(pod: { name: string; namespace: string }, container: LoggedContainer): string {
+    return logLinkPath(this.logLinks, pod, container);
   }
 }
