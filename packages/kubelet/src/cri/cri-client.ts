@@ -1,10 +1,11 @@
 // The container runtime over its gRPC socket: one promise per call, each with a deadline.
 
-import type { ClientReadableStream, MethodDefinition, ServiceError } from "@grpc/grpc-js";
+import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
 import { type Client, credentials, status as grpcStatus, makeGenericClientConstructor } from "@grpc/grpc-js";
-import { fromJSON } from "@grpc/proto-loader";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import descriptor from "./runtime-v1.json" with { type: "json" };
+import type { GrpcMethod } from "./service-methods.ts";
+import { serviceMethods } from "./service-methods.ts";
 import type {
   AuthConfig,
   Container,
@@ -36,13 +37,13 @@ export interface ExecResult {
 /** A typed view of the runtime service and the image service of one endpoint (`unix:///path`). */
 export class CriClient implements Disposable {
   private readonly client: Client;
-  private readonly methods: Record<string, MethodDefinition<object, object>>;
+  private readonly methods: Readonly<Record<string, GrpcMethod>>;
 
   private readonly clock: Pick<Clock, "now">;
 
   constructor(endpoint: string, deps: { clock: Pick<Clock, "now"> }) {
     this.clock = deps.clock;
-    this.methods = loadServices();
+    this.methods = serviceMethods(descriptor, ["runtime.v1.RuntimeService", "runtime.v1.ImageService"]);
     const Generic = makeGenericClientConstructor({}, "cri");
     this.client = new Generic(endpoint, credentials.createInsecure(), {
       "grpc.max_receive_message_length": -1,
@@ -175,6 +176,11 @@ export class CriClient implements Disposable {
     return (await this.call<{ imageRef: string }>("PullImage", request, PULL_TIMEOUT_MS, signal)).imageRef;
   }
 
+  /** Of all its names. An image that is not there is fine. */
+  async removeImage(image: string): Promise<void> {
+    await this.call("RemoveImage", { image: { image } });
+  }
+
   async imageFsInfo(): Promise<FilesystemUsage[]> {
     return (await this.call<{ imageFilesystems: FilesystemUsage[] }>("ImageFsInfo", {})).imageFilesystems;
   }
@@ -202,7 +208,7 @@ export class CriClient implements Disposable {
     this.client.close();
   }
 
-  private method(name: string): MethodDefinition<object, object> {
+  private method(name: string): GrpcMethod {
     const method = this.methods[name];
     if (!method) throw new Error(`the CRI has no method ${name}`);
     return method;
@@ -278,16 +284,4 @@ function codeName(code: grpcStatus): string {
     .split("_")
     .map((word) => word[0] + word.slice(1).toLowerCase())
     .join("");
-}
-
-function loadServices(): Record<string, MethodDefinition<object, object>> {
-  const definition = fromJSON(descriptor as object as Parameters<typeof fromJSON>[0], {
-    longs: String,
-    enums: String,
-    defaults: true,
-  });
-  return {
-    ...(definition["runtime.v1.RuntimeService"] as Record<string, MethodDefinition<object, object>>),
-    ...(definition["runtime.v1.ImageService"] as Record<string, MethodDefinition<object, object>>),
-  };
 }
