@@ -64,8 +64,8 @@ export class CriClient implements Disposable {
   }
 
   /** What the runtime tells of itself beyond its conditions; containerd gives its configuration as JSON under `config`. */
-  async runtimeInfo(): Promise<Readonly<Record<string, string>>> {
-    return (await this.call<{ info?: Record<string, string> }>("Status", { verbose: true }, 10_000)).info ?? {};
+  async runtimeInfo(): Promise<Labels> {
+    return (await this.call<{ info?: Labels }>("Status", { verbose: true }, 10_000)).info ?? {};
   }
 
   async updatePodCidr(podCidr: string): Promise<void> {

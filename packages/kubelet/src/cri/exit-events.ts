@@ -1,11 +1,10 @@
 // Tells at once when a container exits: by the CRI's event stream, or containerd's own where the CRI has none.
-
-import type { MethodDefinition } from "@grpc/grpc-js";
+import assert from "node:assert/strict";
 import { type Client, credentials, makeGenericClientConstructor } from "@grpc/grpc-js";
-import { fromJSON } from "@grpc/proto-loader";
 import descriptor from "./containerd-events-v1.json" with { type: "json" };
 import type { CriClient } from "./cri-client.ts";
 import { isCriUnimplemented } from "./cri-client.ts";
+import { serviceMethods } from "./service-methods.ts";
 
 interface Envelope {
   event: { value: { containerId: string; id: string } | null } | null;
@@ -28,12 +27,8 @@ export async function* exitEvents(
 }
 
 async function* containerdExits(endpoint: string, signal: AbortSignal): AsyncIterable<string> {
-  const definition = fromJSON(descriptor as object as Parameters<typeof fromJSON>[0], { defaults: true });
-  const service = definition["containerd.services.events.v1.Events"] as Record<
-    string,
-    MethodDefinition<object, object>
-  >;
-  const method = service.Subscribe as MethodDefinition<object, object>;
+  const method = serviceMethods(descriptor, ["containerd.services.events.v1.Events"]).Subscribe;
+  assert(method, "containerd's contract has Subscribe");
   const Generic = makeGenericClientConstructor({}, "events");
   const client: Client = new Generic(endpoint, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 });
   const stream = client.makeServerStreamRequest(method.path, method.requestSerialize, method.responseDeserialize, {

@@ -1,12 +1,14 @@
 // Runs one probe once: exec, HTTP, TCP or gRPC, each with upstream's verdicts and words.
+
+import assert from "node:assert/strict";
 import { connect } from "node:net";
-import type { MethodDefinition, ServiceError } from "@grpc/grpc-js";
+import type { ServiceError } from "@grpc/grpc-js";
 import { credentials, status as grpcStatus, makeGenericClientConstructor } from "@grpc/grpc-js";
-import { fromJSON } from "@grpc/proto-loader";
 import type { Container, Probe } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { CriClient } from "../cri/cri-client.ts";
 import { isCriTimeout } from "../cri/cri-client.ts";
+import { serviceMethods } from "../cri/service-methods.ts";
 import { expand } from "../env/expand.ts";
 import descriptor from "./health-v1.json" with { type: "json" };
 import { dialError, httpGet, probePort } from "./http-get.ts";
@@ -102,12 +104,8 @@ function grpcProbe(
   clock: Clock,
 ): Promise<ProbeResult> {
   const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-  const definition = fromJSON(descriptor as object as Parameters<typeof fromJSON>[0], {
-    enums: String,
-    defaults: true,
-  });
-  const health = definition["grpc.health.v1.Health"] as Record<string, MethodDefinition<object, object>>;
-  const check = health.Check as MethodDefinition<object, object>;
+  const check = serviceMethods(descriptor, ["grpc.health.v1.Health"]).Check;
+  assert(check, "the health contract has Check");
   const Generic = makeGenericClientConstructor({}, "health");
   const client = new Generic(address, credentials.createInsecure(), {
     "grpc.primary_user_agent": "kube-probe/1.36",
