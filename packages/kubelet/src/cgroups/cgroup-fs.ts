@@ -92,6 +92,12 @@ export class CgroupFs {
     return readFile(join(hierarchy.mountPoint, path, file), "utf8").catch(() => undefined);
   }
 
+  /** Processes in the cgroup and below. */
+  async processCount(path: string): Promise<number> {
+    const text = await this.read("pids", path, "pids.current");
+    return text === undefined ? (await this.processes(path)).size : Number(text);
+  }
+
   private async createV1({ mountPoint, controllers }: Hierarchy, path: string): Promise<void> {
     await mkdir(join(mountPoint, path), { recursive: true });
     if (!controllers.includes("cpuset")) return;
