@@ -21,7 +21,7 @@ export function encodeTable(
   options: RowOptions,
 ): Answer {
   const head = `${tableHead(kind, metadata, options.version, true)}"rows":[`;
-  return encodeItems(head, objects, (object) => rowBytes(kind, object, object.revision, options));
+  return encodeItems(head, objects, (object) => rowParts(kind, object, object.revision, options));
 }
 
 export function encodePartialList(
@@ -31,37 +31,52 @@ export function encodePartialList(
 ): Answer {
   const types = { kind: "PartialObjectMetadataList", apiVersion: groupVersion(META_GROUP, version), metadata };
   const head = `${JSON.stringify(types).slice(0, -1)},"items":[`;
-  return encodeItems(head, objects, (object) => partialBytes(object, object.revision, version));
+  return encodeItems(head, objects, (object) => partialParts("", object, object.revision, version, "}}"));
 }
 
-/** One row as bytes; `revision` differs from the object's own where a deletion is told. */
+/** One row; `revision` differs from the object's own where a deletion is told. */
 export function rowBytes(kind: StorageKind, stored: StoredObject, revision: number, options: RowOptions): Buffer {
-  const head = Buffer.from(`${options.cells.rowHead(kind, stored, options.nowMs)}"object":`);
-  return Buffer.concat([head, rowObject(stored, revision, options), CLOSE]);
-}
-
-function rowObject(stored: StoredObject, revision: number, { includeObject, version }: RowOptions): Buffer {
-  if (includeObject === "None") return NULL;
-  return includeObject === "Object" ? stored.encode(revision) : partialBytes(stored, revision, version);
+  return Buffer.concat(rowParts(kind, stored, revision, options));
 }
 
 export function partialBytes(stored: StoredObject, revision: number, version: "v1" | "v1beta1"): Buffer {
-  return Buffer.concat([PARTIAL_HEADS[version], stored.encodeMetadata(revision), CLOSE_TWICE]);
+  return Buffer.concat(partialParts("", stored, revision, version, "}}"));
+}
+
+/** As few pieces as can be, for they are joined once per chunk: most of a row is a view of the stored bytes. */
+function rowParts(kind: StorageKind, stored: StoredObject, revision: number, options: RowOptions): Buffer[] {
+  const head = `${options.cells.rowHead(kind, stored, options.nowMs)}"object":`;
+  if (options.includeObject === "None") return [Buffer.from(`${head}null}`)];
+  if (options.includeObject === "Object") return [Buffer.from(head), stored.encode(revision), endOf("}")];
+  return partialParts(head, stored, revision, options.version, "}}}");
+}
+
+function partialParts(
+  before: string,
+  stored: StoredObject,
+  revision: number,
+  version: "v1" | "v1beta1",
+  end: "}}" | "}}}",
+): Buffer[] {
+  const head = `${before}${PARTIAL_HEADS[version]}"resourceVersion":"${revision}",`;
+  return [Buffer.from(head), stored.metadataBytes, endOf(end)];
 }
 
 const PARTIAL_HEADS = { v1: partialHead("v1"), v1beta1: partialHead("v1beta1") };
-const NULL = Buffer.from("null");
-const CLOSE = Buffer.from("}");
-const CLOSE_TWICE = Buffer.from("}}");
 
-function partialHead(version: string): Buffer {
-  return Buffer.from(
-    `{"kind":"PartialObjectMetadata","apiVersion":"${groupVersion(META_GROUP, version)}","metadata":{`,
-  );
+function partialHead(version: string): string {
+  return `{"kind":"PartialObjectMetadata","apiVersion":"${groupVersion(META_GROUP, version)}","metadata":{`;
 }
 
+const ENDS = { "}": Buffer.from("}"), "}}": Buffer.from("}}"), "}}}": Buffer.from("}}}") };
+const endOf = (text: keyof typeof ENDS) => ENDS[text];
+
 /** The answer for a list whose items are made one after the other; long ones never exist as a whole. */
-function encodeItems(head: string, objects: readonly StoredObject[], encode: (object: StoredObject) => Buffer): Answer {
+function encodeItems(
+  head: string,
+  objects: readonly StoredObject[],
+  encode: (object: StoredObject) => Buffer[],
+): Answer {
   const contentType = "application/json";
   const chunks = chunksOf(head, objects, encode);
   if (objects.length > SINGLE_LIMIT) {
@@ -78,15 +93,16 @@ const END = Buffer.from("]}\n");
 function* chunksOf(
   head: string,
   objects: readonly StoredObject[],
-  encode: (object: StoredObject) => Buffer,
+  encode: (object: StoredObject) => Buffer[],
 ): Generator<Buffer> {
   let parts: Buffer[] = [Buffer.from(head)];
   let size = 0;
   for (const [index, object] of objects.entries()) {
     if (index > 0) parts.push(COMMA);
-    const item = encode(object);
-    parts.push(item);
-    size += item.length;
+    for (const part of encode(object)) {
+      parts.push(part);
+      size += part.length;
+    }
     if (size < CHUNK_BYTES) continue;
     yield Buffer.concat(parts);
     parts = [];

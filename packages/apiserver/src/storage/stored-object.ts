@@ -91,11 +91,11 @@ export class StoredObject {
     return at;
   }
 
-  /** The inside of the metadata with a resourceVersion: what `{` and `}` go around. Nothing is parsed for it. */
-  encodeMetadata(revision = this.revision): Buffer {
+  /** The inside of the metadata but its resourceVersion, as it is stored: a view, and nothing is parsed for it. */
+  get metadataBytes(): Buffer {
     const from = this.kind.head.length;
     this.metadataEnd ||= endOfObject(this.bytes, from - 1);
-    return splice(this.bytes.subarray(0, this.metadataEnd - 1), from, from, revision);
+    return this.bytes.subarray(from, this.metadataEnd - 1);
   }
 }
 
