@@ -340,3 +340,24 @@ test("managedFields in a configuration are refused", () => {
   const work = () => new Bench("", "configmaps").apply("a", map({}, { managedFields: [] }));
   assert.equal(messageOf(work), "metadata.managedFields must be nil");
 });
+
+test("applying an empty object again removes nothing of the live one that others wrote or nobody owns", () => {
+  const config = (securityContext: object) => ({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "p" },
+    spec: { securityContext, containers: [{ name: "c", image: "i" }] },
+  });
+  const bench = new Bench("", "pods").apply("me", config({}));
+  // As admission does it: nobody is recorded.
+  bench.live.spec.securityContext = { runAsUser: 5 };
+  bench.apply("me", config({}));
+  assert.deepEqual(bench.live.spec.securityContext, { runAsUser: 5 });
+  bench.edit("other", (o) => {
+    o.spec.securityContext.runAsGroup = 6;
+  });
+  bench.apply("me", config({}));
+  assert.deepEqual(bench.live.spec.securityContext, { runAsUser: 5, runAsGroup: 6 });
+  bench.apply("me", config({ runAsNonRoot: true })).apply("me", config({}));
+  assert.deepEqual(bench.live.spec.securityContext, { runAsUser: 5, runAsGroup: 6 });
+});

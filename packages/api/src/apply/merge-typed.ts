@@ -97,11 +97,14 @@ function interleave(left: readonly Item[], right: readonly Item[]): (Item & { re
   return out;
 }
 
-/** The value without the members of `tree`; undefined where nothing is left. */
-export function removeFields(node: TypedNode, value: unknown, tree: FieldTree): unknown {
+/** What becomes of an object or list that loses everything: it stays where it was, empty, or goes as well. */
+export type Emptied = "kept" | "dropped";
+
+/** The value without the members of `tree`; undefined where nothing is left and that is dropped. */
+export function removeFields(node: TypedNode, value: unknown, tree: FieldTree, emptied: Emptied): unknown {
   if (isEmptyTree(tree)) return value;
   if (node.kind === "set" || node.kind === "keyed")
-    return Array.isArray(value) ? removeItems(node, value, tree) : value;
+    return Array.isArray(value) ? removeItems(node, value, tree, emptied) : value;
   if (node.kind === "leaf" || !isPlainObject(value)) return value;
   const out: PlainObject = {};
   for (const key of Object.keys(value)) {
@@ -109,19 +112,21 @@ export function removeFields(node: TypedNode, value: unknown, tree: FieldTree): 
     const below = node.kind === "map" ? node.values : node.kind === "any" ? node : (node.field(key)?.node ?? LEAF_NODE);
     if (child === undefined) setOwn(out, key, value[key]);
     else if (!isMember(child)) {
-      const rest = removeFields(below, value[key], child);
+      const rest = removeFields(below, value[key], child, emptied);
       if (rest !== undefined) setOwn(out, key, rest);
     }
   }
-  return Object.keys(out).length > 0 ? out : undefined;
+  return emptied === "kept" || Object.keys(out).length > 0 ? out : undefined;
 }
 
-function removeItems(node: ListNode, items: readonly unknown[], tree: FieldTree): unknown {
+function removeItems(node: ListNode, items: readonly unknown[], tree: FieldTree, emptied: Emptied): unknown {
   const out: unknown[] = [];
   for (const [i, item] of items.entries()) {
     const child = tree[itemElement(node, item, i)];
     if (child === undefined) out.push(item);
-    else if (!isMember(child)) out.push(removeFields(node.kind === "keyed" ? node.item : LEAF_NODE, item, child) ?? {});
+    else if (!isMember(child)) {
+      out.push(removeFields(node.kind === "keyed" ? node.item : LEAF_NODE, item, child, emptied) ?? {});
+    }
   }
-  return out.length > 0 ? out : undefined;
+  return emptied === "kept" || out.length > 0 ? out : undefined;
 }

@@ -3,7 +3,7 @@ import type { KubeObject } from "../object.ts";
 import { fieldSetOf, withAncestors } from "./field-set.ts";
 import { difference, type FieldTree, intersection, union } from "./field-tree.ts";
 import type { Owner } from "./managed-fields.ts";
-import { removeFields } from "./merge-typed.ts";
+import { type Emptied, removeFields } from "./merge-typed.ts";
 import type { Tracking, VersionView } from "./tracking.ts";
 
 /** `last` is what the applier owned before; `owners` are all, the applier with its new set among them. */
@@ -11,18 +11,19 @@ export function prune(tracking: Tracking, merged: KubeObject, last: Owner, owner
   const view = tracking.viewOf(last.apiVersion);
   if (!view) return merged;
   const start = view.from(merged);
-  let pruned = without(view, start, withAncestors(view.root, last.fields));
+  // An emptied object that somebody still names must not look lost, with all that hangs on it, so it stays for now.
+  let pruned = without(view, start, withAncestors(view.root, last.fields), "kept");
   for (const [apiVersion, fields] of ownedByVersion(owners)) {
     const other = tracking.viewOf(apiVersion);
     if (!other) continue;
     const whole = other.from(view.to(start));
     const rest = other.from(view.to(pruned));
     const kept = union(namedFields(other, rest), withAncestors(other.root, fields));
-    pruned = view.from(other.to(without(other, whole, difference(namedFields(other, whole), kept))));
+    pruned = view.from(other.to(without(other, whole, difference(namedFields(other, whole), kept), "kept")));
   }
   // What the applier did not own before is not its to remove, whatever hangs on it.
   const lost = difference(namedFields(view, start), namedFields(view, pruned));
-  return view.to(without(view, start, intersection(lost, withAncestors(view.root, last.fields))));
+  return view.to(without(view, start, intersection(lost, withAncestors(view.root, last.fields)), "dropped"));
 }
 
 function ownedByVersion(owners: readonly Owner[]): Map<string, FieldTree> {
@@ -35,6 +36,6 @@ function namedFields({ root }: VersionView, object: KubeObject): FieldTree {
   return withAncestors(root, fieldSetOf(root, object));
 }
 
-function without({ root }: VersionView, object: KubeObject, fields: FieldTree): KubeObject {
-  return removeFields(root, object, fields) as KubeObject;
+function without({ root }: VersionView, object: KubeObject, fields: FieldTree, emptied: Emptied): KubeObject {
+  return removeFields(root, object, fields, emptied) as KubeObject;
 }
