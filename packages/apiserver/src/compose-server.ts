@@ -10,6 +10,8 @@ import { createAuthenticator } from "./authn/index.ts";
 import { createIssuerDiscoveryHandlers } from "./authn/issuer-discovery.ts";
 import { createAuthorizer } from "./authz/index.ts";
 import { runBootstrap } from "./bootstrap/index.ts";
+import { createComponentStatusHandler } from "./component-status/index.ts";
+import { etcdProbe, healthzProbe } from "./component-status/probes.ts";
 import type { ApiServerConfig } from "./config.ts";
 import { createDiscoveryHandlers } from "./discovery/index.ts";
 import { requireAllowed } from "./filters/authorization.ts";
@@ -138,11 +140,12 @@ function composeRouter(
 }
 
 function resourceHandlers(
-  { config, files, context }: Inputs,
+  inputs: Inputs,
   security: Security,
   resources: ResourceTable,
   reader: CachedReader,
 ): ResourceHandler[] {
+  const { config, files, context } = inputs;
   const { clock, log } = context;
   const tokens = createTokenRequestHandler({
     signingKey: files.signingKey,
@@ -157,6 +160,11 @@ function resourceHandlers(
     ...createReviewHandlers({ ...security, reader, clock }),
     ...createProxyHandlers({ kubeletTls: files.kubelet, reader, clock, log }),
     tokens,
+    createComponentStatusHandler([
+      healthzProbe("scheduler", 10_259),
+      healthzProbe("controller-manager", 10_257),
+      etcdProbe(() => inputs.storage.ping()),
+    ]),
   ];
 }
 

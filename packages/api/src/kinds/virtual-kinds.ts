@@ -9,6 +9,7 @@ export interface VirtualKind {
   readonly plural: string;
   readonly singular: string;
   readonly namespaced: boolean;
+  readonly shortNames?: readonly string[];
   readonly verbs: readonly Verb[];
   /** Name in the generated schemas. */
   readonly model: string;
@@ -29,7 +30,15 @@ function body(group: string, version: string, kind: string, model = kind): Virtu
 const AUTHENTICATION = "authentication.k8s.io";
 const AUTHORIZATION = "authorization.k8s.io";
 
+/** Made anew for each reader. */
+const COMPONENT_STATUS: VirtualKind = {
+  ...review("", "ComponentStatus", "componentstatuses"),
+  shortNames: ["cs"],
+  verbs: ["get", "list"],
+};
+
 export const VIRTUAL_KINDS: readonly VirtualKind[] = [
+  COMPONENT_STATUS,
   review("", "Binding", "bindings", true),
   review(AUTHENTICATION, "TokenReview", "tokenreviews"),
   review(AUTHENTICATION, "SelfSubjectReview", "selfsubjectreviews"),
@@ -42,4 +51,5 @@ export const VIRTUAL_KINDS: readonly VirtualKind[] = [
   body("policy", "v1", "Eviction"),
   body("", "v1", "Status"),
   body("", "v1", "DeleteOptions"),
+  body("", "v1", "ComponentStatusList"),
 ];

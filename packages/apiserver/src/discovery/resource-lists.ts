@@ -121,7 +121,7 @@ function virtualResource(kind: VirtualKind): ServedResource {
     namespaced: kind.namespaced,
     responseKind: { group: kind.group, version: kind.version, kind: kind.kind },
     verbs: [...kind.verbs].sort(),
-    shortNames: [],
+    shortNames: kind.shortNames ?? [],
     categories: [],
     storageVersionHash: undefined,
     subresources: [],

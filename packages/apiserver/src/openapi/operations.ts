@@ -57,7 +57,7 @@ export function allPaths(kinds: readonly KindDefinition[], virtualKinds: readonl
       storedPaths({ ...kind, group }, version, model, bodies),
     ),
   ]);
-  return [...stored, ...virtualKinds.filter(({ plural }) => plural).map(virtualPath)];
+  return [...stored, ...virtualKinds.filter(({ plural }) => plural).flatMap(virtualPaths)];
 }
 
 interface Place {
@@ -243,9 +243,14 @@ function connectPaths(
   return name === "proxy" ? [at("", ""), at("/{path}", "WithPath")] : [at("", "")];
 }
 
-function virtualPath(kind: VirtualKind): PathSpec {
-  const place: Place = kind;
-  return pathSpec(place, "", [createOperation(place, scopedName(place), kind.kind, kind.model, kind.model)]);
+function virtualPaths(place: VirtualKind): PathSpec[] {
+  const verbs = new Set(place.verbs);
+  const list = listModelOf(place.model, place.kind);
+  const paths = [
+    pathSpec(place, "", collectionOperations(place, verbs, list)),
+    pathSpec(place, "/{name}", itemOperations(place, verbs, "")),
+  ];
+  return paths.filter(({ operations }) => operations.length > 0);
 }
 
 type Facts = Partial<Pick<OperationSpec, "body" | "bodyRequired" | "answer" | "codes" | "parameters" | "gvk">>;
