@@ -3,33 +3,77 @@
 import { quantityMilliValue, quantityValue } from "@skiff/api/quantity.ts";
 import { findPortConflict, hostPortsOf } from "@skiff/api/scheduling/host-ports.ts";
 import { matchesNodeSelectorAndAffinity } from "@skiff/api/scheduling/node-affinity.ts";
+import { podQos } from "@skiff/api/scheduling/qos.ts";
 import { podRequests } from "@skiff/api/scheduling/resources.ts";
+import { findUntolerated, tolerates } from "@skiff/api/scheduling/taints.ts";
 import type { Node, Pod } from "@skiff/api/types.ts";
+import { isCriticalPod, isStaticPod } from "./static-pods/annotations.ts";
+import { forbiddenSysctl } from "./sysctls.ts";
 
 export type Admission =
   | { readonly admitted: true }
   | { readonly admitted: false; readonly reason: string; readonly message: string };
 
-/** `others` are the pods that the node runs already; `node` may be unknown right after the start. */
-export function admitPod(
-  pod: Readonly<Pod>,
-  others: readonly Readonly<Pod>[],
-  node: Readonly<Node> | undefined,
-  allocatable: Readonly<Record<string, string>>,
-): Admission {
-  if (node && !matchesNodeSelectorAndAffinity(pod, node)) {
-    return refuse(
-      "NodeAffinity",
-      "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
-    );
+/** What the node offers, and what it refuses. */
+export interface AdmissionFacts {
+  /** The pods that the node runs already. */
+  readonly others: readonly Readonly<Pod>[];
+  /** Unknown right after the start. */
+  readonly node: Readonly<Node> | undefined;
+  readonly allocatable: Readonly<Record<string, string>>;
+  /** What the node is short of, such as MemoryPressure. */
+  readonly pressures: readonly string[];
+  readonly allowedSysctls: readonly string[];
+  /** A graceful shutdown of the machine has begun. */
+  readonly isShuttingDown?: boolean;
+}
+
+export function admitPod(pod: Readonly<Pod>, facts: AdmissionFacts): Admission {
+  const { others, node, allocatable } = facts;
+  return (
+    checkNodeState(pod, facts) ??
+    checkPlace(pod, node) ??
+    checkPorts(pod, others) ??
+    checkResources(pod, others, allocatable)
+  );
+}
+
+type Refusal = Extract<Admission, { admitted: false }>;
+
+function checkNodeState(pod: Readonly<Pod>, facts: AdmissionFacts): Refusal | undefined {
+  if (facts.isShuttingDown) return refuse("NodeShutdown", "Pod was rejected as the node is shutting down.");
+  const sysctl = forbiddenSysctl(pod, facts.allowedSysctls);
+  if (sysctl) return refuse("SysctlForbidden", sysctl);
+  const os = pod.spec?.os?.name;
+  if (os && os !== "linux") {
+    return refuse("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS");
   }
-  if (findPortConflict(hostPortsOf(pod), others.flatMap(hostPortsOf))) {
-    return refuse(
-      "NodePorts",
-      "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
-    );
+  if (facts.pressures.length === 0 || isCriticalPod(pod) || standsMemoryPressure(pod, facts.pressures))
+    return undefined;
+  return refuse("Evicted", `The node had condition: [${facts.pressures.join(" ")}]. `);
+}
+
+/** Memory alone may be short for pods that asked for some, or that tolerate it. */
+function standsMemoryPressure(pod: Readonly<Pod>, pressures: readonly string[]): boolean {
+  if (pressures.length !== 1 || pressures[0] !== "MemoryPressure") return false;
+  if (podQos(pod) !== "BestEffort") return true;
+  const taint = { key: "node.kubernetes.io/memory-pressure", effect: "NoSchedule" };
+  return (pod.spec?.tolerations ?? []).some((toleration) => tolerates(toleration, taint));
+}
+
+function checkPlace(pod: Readonly<Pod>, node: Readonly<Node> | undefined): Refusal | undefined {
+  if (!node) return undefined;
+  if (!matchesNodeSelectorAndAffinity(pod, node)) {
+    return refuse("NodeAffinity", "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector");
   }
-  return checkResources(pod, others, allocatable);
+  const untolerated = findUntolerated(node.spec?.taints ?? [], pod.spec?.tolerations ?? [], ["NoExecute"]);
+  if (!untolerated || isStaticPod(pod)) return undefined;
+  return refuse("TaintToleration", "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate");
+}
+
+function checkPorts(pod: Readonly<Pod>, others: readonly Readonly<Pod>[]): Refusal | undefined {
+  if (!findPortConflict(hostPortsOf(pod), others.flatMap(hostPortsOf))) return undefined;
+  return refuse("NodePorts", "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports");
 }
 
 function checkResources(
@@ -54,10 +98,10 @@ function amountOf(name: string, amounts: Readonly<Record<string, string>>): numb
 }
 
 function outOf(name: string, requested: number, used: number, capacity: number): Admission {
-  const message = `Pod was rejected: Node didn't have enough resource: ${name}, requested: ${requested}, used: ${used}, capacity: ${capacity}`;
+  const message = `Node didn't have enough resource: ${name}, requested: ${requested}, used: ${used}, capacity: ${capacity}`;
   return refuse(`OutOf${name}`, message);
 }
 
-function refuse(reason: string, message: string): Admission {
+function refuse(reason: string, message: string): Refusal {
   return { admitted: false, reason, message };
 }

@@ -73,6 +73,7 @@ const FLAGS = {
   "eviction-minimum-reclaim": flag.map({}, "how far beyond a threshold is reclaimed"),
   "eviction-pressure-transition-period": flag.duration(300_000, "how long pressure must be gone to be called over"),
   "eviction-max-pod-grace-period": flag.int(0, "the longest grace in seconds of a soft eviction; -1 for the pod's own"),
+  "fail-swap-on": flag.bool(false, "do not start on a machine with swap"),
   "allowed-unsafe-sysctls": flag.strings([], "sysctls, or patterns with * at their end, that pods may set"),
   "runtime-request-timeout": flag.duration(120_000, "time limit of requests to the runtime"),
 } as const;
@@ -122,6 +123,7 @@ const FIELD_OF = {
   "eviction-minimum-reclaim": "evictionMinimumReclaim",
   "eviction-pressure-transition-period": "evictionPressureTransitionPeriod",
   "eviction-max-pod-grace-period": "evictionMaxPodGracePeriod",
+  "fail-swap-on": "failSwapOn",
   "allowed-unsafe-sysctls": "allowedUnsafeSysctls",
   "runtime-request-timeout": "runtimeRequestTimeout",
 } as const satisfies Partial<Record<keyof typeof FLAGS, FieldName>>;

@@ -1,8 +1,8 @@
 // Composes the kubelet: what feeds the pod workers, what they act through, and what shows them to the world.
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pods, serviceAccounts, services } from "@skiff/api/resource-ref.ts";
-import type { AuthenticationV1TokenRequest, Node, Pod, Service } from "@skiff/api/types.ts";
+import { pods, services } from "@skiff/api/resource-ref.ts";
+import type { Node, Pod, Service } from "@skiff/api/types.ts";
 import { loadKubeconfig } from "@skiff/client/config.ts";
 import { DelegatedAuth } from "@skiff/client/delegated-auth.ts";
 import { EventRecorder } from "@skiff/client/event-recorder.ts";
@@ -23,13 +23,17 @@ import { exitEvents } from "./cri/exit-events.ts";
 import { PodEvents } from "./events/pod-events.ts";
 import { Housekeeper } from "./housekeeper.ts";
 import { ImageManager } from "./images/image-manager.ts";
+import { podsMemoryBytes } from "./node/allocatable.ts";
 import type { MachineInfo } from "./node/machine-info.ts";
-import { readMachineInfo } from "./node/machine-info.ts";
+import { readMachineInfo, refuseSwap } from "./node/machine-info.ts";
 import { NodeAgent } from "./node/node-agent.ts";
 import { NodeEvents } from "./node/node-events.ts";
+import type { NodeShape } from "./node/node-shape.ts";
+import { nodeShape } from "./node/node-shape.ts";
 import { Pleg } from "./pleg.ts";
+import { PodCleanup } from "./pod-cleanup.ts";
 import { PodPaths } from "./pod-paths.ts";
-import { feedPods } from "./pod-source.ts";
+import { feedPods, withoutManagedFields, withoutSource } from "./pod-source.ts";
 import { PodSyncer } from "./pod-syncer.ts";
 import { PodWorkers } from "./pod-workers.ts";
 import { ProbeManager } from "./probes/probe-manager.ts";
@@ -42,23 +46,32 @@ import { RuntimeReader } from "./runtime/runtime-reader.ts";
 import { StartGate } from "./runtime/start-gate.ts";
 import { serveKubelet } from "./server/index.ts";
 import { StatusManager } from "./status/status-manager.ts";
+import { Upkeep } from "./upkeep.ts";
 import { ObjectCache } from "./volumes/object-cache.ts";
-import type { RequestToken } from "./volumes/token-manager.ts";
+import { requestToken } from "./volumes/request-token.ts";
 import { TokenManager } from "./volumes/token-manager.ts";
 import { VolumeManager } from "./volumes/volume-manager.ts";
 
 /** Runs until `context.signal` aborts. Containers run on. */
 export async function runKubelet(config: KubeletConfig, context: ProgramContext): Promise<void> {
   const { clock, log, metrics, signal } = context;
-  const machine = await readMachineInfo();
-  const paths = new PodPaths(config["root-dir"], config["pod-log-dir"]);
+  const { settings } = config;
+  if (settings.failSwapOn) await refuseSwap();
+  const paths = new PodPaths(config["root-dir"], settings.podLogsDir, config["container-log-dir"]);
   await mkdir(paths.pods, { recursive: true, mode: 0o750 });
+  await mkdir(paths.logLinks, { recursive: true, mode: 0o755 });
+  const machine = await readMachineInfo();
+  const node = await nodeShape(config, machine);
   const userAgent = `kubelet/${GIT_VERSION}`;
-  await using client = new RestClient(await loadKubeconfig(config.kubeconfig), { userAgent }, { clock, log, metrics });
+  await using client = new RestClient(
+    await loadKubeconfig(config.kubeconfig),
+    { userAgent, connections: CONNECTIONS },
+    { clock, log, metrics },
+  );
   await using recorder = new EventRecorder(client, { component: "kubelet", host: config.nodeName }, { clock, log });
   using cri = new CriClient(config["container-runtime-endpoint"], { clock });
   const cgroupFs = await CgroupFs.open(clock);
-  const kubelet = new Kubelet(config, context, { machine, paths, client, cri, cgroupFs, recorder });
+  const kubelet = new Kubelet(config, context, { machine, node, paths, client, cri, cgroupFs, recorder });
   await using _health = await serveHealth(
     {
       host: config["healthz-bind-address"],
@@ -77,6 +90,7 @@ export async function runKubelet(config: KubeletConfig, context: ProgramContext)
 
 interface Parts {
   readonly machine: MachineInfo;
+  readonly node: NodeShape;
   readonly paths: PodPaths;
   readonly client: RestClient;
   readonly cri: CriClient;
@@ -84,8 +98,12 @@ interface Parts {
   readonly recorder: EventRecorder;
 }
 
-/** Stages in parallel per processor: starting a container is processor time, so more would only delay each other. */
-const STARTS_PER_CPU = 2;
+/** To the apiserver, watches apart. Few, since each costs both sides a handshake and memory; requests are short. */
+const CONNECTIONS = 8;
+/** Starting and removing pods is processor time, so more at once than processors would only delay each other. */
+const MIN_AT_ONCE = 2;
+/** A start that takes longer waits for something: an image, a volume, a hook. */
+const START_PATIENCE_MS = 2000;
 
 class Kubelet {
   private readonly config: KubeletConfig;
@@ -104,11 +122,13 @@ class Kubelet {
   private readonly probeMetrics = new MetricsRegistry();
   private readonly probes: ProbeManager;
   private readonly statuses: StatusManager;
+  private readonly gate: StartGate;
   private readonly collector: GarbageCollector;
   private readonly killer: PodKiller;
   private readonly syncer: PodSyncer;
   private readonly workers: PodWorkers;
   private readonly agent: NodeAgent;
+  private readonly upkeep: Upkeep;
   private node: Readonly<Node> | undefined;
   private podCidr = "";
 
@@ -120,7 +140,7 @@ class Kubelet {
     const { client, cri, paths, recorder, cgroupFs, machine } = parts;
     const shared = { clock, log };
     const hostIps = config.nodeIps;
-    const mine = { fieldSelector: `spec.nodeName=${config.nodeName}`, transform: withoutManagedFields<Pod> };
+    const mine = { fieldSelector: `spec.nodeName=${config.nodeName}`, transform: withoutSource };
     this.pods = new Informer<Pod>(client.of(pods), mine, shared);
     this.services = new Informer<Service>(client.of(services), { transform: withoutManagedFields<Service> }, shared);
     this.events = new PodEvents(recorder);
@@ -128,25 +148,34 @@ class Kubelet {
     const exits = (until: AbortSignal) => exitEvents(cri, config["container-runtime-endpoint"], until);
     this.pleg = new Pleg({ reader: this.reader, exits, ...shared });
     this.objects = new ObjectCache(client, shared, signal);
-    this.tokens = new TokenManager(tokenRequests(client), { clock });
+    this.tokens = new TokenManager(requestToken(client), { clock });
     this.images = new ImageManager({ cri, objects: this.objects, events: this.events, clock });
     this.volumes = new VolumeManager({ paths, objects: this.objects, tokens: this.tokens, clock });
     const cgroupOptions = {
       root: config["cgroup-root"],
-      milliCpuCapacity: machine.cpus * 1000,
+      ...parts.node.pods,
       podPidsLimit: config["pod-max-pids"],
     };
     this.cgroups = new PodCgroups(cgroupOptions, cgroupFs);
     const runtime = (uid: string) => this.pleg.get(uid);
     const probeDeps = { cri, events: this.events, metrics: this.probeMetrics, hostIps, runtime };
     this.probes = new ProbeManager({ ...probeDeps, ...shared });
-    this.statuses = new StatusManager({ client: client.of(pods), ...shared }, signal);
-    this.collector = new GarbageCollector({ cri, paths });
+    const mirrorOf = (pod: Readonly<Pod>) => this.upkeep.mirrors.get(pod);
+    this.statuses = new StatusManager({ client: client.of(pods), mirrorOf, ...shared }, signal);
+    const atOnce = Math.max(MIN_AT_ONCE, machine.cpus);
+    this.gate = new StartGate({ starts: atOnce, removals: atOnce, patienceMs: START_PATIENCE_MS }, { clock });
+    const dead = {
+      perContainer: config["maximum-dead-containers-per-container"],
+      total: config["maximum-dead-containers"],
+      minAgeMs: config["minimum-container-ttl-duration"],
+    };
+    this.collector = new GarbageCollector(dead, { cri, paths, gate: this.gate, clock });
     const hooks = new LifecycleHooks({ cri, clock });
-    this.killer = new PodKiller({ cri, hooks, events: this.events, ...shared });
+    this.killer = new PodKiller({ cri, hooks, gate: this.gate, events: this.events, ...shared });
     this.syncer = this.makeSyncer(hooks);
     this.workers = this.makeWorkers();
     this.agent = this.makeAgent();
+    this.upkeep = this.makeUpkeep();
   }
 
   /** Fail while the kubelet does not see what its containers do. */
@@ -174,6 +203,8 @@ class Kubelet {
       this.pleg.run(signal),
       this.agent.run(signal),
       this.dispatch(signal),
+      // As static pods may be what the API itself runs on, they wait for the runtime alone.
+      this.pleg.synced().then(() => Promise.all([this.upkeep.run(signal), this.upkeep.runStatic(signal)])),
     ]);
   }
 
@@ -213,7 +244,8 @@ class Kubelet {
   /** Workers start only once both sides are known: else running pods would look new, or gone. */
   private async dispatch(signal: AbortSignal): Promise<void> {
     await Promise.all([this.pleg.synced(), this.pods.synced(signal), this.services.synced(signal)]);
-    using _feed = feedPods(this.pods, this.workers, this.statuses);
+    await this.upkeep.staticSynced();
+    using _feed = feedPods(this.pods, this.workers, this.statuses, this.upkeep.mirrors);
     const { workers, pleg, killer, collector, volumes, cgroups } = this;
     const { clock, log } = this.context;
     const forgetDelays = () => {
@@ -230,7 +262,6 @@ class Kubelet {
     const { clock, log } = this.context;
     const { cri, paths, machine } = this.parts;
     const clusterDomain = config["cluster-domain"];
-    const gate = new StartGate(Math.max(2, machine.cpus * STARTS_PER_CPU));
     const starter = new ContainerStarter({
       cri,
       paths,
@@ -239,7 +270,7 @@ class Kubelet {
       objects,
       events,
       hooks,
-      gate,
+      log,
       clusterDomain,
       seccompRoot: config["seccomp-profile-root"] || join(config["root-dir"], "seccomp"),
       memoryCapacity: machine.memoryBytes,
@@ -253,7 +284,7 @@ class Kubelet {
       cgroups,
       probes,
       events,
-      gate,
+      gate: this.gate,
       paths,
       clock,
       log,
@@ -266,13 +297,17 @@ class Kubelet {
         node: parseResolvConf(await readFile(config["resolv-conf"] || "/dev/null", "utf8")),
       }),
       allocatable: () => this.agent.allocatable,
+      runtime: (uid) => this.pleg.get(uid),
       refresh: (uid) => this.pleg.refresh(uid),
     });
   }
 
   private makeWorkers(): PodWorkers {
     const { syncer, killer, statuses, probes, events, pleg, objects } = this;
+    const { volumes, cgroups, tokens, collector } = this;
     const { clock, log, signal } = this.context;
+    const { paths } = this.parts;
+    const cleanup = new PodCleanup({ volumes, cgroups, objects, tokens, probes, pleg, collector, paths });
     return new PodWorkers(
       {
         syncer,
@@ -284,40 +319,28 @@ class Kubelet {
         log,
         hostIps: this.config.nodeIps,
         admit: (pod) => {
-          const others = this.workers.admitted(pod.metadata.uid ?? "");
-          return admitPod(pod, others, this.node, this.agent.allocatable);
+          return admitPod(pod, {
+            others: this.workers.admitted(pod.metadata.uid ?? ""),
+            node: this.node,
+            allocatable: this.agent.allocatable,
+            pressures: this.upkeep.pressures,
+            allowedSysctls: this.config.settings.allowedUnsafeSysctls,
+          });
         },
         runtime: (uid) => pleg.get(uid),
         refresh: (uid) => pleg.refresh(uid),
         register: (pod) => objects.register(pod),
-        release: (uid) => this.release(uid),
-        purge: (uid) => this.purge(uid),
+        release: (uid) => cleanup.release(uid),
+        purge: ({ metadata }) => cleanup.purge(metadata.uid ?? "", { name: metadata.name, namespace: metadata.namespace ?? "" }),
       },
       signal,
     );
   }
 
-  private async release(uid: string): Promise<void> {
-    await this.volumes.tearDown(uid);
-    await this.cgroups.remove(uid);
-    this.objects.unregister(uid);
-    this.tokens.forget(uid);
-    this.probes.remove(uid);
-  }
-
-  private async purge(uid: string): Promise<void> {
-    const runtime = await this.pleg.refresh(uid);
-    const pod = this.workers.get(uid);
-    const { paths } = this.parts;
-    const logs = pod ? paths.podLogs(pod) : paths.podLogsOf(runtime.namespace, runtime.name, uid);
-    await this.collector.purge(runtime, logs);
-    await this.pleg.refresh(uid);
-  }
-
   private makeAgent(): NodeAgent {
     const { config, images } = this;
     const { clock, log } = this.context;
-    const { client, cri, machine, recorder } = this.parts;
+    const { client, cri, machine, node, recorder } = this.parts;
     return new NodeAgent(
       {
         nodeName: config.nodeName,
@@ -326,10 +349,12 @@ class Kubelet {
         labels: config["node-labels"],
         taints: config.taints,
         register: config["register-node"],
-        maxPods: config["max-pods"],
+        size: node.size,
+        reservation: node.reservation,
         port: config.port,
-        rootDir: config["root-dir"],
         statusUpdateMs: config["node-status-update-frequency"],
+        statusReportMs: config.settings.nodeStatusReportFrequency,
+        leaseSeconds: config.settings.nodeLeaseDurationSeconds,
         machine,
       },
       {
@@ -343,9 +368,27 @@ class Kubelet {
           const problem = this.pleg.healthProblem();
           return problem ? [problem] : [];
         },
-        onNode: (node) => this.learnNode(node),
+        pressures: () => this.upkeep.pressures,
+        onNode: (known) => this.learnNode(known),
       },
     );
+  }
+
+  private makeUpkeep(): Upkeep {
+    const { pleg, workers, collector, statuses, cgroups } = this;
+    const { node } = this.parts;
+    return new Upkeep(this.config, this.context, {
+      ...this.parts,
+      pleg,
+      workers,
+      collector,
+      statuses,
+      podCgroups: cgroups,
+      thresholds: node.reservation.thresholds,
+      podsMemoryBytes: podsMemoryBytes(node.size, node.reservation),
+      node: () => this.node,
+      onPressure: () => this.agent.poke(),
+    });
   }
 
   private learnNode(node: Readonly<Node>): void {
@@ -364,24 +407,10 @@ class Kubelet {
   }
 
   private findPod(namespace: string, name: string, uid?: string): Readonly<Pod> | undefined {
-    const pod = uid ? this.workers.get(uid) : this.workers.find(namespace, name);
+    // The API knows a static pod by its mirror's UID.
+    const own = uid && !this.workers.has(uid) ? this.upkeep.mirrors.staticUidOf(uid) : uid;
+    const pod = own ? this.workers.get(own) : this.workers.find(namespace, name);
     if (!pod || pod.metadata.namespace !== namespace || pod.metadata.name !== name) return undefined;
     return { ...pod, status: this.statuses.current(pod) };
   }
-}
-
-function withoutManagedFields<T extends { metadata: { managedFields?: unknown } }>(object: T): T {
-  delete object.metadata.managedFields;
-  return object;
-}
-
-function tokenRequests(client: RestClient): RequestToken {
-  return async (namespace, serviceAccount, spec, signal) => {
-    const body = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", metadata: {}, spec };
-    const accounts = client.of(serviceAccounts);
-    const answer = await accounts.createSubresource(namespace, serviceAccount, "token", body, { signal });
-    const { status } = answer as AuthenticationV1TokenRequest;
-    if (!status?.token || !status.expirationTimestamp) throw new Error("the API server gave no token");
-    return { token: status.token, expirationTimestamp: status.expirationTimestamp };
-  };
 }

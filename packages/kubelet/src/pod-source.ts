@@ -3,20 +3,43 @@ import { isDeepStrictEqual } from "node:util";
 import type { Pod } from "@skiff/api/types.ts";
 import type { Informer } from "@skiff/client/informer.ts";
 import type { PodWorkers } from "./pod-workers.ts";
+import { isMirrorPod, SOURCE_ANNOTATION } from "./static-pods/annotations.ts";
+import type { MirrorPods } from "./static-pods/mirror-pods.ts";
 import { isForeignCondition } from "./status/conditions.ts";
 import type { StatusManager } from "./status/status-manager.ts";
 
-export function feedPods(informer: Informer<Pod>, workers: PodWorkers, statuses: StatusManager): Disposable {
-  return informer.addHandler({
-    onAdd: (pod) => workers.update(pod),
+/** Mirrors of static pods go to `mirrors`: they only show what the node runs anyway. */
+export function feedPods(
+  informer: Informer<Pod>,
+  workers: PodWorkers,
+  statuses: StatusManager,
+  mirrors: MirrorPods,
+): Disposable {
+  // Told now of all that is known already, so that afterwards it is known which mirrors lack.
+  const feed = informer.addHandler({
+    onAdd: (pod) => (isMirrorPod(pod) ? mirrors.observe(pod) : workers.update(pod)),
     onUpdate(pod, old) {
+      if (isMirrorPod(pod)) return mirrors.observe(pod);
       statuses.observe(pod);
       // The kubelet's own status writes come back here and call for nothing.
       if (isNews(pod, old)) workers.update(pod);
       else workers.note(pod);
     },
-    onDelete: (pod) => workers.remove(pod),
+    onDelete: (pod) => (isMirrorPod(pod) ? mirrors.observe(pod, false) : workers.remove(pod)),
   });
+  mirrors.synced();
+  return feed;
+}
+
+export function withoutManagedFields<T extends { metadata: { managedFields?: unknown } }>(object: T): T {
+  delete object.metadata.managedFields;
+  return object;
+}
+
+/** Where a pod came from is the kubelet's to say: an object of the API must not pass for a static pod. */
+export function withoutSource(pod: Pod): Pod {
+  if (!isMirrorPod(pod)) delete pod.metadata.annotations?.[SOURCE_ANNOTATION];
+  return withoutManagedFields(pod);
 }
 
 function isNews(pod: Readonly<Pod>, old: Readonly<Pod>): boolean {

@@ -12,6 +12,7 @@ import type { PodKiller } from "./runtime/pod-killer.ts";
 import type { RuntimePod } from "./runtime/runtime-pod.ts";
 import { runningContainers } from "./runtime/runtime-pod.ts";
 import type { ProbeStates } from "./status/container-statuses.ts";
+import type { PodVerdict } from "./status/pod-status.ts";
 import { makePodStatus } from "./status/pod-status.ts";
 import type { StatusManager } from "./status/status-manager.ts";
 
@@ -32,7 +33,7 @@ export interface PodWorkerDeps {
   /** Frees volumes, cgroup and watches; the containers stay for their logs. */
   release(uid: string): Promise<void>;
   /** Removes the pod's containers, sandboxes and logs. */
-  purge(uid: string): Promise<void>;
+  purge(pod: Readonly<Pod>): Promise<void>;
 }
 
 const RESYNC_MS = 60_000;
@@ -53,7 +54,10 @@ export class PodWorker {
   private admitted = false;
   private terminated = false;
   private released = false;
-  private verdict: { phase: "Failed"; reason: string; message: string } | undefined;
+  private verdict: PodVerdict | undefined;
+  /** Of an eviction, in seconds; counts instead of the pod's own. */
+  private evictionGrace: number | undefined;
+  private readonly ended = Promise.withResolvers<void>();
   private errorRetryMs = 0;
   /** The grace that the running termination gives, in seconds. */
   private grace: number | undefined;
@@ -103,6 +107,17 @@ export class PodWorker {
     this.wake();
   }
 
+  /** Ends the pod for the node's sake; resolves once its containers have stopped. */
+  async evict(verdict: PodVerdict, graceSeconds: number | undefined): Promise<void> {
+    if (this.shallEnd() || this.terminated) return this.ended.promise;
+    this.verdict = verdict;
+    this.evictionGrace = graceSeconds;
+    this.deps.events.pod(this.pod, "Warning", verdict.reason, verdict.message);
+    this.endPass();
+    this.wake();
+    return this.ended.promise;
+  }
+
   /** Resolves once nothing of the pod is left, or when the kubelet stops. */
   async run(): Promise<void> {
     const { log } = this.deps;
@@ -123,6 +138,7 @@ export class PodWorker {
     } finally {
       this.stop.removeEventListener("abort", onStop);
       this.timer?.[Symbol.dispose]();
+      this.ended.resolve();
     }
   }
 
@@ -185,7 +201,7 @@ export class PodWorker {
     const leftMs = activeMsLeft(this.pod, status, this.deps.clock.now());
     if (leftMs <= 0) return this.expire();
     const before = runtime;
-    const outcome = await this.deps.syncer.sync(this.pod, runtime, this.memory, signal).finally(async () => {
+    const outcome = await this.deps.syncer.sync(this.pod, this.memory, signal).finally(async () => {
       // Whatever the pass did shows at once, even when it failed halfway.
       const after = await this.deps.refresh(this.uid).catch(() => before);
       if (!this.stop.aborted) this.publish(after);
@@ -212,7 +228,7 @@ export class PodWorker {
       this.admitted = true;
       return true;
     }
-    this.verdict = { phase: "Failed", reason: answer.reason, message: answer.message };
+    this.verdict = { phase: "Failed", reason: answer.reason, message: `Pod was rejected: ${answer.message}` };
     this.deps.events.pod(this.pod, "Warning", answer.reason, answer.message);
     return false;
   }
@@ -255,6 +271,7 @@ export class PodWorker {
     if (runningContainers(left).length > 0) throw new Error("containers are still running after they were stopped");
     this.deps.probes.remove(this.uid);
     this.terminated = true;
+    this.ended.resolve();
     if (!this.removed) this.publish(left);
     log.debug({ pod: `${this.pod.metadata.namespace}/${this.pod.metadata.name}` }, "pod terminated");
   }
@@ -284,6 +301,7 @@ export class PodWorker {
   private graceSeconds(): number | undefined {
     const { deletionTimestamp, deletionGracePeriodSeconds } = this.pod.metadata;
     if (deletionTimestamp !== undefined && deletionGracePeriodSeconds !== undefined) return deletionGracePeriodSeconds;
+    if (this.evictionGrace !== undefined) return this.evictionGrace;
     return this.pod.spec?.terminationGracePeriodSeconds;
   }
 
@@ -299,7 +317,7 @@ export class PodWorker {
     if (!deleting) return false;
     if (!this.removed) await statuses.finalize(this.pod);
     statuses.forget(this.uid);
-    await purge(this.uid);
+    await purge(this.pod);
     return true;
   }
 }

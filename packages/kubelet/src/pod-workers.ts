@@ -3,6 +3,7 @@ import type { Pod } from "@skiff/api/types.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { PodWorkerDeps } from "./pod-worker.ts";
 import { PodWorker } from "./pod-worker.ts";
+import type { PodVerdict } from "./status/pod-status.ts";
 
 export class PodWorkers {
   private readonly workers = new Map<string, PodWorker>();
@@ -76,6 +77,16 @@ export class PodWorkers {
   admitted(uid: string): Readonly<Pod>[] {
     const others = [...this.workers.values()].filter((worker) => worker.uid !== uid && worker.isAdmitted);
     return others.map((worker) => worker.current);
+  }
+
+  /** Those whose containers run, or will. */
+  active(): Readonly<Pod>[] {
+    return [...this.workers.values()].filter((worker) => worker.isAdmitted).map((worker) => worker.current);
+  }
+
+  /** Ends a pod for the node's sake; resolves once its containers have stopped. */
+  async evict(uid: string, verdict: PodVerdict, graceSeconds: number | undefined): Promise<void> {
+    await this.workers.get(uid)?.evict(verdict, graceSeconds);
   }
 
   /** Resolves once every worker has stopped, after the signal has aborted. */

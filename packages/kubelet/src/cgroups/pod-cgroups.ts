@@ -10,6 +10,8 @@ export interface PodCgroupsOptions {
   /** Under which `kubepods` lies; "/" for the machine's root. */
   readonly root: string;
   readonly milliCpuCapacity: number;
+  /** What all pods together may hold; undefined for no limit. */
+  readonly memoryBytes?: number | undefined;
   /** Processes per pod; 0 or less for no limit. */
   readonly podPidsLimit: number;
 }
@@ -20,6 +22,8 @@ export class PodCgroups {
   private readonly fs: Pick<CgroupFs, "create" | "apply" | "remove" | "children">;
   private readonly options: PodCgroupsOptions;
   private burstableShares = 0;
+  /** Those made since the kubelet's start. */
+  private readonly made = new Set<string>();
 
   constructor(options: PodCgroupsOptions, fs: PodCgroups["fs"]) {
     this.options = options;
@@ -38,14 +42,19 @@ export class PodCgroups {
   }
 
   async setUp(): Promise<void> {
-    await this.fs.create(this.kubepods, { cpuShares: milliCpuToShares(this.options.milliCpuCapacity) });
+    const { milliCpuCapacity, memoryBytes } = this.options;
+    const limits = { cpuShares: milliCpuToShares(milliCpuCapacity), ...(memoryBytes ? { memoryBytes } : {}) };
+    await this.fs.create(this.kubepods, limits);
     await this.fs.create(join(this.kubepods, "burstable"), { cpuShares: 2 });
     await this.fs.create(join(this.kubepods, "besteffort"), { cpuShares: 2 });
   }
 
   async create(pod: Pod): Promise<string> {
     const path = this.path(pod);
+    // Dozens of file operations, and nobody but the kubelet removes it.
+    if (this.made.has(path)) return path;
     await this.fs.create(path, podCgroupLimits(pod, this.options.podPidsLimit));
+    this.made.add(path);
     return path;
   }
 
@@ -61,6 +70,7 @@ export class PodCgroups {
   async remove(uid: string): Promise<void> {
     for (const level of LEVELS) {
       const parent = join(this.kubepods, level);
+      this.made.delete(join(parent, `pod${uid}`));
       if ((await this.fs.children(parent)).has(`pod${uid}`)) await this.fs.remove(join(parent, `pod${uid}`));
     }
   }

@@ -56,7 +56,8 @@ export const FIELDS = {
   evictionMaxPodGracePeriod: int(0),
   mergeDefaultEvictionSettings: bool(false),
   enableControllerAttachDetach: only(true),
-  failSwapOn: bool(true),
+  // Unlike upstream: a machine with swap is the ordinary case on a desk.
+  failSwapOn: bool(false),
   containerLogMaxSize: quantity("10Mi"),
   containerLogMaxFiles: int(5),
   containerLogMaxWorkers: int(1),
@@ -74,10 +75,8 @@ export const FIELDS = {
   imageServiceEndpoint: only(""),
   "crashLoopBackOff.maxContainerRestartPeriod": duration(300_000),
   "logging.verbosity": int(2),
-  "logging.format": only("json"),
   enableServer: only(true),
   enableDebuggingHandlers: only(true),
-  makeIPTablesUtilChains: bool(true),
   hairpinMode: only("promiscuous-bridge"),
 } as const;
 

@@ -1,5 +1,5 @@
 // What this machine is: identity, kernel, capacity.
-import { readdir, readFile, statfs } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { availableParallelism, machine, release } from "node:os";
 import type { NodeSystemInfo } from "@skiff/api/types.ts";
 
@@ -30,7 +30,7 @@ export async function readMachineInfo(): Promise<MachineInfo> {
       architecture: ARCHITECTURES[machine()] ?? machine(),
     },
     cpus: availableParallelism(),
-    memoryBytes: parseMemInfo(await text("/proc/meminfo")).total,
+    memoryBytes: parseMemTotal(await text("/proc/meminfo")),
     hugePages: await readHugePages(),
   };
 }
@@ -39,9 +39,8 @@ function parseOsName(osRelease: string): string {
   return /^PRETTY_NAME="?(.*?)"?$/m.exec(osRelease)?.[1] ?? "Linux";
 }
 
-function parseMemInfo(text: string): { total: number; available: number } {
-  const kib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? 0);
-  return { total: kib("MemTotal") * 1024, available: kib("MemAvailable") * 1024 };
+function parseMemTotal(text: string): number {
+  return Number(/^MemTotal:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) * 1024;
 }
 
 async function readHugePages(): Promise<Map<string, number>> {
@@ -56,35 +55,11 @@ async function readHugePages(): Promise<Map<string, number>> {
   return pages;
 }
 
-/** What the conditions are judged by, now. */
-export interface MachineReadings {
-  readonly memoryAvailableBytes: number;
-  readonly disk: {
-    readonly capacityBytes: number;
-    readonly availableBytes: number;
-    readonly inodes: number;
-    readonly inodesFree: number;
-  };
-  readonly pids: { readonly max: number; readonly used: number };
-}
-
-/** `path` lies on the file system whose space counts as the node's. */
-export async function readMachine(path: string): Promise<MachineReadings> {
-  const [memInfo, disk, pidMax, loadAverage] = await Promise.all([
-    readFile("/proc/meminfo", "utf8"),
-    statfs(path),
-    readFile("/proc/sys/kernel/pid_max", "utf8"),
-    readFile("/proc/loadavg", "utf8"),
-  ]);
-  return {
-    memoryAvailableBytes: parseMemInfo(memInfo).available,
-    disk: {
-      capacityBytes: disk.blocks * disk.bsize,
-      availableBytes: disk.bavail * disk.bsize,
-      inodes: disk.files,
-      inodesFree: disk.ffree,
-    },
-    // The fourth figure of loadavg is running/all threads.
-    pids: { max: Number(pidMax), used: Number(loadAverage.split(" ")[3]?.split("/")[1] ?? 0) },
-  };
+/** Throws upstream's words where swap is on. */
+export async function refuseSwap(): Promise<void> {
+  const [, ...devices] = (await readFile("/proc/swaps", "utf8").catch(() => "")).trim().split("\n");
+  if (devices.length === 0) return;
+  throw new Error(
+    `running with swap on is not supported, please disable swap or set --fail-swap-on flag to false. /proc/swaps contained: [${devices.join(" ")}]`,
+  );
 }

@@ -10,9 +10,10 @@ import type { Logger } from "@skiff/component-base/logger.ts";
 import { GIT_VERSION } from "@skiff/component-base/version.ts";
 import type { CriClient } from "../cri/cri-client.ts";
 import type { ImageManager } from "../images/image-manager.ts";
+import type { NodeSize, Reservation } from "./allocatable.ts";
+import { nodeAllocatable, nodeCapacity } from "./allocatable.ts";
 import type { MachineInfo } from "./machine-info.ts";
-import { readMachine } from "./machine-info.ts";
-import { MIN_DISK_SHARE, MIN_MEMORY_BYTES, nodeConditions } from "./node-conditions.ts";
+import { nodeConditions } from "./node-conditions.ts";
 import type { NodeEvents } from "./node-events.ts";
 
 export interface NodeAgentOptions {
@@ -22,10 +23,13 @@ export interface NodeAgentOptions {
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
   readonly register: boolean;
-  readonly maxPods: number;
+  readonly size: NodeSize;
+  readonly reservation: Reservation;
   readonly port: number;
-  readonly rootDir: string;
   readonly statusUpdateMs: number;
+  /** An unchanged status is still repeated this often. */
+  readonly statusReportMs: number;
+  readonly leaseSeconds: number;
   readonly machine: MachineInfo;
 }
 
@@ -38,13 +42,13 @@ export interface NodeAgentDeps {
   readonly log: Logger;
   /** Why the kubelet itself cannot run pods. */
   problems(): readonly string[];
+  /** What the node is short of, such as MemoryPressure. */
+  pressures(): readonly string[];
   onNode(node: Readonly<Node>): void;
 }
 
-/** An unchanged status is still repeated this often. */
-const REPORT_MS = 5 * 60_000;
-const LEASE_SECONDS = 40;
-const LEASE_RENEW_MS = 10_000;
+/** Of a lease's duration: upstream renews with three quarters of it to spare. */
+const LEASE_RENEW_SHARE = 0.25;
 const RETRY_MS = 500;
 const RETRY_MAX_MS = 7000;
 const LEASE_NAMESPACE = "kube-node-lease";
@@ -62,19 +66,9 @@ export class NodeAgent {
     this.deps = deps;
   }
 
-  /** What pods may use of the node: nothing is reserved, but as upstream the hard eviction thresholds keep some back. */
+  /** What pods may use of the node. */
   get allocatable(): Record<string, string> {
-    return this.resources(Math.max(0, this.options.machine.memoryBytes - MIN_MEMORY_BYTES));
-  }
-
-  private resources(memoryBytes: number): Record<string, string> {
-    const { machine, maxPods } = this.options;
-    const memory = `${Math.floor(memoryBytes / 1024)}Ki`;
-    const pages = [...machine.hugePages].map(([size, bytes]) => [
-      `hugepages-${size}`,
-      bytes === 0 ? "0" : `${bytes / 1024}Ki`,
-    ]);
-    return { cpu: String(machine.cpus), memory, pods: String(maxPods), ...Object.fromEntries(pages) };
+    return nodeAllocatable(this.options.size, this.options.reservation);
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -169,7 +163,7 @@ export class NodeAgent {
     this.learn(node);
     const status = await this.status(node);
     const { clock } = this.deps;
-    const isDue = clock.monotonic() - this.reportedAt >= REPORT_MS;
+    const isDue = clock.monotonic() - this.reportedAt >= this.options.statusReportMs;
     if (!isDue && isDeepStrictEqual(comparable(node.status ?? {}), comparable(status))) return;
     const body = { metadata: { uid: node.metadata.uid }, status: patchOf(status) };
     this.learn(await client.patch("", nodeName, "strategic", body, { signal, subresource: "status" }));
@@ -182,13 +176,7 @@ export class NodeAgent {
   }
 
   private async status(node: Node | undefined): Promise<NodeStatus> {
-    const { machine, nodeIps, hostname, port, rootDir } = this.options;
-    const readings = await readMachine(rootDir);
-    const capacity = {
-      ...this.resources(machine.memoryBytes),
-      "ephemeral-storage": `${Math.floor(readings.disk.capacityBytes / 1024)}Ki`,
-    };
-    const storage = String(Math.floor(readings.disk.capacityBytes * (1 - MIN_DISK_SHARE)));
+    const { machine, nodeIps, hostname, port, size } = this.options;
     const addresses = [
       ...nodeIps.map((address) => ({ type: "InternalIP", address })),
       { type: "Hostname", address: hostname },
@@ -196,11 +184,11 @@ export class NodeAgent {
     const now = formatTime(this.deps.clock.now());
     const problems = await this.problems();
     const previous = node?.status?.conditions ?? [];
-    const conditions = nodeConditions({ readings, problems, previous, now });
+    const conditions = nodeConditions({ pressures: this.deps.pressures(), problems, previous, now });
     this.deps.events.observe(conditions, previous);
     return {
-      capacity,
-      allocatable: { ...this.allocatable, "ephemeral-storage": storage },
+      capacity: nodeCapacity(size),
+      allocatable: this.allocatable,
       addresses,
       conditions,
       daemonEndpoints: { kubeletEndpoint: { Port: port } },
@@ -244,7 +232,7 @@ export class NodeAgent {
 
   private async leaseLoop(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      let waitMs = LEASE_RENEW_MS * (0.96 + Math.random() * 0.08);
+      let waitMs = this.leaseRenewMs * (0.96 + Math.random() * 0.08);
       try {
         await this.renewLease(signal);
       } catch (error) {
@@ -256,12 +244,16 @@ export class NodeAgent {
     }
   }
 
+  private get leaseRenewMs(): number {
+    return this.options.leaseSeconds * 1000 * LEASE_RENEW_SHARE;
+  }
+
   private async renewLease(signal: AbortSignal): Promise<void> {
     const { nodeName } = this.options;
     const client = this.deps.client.of(leases);
     const renewTime = formatMicroTime(this.deps.clock.now());
-    const spec = { holderIdentity: nodeName, leaseDurationSeconds: LEASE_SECONDS, renewTime };
-    const limited = { signal, timeoutMs: LEASE_RENEW_MS };
+    const spec = { holderIdentity: nodeName, leaseDurationSeconds: this.options.leaseSeconds, renewTime };
+    const limited = { signal, timeoutMs: this.leaseRenewMs };
     try {
       await client.patch(LEASE_NAMESPACE, nodeName, "merge", { spec }, limited);
     } catch (error) {

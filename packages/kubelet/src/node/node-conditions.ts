@@ -1,15 +1,9 @@
-// The node's conditions from real readings, with upstream's thresholds, reasons and messages. Pure.
+// The node's conditions from what it is short of and what keeps it from running pods, in upstream's words. Pure.
 import type { NodeCondition } from "@skiff/api/types.ts";
-import type { MachineReadings } from "./machine-info.ts";
-
-/** Upstream's default hard eviction thresholds. */
-export const MIN_MEMORY_BYTES = 100 * 1024 * 1024;
-export const MIN_DISK_SHARE = 0.1;
-const MIN_INODE_SHARE = 0.05;
-const MIN_PID_SHARE = 0.1;
 
 export interface ConditionInput {
-  readonly readings: MachineReadings;
+  /** What the eviction manager finds the node short of. */
+  readonly pressures: readonly string[];
   /** Why the node is not ready, one reason each; empty when it is. */
   readonly problems: readonly string[];
   readonly previous: readonly NodeCondition[];
@@ -17,21 +11,17 @@ export interface ConditionInput {
   readonly now: string;
 }
 
-export function nodeConditions({ readings, problems, previous, now }: ConditionInput): NodeCondition[] {
-  const { memoryAvailableBytes, disk, pids } = readings;
-  const lowDisk = disk.availableBytes < MIN_DISK_SHARE * disk.capacityBytes;
-  // Some file systems count no inodes at all.
-  const lowInodes = disk.inodes > 0 && disk.inodesFree < MIN_INODE_SHARE * disk.inodes;
+export function nodeConditions({ pressures, problems, previous, now }: ConditionInput): NodeCondition[] {
   const conditions = [
-    pressure("MemoryPressure", memoryAvailableBytes < MIN_MEMORY_BYTES, {
+    pressure("MemoryPressure", pressures, {
       yes: ["KubeletHasInsufficientMemory", "kubelet has insufficient memory available"],
       no: ["KubeletHasSufficientMemory", "kubelet has sufficient memory available"],
     }),
-    pressure("DiskPressure", lowDisk || lowInodes, {
+    pressure("DiskPressure", pressures, {
       yes: ["KubeletHasDiskPressure", "kubelet has disk pressure"],
       no: ["KubeletHasNoDiskPressure", "kubelet has no disk pressure"],
     }),
-    pressure("PIDPressure", pids.max - pids.used < MIN_PID_SHARE * pids.max, {
+    pressure("PIDPressure", pressures, {
       yes: ["KubeletHasInsufficientPID", "kubelet has insufficient PID available"],
       no: ["KubeletHasSufficientPID", "kubelet has sufficient PID available"],
     }),
@@ -44,7 +34,8 @@ export function nodeConditions({ readings, problems, previous, now }: ConditionI
 type Undated = Pick<NodeCondition, "type" | "status" | "reason" | "message">;
 type Words = readonly [reason: string, message: string];
 
-function pressure(type: string, under: boolean, words: { yes: Words; no: Words }): Undated {
+function pressure(type: string, pressures: readonly string[], words: { yes: Words; no: Words }): Undated {
+  const under = pressures.includes(type);
   const [reason, message] = under ? words.yes : words.no;
   return { type, status: under ? "True" : "False", reason, message };
 }

@@ -2,6 +2,8 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Container, Pod, Service } from "@skiff/api/types.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import { linkLog } from "../container-logs/log-paths.ts";
 import type { CriClient } from "../cri/cri-client.ts";
 import { CriError } from "../cri/cri-client.ts";
 import type { PodSandboxConfig } from "../cri/types.ts";
@@ -9,6 +11,7 @@ import type { PodFacts } from "../env/field-ref.ts";
 import type { PodObjects } from "../env/make-env.ts";
 import { ContainerConfigError } from "../env/make-env.ts";
 import type { PodEvents } from "../events/pod-events.ts";
+
 import type { ImageManager } from "../images/image-manager.ts";
 import type { MountedVolumes } from "../volumes/volume-manager.ts";
 import type { ContainerConfigDeps } from "./container-config.ts";
@@ -16,7 +19,6 @@ import { containerConfig } from "./container-config.ts";
 import type { LifecycleHooks } from "./lifecycle-hooks.ts";
 import type { RuntimePod } from "./runtime-pod.ts";
 import { latestContainer } from "./runtime-pod.ts";
-import type { StartGate } from "./start-gate.ts";
 import { WaitingError } from "./waiting-error.ts";
 
 export interface ContainerStarterDeps extends ContainerConfigDeps {
@@ -25,7 +27,7 @@ export interface ContainerStarterDeps extends ContainerConfigDeps {
   readonly objects: PodObjects;
   readonly events: PodEvents;
   readonly hooks: LifecycleHooks;
-  readonly gate: StartGate;
+  readonly log: Logger;
   services(): readonly Service[];
 }
 
@@ -61,12 +63,10 @@ export class ContainerStarter {
     signal.throwIfAborted();
     const restartCount = await this.nextRestartCount(pod, container, context.runtime);
     const config = await this.configure(pod, container, context, { image, restartCount });
-    const id = await this.deps.gate.run("container", async () => {
-      signal.throwIfAborted();
-      const made = await this.create(pod, container, context, config);
-      await this.launch(pod, container, made);
-      return made;
-    });
+    signal.throwIfAborted();
+    const id = await this.create(pod, container, context, config);
+    await this.launch(pod, container, id);
+    await this.linkLog(pod, container, id, config.logPath);
     await this.runPostStart(pod, container, id, context);
   }
 
@@ -135,6 +135,16 @@ export class ContainerStarter {
       events.container(pod, container, "Warning", "Failed", `Error: ${message}`);
       throw new WaitingError("RunContainerError", message, { retryMs: 0, cause: error });
     }
+  }
+
+  /** For log shippers, which take the pod's name from that of the file. */
+  private async linkLog(pod: Pod, { name }: Container, id: string, file: string): Promise<void> {
+    const { paths, log } = this.deps;
+    const logPath = join(paths.podLogs(pod), file);
+    const { name: podName, namespace = "" } = pod.metadata;
+    await linkLog(paths.logLink({ name: podName, namespace }, { id, name, logPath }), logPath).catch((error) => {
+      log.warn({ err: error, container: name }, "link to the log could not be made");
+    });
   }
 
   private async runPostStart(pod: Pod, container: Container, id: string, context: StartContext): Promise<void> {

@@ -1,34 +1,50 @@
 // Removes what the runtime still keeps of containers and sandboxes that nobody will ask about again.
 import { rm } from "node:fs/promises";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import { removeLogs } from "../container-logs/log-paths.ts";
 import type { CriClient } from "../cri/cri-client.ts";
 import { isCriNotFound } from "../cri/cri-client.ts";
 import type { PodPaths } from "../pod-paths.ts";
 import type { RuntimeContainer, RuntimePod } from "./runtime-pod.ts";
+import type { StartGate } from "./start-gate.ts";
 
-/** Dead containers kept per container name beside the newest, whose logs `kubectl logs --previous` reads. */
-const KEPT_DEAD = 1;
+export interface DeadContainerLimits {
+  /** Per container name, beside the newest: `kubectl logs --previous` reads them. */
+  readonly perContainer: number;
+  /** On the whole node; negative for no limit. */
+  readonly total: number;
+  readonly minAgeMs: number;
+}
 
 export interface GarbageCollectorDeps {
   readonly cri: Pick<CriClient, "removeContainer" | "stopPodSandbox" | "removePodSandbox">;
   readonly paths: PodPaths;
+  readonly gate: StartGate;
+  readonly clock: Pick<Clock, "now">;
 }
 
 export class GarbageCollector {
+  private readonly limits: DeadContainerLimits;
   private readonly deps: GarbageCollectorDeps;
 
-  constructor(deps: GarbageCollectorDeps) {
+  constructor(limits: DeadContainerLimits, deps: GarbageCollectorDeps) {
+    this.limits = limits;
     this.deps = deps;
   }
 
-  /** Old containers and sandboxes of a pod that lives on. */
-  async trim(pod: RuntimePod): Promise<void> {
-    for (const container of surplusContainers(pod.containers)) {
-      await this.deps.cri.removeContainer(container.id).catch(fineWhenGone);
-      // A rotated log has further parts beside it.
-      if (container.logPath) await rm(container.logPath, { force: true });
+  /** Old containers and sandboxes of a pod that lives on; `perContainer` may be stricter than the limits. */
+  async trim(pod: RuntimePod, perContainer = this.limits.perContainer): Promise<void> {
+    const before = this.deps.clock.now() - this.limits.minAgeMs;
+    for (const container of surplusContainers(pod.containers, perContainer)) {
+      if (container.finishedAt <= before) await this.removeContainer(container);
     }
     const [, ...older] = pod.sandboxes;
     for (const sandbox of older.filter((candidate) => !candidate.ready)) await this.removeSandbox(sandbox.id);
+  }
+
+  /** The oldest dead containers beyond what the whole node keeps. */
+  async trimNode(pods: readonly RuntimePod[]): Promise<void> {
+    for (const container of surplusOfNode(pods, this.limits.total)) await this.removeContainer(container);
   }
 
   /** Everything of a pod that is gone. Its containers must have stopped. */
@@ -36,23 +52,50 @@ export class GarbageCollector {
     await Promise.all(pod.sandboxes.map((sandbox) => this.removeSandbox(sandbox.id)));
     // Removing a sandbox takes its containers along; what is left had none.
     for (const container of pod.containers) await this.deps.cri.removeContainer(container.id).catch(fineWhenGone);
+    for (const container of pod.containers) await rm(this.deps.paths.logLink(pod, container), { force: true });
     await rm(logDir, { recursive: true, force: true });
   }
 
+  private async removeContainer(container: RuntimeContainer): Promise<void> {
+    await this.deps.cri.removeContainer(container.id).catch(fineWhenGone);
+    await removeLogs(container.logPath);
+  }
+
   private async removeSandbox(id: string): Promise<void> {
-    await this.deps.cri.stopPodSandbox(id).catch(fineWhenGone);
-    await this.deps.cri.removePodSandbox(id).catch(fineWhenGone);
+    const { cri, gate } = this.deps;
+    await gate.run("removal", async () => {
+      // One that has been stopped, as most have, can be removed at once.
+      const removed = await cri.removePodSandbox(id).then(always, isCriNotFound);
+      if (removed) return;
+      await cri.stopPodSandbox(id).catch(fineWhenGone);
+      await cri.removePodSandbox(id).catch(fineWhenGone);
+    });
   }
 }
 
 /** The dead containers beyond those that are kept. `containers` are newest first. */
-export function surplusContainers(containers: readonly RuntimeContainer[]): RuntimeContainer[] {
+export function surplusContainers(containers: readonly RuntimeContainer[], perContainer: number): RuntimeContainer[] {
   const seen = new Map<string, number>();
   return containers.filter((container) => {
     const newer = seen.get(container.name) ?? 0;
     seen.set(container.name, newer + 1);
-    return container.state === "exited" && newer > KEPT_DEAD;
+    return container.state === "exited" && newer > perContainer;
   });
+}
+
+/** The oldest of the dead that are not the newest of their name, so that at most `total` dead ones are left. */
+export function surplusOfNode(pods: readonly RuntimePod[], total: number): RuntimeContainer[] {
+  if (total < 0) return [];
+  const dead = pods.reduce(
+    (sum, { containers }) => sum + containers.filter(({ state }) => state === "exited").length,
+    0,
+  );
+  const spare = pods.flatMap(({ containers }) => surplusContainers(containers, 0));
+  return spare.sort((a, b) => a.finishedAt - b.finishedAt).slice(0, Math.max(0, dead - total));
+}
+
+function always(): boolean {
+  return true;
 }
 
 function fineWhenGone(error: unknown): void {

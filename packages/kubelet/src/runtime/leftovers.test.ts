@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sampleState } from "../testing/sample-pods.ts";
-import { surplusContainers } from "./garbage-collector.ts";
+import { sampleRuntime, sampleState } from "../testing/sample-pods.ts";
+import { surplusContainers, surplusOfNode } from "./garbage-collector.ts";
 import { lastLogLines } from "./termination-message.ts";
 
 test("surplusContainers keeps the newest and one dead before it, and whatever runs", () => {
   const dead = (id: string) => sampleState("c", { id, state: "exited" });
   const containers = [sampleState("c", { id: "now" }), dead("last"), dead("older"), dead("oldest")];
   assert.deepEqual(
-    surplusContainers([...containers, sampleState("d")]).map(({ id }) => id),
+    surplusContainers([...containers, sampleState("d")], 1).map(({ id }) => id),
     ["older", "oldest"],
   );
 });
@@ -18,4 +18,18 @@ test("lastLogLines joins the parts of lines and keeps the end", () => {
   assert.equal(lastLogLines(log), "part\nend\n");
   const many = Array.from({ length: 100 }, (_, line) => `t stdout F ${line}`).join("\n");
   assert.equal(lastLogLines(many).split("\n")[0], "20");
+});
+
+test("surplusOfNode takes the oldest of all pods, but never a container's newest", () => {
+  const dead = (id: string, finishedAt: number) => sampleState("c", { id, state: "exited", finishedAt });
+  const pods = [
+    sampleRuntime([dead("a2", 50), dead("a1", 10)]),
+    sampleRuntime([dead("b3", 60), dead("b2", 40), dead("b1", 5)]),
+  ];
+  assert.deepEqual(
+    surplusOfNode(pods, 3).map(({ id }) => id),
+    ["b1", "a1"],
+  );
+  assert.equal(surplusOfNode(pods, 0).length, 3);
+  assert.deepEqual(surplusOfNode(pods, -1), []);
 });

@@ -25,6 +25,8 @@ export class StaticPods {
   private readonly deps: StaticPodsDeps;
   private readonly bySource = new Map<ManifestSource, readonly Pod[]>();
   private readonly current = new Map<string, Pod>();
+  /** Removed, but not yet ended: their mirrors go with the last of them. */
+  private readonly ending = new Set<string>();
   private readonly first = Promise.withResolvers<void>();
 
   constructor(deps: StaticPodsDeps) {
@@ -50,6 +52,7 @@ export class StaticPods {
     for (const [uid, pod] of this.current) {
       if (wanted.has(uid)) continue;
       this.current.delete(uid);
+      this.ending.add(uid);
       this.deps.workers.remove(pod);
     }
     for (const [uid, pod] of wanted) if (!this.current.has(uid)) this.current.set(uid, this.stamped(pod));
@@ -69,7 +72,10 @@ export class StaticPods {
   private async startLoop(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.deps.clock.sleep(SUCCESSION_MS, signal).catch(() => {});
-      if (!signal.aborted && this.startReady()) this.deps.mirrors.want([...this.current.values()]);
+      if (signal.aborted) return;
+      const ended = [...this.ending].filter((uid) => !this.deps.workers.has(uid));
+      for (const uid of ended) this.ending.delete(uid);
+      if (this.startReady() || ended.length > 0) this.deps.mirrors.want([...this.current.values()]);
     }
   }
 

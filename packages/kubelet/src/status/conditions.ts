@@ -24,6 +24,13 @@ export function isForeignCondition(type: string): boolean {
   return !OWNED.some((own) => own === type);
 }
 
+/** The reason by which the kubelet's own word on a disruption is known; others write such conditions too. */
+export const BY_KUBELET = "TerminationByKubelet";
+
+export function isOwnDisruption({ type, reason }: Pick<PodCondition, "type" | "reason">): boolean {
+  return type === "DisruptionTarget" && reason === BY_KUBELET;
+}
+
 /** All conditions: the kubelet's own anew, everybody else's as they are. */
 export function podConditions(pod: Pod, input: ConditionInput): PodCondition[] {
   const containersReady = containersReadyVerdict(pod, input);

@@ -1,12 +1,12 @@
 // The whole status of a pod as it goes to the API. Pure.
 
 import { podQos } from "@skiff/api/scheduling/qos.ts";
-import type { Container, ContainerStatus, Pod, PodStatus } from "@skiff/api/types.ts";
+import type { Container, ContainerStatus, Pod, PodCondition, PodStatus } from "@skiff/api/types.ts";
 import { ephemeralContainers } from "../env/field-ref.ts";
 import type { RuntimePod } from "../runtime/runtime-pod.ts";
-import { readySandbox } from "../runtime/runtime-pod.ts";
+import { readySandbox, runningContainers } from "../runtime/runtime-pod.ts";
 import { isSidecar } from "../sync-pod.ts";
-import { podConditions } from "./conditions.ts";
+import { BY_KUBELET, isOwnDisruption, podConditions } from "./conditions.ts";
 import type { ProbeStates, WaitingReason } from "./container-statuses.ts";
 import { containerStatuses } from "./container-statuses.ts";
 import type { PodPhase } from "./pod-phase.ts";
@@ -22,13 +22,24 @@ export interface PodStatusInput {
   /** The pod has been stopped for good. */
   readonly isTerminal: boolean;
   /** Fixes phase, reason and message, as for a pod that the node refuses. */
-  readonly verdict?: { readonly phase: PodPhase; readonly reason: string; readonly message: string } | undefined;
+  readonly verdict?: PodVerdict | undefined;
   /** RFC 3339. */
   readonly now: string;
 }
 
+/** How a pod ends that is ended by the node. */
+export interface PodVerdict {
+  readonly phase: "Failed";
+  readonly reason: string;
+  readonly message: string;
+  /** The node disrupts a healthy pod: its condition DisruptionTarget tells controllers so. */
+  readonly isDisruption?: boolean;
+}
+
 export function makePodStatus(pod: Pod, input: PodStatusInput): PodStatus {
-  const { runtime, reasons, probes, previous, isTerminal, verdict, now } = input;
+  const { runtime, reasons, probes, previous, isTerminal, now } = input;
+  // As upstream: what is final is told only when nothing of the pod runs any more.
+  const verdict = isTerminal || runningContainers(runtime).length === 0 ? input.verdict : undefined;
   const shared = { runtime, reasons, probes, isTerminal };
   const statusesOf = (
     containers: readonly Container[],
@@ -53,7 +64,10 @@ export function makePodStatus(pod: Pod, input: PodStatusInput): PodStatus {
   return {
     ...(generation ? { observedGeneration: generation } : {}),
     phase,
-    conditions: podConditions(pod, { phase, init, containers, sandboxReady, previous: previous.conditions ?? [], now }),
+    conditions: withDisruption(
+      podConditions(pod, { phase, init, containers, sandboxReady, previous: previous.conditions ?? [], now }),
+      input,
+    ),
     ...(reason ? { reason } : {}),
     ...(message ? { message } : {}),
     ...addresses(pod, input),
@@ -63,6 +77,14 @@ export function makePodStatus(pod: Pod, input: PodStatusInput): PodStatus {
     ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
     qosClass: previous.qosClass ?? podQos(pod),
   };
+}
+
+function withDisruption(conditions: PodCondition[], { verdict, now }: PodStatusInput): PodCondition[] {
+  if (!verdict?.isDisruption || conditions.some(isOwnDisruption)) return conditions;
+  const { message } = verdict;
+  const others = conditions.filter(({ type }) => type !== "DisruptionTarget");
+  const own = { type: "DisruptionTarget", status: "True", reason: BY_KUBELET, message, lastTransitionTime: now };
+  return [...others, own];
 }
 
 /** Whether the regular containers were let start, as far as the statuses tell. */

@@ -1,15 +1,18 @@
 // Brings pod statuses to the API: at once, one write per pod at a time, and always the newest.
 
 import { isApiError } from "@skiff/api/errors.ts";
-import type { Pod, PodStatus } from "@skiff/api/types.ts";
+import type { Pod, PodCondition, PodStatus } from "@skiff/api/types.ts";
 import type { ResourceClient } from "@skiff/client/resource-client.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
-import { isForeignCondition } from "./conditions.ts";
+import { isStaticPod } from "../static-pods/annotations.ts";
+import { isForeignCondition, isOwnDisruption } from "./conditions.ts";
 import { statusPatch } from "./status-patch.ts";
 
 export interface StatusManagerDeps {
   readonly client: Pick<ResourceClient<Pod>, "patch" | "delete">;
+  /** The API's mirror of a static pod, which carries its status. */
+  mirrorOf?(pod: Readonly<Pod>): Readonly<Pod> | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -17,13 +20,19 @@ export interface StatusManagerDeps {
 interface Entry {
   readonly namespace: string;
   readonly name: string;
+  /** Of the API's object; undefined while a static pod has no mirror. */
+  apiUid: string | undefined;
   /** What the API has, as far as is known, and of which version. */
   known: PodStatus;
   knownVersion: bigint;
   wanted: PodStatus;
   sending: Promise<void> | undefined;
+  /** Runs while a status that need not be written at once waits for a newer one. */
+  timer: Disposable | undefined;
 }
 
+/** A pod that starts is told of as a whole: what it says of itself before it runs may wait this long for that. */
+const PENDING_DELAY_MS = 1000;
 const RETRY_INITIAL_MS = 200;
 const RETRY_MAX_MS = 10_000;
 
@@ -54,23 +63,37 @@ export class StatusManager {
     if (statusPatch(entry.known, entry.wanted)) this.send(uid, entry);
   }
 
+  /** The static pod's mirror was made, changed or lost: what was set goes to the new one. */
+  observeMirror(uid: string, mirror: Readonly<Pod> | undefined): void {
+    const entry = this.entries.get(uid);
+    if (!entry) return;
+    const isSame = entry.apiUid !== undefined && entry.apiUid === mirror?.metadata.uid;
+    if (isSame && versionOf(mirror) <= entry.knownVersion) return;
+    Object.assign(entry, standOf(mirror));
+    if (mirror && statusPatch(entry.known, entry.wanted)) this.send(uid, entry);
+  }
+
   /** Makes `status` the pod's; returns before it is written. */
   set(pod: Readonly<Pod>, status: PodStatus): void {
     const uid = pod.metadata.uid ?? "";
     let entry = this.entries.get(uid);
     if (!entry) {
       const { namespace = "", name } = pod.metadata;
-      const known = pod.status ?? {};
-      entry = { namespace, name, known, knownVersion: versionOf(pod), wanted: status, sending: undefined };
+      const target = isStaticPod(pod) ? this.deps.mirrorOf?.(pod) : pod;
+      entry = { namespace, name, wanted: status, sending: undefined, timer: undefined, ...standOf(target) };
       this.entries.set(uid, entry);
     }
     entry.wanted = status;
-    if (statusPatch(entry.known, status)) this.send(uid, entry);
+    if (!statusPatch(entry.known, status)) return;
+    if (isWorthWaiting(status)) this.sendLater(uid, entry);
+    else this.send(uid, entry);
   }
 
   /** Resolves once what was set has been written, or the pod is gone. */
   async flush(uid: string): Promise<void> {
-    await this.entries.get(uid)?.sending;
+    const entry = this.entries.get(uid);
+    if (entry?.timer) this.send(uid, entry);
+    await entry?.sending;
   }
 
   /** The kubelet's last word: nothing of the pod is left on the node, so its object may go. */
@@ -92,11 +115,18 @@ export class StatusManager {
   }
 
   forget(uid: string): void {
+    this.entries.get(uid)?.timer?.[Symbol.dispose]();
     this.entries.delete(uid);
   }
 
+  private sendLater(uid: string, entry: Entry): void {
+    entry.timer ??= this.deps.clock.after(PENDING_DELAY_MS, () => this.send(uid, entry));
+  }
+
   private send(uid: string, entry: Entry): void {
-    if (entry.sending) return;
+    entry.timer?.[Symbol.dispose]();
+    entry.timer = undefined;
+    if (entry.sending || entry.apiUid === undefined) return;
     const sending = this.sendAll(uid, entry)
       .catch((error) => {
         if (!this.signal.aborted) this.deps.log.error({ err: error }, "status could not be written");
@@ -114,14 +144,14 @@ export class StatusManager {
     let waitMs = RETRY_INITIAL_MS;
     while (this.entries.get(uid) === entry) {
       const { known, wanted } = entry;
-      const status = statusPatch(known, wanted);
+      const status = entry.apiUid === undefined ? undefined : statusPatch(known, wanted);
       if (!status) {
         // At once, not when the promise settles: what is set in between must be sent anew.
         entry.sending = undefined;
         return;
       }
       try {
-        const body = { metadata: { uid }, status };
+        const body = { metadata: { uid: entry.apiUid }, status };
         const options = { signal: this.signal, subresource: "status" };
         const updated = await client.patch(namespace, name, "strategic", body, options);
         this.learn(entry, updated, { known, wanted });
@@ -147,13 +177,32 @@ export class StatusManager {
   }
 }
 
+/** Nothing has gone wrong so far, and nothing runs yet. */
+function isWorthWaiting({ phase, containerStatuses = [], initContainerStatuses = [] }: PodStatus): boolean {
+  const started = [...containerStatuses, ...initContainerStatuses].some(({ state }) => {
+    const reason = state?.waiting?.reason;
+    return reason !== undefined
+      ? !STARTING.has(reason)
+      : state?.running !== undefined || state?.terminated !== undefined;
+  });
+  return phase === "Pending" && !started;
+}
+
+const STARTING: ReadonlySet<string> = new Set(["ContainerCreating", "PodInitializing"]);
+
+function standOf(target: Readonly<Pod> | undefined): Pick<Entry, "apiUid" | "known" | "knownVersion"> {
+  return { apiUid: target?.metadata.uid, known: target?.status ?? {}, knownVersion: target ? versionOf(target) : 0n };
+}
+
 function versionOf(pod: Readonly<Pod>): bigint {
   return BigInt(pod.metadata.resourceVersion ?? "0");
 }
 
 /** Conditions that others keep come from the API, whatever this kubelet saw of them before. */
 function withForeignConditions(wanted: PodStatus, known: PodStatus): PodStatus {
-  const mine = (wanted.conditions ?? []).filter(({ type }) => !isForeignCondition(type));
-  const theirs = (known.conditions ?? []).filter(({ type }) => isForeignCondition(type));
+  const isMine = (condition: PodCondition) => !isForeignCondition(condition.type) || isOwnDisruption(condition);
+  const mine = (wanted.conditions ?? []).filter(isMine);
+  const taken = new Set(mine.map(({ type }) => type));
+  const theirs = (known.conditions ?? []).filter(({ type }) => isForeignCondition(type) && !taken.has(type));
   return { ...wanted, conditions: [...mine, ...theirs] };
 }

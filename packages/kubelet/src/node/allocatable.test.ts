@@ -1,0 +1,37 @@
+// What pods may use of a node.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseThresholds } from "../eviction/thresholds.ts";
+import { nodeAllocatable, nodeCapacity, podsMemoryBytes } from "./allocatable.ts";
+
+const GIB = 2 ** 30;
+const size = { cpus: 2, memoryBytes: 4 * GIB, storageBytes: 100 * GIB, maxPods: 110, hugePages: new Map([["2Mi", 0]]) };
+
+test("allocatable is capacity less reservations and hard eviction thresholds", () => {
+  const thresholds = parseThresholds({
+    evictionHard: { "memory.available": "100Mi", "nodefs.available": "10%" },
+    evictionSoft: { "memory.available": "1Gi" },
+    evictionSoftGracePeriod: { "memory.available": "1m" },
+    evictionMinimumReclaim: {},
+  });
+  const reservation = {
+    kubeReserved: { cpu: "100m", memory: "500Mi" },
+    systemReserved: { memory: "524Mi" },
+    thresholds,
+  };
+  const allocatable = nodeAllocatable(size, reservation);
+  assert.equal(allocatable.cpu, "1900m");
+  assert.equal(allocatable.memory, `${(4 * GIB - 1024 * 2 ** 20 - 100 * 2 ** 20) / 1024}Ki`);
+  assert.equal(Number(allocatable["ephemeral-storage"]), 90 * GIB);
+  assert.equal(podsMemoryBytes(size, reservation), 3 * GIB);
+});
+
+test("capacity shows the machine as it is", () => {
+  assert.deepEqual(nodeCapacity(size), {
+    cpu: "2",
+    memory: "4194304Ki",
+    "ephemeral-storage": "104857600Ki",
+    pods: "110",
+    "hugepages-2Mi": "0",
+  });
+});

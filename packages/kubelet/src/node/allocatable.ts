@@ -1,0 +1,72 @@
+// What the node has, and what of it pods may use: less what is reserved and what eviction keeps free. Pure.
+import { formatQuantity, quantityMilliValue, quantityValue } from "@skiff/api/quantity.ts";
+import type { Threshold } from "../eviction/thresholds.ts";
+import { amountOf } from "../eviction/thresholds.ts";
+
+type Amounts = Readonly<Record<string, string>>;
+
+/** CPU in processors, the rest in bytes and counts. */
+export interface NodeSize {
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly storageBytes: number;
+  readonly maxPods: number;
+  /** Page size such as `2Mi` → bytes in such pages. */
+  readonly hugePages: ReadonlyMap<string, number>;
+}
+
+export interface Reservation {
+  readonly kubeReserved: Amounts;
+  readonly systemReserved: Amounts;
+  readonly thresholds: readonly Threshold[];
+}
+
+export const NOTHING_RESERVED: Reservation = { kubeReserved: {}, systemReserved: {}, thresholds: [] };
+
+export function nodeCapacity(size: NodeSize): Record<string, string> {
+  return resourceList(size, size.cpus * 1000, size.memoryBytes, size.storageBytes, NOTHING_RESERVED);
+}
+
+export function nodeAllocatable(size: NodeSize, reservation: Reservation): Record<string, string> {
+  const milliCpu = size.cpus * 1000 - reserved(reservation, "cpu", quantityMilliValue);
+  const memory = podsMemoryBytes(size, reservation) - keptFree(reservation, "memory.available", size.memoryBytes);
+  const storage =
+    size.storageBytes -
+    reserved(reservation, "ephemeral-storage", quantityValue) -
+    keptFree(reservation, "nodefs.available", size.storageBytes);
+  return resourceList(size, milliCpu, memory, storage, reservation);
+}
+
+/** Memory that all pods together may hold before the kernel stops them: reservations count, eviction does not. */
+export function podsMemoryBytes({ memoryBytes }: Pick<NodeSize, "memoryBytes">, reservation: Reservation): number {
+  return Math.max(0, memoryBytes - reserved(reservation, "memory", quantityValue));
+}
+
+function resourceList(size: NodeSize, milliCpu: number, memory: number, storage: number, reservation: Reservation) {
+  const pages = [...size.hugePages].map(([page, bytes]) => {
+    const left = Math.max(0, bytes - reserved(reservation, `hugepages-${page}`, quantityValue));
+    return [`hugepages-${page}`, left === 0 ? "0" : kibis(left)];
+  });
+  return {
+    cpu: milliCpu % 1000 === 0 ? String(Math.max(0, milliCpu / 1000)) : `${Math.max(0, milliCpu)}m`,
+    memory: kibis(memory),
+    "ephemeral-storage":
+      reservation === NOTHING_RESERVED ? kibis(storage) : formatQuantity(Math.max(0, Math.floor(storage)), "decimal"),
+    pods: String(size.maxPods),
+    ...Object.fromEntries(pages),
+  };
+}
+
+function reserved({ kubeReserved, systemReserved }: Reservation, name: string, read: (text: string) => number): number {
+  return read(kubeReserved[name] ?? "0") + read(systemReserved[name] ?? "0");
+}
+
+/** Only hard thresholds: what is above a soft one may be used for a while. */
+function keptFree({ thresholds }: Reservation, signal: string, capacity: number): number {
+  const hard = thresholds.find((threshold) => threshold.signal === signal && !threshold.isSoft);
+  return hard ? amountOf(hard.value, capacity) : 0;
+}
+
+function kibis(bytes: number): string {
+  return `${Math.floor(Math.max(0, bytes) / 1024)}Ki`;
+}

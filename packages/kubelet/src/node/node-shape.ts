@@ -1,0 +1,41 @@
+// The size of the node and what of it is kept from pods, from the machine and the configuration.
+import { statfs } from "node:fs/promises";
+import { quantityMilliValue } from "@skiff/api/quantity.ts";
+import type { KubeletConfig } from "../config.ts";
+import { effectiveEvictionHard } from "../configuration/read-configuration.ts";
+import { parseThresholds } from "../eviction/thresholds.ts";
+import type { NodeSize, Reservation } from "./allocatable.ts";
+import { podsMemoryBytes } from "./allocatable.ts";
+import type { MachineInfo } from "./machine-info.ts";
+
+export interface NodeShape {
+  readonly size: NodeSize;
+  readonly reservation: Reservation;
+  /** Limits of the cgroup above all pods. */
+  readonly pods: { readonly milliCpuCapacity: number; readonly memoryBytes: number | undefined };
+}
+
+export async function nodeShape(config: KubeletConfig, machine: MachineInfo): Promise<NodeShape> {
+  const { settings } = config;
+  const { maxPods, podsPerCore, kubeReserved, systemReserved, enforceNodeAllocatable } = settings;
+  const { blocks, bsize } = await statfs(config["root-dir"]);
+  const size = {
+    cpus: machine.cpus,
+    memoryBytes: machine.memoryBytes,
+    storageBytes: blocks * bsize,
+    maxPods: podsPerCore > 0 ? Math.min(maxPods, podsPerCore * machine.cpus) : maxPods,
+    hugePages: machine.hugePages,
+  };
+  const thresholds = parseThresholds({ ...settings, evictionHard: effectiveEvictionHard(settings) });
+  const reservation = { kubeReserved, systemReserved, thresholds };
+  const cpu = (list: Readonly<Record<string, string>>) => quantityMilliValue(list.cpu ?? "0");
+  const isEnforced = enforceNodeAllocatable.includes("pods");
+  return {
+    size,
+    reservation,
+    pods: {
+      milliCpuCapacity: Math.max(0, machine.cpus * 1000 - cpu(kubeReserved) - cpu(systemReserved)),
+      memoryBytes: isEnforced ? podsMemoryBytes(size, reservation) : undefined,
+    },
+  };
+}

@@ -1,0 +1,46 @@
+// Gives back what a pod held on the node: first what only running containers need, and at the end everything.
+import type { PodCgroups } from "./cgroups/pod-cgroups.ts";
+import type { Pleg } from "./pleg.ts";
+import type { PodPaths } from "./pod-paths.ts";
+import type { ProbeManager } from "./probes/probe-manager.ts";
+import type { GarbageCollector } from "./runtime/garbage-collector.ts";
+import type { ObjectCache } from "./volumes/object-cache.ts";
+import type { TokenManager } from "./volumes/token-manager.ts";
+import type { VolumeManager } from "./volumes/volume-manager.ts";
+
+export interface PodCleanupDeps {
+  readonly volumes: Pick<VolumeManager, "tearDown">;
+  readonly cgroups: Pick<PodCgroups, "remove">;
+  readonly objects: Pick<ObjectCache, "unregister">;
+  readonly tokens: Pick<TokenManager, "forget">;
+  readonly probes: Pick<ProbeManager, "remove">;
+  readonly pleg: Pick<Pleg, "refresh">;
+  readonly collector: Pick<GarbageCollector, "purge">;
+  readonly paths: PodPaths;
+}
+
+export class PodCleanup {
+  private readonly deps: PodCleanupDeps;
+
+  constructor(deps: PodCleanupDeps) {
+    this.deps = deps;
+  }
+
+  /** Volumes, cgroup and watches; the containers stay for their logs. */
+  async release(uid: string): Promise<void> {
+    const { volumes, cgroups, objects, tokens, probes } = this.deps;
+    await volumes.tearDown(uid);
+    await cgroups.remove(uid);
+    objects.unregister(uid);
+    tokens.forget(uid);
+    probes.remove(uid);
+  }
+
+  /** Containers, sandboxes and logs. */
+  async purge(uid: string, pod: { readonly namespace: string; readonly name: string }): Promise<void> {
+    const { pleg, collector, paths } = this.deps;
+    const runtime = await pleg.refresh(uid);
+    await collector.purge(runtime, paths.podLogsOf(pod.namespace, pod.name, uid));
+    await pleg.refresh(uid);
+  }
+}

@@ -1,0 +1,205 @@
+// What keeps the node in shape beside its pods' own workers: log rotation, image collection, eviction, static pods.
+
+import { quantityValue } from "@skiff/api/quantity.ts";
+import { pods } from "@skiff/api/resource-ref.ts";
+import type { Node, ObjectReference, Pod } from "@skiff/api/types.ts";
+import type { RestClient } from "@skiff/client/rest-client.ts";
+import type { ProgramContext } from "@skiff/component-base/program.ts";
+import type { CgroupFs } from "./cgroups/cgroup-fs.ts";
+import type { PodCgroups } from "./cgroups/pod-cgroups.ts";
+import type { KubeletConfig } from "./config.ts";
+import { LogRotator } from "./container-logs/log-rotator.ts";
+import type { CriClient } from "./cri/cri-client.ts";
+import type { Recorder } from "./events/pod-events.ts";
+import type { Eviction } from "./eviction/eviction-manager.ts";
+import { EvictionManager } from "./eviction/eviction-manager.ts";
+import { measurePods } from "./eviction/measure-pods.ts";
+import { observeSignals } from "./eviction/signals.ts";
+import type { Threshold } from "./eviction/thresholds.ts";
+import { ImageCollector } from "./images/image-collector.ts";
+import type { Pleg } from "./pleg.ts";
+import type { PodPaths } from "./pod-paths.ts";
+import type { PodWorkers } from "./pod-workers.ts";
+import type { GarbageCollector } from "./runtime/garbage-collector.ts";
+import { MirrorPods } from "./static-pods/mirror-pods.ts";
+import type { ManifestSource } from "./static-pods/static-pods.ts";
+import { StaticPods } from "./static-pods/static-pods.ts";
+import type { StatusManager } from "./status/status-manager.ts";
+
+export interface UpkeepDeps {
+  readonly client: RestClient;
+  readonly cri: CriClient;
+  readonly cgroupFs: CgroupFs;
+  readonly podCgroups: PodCgroups;
+  readonly paths: PodPaths;
+  readonly pleg: Pleg;
+  readonly workers: PodWorkers;
+  readonly collector: GarbageCollector;
+  readonly statuses: StatusManager;
+  readonly recorder: Recorder;
+  readonly thresholds: readonly Threshold[];
+  /** What all pods together may hold. */
+  readonly podsMemoryBytes: number;
+  node(): Readonly<Node> | undefined;
+  /** The node's conditions have changed. */
+  onPressure(): void;
+}
+
+export class Upkeep {
+  readonly mirrors: MirrorPods;
+  private readonly config: KubeletConfig;
+  private readonly context: ProgramContext;
+  private readonly deps: UpkeepDeps;
+  private readonly rotator: LogRotator;
+  private readonly images: ImageCollector;
+  private readonly eviction: EvictionManager;
+  private statics: StaticPods | undefined;
+
+  constructor(config: KubeletConfig, context: ProgramContext, deps: UpkeepDeps) {
+    this.config = config;
+    this.context = context;
+    this.deps = deps;
+    this.rotator = this.makeRotator();
+    this.images = this.makeImageCollector();
+    this.eviction = this.makeEviction();
+    this.mirrors = this.makeMirrors();
+  }
+
+  /** What the node is short of. */
+  get pressures(): readonly string[] {
+    return this.eviction.pressures;
+  }
+
+  /** Works until the signal aborts. Start it once the runtime's pods are known. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.rotator.run(signal), this.images.run(signal), this.eviction.run(signal)]);
+  }
+
+  /** Runs static pods, where a source of them is configured; they need no API. */
+  async runStatic(signal: AbortSignal): Promise<void> {
+    const { clock } = this.context;
+    const sources = await this.manifestSources();
+    const { workers } = this.deps;
+    this.statics = new StaticPods({ sources, workers, mirrors: this.mirrors, clock });
+    // Mirrors that an earlier kubelet left are removed even where static pods are configured no more.
+    if (sources.length === 0) await this.mirrors.run(signal);
+    else await this.statics.run(signal);
+  }
+
+  /** Resolves once it is known which static pods there are. */
+  async staticSynced(): Promise<void> {
+    await this.statics?.synced();
+  }
+
+  private makeRotator(): LogRotator {
+    const { settings } = this.config;
+    const { clock, log } = this.context;
+    const { cri, pleg } = this.deps;
+    const options = {
+      maxSize: quantityValue(settings.containerLogMaxSize),
+      maxFiles: settings.containerLogMaxFiles,
+      intervalMs: settings.containerLogMonitorInterval,
+      workers: settings.containerLogMaxWorkers,
+    };
+    return new LogRotator(options, { cri, clock, log, pods: () => pleg.pods() });
+  }
+
+  private makeImageCollector(): ImageCollector {
+    const { settings } = this.config;
+    const { clock, log, metrics } = this.context;
+    const options = {
+      highPercent: settings.imageGCHighThresholdPercent,
+      lowPercent: settings.imageGCLowThresholdPercent,
+      minAgeMs: settings.imageMinimumGCAge,
+      maxAgeMs: settings.imageMaximumGCAge,
+      sandboxImage: this.config["pod-infra-container-image"],
+    };
+    return new ImageCollector(options, { cri: this.deps.cri, events: this.nodeEvents(), metrics, clock, log });
+  }
+
+  private makeEviction(): EvictionManager {
+    const { settings } = this.config;
+    const { clock, log, metrics } = this.context;
+    const { cri, cgroupFs, podCgroups, paths, workers, pleg, collector, thresholds, podsMemoryBytes } = this.deps;
+    const observed = {
+      cri,
+      cgroups: cgroupFs,
+      rootDir: paths.root,
+      kubepods: podCgroups.kubepods,
+      allocatableMemoryBytes: podsMemoryBytes,
+    };
+    return new EvictionManager(
+      {
+        thresholds: withPodsMemory(thresholds),
+        transitionMs: settings.evictionPressureTransitionPeriod,
+        maxPodGraceSeconds: settings.evictionMaxPodGracePeriod,
+        isolatesStorage: settings.localStorageCapacityIsolation,
+      },
+      {
+        observe: () => observeSignals(observed),
+        activePods: () => workers.active(),
+        measure: (active) => measurePods(active, { cri, cgroups: cgroupFs, podCgroups, paths }),
+        evict: (pod, eviction) => this.evict(pod, eviction),
+        removeDeadContainers: async () => {
+          for (const pod of pleg.pods()) await collector.trim(pod, 0);
+        },
+        removeUnusedImages: async () => {
+          await this.images.removeUnused();
+        },
+        onConditions: () => this.deps.onPressure(),
+        events: this.nodeEvents(),
+        metrics,
+        clock,
+        log,
+      },
+    );
+  }
+
+  private async evict(pod: Readonly<Pod>, { message, graceSeconds }: Eviction): Promise<void> {
+    const verdict = { phase: "Failed", reason: "Evicted", message, isDisruption: true } as const;
+    await this.deps.workers.evict(pod.metadata.uid ?? "", verdict, graceSeconds);
+  }
+
+  private makeMirrors(): MirrorPods {
+    const { clock, log } = this.context;
+    const { client, statuses, workers } = this.deps;
+    return new MirrorPods({
+      client: client.of(pods),
+      node: () => this.deps.node(),
+      isEnding: (namespace, name) => workers.find(namespace, name) !== undefined,
+      onMirror: (uid, mirror) => statuses.observeMirror(uid, mirror),
+      clock,
+      log,
+    });
+  }
+
+  /** Loaded only where static pods are configured: reading manifests takes the whole of the Pod's schema. */
+  private async manifestSources(): Promise<ManifestSource[]> {
+    const { settings, nodeName } = this.config;
+    const { clock, log } = this.context;
+    const sources: ManifestSource[] = [];
+    if (settings.staticPodPath) {
+      const { ManifestFolder } = await import("./static-pods/manifest-folder.ts");
+      const options = { path: settings.staticPodPath, nodeName, pollMs: settings.fileCheckFrequency };
+      sources.push(new ManifestFolder(options, { clock, log }));
+    }
+    if (settings.staticPodURL) {
+      const { ManifestUrl } = await import("./static-pods/manifest-url.ts");
+      const { staticPodURL: url, staticPodURLHeader: headers, httpCheckFrequency: pollMs } = settings;
+      sources.push(new ManifestUrl({ url, headers, nodeName, pollMs }, { clock, log }));
+    }
+    return sources;
+  }
+
+  private nodeEvents(): { warn(reason: string, message: string): void } {
+    const { nodeName } = this.config;
+    const node: ObjectReference = { kind: "Node", name: nodeName, uid: nodeName, apiVersion: "v1" };
+    return { warn: (reason, message) => this.deps.recorder.record(node, "Warning", reason, message) };
+  }
+}
+
+/** Pods' own allowance of memory is held to the node's hard threshold too. */
+function withPodsMemory(thresholds: readonly Threshold[]): Threshold[] {
+  const hard = thresholds.find(({ signal, isSoft }) => signal === "memory.available" && !isSoft);
+  return hard ? [...thresholds, { ...hard, signal: "allocatableMemory.available" }] : [...thresholds];
+}
