@@ -1,17 +1,19 @@
 // What ownership is computed from: the versions of a kind, and what each way of writing it cannot change.
+import assert from "node:assert/strict";
 import type { KindDefinition } from "../kind.ts";
 import { groupVersion, type KubeObject } from "../object.ts";
 import { rootNodeOf, type StructNode } from "./typed-schema.ts";
 
-/** How objects look in one version; conversions return new objects. */
+/** How objects look in one version, from where another stands; conversions return new objects. */
 export interface VersionView {
   readonly root: StructNode;
-  from(stored: Readonly<KubeObject>): KubeObject;
+  from(object: Readonly<KubeObject>): KubeObject;
   to(object: Readonly<KubeObject>): KubeObject;
 }
 
 /** One way of writing one kind. */
 export interface Tracking {
+  /** Of the objects that are compared; views convert between it and the others. */
   readonly apiVersion: string;
   /** Empty for the object itself. */
   readonly subresource: string;
@@ -20,32 +22,57 @@ export interface Tracking {
   viewOf(apiVersion: string): VersionView | undefined;
 }
 
-export function trackingOf(kind: KindDefinition, subresource: string): Tracking {
-  const known = trackings.get(kind)?.get(subresource);
+/** How writes in a version see the kind: the stored one unless said otherwise. */
+export function trackingOf(kind: KindDefinition, subresource: string, apiVersion = storedVersion(kind)): Tracking {
+  const key = `${apiVersion} ${subresource}`;
+  const known = trackings.get(kind)?.get(key);
   if (known) return known;
-  const made = makeTracking(kind, subresource);
+  const made = makeTracking(kind, subresource, apiVersion);
   const ofKind = trackings.get(kind) ?? new Map<string, Tracking>();
-  trackings.set(kind, ofKind.set(subresource, made));
+  trackings.set(kind, ofKind.set(key, made));
   return made;
 }
 
 const trackings = new WeakMap<KindDefinition, Map<string, Tracking>>();
 
-function makeTracking(kind: KindDefinition, subresource: string): Tracking {
-  const ignored = ignoredFields(kind, subresource);
-  const apiVersion = groupVersion(kind.group, kind.version);
-  const root = rootNodeOf(kind.model, ignored);
-  const same: VersionView = { root, from: copy, to: copy };
-  const others = new Map<string, VersionView>();
+function storedVersion({ group, version }: KindDefinition): string {
+  return groupVersion(group, version);
+}
+
+function makeTracking(kind: KindDefinition, subresource: string, apiVersion: string): Tracking {
+  const views = viewsOf(kind, ignoredFields(kind, subresource));
+  const mine = views.get(apiVersion);
+  assert.ok(mine, `${apiVersion} is no version of ${kind.plural}`);
+  const isStored = apiVersion === storedVersion(kind);
+  const between = new Map<string, VersionView>();
+  for (const [version, view] of views) {
+    const { root } = view;
+    if (version === apiVersion) between.set(version, { root, from: copy, to: copy });
+    else if (isStored) between.set(version, view);
+    // Versions know the way to the stored one only.
+    else {
+      between.set(version, {
+        root,
+        from: (object) => view.from(mine.to(object)),
+        to: (object) => mine.from(view.to(object)),
+      });
+    }
+  }
+  return { apiVersion, subresource, root: mine.root, viewOf: (version) => between.get(version) };
+}
+
+/** Every served version as seen from the stored one. */
+function viewsOf(kind: KindDefinition, ignored: readonly string[]): Map<string, VersionView> {
+  const views = new Map<string, VersionView>();
+  views.set(storedVersion(kind), { root: rootNodeOf(kind.model, ignored), from: copy, to: copy });
   for (const { version, model, group = kind.group, fromStored, toStored } of kind.otherVersions ?? []) {
-    others.set(groupVersion(group, version), {
+    views.set(groupVersion(group, version), {
       root: rootNodeOf(model, ignored),
       from: (object) => fromStored(structuredClone(object)),
       to: (object) => toStored(structuredClone(object)),
     });
   }
-  const viewOf = (version: string) => (version === apiVersion ? same : others.get(version));
-  return { apiVersion, subresource, root, viewOf };
+  return views;
 }
 
 function copy(object: Readonly<KubeObject>): KubeObject {

@@ -4,7 +4,7 @@ import { checkConfig } from "@skiff/api/apply/check-config.ts";
 import { type Tracking, trackingOf } from "@skiff/api/apply/tracking.ts";
 import { parseJson, strictProblems } from "@skiff/api/decode.ts";
 import { ApiError, badRequest, conflict, invalid, isAlreadyExists, isNotFound } from "@skiff/api/errors.ts";
-import type { KubeObject } from "@skiff/api/object.ts";
+import { groupVersion, type KubeObject } from "@skiff/api/object.ts";
 import { copyJson, isPlainObject, type PlainObject } from "@skiff/api/plain-object.ts";
 import { required, root } from "@skiff/api/validation/path.ts";
 import { type Clock, formatTime } from "@skiff/component-base/clock.ts";
@@ -19,7 +19,7 @@ import { type BodyType, decodeObject } from "./decode-object.ts";
 import { encodeObject } from "./encode-object.ts";
 import { rulesFor } from "./internal-writer.ts";
 import { bodyType, checkIdentity, keyOf, type RestWriteDeps, readOptions } from "./rest-writes.ts";
-import { toStored } from "./served-version.ts";
+import { fromStored, toStored } from "./served-version.ts";
 import { updateObject } from "./update-object.ts";
 import type { FieldValidation, WriteOptions } from "./write-options.ts";
 
@@ -31,15 +31,11 @@ export function isApply(exchange: Exchange): boolean {
 
 export async function applyObject(deps: RestWriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { info } = exchange;
-  const { apply, options } = await readApply(
-    exchange,
-    bodyType(kind, info),
-    trackingOf(kind.definition, info.subresource),
-    deps.clock,
-    (config) => ({ ...toStored(kind, info, config as unknown as KubeObject) }),
-  );
+  const type = bodyType(kind, info);
+  const tracking = trackingOf(kind.definition, info.subresource, groupVersion(info.group, info.version));
+  const { apply, options } = await readApply(exchange, type, tracking, deps.clock);
   const next = (current: StoredObject): KubeObject => {
-    const object = apply(kind.definition, current.object());
+    const object = toStored(kind, info, apply(type, fromStored(kind, info, current.object())));
     checkIdentity(kind, exchange, object);
     return object;
   };
@@ -53,7 +49,7 @@ export async function applyObject(deps: RestWriteDeps, kind: StorageKind, exchan
       if (!isNotFound(error) || options.subresource) throw error;
     }
     try {
-      const stored = await create(deps, kind, exchange, apply(kind.definition, undefined), options);
+      const stored = await create(deps, kind, exchange, toStored(kind, info, apply(type, undefined)), options);
       return encodeObject(stored, exchange, 201, deps.clock.now());
     } catch (error) {
       if (!isAlreadyExists(error) || attempt >= MAX_ATTEMPTS) throw error;

@@ -2,10 +2,11 @@
 import { isSameOwnership } from "@skiff/api/apply/managed-fields.ts";
 import { recordUpdate } from "@skiff/api/apply/record-update.ts";
 import { trackingOf } from "@skiff/api/apply/tracking.ts";
-import type { KubeObject } from "@skiff/api/object.ts";
+import { groupVersion, type KubeObject } from "@skiff/api/object.ts";
 import { deepEqual } from "@skiff/api/validation/deep-equal.ts";
 import { type Clock, formatTime } from "@skiff/component-base/clock.ts";
 import type { StorageKind } from "../storage/stored-object.ts";
+import { fromStored } from "./served-version.ts";
 import type { WriteOptions } from "./write-options.ts";
 
 /** `next` is defaulted but not yet admitted: what admission and the rules of the kind add belongs to nobody. */
@@ -14,11 +15,14 @@ export function recordOwnership(
   kind: StorageKind,
   previous: Readonly<KubeObject> | undefined,
   next: KubeObject,
-  { fieldManager, subresource }: WriteOptions,
+  { fieldManager, subresource, served = kind.definition }: WriteOptions,
 ): void {
   if (fieldManager === undefined) return;
-  const tracking = trackingOf(kind.definition, subresource);
-  const entries = recordUpdate(tracking, previous, next, fieldManager, formatTime(clock.now()));
+  const tracking = trackingOf(kind.definition, subresource, groupVersion(served.group, served.version));
+  // Owners own fields of the version that they wrote, not of the one that is stored.
+  const before = previous && fromStored(kind, served, previous);
+  const after = fromStored(kind, served, next);
+  const entries = recordUpdate(tracking, before, after, fieldManager, formatTime(clock.now()));
   if (entries) next.metadata.managedFields = entries;
   else delete next.metadata.managedFields;
 }

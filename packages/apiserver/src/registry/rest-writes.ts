@@ -203,7 +203,7 @@ function baseOptions(exchange: Exchange): WriteOptions {
   const { user, info, signal, query, raw } = exchange;
   const fieldManager = fieldManagerOf(query.get("fieldManager"), raw.headers["user-agent"]);
   const warn = (text: string) => exchange.warn(text);
-  return { user, dryRun: false, subresource: info.subresource, fieldManager, signal, warn };
+  return { user, dryRun: false, subresource: info.subresource, fieldManager, served: info, signal, warn };
 }
 
 /** The namespace of the URL, which the body may repeat but not contradict. */

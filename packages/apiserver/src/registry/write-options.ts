@@ -8,6 +8,7 @@ import type { AdmissionPlugin } from "../admission/admission.ts";
 import type { UserInfo } from "../authn/authenticator.ts";
 import type { ObjectStorage } from "../storage/object-storage.ts";
 import type { WriteHooks } from "./object-access.ts";
+import type { GroupVersion } from "./served-version.ts";
 
 /** What writes are made of; composed once in server.ts. */
 export interface WriteDeps {
@@ -28,6 +29,8 @@ export interface WriteOptions {
   readonly subresource: string;
   /** Who owns what the write changes; undefined where the object brings its managedFields with it. */
   readonly fieldManager?: string | undefined;
+  /** What the writer speaks, and therefore names its fields in; the stored version where undefined. */
+  readonly served?: GroupVersion | undefined;
   readonly signal: AbortSignal;
   warn(text: string): void;
 }
