@@ -55,7 +55,9 @@ export async function findObjects(
   const match = query.get("resourceVersionMatch") ?? "";
   checkMatch(match, version, token, query);
   if (token) return await nextPage(deps, kind, selection, token, limit, version);
-  if (match === "Exact") return await listAt(deps, kind, selection, readRevision(version), "", limit);
+  // The first page of a given revision is of that revision, unless another match is asked for: so it was before one could.
+  const isExact = match === "Exact" || (match === "" && limit > 0 && version !== "" && version !== "0");
+  if (isExact) return await listAt(deps, kind, selection, readRevision(version), "", limit);
   const source = await stateFor(deps, kind, selection, version);
   // Upstream's cache ignores the limit of a list from whatever state it has.
   return page(deps, kind, selection, source.objects, source.revision, version === "0" ? 0 : limit);

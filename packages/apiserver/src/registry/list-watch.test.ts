@@ -66,6 +66,12 @@ test("resourceVersion and resourceVersionMatch choose the state", async () => {
   assert.deepEqual(namesOf(exact), ["a", "b"]);
   assert.equal(exact.metadata.resourceVersion, version);
   assert.equal(namesOf((await client.get(`${path}?resourceVersion=${version}`)).body).length, 3);
+  const paged = (await client.get(`${path}?resourceVersion=${version}&limit=5`)).body;
+  assert.deepEqual(namesOf(paged), ["a", "b"], "a first page is exact unless told otherwise");
+  const newer = (await client.get(`${path}?resourceVersion=${version}&limit=5&resourceVersionMatch=NotOlderThan`)).body;
+  assert.equal(namesOf(newer).length, 3);
+  const any = (await client.get(`${path}?resourceVersion=0&limit=1`)).body;
+  assert.deepEqual([namesOf(any).length, any.metadata.continue], [3, undefined], "the limit does not count");
   const future = await client.get(`${path}?resourceVersion=${Number(version) + 100000}`);
   assert.equal(future.code, 504);
   assert.equal(future.body.details.causes[0].reason, "ResourceVersionTooLarge");
