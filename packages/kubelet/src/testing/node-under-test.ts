@@ -62,8 +62,9 @@ export class NodeUnderTest implements AsyncDisposable {
     return this.kubelet?.log ?? "";
   }
 
-  startKubelet(): void {
-    this.kubelet = new ChildProgram(process.execPath, this.args);
+  /** `more` are further flags. */
+  startKubelet(...more: readonly string[]): void {
+    this.kubelet = new ChildProgram(process.execPath, [...this.args, ...more]);
   }
 
   async stopKubelet(signal: NodeJS.Signals): Promise<void> {

@@ -1,0 +1,188 @@
+// Static pods, log rotation, evictions and refusals on one real node; upkeep.component.test.ts runs it in a namespace.
+import assert from "node:assert/strict";
+import { mkdir, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { isNotFound } from "@skiff/api/errors.ts";
+import { configMaps, nodes, pods, serviceAccounts } from "@skiff/api/resource-ref.ts";
+import type { Pod } from "@skiff/api/types.ts";
+import type { ResourceClient } from "@skiff/client/resource-client.ts";
+import { waitFor } from "@skiff/testkit/wait-for.ts";
+import { NODE_NAME, NodeUnderTest } from "./node-under-test.ts";
+import { BUSYBOX_IMAGE } from "./private-containerd.ts";
+
+const options = { signal: new AbortController().signal };
+const STATIC = `web-${NODE_NAME}`;
+
+/** Rejects at the first step that goes wrong, with the end of the kubelet's log. */
+export default async function runScenario(netns: string): Promise<void> {
+  await using node = await NodeUnderTest.start(netns);
+  const scenario = new Scenario(node);
+  try {
+    await scenario.run();
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${node.kubeletLog.slice(-8000)}`, { cause: error });
+  }
+}
+
+class Scenario {
+  private readonly node: NodeUnderTest;
+  private readonly pods: ResourceClient<Pod>;
+  private readonly manifests: string;
+
+  constructor(node: NodeUnderTest) {
+    this.node = node;
+    this.pods = node.client.of(pods);
+    this.manifests = join(node.containerd.dir, "manifests");
+  }
+
+  async run(): Promise<void> {
+    await this.prepare();
+    const first = await this.mirrorsAStaticPod();
+    await this.bringsADeletedMirrorBack(first);
+    await this.replacesAChangedStaticPod(first);
+    await this.rotatesAndLinksLogs();
+    await this.evictsWhatExceedsItsEmptyDir();
+    await this.refusesForbiddenSysctls();
+    await this.endsARemovedStaticPod();
+  }
+
+  private async prepare(): Promise<void> {
+    await mkdir(this.manifests);
+    await this.writeManifest("sleep 1000");
+    const config = join(this.node.containerd.dir, "kubelet.yaml");
+    await writeFile(
+      config,
+      `apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+staticPodPath: ${this.manifests}
+containerLogMaxSize: 2Ki
+containerLogMaxFiles: 3
+containerLogMonitorInterval: 3s
+systemReserved: {cpu: 100m}
+maxPods: 7
+`,
+    );
+    this.node.startKubelet(`--config=${config}`);
+    const node = await waitFor("the node to be ready", async () => {
+      const found = await this.node.client.of(nodes).get("", NODE_NAME, options);
+      return found.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") && found;
+    });
+    const { capacity = {}, allocatable = {} } = node.status ?? {};
+    assert.equal(allocatable.cpu, `${Number(capacity.cpu) * 1000 - 100}m`);
+    assert.equal(allocatable.pods, "7");
+    // What a controller manager would have made.
+    await this.node.client.of(serviceAccounts).create("default", { metadata: { name: "default" } }, options);
+    const root = { metadata: { name: "kube-root-ca.crt" }, data: { "ca.crt": "x" } };
+    await this.node.client.of(configMaps).create("default", root, options);
+  }
+
+  private async writeManifest(script: string): Promise<void> {
+    const container = { name: "c", image: BUSYBOX_IMAGE, command: ["sh", "-c", script] };
+    const spec = { terminationGracePeriodSeconds: 1, containers: [container] };
+    const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "web" }, spec };
+    await writeFile(join(this.manifests, "web.json"), JSON.stringify(pod));
+  }
+
+  private async mirrorsAStaticPod(): Promise<Pod> {
+    const mirror = await this.isReady(STATIC);
+    const { annotations = {}, ownerReferences } = mirror.metadata;
+    assert.equal(annotations["kubernetes.io/config.mirror"], annotations["kubernetes.io/config.hash"]);
+    assert.deepEqual(
+      ownerReferences?.map(({ kind, name }) => [kind, name]),
+      [["Node", NODE_NAME]],
+    );
+    return mirror;
+  }
+
+  private async bringsADeletedMirrorBack(first: Pod): Promise<void> {
+    await this.pods.delete("default", STATIC, {}, options);
+    const again = await waitFor("a new mirror", async () => {
+      const found = await this.isReady(STATIC);
+      return found.metadata.uid !== first.metadata.uid && found;
+    });
+    assert.equal(containerId(again), containerId(first), "deleting the mirror restarted the pod");
+  }
+
+  private async replacesAChangedStaticPod(first: Pod): Promise<void> {
+    await this.writeManifest("sleep 2000");
+    await waitFor("the changed pod", async () => containerId(await this.isReady(STATIC)) !== containerId(first));
+  }
+
+  private async rotatesAndLinksLogs(): Promise<void> {
+    const script =
+      "i=0; while [ $i -lt 100 ]; do echo a line of the log $i; i=$((i+1)); done; sleep 1; echo end; sleep 1000";
+    await this.create("chatty", { containers: [shell(script)] });
+    const pod = await this.isReady("chatty");
+    const dir = join(this.node.logDir, `default_chatty_${pod.metadata.uid}`, "c");
+    await waitFor("the rotation", async () => (await readdir(dir)).some((name) => /^0\.log\.\d{8}-\d{6}$/.test(name)));
+    const links = join(this.node.containerd.dir, "containers");
+    const link = join(links, `chatty_default_c-${containerId(pod)}.log`);
+    assert.equal(await readlink(link), join(dir, "0.log"));
+    // The runtime writes on into a file of the old name.
+    await readFile(link);
+    await this.pods.delete("default", "chatty", { gracePeriodSeconds: 0 }, options);
+    await waitFor("the link to be gone", async () => !(await readdir(links)).some((name) => name.startsWith("chatty")));
+  }
+
+  private async evictsWhatExceedsItsEmptyDir(): Promise<void> {
+    const mounts = { volumeMounts: [{ name: "data", mountPath: "/data" }] };
+    await this.create("greedy", {
+      containers: [shell("cat /bin/busybox /bin/busybox > /data/file; sleep 1000", mounts)],
+      volumes: [{ name: "data", emptyDir: { sizeLimit: "1Mi" } }],
+    });
+    const { status } = await waitFor("the eviction", async () => {
+      const found = await this.pods.get("default", "greedy", options);
+      return found.status?.phase === "Failed" && found;
+    });
+    assert.equal(status?.reason, "Evicted");
+    assert.equal(status?.message, 'Usage of EmptyDir volume "data" exceeds the limit "1Mi". ');
+    const target = status?.conditions?.find(({ type }) => type === "DisruptionTarget");
+    assert.deepEqual([target?.status, target?.reason], ["True", "TerminationByKubelet"]);
+    assert.equal(status?.containerStatuses?.[0]?.state?.running, undefined);
+  }
+
+  private async refusesForbiddenSysctls(): Promise<void> {
+    const securityContext = { sysctls: [{ name: "kernel.msgmax", value: "1" }] };
+    await this.create("meddler", { containers: [shell("sleep 1")], securityContext });
+    const { status } = await waitFor("the refusal", async () => {
+      const found = await this.pods.get("default", "meddler", options);
+      return found.status?.phase === "Failed" && found;
+    });
+    assert.equal(status?.reason, "SysctlForbidden");
+    assert.equal(status?.message, 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted');
+  }
+
+  private async endsARemovedStaticPod(): Promise<void> {
+    await rm(join(this.manifests, "web.json"));
+    await waitFor("the mirror to be gone", async () => {
+      return this.pods.get("default", STATIC, options).then(
+        () => false,
+        (error) => isNotFound(error),
+      );
+    });
+    using cri = this.node.containerd.client();
+    const left = (await cri.listPodSandboxes()).filter(({ metadata }) => metadata?.name === STATIC);
+    assert.deepEqual(left, [], "the static pod outlived its mirror");
+  }
+
+  private async create(name: string, spec: Omit<NonNullable<Pod["spec"]>, "nodeName">): Promise<void> {
+    const full = { nodeName: NODE_NAME, terminationGracePeriodSeconds: 1, ...spec };
+    await this.pods.create("default", { metadata: { name }, spec: full }, options);
+  }
+
+  private isReady(name: string): Promise<Pod> {
+    return waitFor(`pod ${name} to be ready`, async () => {
+      const pod = await this.pods.get("default", name, options);
+      const ready = pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
+      return ready && pod;
+    });
+  }
+}
+
+function shell(script: string, more: object = {}) {
+  return { name: "c", image: BUSYBOX_IMAGE, command: ["sh", "-c", script], ...more };
+}
+
+function containerId(pod: Pod): string {
+  return pod.status?.containerStatuses?.[0]?.containerID?.replace("containerd://", "") ?? "";
+}
