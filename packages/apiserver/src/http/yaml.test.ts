@@ -33,6 +33,28 @@ test("parseYaml refuses what grows without end and what is no YAML", () => {
   assert.throws(() => parseYaml("a: [1"), { code: 400 });
 });
 
+test("parseYaml is done with hostile texts in time that grows no faster than they do", () => {
+  const hostile = (piece: string, bytes: number) => piece.repeat(bytes / piece.length);
+  const took = (piece: string, bytes: number) => {
+    const start = performance.now();
+    assert.throws(() => parseYaml(hostile(piece, bytes)), { code: 400 });
+    return performance.now() - start;
+  };
+  for (const piece of ["[]", "{}", "&a ", "!a ", "]", "'a' "]) {
+    took(piece, 8_000);
+    const [short, long] = [took(piece, 8_000), took(piece, 96_000)];
+    assert.ok(long < 2000 + short * 40, `${piece}: ${short} ms, then ${long} ms for twelve times as much`);
+  }
+  assert.throws(() => parseYaml(hostile("- a\n", 3_000_000)), { message: /too many tokens/ });
+  assert.throws(() => parseYaml(`- &a x\n${hostile("- *a\n", 100_000)}`), { message: /too many tokens/ });
+  assert.throws(() => parseYaml("a: 1\nb: [\n"), { message: /yaml: line \d+: / });
+});
+
+test("parseYaml reads JSON of any size as JSON", () => {
+  const value = { data: Array.from({ length: 400_000 }, (_, i) => i) };
+  assert.deepEqual(parseYaml(JSON.stringify(value)), value);
+});
+
 test("formatYaml quotes what YAML 1.1 readers would take for something else", () => {
   const value = { a: "yes", b: "1", c: "on", d: "null", e: "010", f: "plain" };
   assert.deepEqual(parseYaml(formatYaml(value)), value);
