@@ -1,7 +1,7 @@
 // The one error family that crosses program boundaries, and its form on the wire (metav1.Status).
 import type { Status, StatusCause, StatusDetails } from "../generated/types.ts";
 
-/** An expected refusal by the API: `code` is the HTTP status, `reason` upstream's machine-readable word. */
+/** An expected refusal by the API: `code` is the HTTP status, `reason` upstream's machine-readable word (empty where it has none). */
 export class ApiError extends Error {
   readonly code: number;
   readonly reason: string;
@@ -25,7 +25,7 @@ export class ApiError extends Error {
       metadata: {},
       status: "Failure",
       message: this.message,
-      reason: this.reason,
+      ...(this.reason ? { reason: this.reason } : {}),
       ...(this.details ? { details: this.details } : {}),
       code: this.code,
     };

@@ -28,7 +28,7 @@ export class InternalWriter implements ObjectWriter {
   ): Promise<Readonly<T>> {
     const kind = this.kindOf(ref);
     const copy = structuredClone(object) as unknown as KubeObject;
-    const stored = await createObject(this.deps, kind, copy.metadata.namespace ?? "", copy, optionsOf(signal));
+    const stored = await createObject(this.deps, kind, copy.metadata.namespace ?? "", copy, internalOptions(signal));
     return stored.object() as Readonly<T>;
   }
 
@@ -47,7 +47,7 @@ export class InternalWriter implements ObjectWriter {
       next: (current: { copy(): KubeObject }) => change(current.copy() as T) ?? current.copy(),
     };
     const key = namespace ? `${namespace}/${name}` : name;
-    const stored = await updateObject(this.deps, kind, key, update, optionsOf(signal, subresource));
+    const stored = await updateObject(this.deps, kind, key, update, internalOptions(signal, subresource));
     return stored.object() as Readonly<T>;
   }
 
@@ -59,7 +59,7 @@ export class InternalWriter implements ObjectWriter {
   ): Promise<void> {
     const key = namespace ? `${namespace}/${name}` : name;
     try {
-      await deleteObject(this.deps, this.kindOf(ref), key, { gracePeriodSeconds: 0 }, optionsOf(signal), true);
+      await deleteObject(this.deps, this.kindOf(ref), key, { gracePeriodSeconds: 0 }, internalOptions(signal), true);
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
@@ -80,7 +80,8 @@ export function rulesFor(kind: StorageKind, subresource: string): WriteRules<Kub
   return rules;
 }
 
-function optionsOf(signal: AbortSignal, subresource = ""): WriteOptions {
+/** The apiserver writes as itself. */
+export function internalOptions(signal: AbortSignal, subresource = ""): WriteOptions {
   return { user: APISERVER, dryRun: false, subresource, fieldManager: "kube-apiserver", signal, warn: () => {} };
 }
 

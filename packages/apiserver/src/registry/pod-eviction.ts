@@ -1,4 +1,4 @@
-// pods/eviction: deletes a pod as somebody else than its owner asked, and leaves a condition that says so.
+// pods/eviction: deletes a pod as somebody else than its owner asked, if its disruption budget allows, and says so in a condition.
 import { badRequest, isConflict, notFound } from "@skiff/api/errors.ts";
 import type { Eviction, Pod } from "@skiff/api/types.ts";
 import { formatTime } from "@skiff/component-base/clock.ts";
@@ -9,7 +9,9 @@ import { admissionRequest, admit, validateAdmission } from "./admission-chain.ts
 import { type BodyType, decodeObject, type ParsedBody, parseObjectBody } from "./decode-object.ts";
 import { deleteObject } from "./delete-object.ts";
 import { checkDeletePreconditions, type DeleteOptions } from "./deletion-rules.ts";
+import { isBeyondBudgets, isGone, takeDisruption, unsettled } from "./disruption-budgets.ts";
 import { judgeDeleteOptions } from "./read-delete-options.ts";
+import type { ResourceTable } from "./resource-table.ts";
 import { readOptions } from "./rest-writes.ts";
 import { readDryRun, type WriteDeps, type WriteOptions } from "./write-options.ts";
 
@@ -18,8 +20,10 @@ const EVICTION = { group: "policy", version: "v1", kind: "Eviction", model: "Evi
 const OLD_EVICTION = { ...EVICTION, version: "v1beta1" };
 const MAX_TRIES = 10;
 
-/** No disruption budgets exist here, so an eviction is a deletion with the pod's own grace. */
-export async function evictPod(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
+export type EvictionDeps = WriteDeps & { readonly resources: ResourceTable };
+
+/** A deletion with the pod's own grace, which takes a disruption from the budget that guards the pod. */
+export async function evictPod(deps: EvictionDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { options, validation } = readOptions(exchange, "CreateOptions");
   const body = await parseObjectBody(exchange, validation);
   const eviction = decodeObject(typeOf(body), body, validation, options.warn) as Eviction;
@@ -40,25 +44,67 @@ function typeOf({ value }: ParsedBody): BodyType {
   return said === "policy/v1beta1" ? OLD_EVICTION : EVICTION;
 }
 
-/** Marks the pod and deletes exactly what was marked: a pod that changed in between is looked at anew. */
 async function evict(
+  deps: EvictionDeps,
+  kind: StorageKind,
+  key: string,
+  deletion: DeleteOptions,
+  options: WriteOptions,
+): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    const stored = await deps.storage.get(kind, key);
+    if (!stored) throw notFound(kind.definition, key.slice(key.indexOf("/") + 1));
+    // A pod that is not meant must not cost its budget anything.
+    checkDeletePreconditions(kind, stored, deletion);
+    const pod = stored.object() as Readonly<Pod>;
+    const asSeen = { ...deletion, resourceVersion: deletion.resourceVersion ?? String(stored.revision) };
+    if (!isBeyondBudgets(pod)) {
+      await evictGuarded(deps, kind, key, pod, { deletion, asSeen }, options);
+      return;
+    }
+    try {
+      // A pending pod may have become ready meanwhile, and then its budget counts.
+      await markAndDelete(deps, kind, key, isGone(pod) ? deletion : asSeen, options);
+      return;
+    } catch (error) {
+      if (!isConflict(error) || deletion.resourceVersion !== undefined || tries === MAX_TRIES) throw error;
+    }
+  }
+}
+
+/** `asSeen` deletes the pod only as long as nobody changed it. */
+async function evictGuarded(
+  deps: EvictionDeps,
+  kind: StorageKind,
+  key: string,
+  pod: Readonly<Pod>,
+  { deletion, asSeen }: { deletion: DeleteOptions; asSeen: DeleteOptions },
+  options: WriteOptions,
+): Promise<void> {
+  const { budget, asIs } = await takeDisruption(deps, pod, options.dryRun, options.signal);
+  try {
+    await markAndDelete(deps, kind, key, asIs ? asSeen : deletion, options);
+  } catch (error) {
+    if (!asIs || !budget || !isConflict(error) || deletion.resourceVersion !== undefined) throw error;
+    // The pod may be healthy by now, so the client is to ask again.
+    throw unsettled(budget);
+  }
+}
+
+async function markAndDelete(
   deps: WriteDeps,
   kind: StorageKind,
   key: string,
   deletion: DeleteOptions,
   options: WriteOptions,
 ): Promise<void> {
-  const plain = { ...options, subresource: "" };
-  for (let tries = 1; ; tries++) {
-    const revision = await markDisrupted(deps, kind, key, deletion, options);
-    const pinned = { ...deletion, resourceVersion: options.dryRun ? deletion.resourceVersion : revision };
-    try {
-      await deleteObject(deps, kind, key, pinned, plain);
-      return;
-    } catch (error) {
-      if (!isConflict(error) || deletion.resourceVersion !== undefined || tries === MAX_TRIES) throw error;
-    }
-  }
+  const revision = await markDisrupted(deps, kind, key, deletion, options);
+  const moved = deletion.resourceVersion !== undefined && !options.dryRun;
+  // The mark itself is a new version.
+  await deleteObject(deps, kind, key, moved ? { ...deletion, resourceVersion: revision } : deletion, {
+    ...options,
+    subresource: "",
+  });
 }
 
 /** Returns the version that carries the condition. */
