@@ -1,38 +1,36 @@
 // Composes the kubelet: what feeds the pod workers, what they act through, and what shows them to the world.
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pods, services } from "@skiff/api/resource-ref.ts";
 import type { Node, Pod, Service } from "@skiff/api/types.ts";
-import { loadKubeconfig } from "@skiff/client/config.ts";
 import { DelegatedAuth } from "@skiff/client/delegated-auth.ts";
-import { EventRecorder } from "@skiff/client/event-recorder.ts";
+import type { EventRecorder } from "@skiff/client/event-recorder.ts";
 import { Informer } from "@skiff/client/informer.ts";
-import { RestClient } from "@skiff/client/rest-client.ts";
+import type { RestClient } from "@skiff/client/rest-client.ts";
 import type { HealthCheck } from "@skiff/component-base/health-server.ts";
-import { serveHealth } from "@skiff/component-base/health-server.ts";
 import { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { ProgramContext } from "@skiff/component-base/program.ts";
-import { GIT_VERSION } from "@skiff/component-base/version.ts";
 import { admitPod } from "./admit-pod.ts";
-import { CgroupFs } from "./cgroups/cgroup-fs.ts";
+import type { CgroupFs } from "./cgroups/cgroup-fs.ts";
 import { PodCgroups } from "./cgroups/pod-cgroups.ts";
 import type { KubeletConfig } from "./config.ts";
+import type { Settings } from "./configuration/fields.ts";
 import { configzOf } from "./configz.ts";
-import { CriClient } from "./cri/cri-client.ts";
+import type { CriClient } from "./cri/cri-client.ts";
 import { exitEvents } from "./cri/exit-events.ts";
 import { PodEvents } from "./events/pod-events.ts";
 import { Housekeeper } from "./housekeeper.ts";
 import { ImageManager } from "./images/image-manager.ts";
+import { KubeletMetrics } from "./metrics/kubelet-metrics.ts";
+import { observeKubelet } from "./metrics/observe-kubelet.ts";
 import { podsMemoryBytes } from "./node/allocatable.ts";
 import type { MachineInfo } from "./node/machine-info.ts";
-import { readMachineInfo, refuseSwap } from "./node/machine-info.ts";
 import { NodeAgent } from "./node/node-agent.ts";
 import { NodeEvents } from "./node/node-events.ts";
 import type { NodeShape } from "./node/node-shape.ts";
-import { nodeShape } from "./node/node-shape.ts";
 import { Pleg } from "./pleg.ts";
 import { PodCleanup } from "./pod-cleanup.ts";
-import { PodPaths } from "./pod-paths.ts";
+import type { PodPaths } from "./pod-paths.ts";
 import { feedPods, withoutManagedFields, withoutSource } from "./pod-source.ts";
 import { PodSyncer } from "./pod-syncer.ts";
 import { PodWorkers } from "./pod-workers.ts";
@@ -52,43 +50,8 @@ import { requestToken } from "./volumes/request-token.ts";
 import { TokenManager } from "./volumes/token-manager.ts";
 import { VolumeManager } from "./volumes/volume-manager.ts";
 
-/** Runs until `context.signal` aborts. Containers run on. */
-export async function runKubelet(config: KubeletConfig, context: ProgramContext): Promise<void> {
-  const { clock, log, metrics, signal } = context;
-  const { settings } = config;
-  if (settings.failSwapOn) await refuseSwap();
-  const paths = new PodPaths(config["root-dir"], settings.podLogsDir, config["container-log-dir"]);
-  await mkdir(paths.pods, { recursive: true, mode: 0o750 });
-  await mkdir(paths.logLinks, { recursive: true, mode: 0o755 });
-  const machine = await readMachineInfo();
-  const node = await nodeShape(config, machine);
-  const userAgent = `kubelet/${GIT_VERSION}`;
-  await using client = new RestClient(
-    await loadKubeconfig(config.kubeconfig),
-    { userAgent, connections: CONNECTIONS },
-    { clock, log, metrics },
-  );
-  await using recorder = new EventRecorder(client, { component: "kubelet", host: config.nodeName }, { clock, log });
-  using cri = new CriClient(config["container-runtime-endpoint"], { clock });
-  const cgroupFs = await CgroupFs.open(clock);
-  const kubelet = new Kubelet(config, context, { machine, node, paths, client, cri, cgroupFs, recorder });
-  await using _health = await serveHealth(
-    {
-      host: config["healthz-bind-address"],
-      port: config["healthz-port"],
-      checks: kubelet.checks,
-    },
-    { log },
-  );
-  await using _server = await kubelet.serve();
-  try {
-    await kubelet.run(signal);
-  } finally {
-    await kubelet.stopped();
-  }
-}
-
-interface Parts {
+/** What the kubelet is made of that outlives it, or that others share. */
+export interface Parts {
   readonly machine: MachineInfo;
   readonly node: NodeShape;
   readonly paths: PodPaths;
@@ -98,14 +61,12 @@ interface Parts {
   readonly recorder: EventRecorder;
 }
 
-/** To the apiserver, watches apart. Few, since each costs both sides a handshake and memory; requests are short. */
-const CONNECTIONS = 8;
 /** Starting and removing pods is processor time, so more at once than processors would only delay each other. */
 const MIN_AT_ONCE = 2;
 /** A start that takes longer waits for something: an image, a volume, a hook. */
 const START_PATIENCE_MS = 2000;
 
-class Kubelet {
+export class Kubelet {
   private readonly config: KubeletConfig;
   private readonly context: ProgramContext;
   private readonly parts: Parts;
@@ -120,6 +81,7 @@ class Kubelet {
   private readonly volumes: VolumeManager;
   private readonly cgroups: PodCgroups;
   private readonly probeMetrics = new MetricsRegistry();
+  private readonly kubeletMetrics: KubeletMetrics;
   private readonly probes: ProbeManager;
   private readonly statuses: StatusManager;
   private readonly gate: StartGate;
@@ -137,6 +99,7 @@ class Kubelet {
     this.context = context;
     this.parts = parts;
     const { clock, log, signal } = context;
+    this.kubeletMetrics = new KubeletMetrics(context.metrics);
     const { client, cri, paths, recorder, cgroupFs, machine } = parts;
     const shared = { clock, log };
     const hostIps = config.nodeIps;
@@ -149,7 +112,12 @@ class Kubelet {
     this.pleg = new Pleg({ reader: this.reader, exits, ...shared });
     this.objects = new ObjectCache(client, shared, signal);
     this.tokens = new TokenManager(requestToken(client), { clock });
-    this.images = new ImageManager({ cri, objects: this.objects, events: this.events, clock });
+    this.images = new ImageManager(imageOptions(config.settings), {
+      cri,
+      objects: this.objects,
+      events: this.events,
+      clock,
+    });
     this.volumes = new VolumeManager({ paths, objects: this.objects, tokens: this.tokens, clock });
     const cgroupOptions = {
       root: config["cgroup-root"],
@@ -176,6 +144,8 @@ class Kubelet {
     this.workers = this.makeWorkers();
     this.agent = this.makeAgent();
     this.upkeep = this.makeUpkeep();
+    const { pleg, workers, kubeletMetrics } = this;
+    observeKubelet(kubeletMetrics, { nodeName: config.nodeName, registry: context.metrics, pleg, workers, clock });
   }
 
   /** Fail while the kubelet does not see what its containers do. */
@@ -273,7 +243,9 @@ class Kubelet {
       log,
       clusterDomain,
       seccompRoot: config["seccomp-profile-root"] || join(config["root-dir"], "seccomp"),
+      seccompDefault: config.settings.seccompDefault,
       memoryCapacity: machine.memoryBytes,
+      metrics: this.kubeletMetrics,
       services: () => this.services.lister.list(),
     });
     return new PodSyncer({
@@ -289,6 +261,7 @@ class Kubelet {
       clock,
       log,
       clusterDomain,
+      maxRestartDelayMs: config.settings["crashLoopBackOff.maxContainerRestartPeriod"],
       nodeName: config.nodeName,
       hostIps: config.nodeIps,
       dns: async () => ({
@@ -318,6 +291,8 @@ class Kubelet {
         clock,
         log,
         hostIps: this.config.nodeIps,
+        metrics: this.kubeletMetrics,
+        resyncMs: this.config.settings.syncFrequency,
         admit: (pod) => {
           return admitPod(pod, {
             others: this.workers.admitted(pod.metadata.uid ?? ""),
@@ -331,7 +306,8 @@ class Kubelet {
         refresh: (uid) => pleg.refresh(uid),
         register: (pod) => objects.register(pod),
         release: (uid) => cleanup.release(uid),
-        purge: ({ metadata }) => cleanup.purge(metadata.uid ?? "", { name: metadata.name, namespace: metadata.namespace ?? "" }),
+        purge: ({ metadata }) =>
+          cleanup.purge(metadata.uid ?? "", { name: metadata.name, namespace: metadata.namespace ?? "" }),
       },
       signal,
     );
@@ -413,4 +389,9 @@ class Kubelet {
     if (!pod || pod.metadata.namespace !== namespace || pod.metadata.name !== name) return undefined;
     return { ...pod, status: this.statuses.current(pod) };
   }
+}
+
+function imageOptions({ serializeImagePulls, maxParallelImagePulls, nodeStatusMaxImages }: Settings) {
+  const parallelPulls = serializeImagePulls ? 1 : (maxParallelImagePulls ?? Number.POSITIVE_INFINITY);
+  return { parallelPulls, maxNodeImages: nodeStatusMaxImages };
 }

@@ -47,6 +47,8 @@ export class Pleg {
   private readonly first = Promise.withResolvers<void>();
   /** Called with the UID of each pod that changed in the runtime. */
   onChange: (uid: string) => void = () => {};
+  /** Called after each list with the seconds that it took. */
+  onRelist: (seconds: number) => void = () => {};
 
   constructor(deps: PlegDeps) {
     this.deps = deps;
@@ -99,9 +101,11 @@ export class Pleg {
   private async listLoop(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.nudge = Promise.withResolvers<void>();
+      const startedAt = this.deps.clock.monotonic();
       try {
         await this.relist();
         this.lastListAt = this.deps.clock.monotonic();
+        this.onRelist((this.lastListAt - startedAt) / 1000);
         this.first.resolve();
         if (this.isFailing) this.deps.log.info("pods can be listed from the runtime again");
         this.isFailing = false;

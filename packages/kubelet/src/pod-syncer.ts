@@ -40,8 +40,12 @@ export interface PodSyncerDeps {
   readonly nodeName: string;
   readonly hostIps: readonly string[];
   readonly clusterDomain: string;
+  /** The longest delay between restarts of a container that keeps ending. */
+  readonly maxRestartDelayMs: number;
   dns(): Promise<DnsSettings>;
   allocatable(): Readonly<Record<string, string>>;
+  /** The pod as last seen in the runtime. */
+  runtime(uid: string): RuntimePod;
   /** Reads the pod from the runtime anew. */
   refresh(uid: string): Promise<RuntimePod>;
 }
@@ -52,7 +56,6 @@ export interface SyncOutcome {
 }
 
 const CRASH_BACK_OFF_INITIAL_MS = 10_000;
-const CRASH_BACK_OFF_MAX_MS = 300_000;
 const SANDBOX_RETRY_MS = 2000;
 
 /** What one worker remembers between passes. */
@@ -68,10 +71,25 @@ export class PodSyncer {
 
   constructor(deps: PodSyncerDeps) {
     this.deps = deps;
-    this.crashes = new BackOff(CRASH_BACK_OFF_INITIAL_MS, CRASH_BACK_OFF_MAX_MS, deps.clock);
+    this.crashes = new BackOff(
+      Math.min(CRASH_BACK_OFF_INITIAL_MS, deps.maxRestartDelayMs),
+      deps.maxRestartDelayMs,
+      deps.clock,
+    );
   }
 
-  async sync(pod: Pod, runtime: RuntimePod, memory: SyncMemory, signal: AbortSignal): Promise<SyncOutcome> {
+  /** One pass. What has to be started waits for its turn on the node; what runs is looked after at once. */
+  async sync(pod: Pod, memory: SyncMemory, signal: AbortSignal): Promise<SyncOutcome> {
+    const runtime = this.deps.runtime(pod.metadata.uid ?? "");
+    const { createSandbox, ephemeral, init, containers } = computePodActions(pod, runtime, this.deps.probes);
+    const starts = createSandbox || ephemeral.length + init.length + containers.length > 0;
+    if (!starts) return this.step(pod, memory, signal);
+    return this.deps.gate.run("start", () => this.step(pod, memory, signal), signal);
+  }
+
+  private async step(pod: Pod, memory: SyncMemory, signal: AbortSignal): Promise<SyncOutcome> {
+    // Read here: it may have changed while the pod waited for its turn.
+    const runtime = this.deps.runtime(pod.metadata.uid ?? "");
     const cgroupParent = await this.prepareNode(pod);
     let mounted: StartContext["mounted"];
     try {
@@ -143,14 +161,14 @@ export class PodSyncer {
     actions: PodActions,
     cgroupParent: string,
   ): Promise<{ sandboxId: string; sandboxConfig: PodSandboxConfig; runtime: RuntimePod } | undefined> {
-    const { cri, events, gate, paths, clusterDomain } = this.deps;
+    const { cri, events, paths, clusterDomain } = this.deps;
     const dns = await this.deps.dns();
     const settings = { logDirectory: paths.podLogs(pod), cgroupParent, dns, clusterDomain };
     const config = sandboxConfig(pod, actions.attempt, settings);
     if (!actions.createSandbox) return { sandboxId: actions.sandboxId, sandboxConfig: config, runtime };
     try {
       const handler = pod.spec?.runtimeClassName ?? "";
-      const sandboxId = await gate.run("sandbox", () => cri.runPodSandbox(config, handler));
+      const sandboxId = await cri.runPodSandbox(config, handler);
       return { sandboxId, sandboxConfig: config, runtime: await this.deps.refresh(pod.metadata.uid ?? "") };
     } catch (error) {
       const message = `Failed to create pod sandbox: ${error instanceof Error ? error.message : error}`;

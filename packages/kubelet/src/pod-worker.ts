@@ -7,6 +7,7 @@ import { newTraceId, withTrace } from "@skiff/component-base/trace.ts";
 import type { Admission } from "./admit-pod.ts";
 import { isCriUnavailable } from "./cri/cri-client.ts";
 import type { PodEvents } from "./events/pod-events.ts";
+import type { KubeletMetrics } from "./metrics/kubelet-metrics.ts";
 import type { PodSyncer, SyncMemory } from "./pod-syncer.ts";
 import type { PodKiller } from "./runtime/pod-killer.ts";
 import type { RuntimePod } from "./runtime/runtime-pod.ts";
@@ -25,6 +26,9 @@ export interface PodWorkerDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly hostIps: readonly string[];
+  /** How often a pod is looked at though nothing happened. */
+  readonly resyncMs: number;
+  readonly metrics?: Pick<KubeletMetrics, "podRuns" | "passed" | "rejected">;
   admit(pod: Readonly<Pod>): Admission;
   runtime(uid: string): RuntimePod;
   refresh(uid: string): Promise<RuntimePod>;
@@ -36,7 +40,6 @@ export interface PodWorkerDeps {
   purge(pod: Readonly<Pod>): Promise<void>;
 }
 
-const RESYNC_MS = 60_000;
 const ERROR_RETRY_INITIAL_MS = 1000;
 const ERROR_RETRY_MAX_MS = 60_000;
 
@@ -59,6 +62,8 @@ export class PodWorker {
   private evictionGrace: number | undefined;
   private readonly ended = Promise.withResolvers<void>();
   private errorRetryMs = 0;
+  /** Monotonic; undefined once the pod has run, or for one that ran before this kubelet. */
+  private startsSince: number | undefined;
   /** The grace that the running termination gives, in seconds. */
   private grace: number | undefined;
 
@@ -68,6 +73,7 @@ export class PodWorker {
     this.uid = pod.metadata.uid ?? "";
     this.deps = deps;
     this.stop = stop;
+    if ((pod.status?.phase ?? "Pending") === "Pending") this.startsSince = deps.clock.monotonic();
   }
 
   get current(): Readonly<Pod> {
@@ -131,7 +137,10 @@ export class PodWorker {
       for (;;) {
         this.stop.throwIfAborted();
         this.wakeUp = Promise.withResolvers<void>();
+        const startedAt = this.deps.clock.monotonic();
+        const operation = this.operation();
         const done = await withTrace(newTraceId(), () => this.step()).catch((error) => this.failed(error, log));
+        this.deps.metrics?.passed(operation, (this.deps.clock.monotonic() - startedAt) / 1000);
         if (done) return;
         await this.sleepUntilWoken();
       }
@@ -143,7 +152,7 @@ export class PodWorker {
   }
 
   private async sleepUntilWoken(): Promise<void> {
-    if (!this.timer) this.wakeAfter(RESYNC_MS * (0.8 + Math.random() * 0.4));
+    if (!this.timer) this.wakeAfter(this.deps.resyncMs * (0.8 + Math.random() * 0.4));
     await this.wakeUp.promise;
     this.timer?.[Symbol.dispose]();
     this.timer = undefined;
@@ -176,6 +185,12 @@ export class PodWorker {
 
   private shallEnd(): boolean {
     return this.removed || this.verdict !== undefined || this.pod.metadata.deletionTimestamp !== undefined;
+  }
+
+  /** What the next pass is, in upstream's words. */
+  private operation(): "create" | "sync" | "terminating" {
+    if (this.shallEnd()) return "terminating";
+    return this.admitted ? "sync" : "create";
   }
 
   private async step(): Promise<boolean> {
@@ -230,6 +245,7 @@ export class PodWorker {
     }
     this.verdict = { phase: "Failed", reason: answer.reason, message: `Pod was rejected: ${answer.message}` };
     this.deps.events.pod(this.pod, "Warning", answer.reason, answer.message);
+    this.deps.metrics?.rejected(answer.reason);
     return false;
   }
 
@@ -247,6 +263,10 @@ export class PodWorker {
       now: formatTime(clock.now()),
     });
     if (!this.removed) statuses.set(this.pod, status);
+    if (status.phase === "Running" && this.startsSince !== undefined) {
+      this.deps.metrics?.podRuns((clock.monotonic() - this.startsSince) / 1000);
+      this.startsSince = undefined;
+    }
     return status;
   }
 

@@ -3,6 +3,7 @@
 import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
 import { type Client, credentials, status as grpcStatus, makeGenericClientConstructor } from "@grpc/grpc-js";
 import type { Clock } from "@skiff/component-base/clock.ts";
+import type { ObserveCall } from "./call-metrics.ts";
 import descriptor from "./runtime-v1.json" with { type: "json" };
 import type { GrpcMethod } from "./service-methods.ts";
 import { serviceMethods } from "./service-methods.ts";
@@ -23,7 +24,7 @@ import type {
   RuntimeStatus,
 } from "./types.ts";
 
-/** Upstream's --runtime-request-timeout. Calls that wait for a container take longer by that wait. */
+/** Upstream's default. Calls that wait for a container take longer by that wait. */
 const CALL_TIMEOUT_MS = 120_000;
 /** Upstream's limit for a pull without progress is unknown to the CRI, so the whole pull is bounded. */
 const PULL_TIMEOUT_MS = 30 * 60_000;
@@ -34,15 +35,25 @@ export interface ExecResult {
   readonly exitCode: number;
 }
 
+export interface CriClientDeps {
+  readonly clock: Pick<Clock, "now" | "monotonic">;
+  /** Told of every call that has ended. */
+  readonly observe?: ObserveCall;
+}
+
 /** A typed view of the runtime service and the image service of one endpoint (`unix:///path`). */
 export class CriClient implements Disposable {
   private readonly client: Client;
   private readonly methods: Readonly<Record<string, GrpcMethod>>;
 
-  private readonly clock: Pick<Clock, "now">;
+  private readonly clock: Pick<Clock, "now" | "monotonic">;
+  private readonly observe: ObserveCall | undefined;
+  private readonly timeoutMs: number;
 
-  constructor(endpoint: string, deps: { clock: Pick<Clock, "now"> }) {
+  constructor(endpoint: string, deps: CriClientDeps, options: { readonly timeoutMs?: number } = {}) {
     this.clock = deps.clock;
+    this.observe = deps.observe;
+    this.timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS;
     this.methods = serviceMethods(descriptor, ["runtime.v1.RuntimeService", "runtime.v1.ImageService"]);
     const Generic = makeGenericClientConstructor({}, "cri");
     this.client = new Generic(endpoint, credentials.createInsecure(), {
@@ -74,7 +85,7 @@ export class CriClient implements Disposable {
 
   async runPodSandbox(config: PodSandboxConfig, runtimeHandler: string): Promise<string> {
     const request = { config, runtimeHandler };
-    return (await this.call<{ podSandboxId: string }>("RunPodSandbox", request, 2 * CALL_TIMEOUT_MS)).podSandboxId;
+    return (await this.call<{ podSandboxId: string }>("RunPodSandbox", request, 2 * this.timeoutMs)).podSandboxId;
   }
 
   async stopPodSandbox(podSandboxId: string): Promise<void> {
@@ -109,7 +120,7 @@ export class CriClient implements Disposable {
 
   /** Resolves once the container has stopped: after its stop signal, or after `timeoutSeconds` and a kill. */
   async stopContainer(containerId: string, timeoutSeconds: number): Promise<void> {
-    const deadlineMs = CALL_TIMEOUT_MS + timeoutSeconds * 1000;
+    const deadlineMs = this.timeoutMs + timeoutSeconds * 1000;
     await this.call("StopContainer", { containerId, timeout: timeoutSeconds }, deadlineMs);
   }
 
@@ -214,8 +225,9 @@ export class CriClient implements Disposable {
     return method;
   }
 
-  private call<T>(name: string, request: object, timeoutMs = CALL_TIMEOUT_MS, signal?: AbortSignal): Promise<T> {
+  private call<T>(name: string, request: object, timeoutMs = this.timeoutMs, signal?: AbortSignal): Promise<T> {
     const method = this.method(name);
+    const startedAt = this.clock.monotonic();
     return new Promise((resolve, reject) => {
       const cancel = () => call.cancel();
       const call = this.client.makeUnaryRequest(
@@ -227,6 +239,7 @@ export class CriClient implements Disposable {
         { deadline: new Date(this.clock.now() + timeoutMs) },
         (error, response) => {
           signal?.removeEventListener("abort", cancel);
+          this.observe?.(name, (this.clock.monotonic() - startedAt) / 1000, error !== null);
           if (error) reject(new CriError(name, error));
           else resolve(response as T);
         },

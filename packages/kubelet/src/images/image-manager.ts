@@ -13,10 +13,7 @@ import { credentialsFor } from "./pull-secrets.ts";
 const BACK_OFF_INITIAL_MS = 10_000;
 const BACK_OFF_MAX_MS = 300_000;
 const BACK_OFF_REPORT_MS = 3000;
-/** Pulls at once: more only share the same line, and disk, with each other. */
-const PARALLEL_PULLS = 3;
-/** Upstream's --node-status-max-images, and the most names it writes of one image. */
-const MAX_NODE_IMAGES = 50;
+/** The most names that upstream writes of one image in a node's status. */
 const MAX_IMAGE_NAMES = 5;
 
 export interface ImageManagerDeps {
@@ -26,15 +23,31 @@ export interface ImageManagerDeps {
   readonly clock: Clock;
 }
 
+export interface ImageManagerOptions {
+  /** At once; Infinity for no limit. */
+  readonly parallelPulls: number;
+  /** Images in the node's status; -1 for all. */
+  readonly maxNodeImages: number;
+}
+
+interface SharedPull {
+  readonly done: Promise<string>;
+  readonly stop: AbortController;
+  /** Passes of pods that want it. */
+  wanted: number;
+}
+
 export class ImageManager {
+  private readonly options: ImageManagerOptions;
   private readonly deps: ImageManagerDeps;
   private readonly backOff: BackOff;
   private readonly lastError = new Map<string, string>();
-  private readonly pulls = new Map<string, Promise<string>>();
+  private readonly pulls = new Map<string, SharedPull>();
   private running = 0;
   private readonly waiting: (() => void)[] = [];
 
-  constructor(deps: ImageManagerDeps) {
+  constructor(options: ImageManagerOptions, deps: ImageManagerDeps) {
+    this.options = options;
     this.deps = deps;
     this.backOff = new BackOff(BACK_OFF_INITIAL_MS, BACK_OFF_MAX_MS, deps.clock);
   }
@@ -68,8 +81,10 @@ export class ImageManager {
   /** The node's images for node.status, largest first. */
   async nodeImages(): Promise<NonNullable<NodeStatus["images"]>> {
     const images = await this.deps.cri.listImages();
-    const bySize = images.sort((a, b) => Number(b.size) - Number(a.size)).slice(0, MAX_NODE_IMAGES);
-    return bySize.map((image) => ({
+    const bySize = images.sort((a, b) => Number(b.size) - Number(a.size));
+    const { maxNodeImages } = this.options;
+    const shown = maxNodeImages < 0 ? bySize : bySize.slice(0, maxNodeImages);
+    return shown.map((image) => ({
       names: [...image.repoDigests, ...image.repoTags].slice(0, MAX_IMAGE_NAMES),
       sizeBytes: Number(image.size),
     }));
@@ -114,7 +129,7 @@ export class ImageManager {
     const startedAt = clock.monotonic();
     const auths = credentialsFor(image, await this.pullSecrets(pod, signal));
     try {
-      const ref = await this.pullWithAny(image, auths, sandbox);
+      const ref = await this.pullWithAny(image, auths, sandbox, signal);
       const tookMs = clock.monotonic() - startedAt;
       const size = (await this.deps.cri.imageStatus(ref))?.size ?? "0";
       const took = formatSeconds(tookMs);
@@ -123,6 +138,7 @@ export class ImageManager {
       this.backOff.reset(key);
       return ref;
     } catch (error) {
+      signal.throwIfAborted();
       const why = error instanceof Error ? error.message : String(error);
       events.container(pod, container, "Warning", "Failed", `Failed to pull image "${wanted}": ${why}`);
       this.backOff.next(key, clock.now());
@@ -139,30 +155,68 @@ export class ImageManager {
     return found.filter((secret) => secret !== undefined);
   }
 
-  private async pullWithAny(image: string, auths: readonly AuthConfig[], sandbox: PodSandboxConfig): Promise<string> {
+  private async pullWithAny(
+    image: string,
+    auths: readonly AuthConfig[],
+    sandbox: PodSandboxConfig,
+    signal: AbortSignal,
+  ): Promise<string> {
     let failure: unknown;
     for (const auth of auths.length > 0 ? auths : [undefined]) {
       try {
-        return await this.pullOnce(image, auth, sandbox);
+        return await this.pullOnce(image, auth, sandbox, signal);
       } catch (error) {
+        signal.throwIfAborted();
         failure = error;
       }
     }
     throw failure;
   }
 
-  /** Pods that want the same image with the same login share one pull. */
-  private pullOnce(image: string, auth: AuthConfig | undefined, sandbox: PodSandboxConfig): Promise<string> {
+  /** Pods that want the same image with the same login share one pull, which ends when none of them wants it any more. */
+  private async pullOnce(
+    image: string,
+    auth: AuthConfig | undefined,
+    sandbox: PodSandboxConfig,
+    signal: AbortSignal,
+  ): Promise<string> {
     const key = `${image} ${JSON.stringify(auth ?? {})}`;
-    const known = this.pulls.get(key);
-    if (known) return known;
-    const pull = this.inTurn(() => this.deps.cri.pullImage(image, auth, sandbox)).finally(() => this.pulls.delete(key));
+    const pull = this.pulls.get(key) ?? this.beginPull(key, image, auth, sandbox);
+    pull.wanted++;
+    const leaving = Promise.withResolvers<never>();
+    const leave = () => leaving.reject(signal.reason);
+    signal.addEventListener("abort", leave, { once: true });
+    try {
+      return await Promise.race([pull.done, leaving.promise]);
+    } finally {
+      signal.removeEventListener("abort", leave);
+      if (--pull.wanted === 0) this.endPull(key, pull);
+    }
+  }
+
+  private beginPull(key: string, image: string, auth: AuthConfig | undefined, sandbox: PodSandboxConfig): SharedPull {
+    const stop = new AbortController();
+    const done = this.inTurn(() => {
+      stop.signal.throwIfAborted();
+      return this.deps.cri.pullImage(image, auth, sandbox, stop.signal);
+    });
+    const pull = { done, stop, wanted: 0 };
     this.pulls.set(key, pull);
+    const forget = () => {
+      if (this.pulls.get(key) === pull) this.pulls.delete(key);
+    };
+    done.then(forget, forget);
     return pull;
   }
 
+  /** Another pod that wants the image from now on begins anew. */
+  private endPull(key: string, pull: SharedPull): void {
+    if (this.pulls.get(key) === pull) this.pulls.delete(key);
+    pull.stop.abort(new Error("nobody wants the image any more"));
+  }
+
   private async inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.running >= PARALLEL_PULLS) await new Promise<void>((resolve) => this.waiting.push(resolve));
+    if (this.running >= this.options.parallelPulls) await new Promise<void>((resolve) => this.waiting.push(resolve));
     else this.running++;
     try {
       return await work();

@@ -20,6 +20,8 @@ export interface ContainerConfigDeps {
   readonly volumes: Pick<VolumeManager, "mountPath">;
   readonly clusterDomain: string;
   readonly seccompRoot: string;
+  /** Confine by the runtime's default profile whoever asks for none. */
+  readonly seccompDefault: boolean;
   readonly memoryCapacity: number;
 }
 
@@ -34,8 +36,8 @@ export interface ContainerRequest extends EnvContext {
 /** Throws ContainerConfigError for what only a change of the pod or its objects can repair. */
 export async function containerConfig(request: ContainerRequest, deps: ContainerConfigDeps): Promise<ContainerConfig> {
   const { pod, container, image, restartCount, targetId } = request;
-  const { seccompRoot } = deps;
-  const securityContext = containerSecurityContext(pod, container, image, { seccompRoot, targetId });
+  const { seccompRoot, seccompDefault } = deps;
+  const securityContext = containerSecurityContext(pod, container, image, { seccompRoot, seccompDefault, targetId });
   const env = await makeEnv(request);
   const lookup = (name: string) => env.get(name);
   await mkdir(join(deps.paths.podLogs(pod), container.name), { recursive: true, mode: 0o755 });

@@ -13,6 +13,7 @@ import { ContainerConfigError } from "../env/make-env.ts";
 import type { PodEvents } from "../events/pod-events.ts";
 
 import type { ImageManager } from "../images/image-manager.ts";
+import type { KubeletMetrics } from "../metrics/kubelet-metrics.ts";
 import type { MountedVolumes } from "../volumes/volume-manager.ts";
 import type { ContainerConfigDeps } from "./container-config.ts";
 import { containerConfig } from "./container-config.ts";
@@ -28,6 +29,7 @@ export interface ContainerStarterDeps extends ContainerConfigDeps {
   readonly events: PodEvents;
   readonly hooks: LifecycleHooks;
   readonly log: Logger;
+  readonly metrics?: Pick<KubeletMetrics, "containerStart">;
   services(): readonly Service[];
 }
 
@@ -52,6 +54,18 @@ export class ContainerStarter {
 
   /** Throws WaitingError with upstream's reason where the container could not be started. */
   async start(pod: Pod, container: Container, context: StartContext): Promise<void> {
+    let code: string | undefined;
+    try {
+      await this.startOnce(pod, container, context);
+    } catch (error) {
+      code = error instanceof WaitingError ? error.reason : "Unknown";
+      throw error;
+    } finally {
+      this.deps.metrics?.containerStart(typeOf(pod, container), code);
+    }
+  }
+
+  private async startOnce(pod: Pod, container: Container, context: StartContext): Promise<void> {
     const { signal, sandboxConfig } = context;
     const image = await this.deps.images.ensure(pod, container, sandboxConfig, signal).catch((error) => {
       // Beside the event that says why, upstream writes one with the reason alone.
@@ -173,6 +187,11 @@ export class ContainerStarter {
     const counts = logs.map((name) => Number(/^(\d+)\.log/.exec(name)?.[1] ?? -1));
     return Math.max(-1, ...counts) + 1;
   }
+}
+
+function typeOf(pod: Pod, { name }: Container): "container" | "init_container" | "ephemeral_container" {
+  if (pod.spec?.initContainers?.some((container) => container.name === name)) return "init_container";
+  return pod.spec?.containers.some((container) => container.name === name) ? "container" : "ephemeral_container";
 }
 
 /** Upstream's words; the output stays out of the events, for it may hold secrets. */

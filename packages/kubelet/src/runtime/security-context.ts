@@ -33,7 +33,7 @@ export function containerSecurityContext(
   pod: Pod,
   container: Container,
   image: Pick<Image, "uid" | "username">,
-  options: { readonly seccompRoot: string; readonly targetId?: string | undefined },
+  options: { readonly seccompRoot: string; readonly seccompDefault?: boolean; readonly targetId?: string | undefined },
 ): LinuxContainerSecurityContext {
   const own = container.securityContext;
   const shared = pod.spec?.securityContext;
@@ -63,7 +63,10 @@ export function containerSecurityContext(
     ...(runAsUser === undefined ? imageUser : { runAsUser: { value: runAsUser } }),
     ...(runAsGroup === undefined ? {} : { runAsGroup: { value: runAsGroup } }),
     ...(selinux ? { selinuxOptions: selinuxOption(selinux) } : {}),
-    seccomp: seccompProfile(own?.seccompProfile ?? shared?.seccompProfile, options.seccompRoot),
+    seccomp: seccompProfile(
+      own?.seccompProfile ?? shared?.seccompProfile ?? defaultProfile(options),
+      options.seccompRoot,
+    ),
     ...apparmorOf(own?.appArmorProfile ?? shared?.appArmorProfile),
   };
 }
@@ -130,6 +133,10 @@ function verifyNonRoot(pod: Pod, container: Container, image: Pick<Image, "uid" 
   throw new ContainerConfigError(
     `container has runAsNonRoot and image has non-numeric user (${image.username}), cannot verify user is non-root ${where}`,
   );
+}
+
+function defaultProfile({ seccompDefault }: { readonly seccompDefault?: boolean }): SeccompProfile | undefined {
+  return seccompDefault ? { type: "RuntimeDefault" } : undefined;
 }
 
 function seccompProfile(profile: SeccompProfile | undefined, root: string): SecurityProfile {
