@@ -11,10 +11,12 @@ import { isSidecar } from "../sync-pod.ts";
 import type { LifecycleHooks } from "./lifecycle-hooks.ts";
 import type { RuntimeContainer, RuntimePod } from "./runtime-pod.ts";
 import { runningContainers } from "./runtime-pod.ts";
+import type { StartGate } from "./start-gate.ts";
 
 export interface PodKillerDeps {
   readonly cri: Pick<CriClient, "stopContainer" | "stopPodSandbox">;
   readonly hooks: LifecycleHooks;
+  readonly gate: StartGate;
   readonly events: PodEvents;
   readonly clock: Clock;
   readonly log: Logger;
@@ -114,7 +116,8 @@ export class PodKiller {
   }
 
   private async stopSandbox(id: string): Promise<void> {
-    await this.deps.cri.stopPodSandbox(id).catch(fineWhenGone);
+    const { cri, gate } = this.deps;
+    await gate.run("removal", () => cri.stopPodSandbox(id).catch(fineWhenGone));
   }
 }
 

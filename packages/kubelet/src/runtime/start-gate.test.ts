@@ -1,35 +1,67 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { FakeClock } from "@skiff/testkit/fake-clock.ts";
+import type { GateLane } from "./start-gate.ts";
 import { StartGate } from "./start-gate.ts";
 
-test("StartGate bounds what runs at once and lets containers before sandboxes, failures included", async () => {
-  const gate = new StartGate(2);
+const PATIENCE_MS = 1000;
+
+function setUp() {
+  const clock = new FakeClock();
+  const gate = new StartGate({ starts: 2, removals: 3, patienceMs: PATIENCE_MS }, { clock });
   const begun: string[] = [];
   const release = new Map<string, () => void>();
-  const start = (stage: "container" | "sandbox", name: string) =>
-    gate.run(stage, () => {
+  const begin = (lane: GateLane, name: string, signal?: AbortSignal) => {
+    const work = () => {
       begun.push(name);
       return new Promise<void>((resolve) => release.set(name, resolve));
-    });
-  const first = start("sandbox", "s1");
-  const second = gate.run("sandbox", async () => {
-    begun.push("s2");
-    throw new Error("no");
-  });
-  const third = start("sandbox", "s3");
-  await assert.rejects(second);
-  await Promise.resolve();
-  assert.deepEqual(begun, ["s1", "s2", "s3"]);
-  const others = [start("sandbox", "s4"), start("container", "c1")];
-  release.get("s1")?.();
-  await first;
-  await Promise.resolve();
-  assert.deepEqual(begun.slice(3), ["c1"]);
-  for (const name of ["s3", "c1"]) release.get(name)?.();
-  await third;
-  await others[1];
-  await Promise.resolve();
-  release.get("s4")?.();
-  await others[0];
-  assert.equal(begun.at(-1), "s4");
+    };
+    return gate.run(lane, work, signal);
+  };
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  return { clock, gate, begun, release, begin, settle };
+}
+
+test("StartGate runs few starts at once in their order, and survives failures", async () => {
+  const { gate, begun, release, begin, settle } = setUp();
+  const failing = gate.run("start", () => Promise.reject(new Error("no")));
+  for (const name of ["a", "b", "c"]) begin("start", name);
+  await assert.rejects(failing, /no/);
+  await settle();
+  assert.deepEqual(begun, ["a", "b"]);
+  release.get("a")?.();
+  await settle();
+  assert.deepEqual(begun, ["a", "b", "c"]);
+});
+
+test("StartGate lets one removal go on beside starts, and more once nothing starts", async () => {
+  const { begun, release, begin, settle } = setUp();
+  begin("start", "s");
+  for (const name of ["x", "y", "z"]) begin("removal", name);
+  await settle();
+  assert.deepEqual(begun, ["s", "x"]);
+  release.get("s")?.();
+  await settle();
+  assert.deepEqual(begun, ["s", "x", "y", "z"]);
+});
+
+test("StartGate gives the place of one that waits for something else to the next", async () => {
+  const { clock, begun, begin, settle } = setUp();
+  for (const name of ["a", "b", "c"]) begin("start", name);
+  clock.advance(PATIENCE_MS);
+  await settle();
+  assert.deepEqual(begun, ["a", "b", "c"]);
+});
+
+test("StartGate forgets who gave up waiting", async () => {
+  const { begun, release, begin, settle } = setUp();
+  const stop = new AbortController();
+  for (const name of ["a", "b"]) begin("start", name);
+  const third = begin("start", "c", stop.signal);
+  begin("start", "d");
+  stop.abort(new Error("deleted"));
+  await assert.rejects(third, /deleted/);
+  release.get("a")?.();
+  await settle();
+  assert.deepEqual(begun, ["a", "b", "d"]);
 });

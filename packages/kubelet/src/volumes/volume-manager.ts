@@ -39,6 +39,7 @@ export class VolumeManager {
   private readonly deps: VolumeManagerDeps;
   /** What was last written, so that an unchanged volume costs no file access. Key: the volume's folder. */
   private readonly written = new Map<string, string>();
+  private memoryMount: Promise<void> | undefined;
 
   constructor(deps: VolumeManagerDeps) {
     this.deps = deps;
@@ -81,12 +82,18 @@ export class VolumeManager {
     await unmountTree(dir);
     if ((await mountsUnder(dir)).length > 0) throw new Error(`mounts are left under ${dir}`);
     await rm(dir, { recursive: true, force: true });
-    for (const path of this.written.keys()) if (path.startsWith(`${dir}/`)) this.written.delete(path);
+    const inMemory = join(this.memoryRoot, uid);
+    await rm(inMemory, { recursive: true, force: true });
+    for (const path of this.written.keys()) {
+      if (path.startsWith(`${dir}/`) || path.startsWith(`${inMemory}/`)) this.written.delete(path);
+    }
   }
 
   /** UIDs of the pods that have a folder here. */
   async podsOnDisk(): Promise<string[]> {
-    return readdir(this.deps.paths.pods).catch(() => []);
+    const folders = [this.deps.paths.pods, this.memoryRoot];
+    const names = await Promise.all(folders.map((folder) => readdir(folder).catch(() => [])));
+    return [...new Set(names.flat())];
   }
 
   private async setUpOne(pod: Pod, volume: Volume, facts: PodFacts, signal: AbortSignal): Promise<string> {
@@ -99,22 +106,34 @@ export class VolumeManager {
     if (!plugin) throw new Error(`no volume plugin of this kubelet matches volume ${volume.name}`);
     const { objects, tokens } = this.deps;
     const payload = await volumePayload(volume, { pod, facts, objects, tokens, signal });
-    const dir = this.deps.paths.volume(pod.metadata.uid ?? "", plugin.name, volume.name);
-    await this.writePayload(dir, payload ?? new Map(), plugin.inMemory, pod.spec?.securityContext?.fsGroup);
+    const uid = pod.metadata.uid ?? "";
+    // Secrets never reach a disk.
+    const dir = plugin.inMemory
+      ? join(await this.memory(), uid, plugin.name, volume.name)
+      : this.deps.paths.volume(uid, plugin.name, volume.name);
+    await this.writePayload(dir, payload ?? new Map(), pod.spec?.securityContext?.fsGroup);
     return dir;
   }
 
-  private async writePayload(
-    dir: string,
-    payload: Payload,
-    inMemory: boolean,
-    fsGroup: number | undefined,
-  ): Promise<void> {
+  private get memoryRoot(): string {
+    return join(this.deps.paths.root, "memory-volumes");
+  }
+
+  /** One file system in memory for all pods: mounting one for each volume, as upstream does, costs two processes each. */
+  private async memory(): Promise<string> {
+    const root = this.memoryRoot;
+    this.memoryMount ??= mountMemory(root).catch((error) => {
+      this.memoryMount = undefined;
+      throw error;
+    });
+    await this.memoryMount;
+    return root;
+  }
+
+  private async writePayload(dir: string, payload: Payload, fsGroup: number | undefined): Promise<void> {
     const digest = digestOf(payload);
     if (this.written.get(dir) === digest) return;
     await mkdir(dir, { recursive: true });
-    // Secrets never reach a disk.
-    if (inMemory && !(await isMounted(dir))) await mountTmpfs(dir, ["mode=0755", "nosuid", "noexec"]);
     await chmod(dir, fsGroup === undefined ? 0o777 : 0o2775);
     if (fsGroup !== undefined) await chown(dir, 0, fsGroup);
     const stamp = new Date(this.deps.clock.now()).toISOString().slice(0, 19).replace(/[-:]/g, "_").replace("T", "_");
@@ -143,6 +162,11 @@ export class VolumeManager {
     await writeFile(ready, "");
     return dir;
   }
+}
+
+async function mountMemory(root: string): Promise<void> {
+  await mkdir(root, { recursive: true, mode: 0o750 });
+  if (!(await isMounted(root))) await mountTmpfs(root, ["mode=0750", "nosuid", "noexec"]);
 }
 
 function pluginOf(volume: Volume): { name: string; inMemory: boolean } | undefined {
