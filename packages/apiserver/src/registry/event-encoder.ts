@@ -8,12 +8,15 @@ import { META_GROUP, tableHead } from "./views.ts";
 
 export interface EventEncoder {
   change(event: CacheEvent, type: EventType): Buffer;
-  added(object: StoredObject): Buffer;
+  /** In pieces, for the state that a watch starts from is long and joined in chunks. */
+  added(object: StoredObject): Buffer[];
   bookmark(revision: number, initialEventsEnd: boolean): Buffer;
   error(error: ApiError): Buffer;
 }
 
 const INITIAL_END = { "k8s.io/initial-events-end": "true" };
+
+const ADDED_END = Buffer.from("}\n");
 
 function errorFrame(error: ApiError): Buffer {
   return frameOf("ERROR", JSON.stringify(error.toStatus()));
@@ -32,7 +35,7 @@ export function jsonEncoder(kind: StorageKind): EventEncoder {
   const types = { kind: kind.definition.kind, apiVersion: groupVersion(group, version) };
   return {
     change: (event, type) => event.frame(type),
-    added: (object) => frameOf("ADDED", object.encode()),
+    added: (object) => [...object.encodeParts('{"type":"ADDED","object":'), ADDED_END],
     bookmark: (revision, end) =>
       frameOf("BOOKMARK", JSON.stringify({ ...types, metadata: bookmarkMeta(revision, end) })),
     error: errorFrame,
@@ -52,7 +55,7 @@ export function tableEncoder(kind: StorageKind, options: Omit<RowOptions, "nowMs
     encode(type, object, revision, { resourceVersion: String(revision) });
   return {
     change: (event, type) => one(type, bodyOf(event, type), event.revision),
-    added: (object) => one("ADDED", object, object.revision),
+    added: (object) => [one("ADDED", object, object.revision)],
     bookmark: (revision, end) => encode("BOOKMARK", undefined, revision, bookmarkMeta(revision, end)),
     error: errorFrame,
   };
@@ -65,7 +68,7 @@ export function partialEncoder(version: "v1" | "v1beta1"): EventEncoder {
   const types = { kind: "PartialObjectMetadata", apiVersion: groupVersion(META_GROUP, version) };
   return {
     change: (event, type) => frameOf(type, partialBytes(bodyOf(event, type), event.revision, version)),
-    added: (object) => frameOf("ADDED", partialBytes(object, object.revision, version)),
+    added: (object) => [frameOf("ADDED", partialBytes(object, object.revision, version))],
     bookmark: (revision, end) =>
       frameOf("BOOKMARK", JSON.stringify({ ...types, metadata: bookmarkMeta(revision, end) })),
     error: errorFrame,

@@ -130,9 +130,10 @@ export class WatchStream extends Readable implements CacheWatcher {
     const frames: Buffer[] = [];
     let size = 0;
     while (this.initialAt < initial.length && size < HIGH_WATER_BYTES) {
-      const frame = this.encoder.added(initial[this.initialAt++] as StoredObject);
-      frames.push(frame);
-      size += frame.length;
+      for (const part of this.encoder.added(initial[this.initialAt++] as StoredObject)) {
+        frames.push(part);
+        size += part.length;
+      }
     }
     return Buffer.concat(frames, size);
   }

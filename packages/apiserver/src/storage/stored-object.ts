@@ -79,6 +79,12 @@ export class StoredObject {
     return splice(this.bytes, 0, this.kind.head.length, revision);
   }
 
+  /** The wire form behind `before`, in two pieces of which the long one is a view. */
+  encodeParts(before: string): [Buffer, Buffer] {
+    const { head } = this.kind;
+    return [Buffer.from(`${before}${head}"resourceVersion":"${this.revision}",`), this.bytes.subarray(head.length)];
+  }
+
   /** Size of the object as an item of a list. */
   get itemSize(): number {
     return itemExtra(this.revision) + this.bytes.length - this.kind.head.length;
