@@ -94,12 +94,28 @@ export function forbidden(subject: ErrorSubject, name: string, why: string): Api
 
 /** Validation failures of an object of `kind` (as in `Pod "x" is invalid: …`). */
 export function invalid(group: string, kind: string, name: string, errors: readonly FieldError[]): ApiError {
-  const causes: StatusCause[] = errors.map((e) => ({ reason: e.type, message: fieldErrorBody(e), field: e.field }));
-  const lines = errors.map((e) => `${e.field}: ${fieldErrorBody(e)}`);
+  const causes = causesOf(errors);
+  const lines = causes.map(({ field, message }) => (field === undefined ? message : `${field}: ${message}`));
   const list = lines.length === 1 ? lines[0] : `[${lines.join(", ")}]`;
   const details = { ...(name ? { name } : {}), ...(group ? { group } : {}), kind, causes };
   return new ApiError(422, "Invalid", `${group ? `${kind}.${group}` : kind} "${name}" is invalid: ${list}`, details);
 }
+
+/** Each error may quote a large part of the object, and there may be one for each of its thousands of items. */
+function causesOf(errors: readonly FieldError[]): StatusCause[] {
+  const causes: StatusCause[] = [];
+  let room = MAX_CAUSES_TEXT;
+  for (const [at, error] of errors.entries()) {
+    if (room <= 0)
+      return [...causes, { reason: "FieldValueTooMany", message: `and ${errors.length - at} more errors` }];
+    const message = fieldErrorBody(error);
+    room -= message.length + error.field.length;
+    causes.push({ reason: error.type, message, field: error.field });
+  }
+  return causes;
+}
+
+const MAX_CAUSES_TEXT = 256 * 1024;
 
 export const badRequest = (message: string) => new ApiError(400, "BadRequest", message);
 export const unauthorized = () => new ApiError(401, "Unauthorized", "Unauthorized");

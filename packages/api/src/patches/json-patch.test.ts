@@ -57,3 +57,18 @@ test("applyJsonPatch stops copies that double the document", () => {
   const doubling = Array.from({ length: 40 }, (_, i) => ({ op: "copy", from: "/a", path: `/a/${i}` }));
   assert.throws(() => applyJsonPatch({ a: { x: "x".repeat(1000) } }, doubling), { code: 422 });
 });
+
+test("applyJsonPatch moves into and within lists, and at once however large what is pushed aside is", () => {
+  const moved = applyJsonPatch({ a: [1, 2, 3], b: 4 }, [
+    { op: "move", from: "/b", path: "/a/1" },
+    { op: "move", from: "/a/3", path: "/a/0" },
+  ]);
+  assert.deepEqual(moved, { a: [3, 1, 4, 2] });
+  assert.throws(() => applyJsonPatch({ a: {} }, [{ op: "move", from: "/a", path: "/a/b" }]), { code: 422 });
+  assert.throws(() => applyJsonPatch({ a: {} }, [{ op: "move", from: "/x", path: "/a/b" }]), { code: 422 });
+  const large = { text: Array.from({ length: 20_000 }, (_, i) => `word ${i}`) };
+  const patch = Array.from({ length: 2000 }, () => ({ op: "move", from: "/list/1", path: "/list/0" }));
+  const start = performance.now();
+  applyJsonPatch({ list: [large, "small"] }, patch);
+  assert.ok(performance.now() - start < 2000);
+});

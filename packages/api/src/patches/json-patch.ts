@@ -18,12 +18,23 @@ export function applyJsonPatch(doc: unknown, patch: unknown): unknown {
       if (operation.op === "copy") copiedBytes += sizeAt(current, operation.from);
       // A patch that copies a copy over and over would double the document each time.
       if (copiedBytes > MAX_COPIED_BYTES) throw new Error("the copied values are too large");
-      current = jsonPatch.applyOperation(current, operation, true, true, true, index).newDocument;
+      current = applyOne(current, operation, index);
     } catch (cause) {
       throw notApplicable(cause);
     }
   }
   return current;
+}
+
+/** The library copies what a move's value replaces or, in a list, only pushes aside: ten thousand moves would copy it as often. */
+function applyOne(doc: unknown, operation: Operation, index: number): unknown {
+  const apply = (one: Operation) => jsonPatch.applyOperation(doc, one, true, true, true, index);
+  if (operation.op !== "move") return apply(operation).newDocument;
+  const { from, path } = operation;
+  if (typeof from !== "string" || `${path}/`.startsWith(`${from}/`)) return apply(operation).newDocument;
+  const value: unknown = apply({ op: "remove", path: from }).removed;
+  if (value === undefined) throw new Error(`nothing at ${from}`);
+  return apply({ op: "add", path, value }).newDocument;
 }
 
 function checkPatch(patch: unknown): Operation[] {

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ObjectMeta } from "../../generated/types.ts";
-import { fieldErrorBody } from "../errors.ts";
+import { fieldErrorBody, invalid } from "../errors.ts";
 import { deepEqual } from "./deep-equal.ts";
 import * as names from "./names.ts";
 import { validateObjectMeta, validateObjectMetaUpdate } from "./object-meta.ts";
-import { root } from "./path.ts";
+import { invalidValue, root } from "./path.ts";
 
 const kind = { namespaced: true, validateName: names.isDns1123Subdomain };
 const meta = (extra: Partial<ObjectMeta> = {}): ObjectMeta => ({
@@ -105,4 +105,13 @@ test("deep equality ignores what Go's zero values make the same, and nothing els
   assert.ok(!deepEqual({ replicas: 0 }, {}));
   assert.ok(!deepEqual([1, 2], [2, 1]));
   assert.ok(!deepEqual({ a: 1 }, { a: "1" }));
+});
+
+test("invalid tells no more than clients can read of errors that quote a large object each", () => {
+  const value = Array.from({ length: 3000 }, (_, i) => `item-${i}`);
+  const errors = value.map(() => invalidValue(root("metadata"), value, "is one too many"));
+  const { message, details } = invalid("", "Pod", "p", errors);
+  assert.ok(message.length < 400_000, `${message.length}`);
+  assert.match(message, /, and 29\d\d more errors\]$/);
+  assert.ok((details?.causes?.length ?? 0) < 20);
 });
