@@ -158,7 +158,7 @@ function resourceHandlers(
   });
   return [
     ...createReviewHandlers({ ...security, reader, clock }),
-    ...createProxyHandlers({ kubeletTls: files.kubelet, reader, clock, log }),
+    ...createProxyHandlers({ kubeletTls: files.kubelet, authorizer: security.authorizer, reader, clock, log }),
     tokens,
     createComponentStatusHandler([
       healthzProbe("scheduler", 10_259),

@@ -1,6 +1,7 @@
 // What is passed on to kubelets, pods and services.
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
+import type { Authorizer } from "../authz/authorizer.ts";
 import type { ResourceHandler } from "../http/endpoint.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
 import type { KubeletTls } from "./backend.ts";
@@ -9,11 +10,17 @@ import { createPodStreamHandlers } from "./pod-streams.ts";
 import { createResourceProxyHandlers } from "./resource-proxy.ts";
 
 export function createProxyHandlers(deps: {
+  readonly authorizer: Authorizer;
   readonly reader: ObjectReader;
   readonly kubeletTls: KubeletTls;
   readonly log: Logger;
   readonly clock: Clock;
 }): ResourceHandler[] {
-  const shared = { reader: deps.reader, pool: new BackendPool(deps.kubeletTls), log: deps.log };
+  const shared = {
+    reader: deps.reader,
+    authorizer: deps.authorizer,
+    pool: new BackendPool(deps.kubeletTls),
+    log: deps.log,
+  };
   return [...createPodStreamHandlers(shared), ...createResourceProxyHandlers(shared)];
 }

@@ -6,6 +6,8 @@ import { ApiError, badRequest, internalError, methodNotAllowed, notFound } from 
 import { pods } from "@skiff/api/resource-ref.ts";
 import type { Pod } from "@skiff/api/types.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
+import type { Authorizer } from "../authz/authorizer.ts";
+import { attributesOf, requireAllowed } from "../filters/authorization.ts";
 import type { Answer, RequestContext, ResourceHandler } from "../http/endpoint.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
 import type { BackendPool, BackendTarget, Trust } from "./backend.ts";
@@ -17,6 +19,7 @@ import { isSet, logQuery, portForwardQuery, streamQuery } from "./stream-options
 
 export interface PodStreamDeps {
   readonly reader: ObjectReader;
+  readonly authorizer: Authorizer;
   readonly pool: BackendPool;
   readonly log: Logger;
 }
@@ -48,12 +51,18 @@ function upgradeOnly(deps: PodStreamDeps, subresource: string, pathOf: PathOf): 
     },
     async upgrade(context: RequestContext, socket: Duplex, head: Buffer) {
       refuseOtherVerbs(context, ["get", "create"]);
+      await requireCreate(deps.authorizer, context);
       const target = await locate(deps, context, pathOf);
       const method = context.raw.method ?? "GET";
       const reachError = (error: unknown) => kubeletError(method, target, error);
       await relayUpgrade(deps.pool, context, target, { socket, head }, reachError, deps.log);
     },
   };
+}
+
+/** A WebSocket can only be opened by a GET, but what it does is no reading: without this a right to `get` would be one to run commands. */
+async function requireCreate(authorizer: Authorizer, { info, user, query }: RequestContext): Promise<void> {
+  await requireAllowed({ ...attributesOf(info, user, query), verb: "create" }, authorizer);
 }
 
 function refuseOtherVerbs({ info }: RequestContext, allowed: readonly string[]): void {

@@ -55,7 +55,7 @@ async function podAddress(
   const declared = pod.spec.containers.flatMap((container) => container.ports ?? [])[0]?.containerPort;
   const host = proxyable(pod.status?.podIP ?? "");
   const protocol = scheme || "http";
-  return { protocol, host, port: Number(port) || declared || defaultPort(protocol), trust: "any" };
+  return { protocol, host, port: port ? portNumber(port) : (declared ?? defaultPort(protocol)), trust: "any" };
 }
 
 async function serviceAddress(
@@ -95,9 +95,16 @@ async function nodeAddress(
 ): Promise<ProxyAddress> {
   const kubelet = await locateKubelet(reader, name, signal);
   if (port === "" || Number(port) === kubelet.port) return { protocol: "https", ...kubelet, trust: "kubelet" };
-  if (!/^\d{1,5}$/.test(port)) throw badRequest(`invalid node request "${name}:${port}"`);
   if (!reader.get(nodes, "", name)) throw notFound(nodes, name);
-  return { protocol: scheme || "http", host: proxyable(kubelet.host), port: Number(port), trust: "any" };
+  return { protocol: scheme || "http", host: proxyable(kubelet.host), port: portNumber(port), trust: "any" };
+}
+
+/** Where upstream's dialler would fail, and with its words. */
+function portNumber(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port < 1 || port > 65_535)
+    throw unavailable(`error trying to reach service: dial tcp: address ${text}: invalid port`);
+  return port;
 }
 
 function defaultPort(protocol: "http" | "https"): number {

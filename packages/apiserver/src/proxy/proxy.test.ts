@@ -5,13 +5,18 @@ import type { IncomingMessage, Server } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
-import type { Duplex } from "node:stream";
+import { type Duplex, PassThrough } from "node:stream";
 import type { TestContext } from "node:test";
 import { test } from "node:test";
 import type { Node, Pod } from "@skiff/api/types.ts";
+import { realClock } from "@skiff/component-base/clock.ts";
 import { silentLogger } from "@skiff/component-base/logger.ts";
+import type { Authorizer } from "../authz/authorizer.ts";
+import { MemoryReader } from "../authz/memory-reader.ts";
 import type { RequestContext } from "../http/endpoint.ts";
+import { parseRequestInfo } from "../http/parse-request-info.ts";
 import { BackendPool } from "./backend.ts";
+import { createProxyHandlers } from "./index.ts";
 import { preferredAddress } from "./node-location.ts";
 import { chooseContainer } from "./pod-container.ts";
 import { splitSchemeNamePort } from "./proxy-target.ts";
@@ -123,6 +128,28 @@ test("relayRequest passes the body of a GET on, so that no other request is take
   client.write("GET /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   await once(client, "end");
   assert.deepEqual(seen, [`GET /a ${hidden}`, "GET /b "]);
+});
+
+test("a WebSocket to exec, attach or port-forward takes the right to create, though it comes as a GET", async () => {
+  const asked: string[] = [];
+  const authorizer: Authorizer = {
+    name: "test",
+    authorize: ({ verb, resource, subresource }) => {
+      asked.push(`${verb} ${resource}/${subresource}`);
+      return { verdict: "no-opinion", reason: "" };
+    },
+  };
+  const deps = { authorizer, reader: new MemoryReader(), kubeletTls: { cert: "", key: "", ca: "" } };
+  const handlers = createProxyHandlers({ ...deps, clock: realClock, log: silentLogger() });
+  for (const subresource of ["exec", "attach", "portforward"]) {
+    const handler = handlers.find((one) => one.subresource === subresource);
+    const info = parseRequestInfo("GET", `/api/v1/namespaces/ns/pods/p/${subresource}`, new URLSearchParams());
+    const user = { name: "reader", groups: [], extra: {} };
+    const context = { info, user, query: new URLSearchParams() } as unknown as RequestContext;
+    const upgraded = handler?.upgrade?.(context, new PassThrough(), Buffer.alloc(0));
+    await assert.rejects(upgraded ?? Promise.resolve(), { code: 403 }, subresource);
+  }
+  assert.deepEqual(asked, ["create pods/exec", "create pods/attach", "create pods/portforward"]);
 });
 
 test("chooseContainer defaults to the only container and names the choices otherwise", () => {

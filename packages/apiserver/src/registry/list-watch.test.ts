@@ -89,6 +89,7 @@ test("label and field selectors select, and unknown fields are refused", async (
   const refused = await client.get(`${path}?fieldSelector=spec.foo%3Db`);
   assert.equal(refused.code, 400);
   assert.match(refused.body.message, /field label not supported: spec\.foo/);
+  assert.equal((await client.get(`${path}?fieldSelector=constructor%3Db`)).code, 400);
 });
 
 test("a watch from a revision sees every later change once, in order", async () => {

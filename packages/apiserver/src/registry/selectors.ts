@@ -35,7 +35,8 @@ function readLabels(text: string): Selector | undefined {
 function checkFields(kind: StorageKind, selector: FieldSelector): void {
   for (const { field } of selector.requirements) {
     if (field === "metadata.name" || field === "metadata.namespace") continue;
-    if (!(field in kind.definition.selectableFields)) throw badRequest(`field label not supported: ${field}`);
+    if (!Object.hasOwn(kind.definition.selectableFields, field))
+      throw badRequest(`field label not supported: ${field}`);
   }
 }
 
