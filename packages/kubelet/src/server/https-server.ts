@@ -11,6 +11,7 @@ import { containerLogsHandler } from "./logs/serve-container-logs.ts";
 import { podList, runningPodList } from "./pod-lists.ts";
 import { runHandler } from "./run-in-container.ts";
 import { CpuRates } from "./stats/cpu-rates.ts";
+import { PodVolumes } from "./stats/pod-volumes.ts";
 import { renderResourceMetrics } from "./stats/resource-metrics.ts";
 import { summarize } from "./stats/summary.ts";
 import { readUsage } from "./stats/usage.ts";
@@ -105,10 +106,15 @@ function addPods(app: App, options: KubeletServerOptions, deps: KubeletServerDep
 
 function addMetrics(app: App, options: KubeletServerOptions, deps: KubeletServerDeps): void {
   const rates = new CpuRates();
+  const volumes = new PodVolumes(options.rootDir ?? "/", deps.clock);
   app.get("/metrics", (_request, reply) => reply.type(METRICS_TYPE).send(deps.metrics.render()));
   app.get("/metrics/resource", async (_request, reply) =>
     reply.type(METRICS_TYPE).send(renderResourceMetrics(await readUsage(deps))),
   );
+  app.get("/metrics/cadvisor", async (_request, reply) => {
+    const { cadvisorMetrics } = await import("./stats/cadvisor-metrics.ts");
+    return reply.type(METRICS_TYPE).send(await cadvisorMetrics(deps));
+  });
   const { probeMetrics } = deps;
   if (probeMetrics) {
     app.get("/metrics/probes", (_request, reply) => reply.type(METRICS_TYPE).send(probeMetrics.render()));
@@ -117,7 +123,7 @@ function addMetrics(app: App, options: KubeletServerOptions, deps: KubeletServer
     summarize(
       options,
       await readUsage(deps),
-      rates,
+      { rates, volumes },
       {
         cpuAndMemoryOnly: request.query.only_cpu_and_memory === "true",
       },

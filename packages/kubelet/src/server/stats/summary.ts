@@ -7,16 +7,19 @@ import type { KubeletServerDeps, KubeletServerOptions } from "../deps.ts";
 import type { CpuRates } from "./cpu-rates.ts";
 import type { FsStats } from "./fs-stats.ts";
 import { folderUsage, fsStats } from "./fs-stats.ts";
+import type { InterfaceStats } from "./net-dev.ts";
 import { parseNetDev } from "./net-dev.ts";
+import { podNetwork } from "./pod-network.ts";
+import type { PodVolumes } from "./pod-volumes.ts";
 import type { ContainerUsage, NodeUsage, PodUsage, Usage } from "./usage.ts";
 
-type Deps = Pick<KubeletServerDeps, "cri" | "clock" | "log">;
+type Deps = Pick<KubeletServerDeps, "cri" | "clock" | "log" | "runtime" | "cgroups" | "podCgroups">;
 type Options = Pick<KubeletServerOptions, "nodeName" | "podLogDir" | "rootDir">;
 
 export async function summarize(
   options: Options,
   usage: NodeUsage,
-  rates: CpuRates,
+  { rates, volumes }: { readonly rates: CpuRates; readonly volumes: PodVolumes },
   { cpuAndMemoryOnly }: { readonly cpuAndMemoryOnly: boolean },
   deps: Deps,
 ): Promise<object> {
@@ -29,9 +32,49 @@ export async function summarize(
   const disk = cpuAndMemoryOnly ? undefined : await readDisk(options, timeMs, deps);
   const node = { nodeName: options.nodeName, startTime: await bootTime(), ...figures("node", usage) };
   const extra = disk ? { network: await readNetwork(timeMs), fs: disk.node, runtime: { imageFs: disk.images } } : {};
-  const pods = await Promise.all(usage.pods.map((pod) => podStats(pod, figures, options, disk)));
+  const sandboxes = disk ? await readySandboxes(deps) : new Map<string, string>();
+  const pods = await Promise.all(
+    usage.pods.map(async (pod) => ({
+      ...(await podStats(pod, figures, options, disk)),
+      ...(disk ? await networkAndVolumes(pod, sandboxes, volumes, disk.time, deps) : {}),
+    })),
+  );
   rates.retain(keys);
+  volumes.retain(new Set(usage.pods.map(({ pod }) => pod.metadata.uid ?? "")));
   return { node: { ...node, ...extra }, pods };
+}
+
+/** Pod UID → the id of its sandbox. */
+async function readySandboxes({ runtime }: Deps): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const [uid, { sandboxes }] of await runtime.list()) {
+    const ready = sandboxes.find(({ state }) => state === "SANDBOX_READY");
+    if (ready) found.set(uid, ready.id);
+  }
+  return found;
+}
+
+async function networkAndVolumes(
+  { pod }: PodUsage,
+  sandboxes: ReadonlyMap<string, string>,
+  volumes: PodVolumes,
+  time: string,
+  { cgroups, podCgroups }: Deps,
+): Promise<object> {
+  const sandbox = sandboxes.get(pod.metadata.uid ?? "");
+  // With the host's network its traffic is the node's.
+  const counted = sandbox && !pod.spec?.hostNetwork;
+  const interfaces = counted ? (await podNetwork(join(podCgroups.path(pod), sandbox), cgroups)).map(statsOf) : [];
+  const main = interfaces.find(({ name }) => name === "eth0") ?? interfaces[0];
+  const volume = await volumes.stats(pod, time);
+  return {
+    ...(main ? { network: { time, ...main, interfaces } } : {}),
+    ...(volume.length > 0 ? { volume } : {}),
+  };
+}
+
+function statsOf({ name, rxBytes, rxErrors, txBytes, txErrors }: InterfaceStats): InterfaceStats {
+  return { name, rxBytes, rxErrors, txBytes, txErrors };
 }
 
 interface Disk {

@@ -1,0 +1,68 @@
+// What pods' volumes hold, for /stats/summary: measured now and then, since it walks folders.
+import { statfs } from "node:fs/promises";
+import { join } from "node:path";
+import type { Pod } from "@skiff/api/types.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import { folderSize } from "../../eviction/measure-pods.ts";
+import type { FsStats } from "./fs-stats.ts";
+import { fsStats } from "./fs-stats.ts";
+
+export interface VolumeStats extends FsStats {
+  readonly name: string;
+}
+
+/** Upstream's volumeStatsAggPeriod. */
+const FRESH_MS = 60_000;
+
+const PLUGIN_OF = {
+  emptyDir: "kubernetes.io~empty-dir",
+  configMap: "kubernetes.io~configmap",
+  secret: "kubernetes.io~secret",
+  projected: "kubernetes.io~projected",
+  downwardAPI: "kubernetes.io~downward-api",
+} as const;
+
+export class PodVolumes {
+  private readonly rootDir: string;
+  private readonly clock: Pick<Clock, "monotonic">;
+  private readonly known = new Map<string, { readonly at: number; readonly stats: readonly VolumeStats[] }>();
+
+  constructor(rootDir: string, clock: Pick<Clock, "monotonic">) {
+    this.rootDir = rootDir;
+    this.clock = clock;
+  }
+
+  async stats(pod: Readonly<Pod>, time: string): Promise<readonly VolumeStats[]> {
+    const uid = pod.metadata.uid ?? "";
+    const known = this.known.get(uid);
+    const now = this.clock.monotonic();
+    if (known && now - known.at < FRESH_MS) return known.stats;
+    const stats: VolumeStats[] = [];
+    for (const { name, plugin } of measuredVolumes(pod)) {
+      const path = join(this.rootDir, "pods", uid, "volumes", plugin, name);
+      const one = await volumeStats(path, name, time).catch(() => undefined);
+      if (one) stats.push(one);
+    }
+    this.known.set(uid, { at: now, stats });
+    return stats;
+  }
+
+  /** Forgets all but these. */
+  retain(uids: ReadonlySet<string>): void {
+    for (const uid of this.known.keys()) if (!uids.has(uid)) this.known.delete(uid);
+  }
+}
+
+function measuredVolumes(pod: Readonly<Pod>): { name: string; plugin: string }[] {
+  return (pod.spec?.volumes ?? []).flatMap((volume) => {
+    const kind = (Object.keys(PLUGIN_OF) as (keyof typeof PLUGIN_OF)[]).find((candidate) => volume[candidate]);
+    return kind ? [{ name: volume.name, plugin: PLUGIN_OF[kind] }] : [];
+  });
+}
+
+async function volumeStats(path: string, name: string, time: string): Promise<VolumeStats> {
+  // Fails for a folder that is not there, so that no volume is told of another's file system.
+  await statfs(path);
+  const size = await folderSize(path);
+  return { ...(await fsStats(path, time)), name, usedBytes: size.bytes, inodesUsed: size.inodes };
+}
