@@ -14,13 +14,13 @@ import { admitPod } from "./admit-pod.ts";
 import type { CgroupFs } from "./cgroups/cgroup-fs.ts";
 import { PodCgroups } from "./cgroups/pod-cgroups.ts";
 import type { KubeletConfig } from "./config.ts";
-import type { Settings } from "./configuration/fields.ts";
 import { configzOf } from "./configz.ts";
 import type { CriClient } from "./cri/cri-client.ts";
 import { exitEvents } from "./cri/exit-events.ts";
 import { PodEvents } from "./events/pod-events.ts";
 import { Housekeeper } from "./housekeeper.ts";
 import { ImageManager } from "./images/image-manager.ts";
+import { imageOptions } from "./images/image-options.ts";
 import { KubeletMetrics } from "./metrics/kubelet-metrics.ts";
 import { observeKubelet } from "./metrics/observe-kubelet.ts";
 import { podsMemoryBytes } from "./node/allocatable.ts";
@@ -40,12 +40,15 @@ import { parseResolvConf } from "./runtime/dns.ts";
 import { GarbageCollector } from "./runtime/garbage-collector.ts";
 import { LifecycleHooks } from "./runtime/lifecycle-hooks.ts";
 import { PodKiller } from "./runtime/pod-killer.ts";
+import { RuntimeClasses } from "./runtime/runtime-classes.ts";
 import { RuntimeReader } from "./runtime/runtime-reader.ts";
 import { StartGate } from "./runtime/start-gate.ts";
+import { ServedPods } from "./served-pods.ts";
 import { serveKubelet } from "./server/index.ts";
 import { StatusManager } from "./status/status-manager.ts";
 import { Upkeep } from "./upkeep.ts";
 import { ObjectCache } from "./volumes/object-cache.ts";
+import type { PersistentVolumes } from "./volumes/persistent-volumes.ts";
 import { requestToken } from "./volumes/request-token.ts";
 import { TokenManager } from "./volumes/token-manager.ts";
 import { VolumeManager } from "./volumes/volume-manager.ts";
@@ -118,7 +121,13 @@ export class Kubelet {
       events: this.events,
       clock,
     });
-    this.volumes = new VolumeManager({ paths, objects: this.objects, tokens: this.tokens, clock });
+    this.volumes = new VolumeManager({
+      paths,
+      objects: this.objects,
+      tokens: this.tokens,
+      clock,
+      persistent: () => this.persistentVolumes(),
+    });
     const cgroupOptions = {
       root: config["cgroup-root"],
       ...parts.node.pods,
@@ -195,7 +204,7 @@ export class Kubelet {
     return serveKubelet(
       { address, port, tls, podLogDir: config["pod-log-dir"], nodeName, rootDir: config["root-dir"] },
       {
-        pods: { list: () => this.podsWithStatus(), find: (...key) => this.findPod(...key) },
+        pods: new ServedPods({ workers: this.workers, statuses: this.statuses, mirrors: this.upkeep.mirrors }),
         cri: parts.cri,
         runtime: this.reader,
         cgroups: parts.cgroupFs,
@@ -261,6 +270,7 @@ export class Kubelet {
       clock,
       log,
       clusterDomain,
+      runtimeClasses: new RuntimeClasses(this.parts.client),
       maxRestartDelayMs: config.settings["crashLoopBackOff.maxContainerRestartPeriod"],
       nodeName: config.nodeName,
       hostIps: config.nodeIps,
@@ -367,6 +377,12 @@ export class Kubelet {
     });
   }
 
+  /** Loaded with the first pod that has a claim. */
+  private async persistentVolumes(): Promise<PersistentVolumes> {
+    const { PersistentVolumes } = await import("./volumes/persistent-volumes.ts");
+    return new PersistentVolumes({ ...this.parts, node: () => this.node });
+  }
+
   private learnNode(node: Readonly<Node>): void {
     this.node = node;
     const podCidr = node.spec?.podCIDR || this.config["pod-cidr"];
@@ -377,21 +393,4 @@ export class Kubelet {
       this.context.log.warn({ err: error, podCidr }, "runtime did not take the pod CIDR");
     });
   }
-
-  private podsWithStatus(): Readonly<Pod>[] {
-    return this.workers.pods().map((pod) => ({ ...pod, status: this.statuses.current(pod) }));
-  }
-
-  private findPod(namespace: string, name: string, uid?: string): Readonly<Pod> | undefined {
-    // The API knows a static pod by its mirror's UID.
-    const own = uid && !this.workers.has(uid) ? this.upkeep.mirrors.staticUidOf(uid) : uid;
-    const pod = own ? this.workers.get(own) : this.workers.find(namespace, name);
-    if (!pod || pod.metadata.namespace !== namespace || pod.metadata.name !== name) return undefined;
-    return { ...pod, status: this.statuses.current(pod) };
-  }
-}
-
-function imageOptions({ serializeImagePulls, maxParallelImagePulls, nodeStatusMaxImages }: Settings) {
-  const parallelPulls = serializeImagePulls ? 1 : (maxParallelImagePulls ?? Number.POSITIVE_INFINITY);
-  return { parallelPulls, maxNodeImages: nodeStatusMaxImages };
 }

@@ -13,6 +13,7 @@ import type { PodPaths } from "./pod-paths.ts";
 import type { ContainerStarter, StartContext } from "./runtime/container-starter.ts";
 import type { DnsSettings } from "./runtime/dns.ts";
 import type { PodKiller } from "./runtime/pod-killer.ts";
+import type { RuntimeClasses } from "./runtime/runtime-classes.ts";
 import type { RuntimePod } from "./runtime/runtime-pod.ts";
 import { readySandbox, runningContainers } from "./runtime/runtime-pod.ts";
 import { sandboxConfig } from "./runtime/sandbox-config.ts";
@@ -42,6 +43,7 @@ export interface PodSyncerDeps {
   readonly clusterDomain: string;
   /** The longest delay between restarts of a container that keeps ending. */
   readonly maxRestartDelayMs: number;
+  readonly runtimeClasses: Pick<RuntimeClasses, "handlerOf">;
   dns(): Promise<DnsSettings>;
   allocatable(): Readonly<Record<string, string>>;
   /** The pod as last seen in the runtime. */
@@ -106,7 +108,7 @@ export class PodSyncer {
     if (actions.killPod && !actions.createSandbox) return { retryMs: undefined };
     const wanted = [...actions.ephemeral, ...actions.init, ...actions.containers];
     if (!actions.createSandbox && wanted.length === 0) return { retryMs: undefined };
-    const sandbox = await this.sandboxOf(pod, runtime, actions, cgroupParent);
+    const sandbox = await this.sandboxOf(pod, runtime, actions, cgroupParent, signal);
     if (!sandbox) return { retryMs: SANDBOX_RETRY_MS };
     const context: StartContext = {
       ...sandbox,
@@ -160,6 +162,7 @@ export class PodSyncer {
     runtime: RuntimePod,
     actions: PodActions,
     cgroupParent: string,
+    signal: AbortSignal,
   ): Promise<{ sandboxId: string; sandboxConfig: PodSandboxConfig; runtime: RuntimePod } | undefined> {
     const { cri, events, paths, clusterDomain } = this.deps;
     const dns = await this.deps.dns();
@@ -167,7 +170,8 @@ export class PodSyncer {
     const config = sandboxConfig(pod, actions.attempt, settings);
     if (!actions.createSandbox) return { sandboxId: actions.sandboxId, sandboxConfig: config, runtime };
     try {
-      const handler = pod.spec?.runtimeClassName ?? "";
+      if (pod.spec?.hostUsers === false) throw new Error("user namespaces are not supported by this kubelet");
+      const handler = await this.deps.runtimeClasses.handlerOf(pod, signal);
       const sandboxId = await cri.runPodSandbox(config, handler);
       return { sandboxId, sandboxConfig: config, runtime: await this.deps.refresh(pod.metadata.uid ?? "") };
     } catch (error) {

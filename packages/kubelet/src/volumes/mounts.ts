@@ -36,6 +36,12 @@ export async function bindMount(from: string, to: string): Promise<void> {
   await run("mount", ["--no-canonicalize", "--bind", from, to]);
 }
 
+/** `from` is `SERVER:/path`. */
+export async function mountNfs(from: string, to: string, options: readonly string[]): Promise<void> {
+  const list = options.length > 0 ? ["-o", options.join(",")] : [];
+  await run("mount", ["-t", "nfs", ...list, from, to]);
+}
+
 async function unmount(path: string): Promise<void> {
   await run("umount", [path]).catch(async () => {
     // A reader may still hold it; a detached mount disappears with its last user.

@@ -15,6 +15,7 @@ import { setUpHostPath } from "./host-path.ts";
 import { isMounted, mountsUnder, mountTmpfs, unmountTree } from "./mounts.ts";
 import type { TokenSource } from "./payloads.ts";
 import { volumePayload } from "./payloads.ts";
+import type { PersistentVolumes } from "./persistent-volumes.ts";
 import { bindSubPath } from "./sub-path.ts";
 
 export interface VolumeManagerDeps {
@@ -22,6 +23,8 @@ export interface VolumeManagerDeps {
   readonly objects: PodObjects;
   readonly tokens: TokenSource;
   readonly clock: Clock;
+  /** Mounts what lies behind claims; asked for when a pod first has one. */
+  persistent?(): Promise<Pick<PersistentVolumes, "setUp">>;
 }
 
 /** Which volume of the pod failed, in upstream's words. */
@@ -102,6 +105,8 @@ export class VolumeManager {
       return volume.hostPath.path;
     }
     if (volume.emptyDir) return this.setUpEmptyDir(pod, volume);
+    const isPersistent = volume.persistentVolumeClaim ?? volume.ephemeral ?? volume.nfs;
+    if (isPersistent && this.deps.persistent) return (await this.deps.persistent()).setUp(pod, volume, signal);
     const plugin = pluginOf(volume);
     if (!plugin) throw new Error(`no volume plugin of this kubelet matches volume ${volume.name}`);
     const { objects, tokens } = this.deps;

@@ -1,0 +1,98 @@
+// Claims, the volumes behind them, and who owns their files.
+import assert from "node:assert/strict";
+import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { notFound } from "@skiff/api/errors.ts";
+import { runtimeClasses, persistentVolumes as volumesRef } from "@skiff/api/resource-ref.ts";
+import type { PersistentVolumeClaim, PersistentVolumeSpec } from "@skiff/api/types.ts";
+import type { RestClient } from "@skiff/client/rest-client.ts";
+import { PodPaths } from "../pod-paths.ts";
+import { RuntimeClasses } from "../runtime/runtime-classes.ts";
+import { sampleMeta, samplePod } from "../testing/sample-pods.ts";
+import { takeOwnership } from "./ownership.ts";
+import { PersistentVolumes } from "./persistent-volumes.ts";
+
+const dir = await mkdtemp(join(tmpdir(), "skiff-pv-"));
+after(() => rm(dir, { recursive: true }));
+const signal = new AbortController().signal;
+
+/** A client that has these objects by plural. */
+function clientWith(objects: Readonly<Record<string, unknown>>): Pick<RestClient, "of"> {
+  const of = (ref: { plural: string }) => ({
+    get: async (_namespace: string, name: string) => {
+      const found = objects[ref.plural];
+      if (found instanceof Error) throw found;
+      if (!found) throw notFound(volumesRef, name);
+      return found;
+    },
+  });
+  return { of } as unknown as Pick<RestClient, "of">;
+}
+
+const claim: PersistentVolumeClaim = {
+  metadata: { ...sampleMeta("data"), uid: "claim-uid" },
+  spec: { volumeName: "pv" },
+  status: { phase: "Bound" },
+};
+
+function setUp(
+  spec: Partial<PersistentVolumeSpec>,
+  held: PersistentVolumeClaim = claim,
+  ephemeral = false,
+): Promise<string> {
+  const volume = { metadata: sampleMeta("pv"), spec: { claimRef: { uid: "claim-uid" }, ...spec } };
+  const client = clientWith({ persistentvolumeclaims: held, persistentvolumes: volume });
+  const node = { metadata: { ...sampleMeta("n1"), labels: { disk: "here" } }, spec: {} };
+  const volumes = new PersistentVolumes({ client, paths: new PodPaths(dir, dir), node: () => node });
+  const source = ephemeral ? { ephemeral: {} } : { persistentVolumeClaim: { claimName: "data" } };
+  return volumes.setUp(samplePod(), { name: "v", ...source }, signal);
+}
+
+test("a claim must be bound to a volume that is bound to it", async () => {
+  assert.equal(await setUp({ hostPath: { path: dir, type: "Directory" } }), dir);
+  await assert.rejects(
+    setUp({}, { ...claim, status: { phase: "Pending" } }),
+    /error processing PVC default\/data: PVC is not bound/,
+  );
+  await assert.rejects(setUp({ claimRef: { uid: "other" } }), /does not point to claim.UID claim-uid/);
+  await assert.rejects(setUp({}, claim, true), /PVC was not created for the pod/);
+});
+
+test("a volume is refused on the wrong node, in block mode, and where nothing can mount it", async () => {
+  const affinity = (value: string) => ({
+    required: { nodeSelectorTerms: [{ matchExpressions: [{ key: "disk", operator: "In", values: [value] }] }] },
+  });
+  const hostPath = { path: dir };
+  assert.equal(await setUp({ hostPath, nodeAffinity: affinity("here") }), dir);
+  await assert.rejects(setUp({ hostPath, nodeAffinity: affinity("there") }), /node affinity doesn't match/);
+  await assert.rejects(setUp({ hostPath, volumeMode: "Block" }), /block volumes are not supported/);
+  await assert.rejects(setUp({ csi: { driver: "d", volumeHandle: "h" } }), /no volume plugin/);
+  await assert.rejects(setUp({ local: { path: join(dir, "gone") } }), /does not exist/);
+});
+
+test("takeOwnership gives files to the group, and trusts the root where told to", async () => {
+  const root = join(dir, "owned");
+  await mkdir(root);
+  await writeFile(join(root, "file"), "", { mode: 0o600 });
+  await chmod(root, 0o755);
+  await takeOwnership(root, { fsGroup: 4321, fsGroupChangePolicy: "OnRootMismatch" });
+  const file = await stat(join(root, "file"));
+  assert.deepEqual([file.gid, file.mode & 0o777, (await stat(root)).mode & 0o7777], [4321, 0o660, 0o2775]);
+  await chmod(join(root, "file"), 0o600);
+  await takeOwnership(root, { fsGroup: 4321, fsGroupChangePolicy: "OnRootMismatch" });
+  assert.equal((await stat(join(root, "file"))).mode & 0o777, 0o600);
+});
+
+test("RuntimeClasses finds handlers and remembers them while the API is away", async () => {
+  const objects: Record<string, unknown> = { runtimeclasses: { handler: "kata" } };
+  const classes = new RuntimeClasses(clientWith(objects));
+  const pod = samplePod({ runtimeClassName: "safe" });
+  assert.equal(await classes.handlerOf(samplePod(), signal), "");
+  assert.equal(await classes.handlerOf(pod, signal), "kata");
+  objects.runtimeclasses = new Error("no route");
+  assert.equal(await classes.handlerOf(pod, signal), "kata");
+  objects.runtimeclasses = notFound(runtimeClasses, "safe");
+  await assert.rejects(classes.handlerOf(pod, signal), /not found/);
+});
