@@ -59,7 +59,7 @@ export class ImageCollector {
   /** Works until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     // Seen early, so that ages count from the start.
-    await this.detect().catch(() => {});
+    await this.detect(this.deps.clock.monotonic()).catch(() => {});
     while (!signal.aborted) {
       await this.deps.clock.sleep(PERIOD_MS, signal).catch(() => {});
       if (!signal.aborted) await this.attempt();
@@ -112,8 +112,8 @@ export class ImageCollector {
     const { clock } = this.deps;
     // A kubelet that was just started does not know how long an image has been idle.
     if (maxAgeMs === 0 || clock.monotonic() - this.startedAt < maxAgeMs) return;
-    const inUse = await this.detect();
     const now = clock.monotonic();
+    const inUse = await this.detect(now);
     for (const [id, record] of this.records) {
       if (inUse.has(id) || record.pinned || now - record.lastUsed < maxAgeMs) continue;
       await this.remove(id, "age").catch((error) => this.deps.log.warn({ err: error, image: id }, "image not removed"));
@@ -122,7 +122,7 @@ export class ImageCollector {
 
   private async free(wantedBytes: number, reason: "space"): Promise<number> {
     const startedAt = this.deps.clock.monotonic();
-    const inUse = await this.detect();
+    const inUse = await this.detect(startedAt);
     const idle = [...this.records].filter(([id, record]) => !inUse.has(id) && !record.pinned);
     let freed = 0;
     const failures: unknown[] = [];
@@ -151,13 +151,12 @@ export class ImageCollector {
     this.deps.log.info({ image: id, reason }, "removed unused image");
   }
 
-  /** Brings the records up to date; returns the ids of the images in use. */
-  private async detect(): Promise<Set<string>> {
-    const { cri, clock } = this.deps;
+  /** Brings the records up to date as of `now`; returns the ids of the images in use. */
+  private async detect(now: number): Promise<Set<string>> {
+    const { cri } = this.deps;
     const sandboxImage = await this.learnSandboxImage();
     const [images, containers] = await Promise.all([cri.listImages(), cri.listContainers()]);
     const inUse = imagesInUse(images, containers, sandboxImage);
-    const now = clock.monotonic();
     const present = new Set(images.map((image) => image.id));
     for (const id of this.records.keys()) if (!present.has(id)) this.records.delete(id);
     for (const image of images) {

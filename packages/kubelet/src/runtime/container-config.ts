@@ -36,6 +36,9 @@ export interface ContainerRequest extends EnvContext {
 /** Throws ContainerConfigError for what only a change of the pod or its objects can repair. */
 export async function containerConfig(request: ContainerRequest, deps: ContainerConfigDeps): Promise<ContainerConfig> {
   const { pod, container, image, restartCount, targetId } = request;
+  const { stopSignal } = container.lifecycle ?? {};
+  // The runtime takes it from the image alone: a signal that would not be sent must not look as if it were.
+  if (stopSignal) throw new ContainerConfigError(`stop signal ${stopSignal} is not supported by the container runtime`);
   const { seccompRoot, seccompDefault } = deps;
   const securityContext = containerSecurityContext(pod, container, image, { seccompRoot, seccompDefault, targetId });
   const env = await makeEnv(request);

@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path/posix";
 import type { Container } from "../../cri/types.ts";
 import { millisOf } from "../../cri/types.ts";
+import { findContainer } from "../../env/field-ref.ts";
 import { LABEL } from "../../runtime/labels.ts";
 import type { PodSummary } from "../../runtime/runtime-reader.ts";
 import type { KubeletServerDeps } from "../deps.ts";
@@ -42,8 +43,10 @@ export async function cadvisorMetrics(deps: Deps): Promise<string> {
     const path = podCgroups.path(pod);
     subjects.push({ labels: labelsOf({ id: path, pod: summary }), figures: await cgroupFigures(path, cgroups) });
     for (const container of summary.containers) {
-      if (container.state === "CONTAINER_RUNNING")
-        subjects.push(await containerSubject(container, summary, path, writable, cgroups));
+      if (container.state !== "CONTAINER_RUNNING") continue;
+      // The runtime knows the image by its id alone.
+      const image = findContainer(pod, container.labels[LABEL.containerName] ?? "")?.image ?? "";
+      subjects.push(await containerSubject(container, { pod: summary, image }, path, writable, cgroups));
     }
     const sandbox = summary.sandboxes.find(({ state }) => state === "SANDBOX_READY");
     if (!sandbox || pod.spec?.hostNetwork) continue;
@@ -56,7 +59,7 @@ export async function cadvisorMetrics(deps: Deps): Promise<string> {
 
 async function containerSubject(
   container: Container,
-  pod: PodSummary,
+  { pod, image }: { readonly pod: PodSummary; readonly image: string },
   podPath: string,
   writable: ReadonlyMap<string, number>,
   cgroups: Deps["cgroups"],
@@ -64,7 +67,7 @@ async function containerSubject(
   const id = join(podPath, container.id);
   const name = container.labels[LABEL.containerName] ?? "";
   return {
-    labels: labelsOf({ id, container: name, name: container.id, image: container.image?.image ?? "", pod }),
+    labels: labelsOf({ id, container: name, name: container.id, image: image || (container.image?.image ?? ""), pod }),
     figures: await cgroupFigures(id, cgroups),
     startedAtMs: millisOf(container.createdAt),
     writableBytes: writable.get(container.id),

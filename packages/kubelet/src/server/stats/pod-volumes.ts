@@ -39,9 +39,11 @@ export class PodVolumes {
     if (known && now - known.at < FRESH_MS) return known.stats;
     const stats: VolumeStats[] = [];
     for (const { name, plugin } of measuredVolumes(pod)) {
-      const path = join(this.rootDir, "pods", uid, "volumes", plugin, name);
-      const one = await volumeStats(path, name, time).catch(() => undefined);
-      if (one) stats.push(one);
+      const places = [join("pods", uid, "volumes"), join("memory-volumes", uid)];
+      for (const place of places) {
+        const one = await volumeStats(join(this.rootDir, place, plugin, name), name, time).catch(() => undefined);
+        if (one) stats.push(one);
+      }
     }
     this.known.set(uid, { at: now, stats });
     return stats;
