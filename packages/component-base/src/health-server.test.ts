@@ -1,7 +1,7 @@
 // What probes, scrapers and strangers get from a program's port.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { test } from "node:test";
 import { pino } from "pino";
 import { serveHealth } from "./health-server.ts";
@@ -41,6 +41,21 @@ test("health server lets everybody ask for health and asks about the rest", asyn
   await using _server = await serveHealth(options, { log: silentLogger() });
   assert.equal((await fetch(`http://127.0.0.1:${port}/livez?verbose`)).status, 200);
   assert.equal((await fetch(`http://127.0.0.1:${port}/metrics`)).status, 403);
+});
+
+test("health server refuses what is no path without a word in the log", async () => {
+  const logged: string[] = [];
+  const log = pino({}, { write: (line: string) => logged.push(line) });
+  const port = await freePort();
+  await using _server = await serveHealth({ host: "127.0.0.1", port, checks: [good] }, { log });
+  for (const path of ["//", "http://[::bad/", "//[/healthz"]) {
+    const client = connect(port, "127.0.0.1");
+    client.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    const [answer] = await once(client, "data");
+    assert.match(String(answer), /^HTTP\/1.1 400 /, path);
+    client.destroy();
+  }
+  assert.deepEqual(logged, []);
 });
 
 async function freePort(): Promise<number> {

@@ -66,7 +66,9 @@ async function answer(
   response: ServerResponse,
   log: Logger,
 ): Promise<void> {
-  const url = new URL(request.url ?? "/", "http://health");
+  // A path that is none (`//`) is the caller's mistake, and nothing that an operator should read about.
+  const url = URL.parse(request.url ?? "/", "http://health");
+  if (!url) return void response.writeHead(400, TEXT).end("400 bad request\n");
   const root = HEALTH_ROOTS.find((path) => url.pathname === path || url.pathname.startsWith(`${path}/`));
   if (root) return answerHealth(options.checks, root, url, response, log);
   const status = (await options.authorize?.(request, url.pathname)) ?? 200;
