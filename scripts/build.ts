@@ -49,7 +49,7 @@ async function bundle(program: string, entry: string): Promise<void> {
   const bundled = await rolldown({
     input: entry,
     platform: "node",
-    plugins: [keepFilePaths(), lightHttp()],
+    plugins: [keepFilePaths(), lightHttp(), textOfJson()],
     logLevel: "warn",
     onLog: (level, log, next) => {
       // Dependencies' own oddities, all harmless: eval in protobufjs, circular imports, and the like.
@@ -92,6 +92,18 @@ export default http;`;
     name: "light-http",
     resolveId: (source, _importer, { kind }) => (source === "node:http" && kind !== "require-call" ? id : null),
     load: (wanted) => (wanted === id ? code : null),
+  };
+}
+
+// As an object literal, data would be compiled code, spread over many lines, and made at the start whether it is used or not.
+function textOfJson(): Plugin {
+  return {
+    name: "text-of-json",
+    load(id) {
+      if (!id.endsWith(".json") || id.includes("/node_modules/")) return null;
+      const text = JSON.stringify(JSON.parse(readFileSync(id, "utf8")));
+      return { code: `export default JSON.parse(${JSON.stringify(text)});`, moduleType: "js" };
+    },
   };
 }
 

@@ -44,7 +44,7 @@ export class Housekeeper {
   async run(signal: AbortSignal): Promise<void> {
     for (let round = 0; !signal.aborted; round++) {
       try {
-        await this.clean();
+        await this.clean(round % SLOW_EVERY === 0 ? "any" : "first");
         if (round % SLOW_EVERY === SLOW_EVERY - 1) await this.cleanSlowly();
       } catch (error) {
         this.deps.log.warn({ err: error }, "housekeeping failed, trying again");
@@ -53,13 +53,14 @@ export class Housekeeper {
     }
   }
 
-  async clean(): Promise<void> {
+  /** `where` leftovers of cgroups are looked for. */
+  async clean(where: "any" | "first" = "any"): Promise<void> {
     const { workers, pleg, volumes, cgroups } = this.deps;
     for (const pod of pleg.pods()) if (!workers.has(pod.uid)) this.endOrphan(pod);
     const inRuntime = new Set(pleg.pods().map((pod) => pod.uid));
     const isGone = (uid: string) => !workers.has(uid) && !inRuntime.has(uid) && !this.ending.has(uid);
     for (const uid of await volumes.podsOnDisk()) if (isGone(uid)) await this.attempt(uid, () => volumes.tearDown(uid));
-    for (const uid of await cgroups.list()) if (isGone(uid)) await this.attempt(uid, () => cgroups.remove(uid));
+    for (const uid of await cgroups.list(where)) if (isGone(uid)) await this.attempt(uid, () => cgroups.remove(uid));
     await cgroups.rebalance(workers.pods());
   }
 

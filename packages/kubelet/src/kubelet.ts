@@ -172,6 +172,7 @@ export class Kubelet {
   async run(signal: AbortSignal): Promise<void> {
     await this.cgroups.setUp();
     this.pleg.onChange = (uid) => this.workers.wake(uid);
+    this.pleg.isBusy = (uid) => this.workers.isBusy(uid);
     this.probes.onChange = (uid) => this.workers.wake(uid);
     this.objects.onChange = (uids) => {
       for (const uid of uids) this.workers.wake(uid);
@@ -281,7 +282,6 @@ export class Kubelet {
       }),
       allocatable: () => this.agent.allocatable,
       runtime: (uid) => this.pleg.get(uid),
-      refresh: (uid) => this.pleg.refresh(uid),
     });
   }
 

@@ -19,6 +19,7 @@ async function setUp() {
   const runtime = {
     pods: new Map<string, PodSummary>(),
     lists: 0,
+    reads: 0,
     described: 0,
     broken: false,
     slow: Promise.resolve(),
@@ -39,7 +40,10 @@ async function setUp() {
         runtime.described++;
         return { ...pod, uid };
       },
-      read: async (uid) => ({ pod: { ...pod, uid }, fingerprint: runtime.pods.get(uid)?.fingerprint ?? "" }),
+      read: async (uid) => {
+        runtime.reads++;
+        return { pod: { ...pod, uid }, fingerprint: runtime.pods.get(uid)?.fingerprint ?? "" };
+      },
     },
     async *exits(signal) {
       while (!signal.aborted) yield await new Promise<string>((resolve) => (exit = resolve));
@@ -86,18 +90,37 @@ test("Pleg does not tell a worker again of what it has read itself", async () =>
   await end();
 });
 
-test("Pleg lists at once after an exit, and closely until the list shows it", async () => {
+test("Pleg looks at a pod at once after an exit, and closely until the runtime shows it", async () => {
   const { clock, runtime, changed, end, exit } = await setUp();
   runtime.pods.set("a", summary("a", "CONTAINER_RUNNING"));
   await clock.advance(1100);
-  const before = runtime.lists;
   exit("c-0");
   await clock.advance(0);
   await clock.advance(60);
-  assert.ok(runtime.lists > before + 1, "the runtime still showed it running");
+  assert.ok(runtime.reads > 1, "the runtime still showed it running");
   runtime.pods.set("a", summary("a", "CONTAINER_EXITED"));
   await clock.advance(60);
   assert.deepEqual(changed, ["a", "a"]);
+  await end();
+});
+
+test("Pleg leaves an exit to a worker that is at work, and lists for one of a pod that it does not know", async () => {
+  const { clock, runtime, pleg, end, exit } = await setUp();
+  runtime.pods.set("a", summary("a", "CONTAINER_RUNNING"));
+  await clock.advance(1100);
+  pleg.isBusy = () => true;
+  exit("c-0");
+  await clock.advance(0);
+  await clock.advance(60);
+  assert.equal(runtime.reads, 0);
+  pleg.isBusy = () => false;
+  await clock.advance(60);
+  assert.ok(runtime.reads > 0);
+  const before = runtime.lists;
+  exit("stranger");
+  await clock.advance(0);
+  await clock.advance(60);
+  assert.ok(runtime.lists > before);
   await end();
 });
 

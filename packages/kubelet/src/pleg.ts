@@ -16,12 +16,12 @@ export interface PlegDeps {
 const RELIST_MS = 1000;
 /** Where the runtime tells of changes by itself, lists are only the safety net. */
 const RELIST_WITH_EVENTS_MS = 5000;
-/** Events come in bursts; one list serves those of this long. */
+/** Events come in bursts; one look serves those of this long. */
 const SETTLE_MS = 5;
 /** As upstream: a list older than this makes the node not ready. */
 const HEALTHY_MS = 3 * 60_000;
 const EVENTS_RETRY_MS = 1000;
-/** containerd tells of an exit before its CRI shows it, so lists follow closely until it does. */
+/** containerd tells of an exit before its CRI shows it, so looks at the pod follow closely until it does. */
 const EXIT_CHECK_MS = 20;
 const MAX_EXIT_CHECKS = 25;
 
@@ -35,7 +35,7 @@ interface Cached {
 export class Pleg {
   private readonly deps: PlegDeps;
   private readonly cache = new Map<string, Cached>();
-  /** Containers that are said to have exited, with the number of lists that may still show them running. */
+  /** Containers that are said to have exited, with the number of looks that may still show them running. */
   private readonly exits = new Map<string, number>();
   private sequence = 0;
   /** A worker's look and a list crossed, so that another list must follow soon. */
@@ -43,10 +43,13 @@ export class Pleg {
   private hasEvents = false;
   private isFailing = false;
   private lastListAt: number;
-  private nudge = Promise.withResolvers<void>();
+  private nudged = false;
+  private endPause: () => void = () => {};
   private readonly first = Promise.withResolvers<void>();
   /** Called with the UID of each pod that changed in the runtime. */
   onChange: (uid: string) => void = () => {};
+  /** Whether the pod's worker is at work, and so takes a look itself when it is done; without a UID, whether any is. */
+  isBusy: (uid?: string) => boolean = () => false;
   /** Called after each list with the seconds that it took. */
   onRelist: (seconds: number) => void = () => {};
 
@@ -88,7 +91,8 @@ export class Pleg {
 
   /** Lists soon, whatever the interval says. */
   poke(): void {
-    this.nudge.resolve();
+    this.nudged = true;
+    this.endPause();
   }
 
   /** Why the node is not ready on this account; undefined while all is well. */
@@ -100,7 +104,6 @@ export class Pleg {
 
   private async listLoop(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      this.nudge = Promise.withResolvers<void>();
       const startedAt = this.deps.clock.monotonic();
       try {
         await this.relist();
@@ -115,43 +118,80 @@ export class Pleg {
         this.deps.log[level]({ err: error }, "pods could not be listed from the runtime");
         this.isFailing = true;
       }
-      const quietMs = this.hasEvents ? RELIST_WITH_EVENTS_MS : RELIST_MS;
-      await this.pause(this.exits.size > 0 || this.doubtful ? EXIT_CHECK_MS : quietMs, signal);
+      await this.untilNextList(signal);
+    }
+  }
+
+  /** Meanwhile looks at the pods whose containers are said to have exited. */
+  private async untilNextList(signal: AbortSignal): Promise<void> {
+    const { clock } = this.deps;
+    const listAt = clock.monotonic() + (this.hasEvents ? RELIST_WITH_EVENTS_MS : RELIST_MS);
+    while (!signal.aborted) {
+      const leftMs = Math.max(0, listAt - clock.monotonic());
+      await this.pause(this.exits.size > 0 || this.doubtful ? Math.min(EXIT_CHECK_MS, leftMs) : leftMs, signal);
+      if (this.doubtful || clock.monotonic() >= listAt) return;
+      if (await this.needsList()) return;
+    }
+  }
+
+  /** Looks at pods for exits that were told of; true when only a list of everything can find one. */
+  private async needsList(): Promise<boolean> {
+    const known = new Map<string, { uid: string; running: boolean }>();
+    for (const [uid, { pod }] of this.cache) {
+      for (const { id, state } of pod.containers) known.set(id, { uid, running: state === "running" });
+      for (const { id, ready } of pod.sandboxes) known.set(id, { uid, running: ready });
+    }
+    const looks = new Set<string>();
+    let unknown = false;
+    for (const [id, left] of this.exits) {
+      const found = known.get(id);
+      if (this.isBusy(found?.uid)) continue;
+      if (found?.running) looks.add(found.uid);
+      if (!found) unknown = true;
+      if (left <= 1 || !found?.running) this.exits.delete(id);
+      else this.exits.set(id, left - 1);
+    }
+    await Promise.all([...looks].map((uid) => this.look(uid)));
+    return unknown;
+  }
+
+  private async look(uid: string): Promise<void> {
+    const before = this.cache.get(uid)?.fingerprint;
+    try {
+      await this.refresh(uid);
+      if (this.cache.get(uid)?.fingerprint !== before) this.onChange(uid);
+    } catch (error) {
+      this.deps.log.debug({ err: error, uid }, "pod could not be read from the runtime");
     }
   }
 
   private async pause(ms: number, signal: AbortSignal): Promise<void> {
-    const stop = new AbortController();
-    const either = AbortSignal.any([signal, stop.signal]);
-    await Promise.race([this.deps.clock.sleep(ms, either).catch(() => {}), this.nudge.promise]);
-    stop.abort();
-    if (!signal.aborted) await this.deps.clock.sleep(SETTLE_MS, signal).catch(() => {});
+    const { clock } = this.deps;
+    if (!this.nudged && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        const timer = clock.after(ms, () => this.endPause());
+        this.endPause = () => {
+          timer[Symbol.dispose]();
+          signal.removeEventListener("abort", this.endPause);
+          resolve();
+        };
+        signal.addEventListener("abort", this.endPause, { once: true });
+      });
+    }
+    if (!signal.aborted) await clock.sleep(SETTLE_MS, signal).catch(() => {});
+    this.nudged = false;
   }
 
   private async relist(): Promise<void> {
     const sequence = ++this.sequence;
     this.doubtful = false;
     const summaries = await this.deps.reader.list();
-    this.checkExits(summaries);
     const changed = [...summaries.values()].filter(({ uid, fingerprint }) => this.isNews(uid, fingerprint, sequence));
     await Promise.all(changed.map((summary) => this.take(summary, sequence)));
     for (const [uid, cached] of this.cache) {
       if (summaries.has(uid) || cached.sequence > sequence) continue;
       this.cache.delete(uid);
       this.onChange(uid);
-    }
-  }
-
-  private checkExits(summaries: ReadonlyMap<string, PodSummary>): void {
-    if (this.exits.size === 0) return;
-    const running = new Set<string>();
-    for (const { containers, sandboxes } of summaries.values()) {
-      for (const { id, state } of containers) if (state === "CONTAINER_RUNNING") running.add(id);
-      for (const { id, state } of sandboxes) if (state === "SANDBOX_READY") running.add(id);
-    }
-    for (const [id, left] of this.exits) {
-      if (left <= 1 || !running.has(id)) this.exits.delete(id);
-      else this.exits.set(id, left - 1);
     }
   }
 

@@ -14,7 +14,7 @@ export interface PodCleanupDeps {
   readonly objects: Pick<ObjectCache, "unregister">;
   readonly tokens: Pick<TokenManager, "forget">;
   readonly probes: Pick<ProbeManager, "remove">;
-  readonly pleg: Pick<Pleg, "refresh">;
+  readonly pleg: Pick<Pleg, "get" | "refresh">;
   readonly collector: Pick<GarbageCollector, "purge">;
   readonly paths: PodPaths;
 }
@@ -39,8 +39,11 @@ export class PodCleanup {
   /** Containers, sandboxes and logs. */
   async purge(uid: string, pod: { readonly namespace: string; readonly name: string }): Promise<void> {
     const { pleg, collector, paths } = this.deps;
-    const runtime = await pleg.refresh(uid);
-    await collector.purge(runtime, paths.podLogsOf(pod.namespace, pod.name, uid));
+    const logs = paths.podLogsOf(pod.namespace, pod.name, uid);
+    await collector.purge(pleg.get(uid), logs);
+    const left = await pleg.refresh(uid);
+    if (left.sandboxes.length + left.containers.length === 0) return;
+    await collector.purge(left, logs);
     await pleg.refresh(uid);
   }
 }

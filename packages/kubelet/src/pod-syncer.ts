@@ -15,7 +15,7 @@ import type { DnsSettings } from "./runtime/dns.ts";
 import type { PodKiller } from "./runtime/pod-killer.ts";
 import type { RuntimeClasses } from "./runtime/runtime-classes.ts";
 import type { RuntimePod } from "./runtime/runtime-pod.ts";
-import { readySandbox, runningContainers } from "./runtime/runtime-pod.ts";
+import { readySandbox, runningContainers, sandboxFromCri } from "./runtime/runtime-pod.ts";
 import { sandboxConfig } from "./runtime/sandbox-config.ts";
 import type { StartGate } from "./runtime/start-gate.ts";
 import { WaitingError } from "./runtime/waiting-error.ts";
@@ -27,7 +27,7 @@ import type { VolumeManager } from "./volumes/volume-manager.ts";
 import { VolumeError } from "./volumes/volume-manager.ts";
 
 export interface PodSyncerDeps {
-  readonly cri: Pick<CriClient, "runPodSandbox">;
+  readonly cri: Pick<CriClient, "runPodSandbox" | "podSandboxStatus">;
   readonly starter: ContainerStarter;
   readonly killer: PodKiller;
   readonly volumes: VolumeManager;
@@ -48,13 +48,13 @@ export interface PodSyncerDeps {
   allocatable(): Readonly<Record<string, string>>;
   /** The pod as last seen in the runtime. */
   runtime(uid: string): RuntimePod;
-  /** Reads the pod from the runtime anew. */
-  refresh(uid: string): Promise<RuntimePod>;
 }
 
 export interface SyncOutcome {
   /** When another pass makes sense; undefined when only a change can bring news. */
   readonly retryMs: number | undefined;
+  /** Whether anything was started or stopped, or tried to be. */
+  readonly acted: boolean;
 }
 
 const CRASH_BACK_OFF_INITIAL_MS = 10_000;
@@ -100,16 +100,16 @@ export class PodSyncer {
     } catch (error) {
       if (!(error instanceof VolumeError)) throw error;
       this.deps.events.pod(pod, "Warning", "FailedMount", error.message);
-      return { retryMs: nextVolumeRetry(memory) };
+      return { retryMs: nextVolumeRetry(memory), acted: false };
     }
     const actions = computePodActions(pod, runtime, this.deps.probes);
     await this.kill(pod, runtime, actions);
     signal.throwIfAborted();
-    if (actions.killPod && !actions.createSandbox) return { retryMs: undefined };
+    if (actions.killPod && !actions.createSandbox) return { retryMs: undefined, acted: true };
     const wanted = [...actions.ephemeral, ...actions.init, ...actions.containers];
-    if (!actions.createSandbox && wanted.length === 0) return { retryMs: undefined };
+    if (!actions.createSandbox && wanted.length === 0) return { retryMs: undefined, acted: actions.kill.length > 0 };
     const sandbox = await this.sandboxOf(pod, runtime, actions, cgroupParent, signal);
-    if (!sandbox) return { retryMs: SANDBOX_RETRY_MS };
+    if (!sandbox) return { retryMs: SANDBOX_RETRY_MS, acted: true };
     const context: StartContext = {
       ...sandbox,
       mounted,
@@ -119,7 +119,7 @@ export class PodSyncer {
     const retryMs = await this.startAll(pod, wanted, context, memory);
     // The runtime tells of exits only: what may start beside a sidecar is for another pass to find.
     const begun = actions.init.some((container) => isSidecar(container) && !memory.reasons.has(container.name));
-    return { retryMs: begun ? 0 : retryMs };
+    return { retryMs: begun ? 0 : retryMs, acted: true };
   }
 
   /** Forgets delays that are long over. */
@@ -173,13 +173,19 @@ export class PodSyncer {
       if (pod.spec?.hostUsers === false) throw new Error("user namespaces are not supported by this kubelet");
       const handler = await this.deps.runtimeClasses.handlerOf(pod, signal);
       const sandboxId = await cri.runPodSandbox(config, handler);
-      return { sandboxId, sandboxConfig: config, runtime: await this.deps.refresh(pod.metadata.uid ?? "") };
+      return { sandboxId, sandboxConfig: config, runtime: await this.withSandbox(runtime, sandboxId) };
     } catch (error) {
       const message = `Failed to create pod sandbox: ${error instanceof Error ? error.message : error}`;
       events.pod(pod, "Warning", "FailedCreatePodSandBox", message);
       this.deps.log.warn({ err: error, pod: `${pod.metadata.namespace}/${pod.metadata.name}` }, "sandbox not created");
       return undefined;
     }
+  }
+
+  /** The pod with the sandbox that was just made, for the addresses it got. */
+  private async withSandbox(runtime: RuntimePod, id: string): Promise<RuntimePod> {
+    const made = sandboxFromCri(await this.deps.cri.podSandboxStatus(id));
+    return { ...runtime, sandboxes: [made, ...runtime.sandboxes] };
   }
 
   /** Starts what can be started; returns when to try the rest. */

@@ -8,7 +8,7 @@ import type { Admission } from "./admit-pod.ts";
 import { isCriUnavailable } from "./cri/cri-client.ts";
 import type { PodEvents } from "./events/pod-events.ts";
 import type { KubeletMetrics } from "./metrics/kubelet-metrics.ts";
-import type { PodSyncer, SyncMemory } from "./pod-syncer.ts";
+import type { PodSyncer, SyncMemory, SyncOutcome } from "./pod-syncer.ts";
 import type { PodKiller } from "./runtime/pod-killer.ts";
 import type { RuntimePod } from "./runtime/runtime-pod.ts";
 import { runningContainers } from "./runtime/runtime-pod.ts";
@@ -54,6 +54,7 @@ export class PodWorker {
   /** Aborts the pass that runs when the pod shall end. */
   private pass = new AbortController();
   private removed = false;
+  private busy = false;
   private admitted = false;
   private terminated = false;
   private released = false;
@@ -83,6 +84,11 @@ export class PodWorker {
   /** Whether containers of the pod may still run, so that its resources count as taken. */
   get isAlive(): boolean {
     return !this.terminated && this.verdict === undefined;
+  }
+
+  /** Whether a pass is under way. */
+  get isBusy(): boolean {
+    return this.busy;
   }
 
   /** Whether the node took the pod in. */
@@ -137,10 +143,12 @@ export class PodWorker {
       for (;;) {
         this.stop.throwIfAborted();
         this.wakeUp = Promise.withResolvers<void>();
+        this.busy = true;
         const startedAt = this.deps.clock.monotonic();
         const operation = this.operation();
         const done = await withTrace(newTraceId(), () => this.step()).catch((error) => this.failed(error, log));
         this.deps.metrics?.passed(operation, (this.deps.clock.monotonic() - startedAt) / 1000);
+        this.busy = false;
         if (done) return;
         await this.sleepUntilWoken();
       }
@@ -215,16 +223,24 @@ export class PodWorker {
     if (isTerminalPhase(status)) return this.wake();
     const leftMs = activeMsLeft(this.pod, status, this.deps.clock.now());
     if (leftMs <= 0) return this.expire();
-    const before = runtime;
-    const outcome = await this.deps.syncer.sync(this.pod, this.memory, signal).finally(async () => {
-      // Whatever the pass did shows at once, even when it failed halfway.
-      const after = await this.deps.refresh(this.uid).catch(() => before);
-      if (!this.stop.aborted) this.publish(after);
-      // This look took the news of a quick exit, so nobody else will bring it.
-      if (hasNewExit(before, after)) this.wake();
-    });
+    let outcome: SyncOutcome;
+    try {
+      outcome = await this.deps.syncer.sync(this.pod, this.memory, signal);
+    } catch (error) {
+      await this.showWhatWasDone(runtime);
+      throw error;
+    }
+    if (outcome.acted) await this.showWhatWasDone(runtime);
     const retryMs = Math.min(outcome.retryMs ?? Number.POSITIVE_INFINITY, leftMs);
     if (Number.isFinite(retryMs)) this.wakeAfter(retryMs);
+  }
+
+  /** Whatever a pass did shows at once, even when it failed halfway. */
+  private async showWhatWasDone(before: RuntimePod): Promise<void> {
+    const after = await this.deps.refresh(this.uid).catch(() => before);
+    if (!this.stop.aborted) this.publish(after);
+    // This look took the news of a quick exit, so nobody else will bring it.
+    if (hasNewExit(before, after)) this.wake();
   }
 
   /** The pod has been active for as long as it may be. */
@@ -280,7 +296,8 @@ export class PodWorker {
   private async terminate(): Promise<void> {
     const { killer, log } = this.deps;
     this.pass = new AbortController();
-    const runtime = await this.deps.refresh(this.uid);
+    // As the last pass left it. What it may lack is found by the look that follows, and stopped by the next try.
+    const runtime = this.deps.runtime(this.uid);
     if (!this.removed) this.publish(runtime);
     const grace = this.graceSeconds();
     this.grace = grace;

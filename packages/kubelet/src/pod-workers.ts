@@ -57,6 +57,12 @@ export class PodWorkers {
     return this.workers.has(uid);
   }
 
+  /** Whether the pod's worker is in a pass; without a UID, whether any is. */
+  isBusy(uid?: string): boolean {
+    if (uid !== undefined) return this.workers.get(uid)?.isBusy ?? false;
+    return [...this.workers.values()].some((worker) => worker.isBusy);
+  }
+
   get(uid: string): Readonly<Pod> | undefined {
     return this.workers.get(uid)?.current;
   }

@@ -65,6 +65,9 @@ export class CgroupFs {
 
   /** Kills what still runs below `path` and removes it with all below. A path that is gone is fine. */
   async remove(path: string): Promise<void> {
+    const gone = await Promise.all(this.hierarchies.map(({ mountPoint }) => isRemoved(join(mountPoint, path))));
+    // Empty, as the runtime leaves it after a pod that ended in good order.
+    if (gone.every(Boolean)) return;
     for (const pid of await this.processes(path)) {
       try {
         process.kill(pid, "SIGKILL");
@@ -75,10 +78,10 @@ export class CgroupFs {
     await Promise.all(this.hierarchies.map((hierarchy) => this.removeTree(join(hierarchy.mountPoint, path))));
   }
 
-  /** Names of the child cgroups in any hierarchy. */
-  async children(path: string): Promise<Set<string>> {
+  /** Names of the child cgroups in any hierarchy, or in the first alone, which is cheap and enough as a rule. */
+  async children(path: string, where: "any" | "first" = "any"): Promise<Set<string>> {
     const names = new Set<string>();
-    for (const { mountPoint } of this.hierarchies) {
+    for (const { mountPoint } of where === "any" ? this.hierarchies : this.hierarchies.slice(0, 1)) {
       const entries = await readdir(join(mountPoint, path), { withFileTypes: true }).catch(() => []);
       for (const entry of entries) if (entry.isDirectory()) names.add(entry.name);
     }
@@ -102,7 +105,7 @@ export class CgroupFs {
     await mkdir(join(mountPoint, path), { recursive: true });
     if (!controllers.includes("cpuset")) return;
     // A version-1 cpuset starts empty, and no process can enter one without processors and memory.
-    for (const step of ancestors(path)) {
+    for (const step of await unset(mountPoint, path)) {
       for (const file of ["cpuset.cpus", "cpuset.mems"]) await copyDown(join(mountPoint, step), file);
     }
   }
@@ -146,9 +149,28 @@ export class CgroupFs {
   }
 }
 
+async function isRemoved(dir: string): Promise<boolean> {
+  return rmdir(dir).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code === "ENOENT",
+  );
+}
+
 function ancestors(path: string): string[] {
   const parts = path.split("/").filter(Boolean);
   return parts.map((_, index) => `/${parts.slice(0, index + 1).join("/")}`);
+}
+
+/** The cpusets on the way down to `path` that have no processors yet, topmost first. */
+async function unset(mountPoint: string, path: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const step of ancestors(path).reverse()) {
+    const cpus = await readFile(join(mountPoint, step, "cpuset.cpus"), "utf8");
+    const mems = await readFile(join(mountPoint, step, "cpuset.mems"), "utf8");
+    if (cpus.trim() && mems.trim()) break;
+    found.unshift(step);
+  }
+  return found;
 }
 
 async function copyDown(dir: string, file: string): Promise<void> {

@@ -72,5 +72,10 @@ test("PodCgroups puts pods under their quality of service and finds them again",
   assert.match(cgroups.path(samplePod()), /^\/skiff\/n1\/kubepods\/besteffort\/pod1111/);
   assert.deepEqual(await cgroups.list(), new Set(["a", "b"]));
   await cgroups.remove("b");
-  assert.deepEqual(removed, ["/skiff/n1/kubepods/besteffort/podb"]);
+  const kubepods = "/skiff/n1/kubepods";
+  assert.deepEqual(removed, [`${kubepods}/podb`, `${kubepods}/burstable/podb`, `${kubepods}/besteffort/podb`]);
+  const own = await cgroups.create(samplePod());
+  removed.length = 0;
+  await cgroups.remove(samplePod().metadata.uid ?? "");
+  assert.deepEqual(removed, [own]);
 });

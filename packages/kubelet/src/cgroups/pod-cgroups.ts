@@ -68,18 +68,17 @@ export class PodCgroups {
   }
 
   async remove(uid: string): Promise<void> {
-    for (const level of LEVELS) {
-      const parent = join(this.kubepods, level);
-      this.made.delete(join(parent, `pod${uid}`));
-      if ((await this.fs.children(parent)).has(`pod${uid}`)) await this.fs.remove(join(parent, `pod${uid}`));
-    }
+    const paths = LEVELS.map((level) => join(this.kubepods, level, `pod${uid}`));
+    const known = paths.find((path) => this.made.delete(path));
+    // One that an earlier kubelet made may lie on any level.
+    for (const path of known ? [known] : paths) await this.fs.remove(path);
   }
 
-  /** UIDs of the pods that have a cgroup. */
-  async list(): Promise<Set<string>> {
+  /** UIDs of the pods that have a cgroup, in `any` hierarchy or in the `first`, which costs little. */
+  async list(where: "any" | "first" = "any"): Promise<Set<string>> {
     const uids = new Set<string>();
     for (const level of LEVELS) {
-      for (const name of await this.fs.children(join(this.kubepods, level))) {
+      for (const name of await this.fs.children(join(this.kubepods, level), where)) {
         if (name.startsWith("pod")) uids.add(name.slice("pod".length));
       }
     }

@@ -50,8 +50,10 @@ export class GarbageCollector {
   /** Everything of a pod that is gone. Its containers must have stopped. */
   async purge(pod: RuntimePod, logDir: string): Promise<void> {
     await Promise.all(pod.sandboxes.map((sandbox) => this.removeSandbox(sandbox.id)));
-    // Removing a sandbox takes its containers along; what is left had none.
-    for (const container of pod.containers) await this.deps.cri.removeContainer(container.id).catch(fineWhenGone);
+    // Removing a sandbox takes its containers along.
+    if (pod.sandboxes.length === 0) {
+      for (const { id } of pod.containers) await this.deps.cri.removeContainer(id).catch(fineWhenGone);
+    }
     for (const container of pod.containers) await rm(this.deps.paths.logLink(pod, container), { force: true });
     await rm(logDir, { recursive: true, force: true });
   }

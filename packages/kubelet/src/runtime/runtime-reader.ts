@@ -3,7 +3,7 @@ import type { CriClient } from "../cri/cri-client.ts";
 import { isCriNotFound } from "../cri/cri-client.ts";
 import type { Container, PodSandbox } from "../cri/types.ts";
 import { LABEL } from "./labels.ts";
-import type { RuntimeContainer, RuntimePod } from "./runtime-pod.ts";
+import type { RuntimeContainer, RuntimePod, RuntimeSandbox } from "./runtime-pod.ts";
 import { containerFromCri, emptyRuntimePod, sandboxFromCri } from "./runtime-pod.ts";
 import { terminationMessage } from "./termination-message.ts";
 
@@ -24,6 +24,11 @@ export class RuntimeReader {
   private readonly cri: Cri;
   /** Exited containers never change again. Key: container id. */
   private readonly exited = new Map<string, RuntimeContainer>();
+  /** A sandbox changes with its state alone: its addresses are there before it is ready. Key: sandbox id. */
+  private readonly sandboxes = new Map<
+    string,
+    { readonly state: PodSandbox["state"]; readonly known: RuntimeSandbox }
+  >();
 
   constructor(cri: Cri) {
     this.cri = cri;
@@ -34,6 +39,8 @@ export class RuntimeReader {
     const [sandboxes, containers] = await Promise.all([this.cri.listPodSandboxes(), this.cri.listContainers()]);
     const live = new Set(containers.map((container) => container.id));
     for (const id of this.exited.keys()) if (!live.has(id)) this.exited.delete(id);
+    const present = new Set(sandboxes.map((sandbox) => sandbox.id));
+    for (const id of this.sandboxes.keys()) if (!present.has(id)) this.sandboxes.delete(id);
     return summarize(sandboxes, containers);
   }
 
@@ -51,19 +58,26 @@ export class RuntimeReader {
 
   async describe(summary: PodSummary): Promise<RuntimePod> {
     const [sandboxes, containers] = await Promise.all([
-      Promise.all(summary.sandboxes.map((sandbox) => this.cri.podSandboxStatus(sandbox.id).catch(absentWhenGone))),
+      Promise.all(summary.sandboxes.map((sandbox) => this.sandbox(sandbox))),
       Promise.all(summary.containers.map((container) => this.container(container))),
     ]);
     return {
       uid: summary.uid,
       namespace: summary.namespace,
       name: summary.name,
-      sandboxes: sandboxes
-        .filter((status) => status !== undefined)
-        .map(sandboxFromCri)
-        .sort(newestFirst),
+      sandboxes: sandboxes.filter((sandbox) => sandbox !== undefined).sort(newestFirst),
       containers: containers.filter((container) => container !== undefined).sort(newestFirst),
     };
+  }
+
+  private async sandbox({ id, state }: PodSandbox): Promise<RuntimeSandbox | undefined> {
+    const cached = this.sandboxes.get(id);
+    if (cached?.state === state) return cached.known;
+    const status = await this.cri.podSandboxStatus(id).catch(absentWhenGone);
+    if (!status) return undefined;
+    const known = sandboxFromCri(status);
+    this.sandboxes.set(id, { state: status.state, known });
+    return known;
   }
 
   private async container({ id }: Container): Promise<RuntimeContainer | undefined> {
