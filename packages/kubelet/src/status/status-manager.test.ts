@@ -103,3 +103,19 @@ test("StatusManager gives up on a status that the API does not keep", async () =
   await manager.flush(uid);
   assert.equal(api.bodies.length, 1);
 });
+
+test("StatusManager writes a static pod's status to its mirror, and again to the mirror's successor", async () => {
+  const { api, manager } = setUp();
+  const pod = samplePod({}, { uid: "hash", annotations: { "kubernetes.io/config.source": "file" } });
+  manager.set(pod, { phase: "Running" });
+  await manager.flush("hash");
+  assert.equal(api.bodies.length, 0, "there is no mirror yet");
+  const mirror = (uid: string) => samplePod({}, { uid, resourceVersion: "5" });
+  for (const uid of ["m1", "m2"]) {
+    api.pod = mirror(uid);
+    manager.observeMirror("hash", mirror(uid));
+    await manager.flush("hash");
+    assert.deepEqual(api.bodies.at(-1), { metadata: { uid }, status: { phase: "Running" } });
+    manager.observeMirror("hash", undefined);
+  }
+});

@@ -1,9 +1,17 @@
 // Static pods, log rotation, evictions and refusals on one real node; upkeep.component.test.ts runs it in a namespace.
 import assert from "node:assert/strict";
-import { mkdir, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isNotFound } from "@skiff/api/errors.ts";
-import { configMaps, nodes, pods, serviceAccounts } from "@skiff/api/resource-ref.ts";
+import {
+  configMaps,
+  events,
+  nodes,
+  persistentVolumeClaims,
+  persistentVolumes,
+  pods,
+  serviceAccounts,
+} from "@skiff/api/resource-ref.ts";
 import type { Pod } from "@skiff/api/types.ts";
 import type { ResourceClient } from "@skiff/client/resource-client.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
@@ -20,7 +28,10 @@ export default async function runScenario(netns: string): Promise<void> {
   try {
     await scenario.run();
   } catch (error) {
-    throw new Error(`${(error as Error).message}\n${node.kubeletLog.slice(-8000)}`, { cause: error });
+    const { items } = await node.client.of(events).list({}, options);
+    const warnings = items.filter(({ type }) => type === "Warning").map(({ message }) => message);
+    const what = [(error as Error).message, ...warnings, node.kubeletLog.slice(-8000)];
+    throw new Error(what.join("\n"), { cause: error });
   }
 }
 
@@ -28,11 +39,13 @@ class Scenario {
   private readonly node: NodeUnderTest;
   private readonly pods: ResourceClient<Pod>;
   private readonly manifests: string;
+  private readonly config: string;
 
   constructor(node: NodeUnderTest) {
     this.node = node;
     this.pods = node.client.of(pods);
     this.manifests = join(node.containerd.dir, "manifests");
+    this.config = join(node.containerd.dir, "kubelet.yaml");
   }
 
   async run(): Promise<void> {
@@ -44,14 +57,15 @@ class Scenario {
     await this.evictsWhatExceedsItsEmptyDir();
     await this.refusesForbiddenSysctls();
     await this.endsARemovedStaticPod();
+    await this.mountsALocalVolume();
+    await this.evictsUnderPressure();
   }
 
   private async prepare(): Promise<void> {
     await mkdir(this.manifests);
     await this.writeManifest("sleep 1000");
-    const config = join(this.node.containerd.dir, "kubelet.yaml");
     await writeFile(
-      config,
+      this.config,
       `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 staticPodPath: ${this.manifests}
@@ -62,7 +76,7 @@ systemReserved: {cpu: 100m}
 maxPods: 7
 `,
     );
-    this.node.startKubelet(`--config=${config}`);
+    this.node.startKubelet(`--config=${this.config}`);
     const node = await waitFor("the node to be ready", async () => {
       const found = await this.node.client.of(nodes).get("", NODE_NAME, options);
       return found.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") && found;
@@ -163,6 +177,72 @@ maxPods: 7
     using cri = this.node.containerd.client();
     const left = (await cri.listPodSandboxes()).filter(({ metadata }) => metadata?.name === STATIC);
     assert.deepEqual(left, [], "the static pod outlived its mirror");
+  }
+
+  /** A claim and its volume, bound by hand as a controller would. */
+  private async mountsALocalVolume(): Promise<void> {
+    const path = join(this.node.containerd.dir, "disk");
+    await mkdir(path);
+    await writeFile(join(path, "greeting"), "hello from the disk");
+    const shared = { accessModes: ["ReadWriteOnce"], storageClassName: "by-hand" };
+    const claims = this.node.client.of(persistentVolumeClaims);
+    const size = { storage: "1Gi" };
+    const spec = { ...shared, resources: { requests: size }, volumeName: "disk" };
+    const claim = await claims.create("default", { metadata: { name: "data" }, spec }, options);
+    const claimRef = {
+      kind: "PersistentVolumeClaim",
+      namespace: "default",
+      name: "data",
+      uid: claim.metadata.uid ?? "",
+    };
+    const expression = { key: "kubernetes.io/hostname", operator: "In", values: [NODE_NAME] };
+    const nodeAffinity = { required: { nodeSelectorTerms: [{ matchExpressions: [expression] }] } };
+    const volume = { ...shared, capacity: size, claimRef, local: { path }, nodeAffinity };
+    await this.node.client.of(persistentVolumes).create("", { metadata: { name: "disk" }, spec: volume }, options);
+    const status = { phase: "Bound", accessModes: shared.accessModes, capacity: size };
+    await claims.updateStatus({ ...claim, status }, options);
+    const mounts = { volumeMounts: [{ name: "v", mountPath: "/v" }] };
+    await this.create("stateful", {
+      containers: [shell("cat /v/greeting; echo written > /v/answer; sleep 1000", mounts)],
+      volumes: [{ name: "v", persistentVolumeClaim: { claimName: "data" } }],
+      securityContext: { fsGroup: 4321 },
+    });
+    await this.isReady("stateful");
+    await waitFor("the answer", async () => (await readFile(join(path, "answer"), "utf8")) === "written\n");
+    assert.equal((await stat(path)).gid, 4321);
+    await this.pods.delete("default", "stateful", { gracePeriodSeconds: 0 }, options);
+    const mountPoint = join(this.node.rootDir, "pods");
+    await waitFor("the unmount", async () => !(await readFile("/proc/self/mounts", "utf8")).includes(`${mountPoint}/`));
+    assert.equal(
+      await readFile(join(path, "greeting"), "utf8"),
+      "hello from the disk",
+      "the volume's data was removed",
+    );
+  }
+
+  private async evictsUnderPressure(): Promise<void> {
+    await this.create("victim", { containers: [shell("sleep 1000")] });
+    await this.isReady("victim");
+    await this.node.stopKubelet("SIGTERM");
+    this.node.startKubelet(`--config=${this.config}`, "--eviction-hard=nodefs.available<99%");
+    const { status } = await waitFor("the eviction", async () => {
+      const found = await this.pods.get("default", "victim", options);
+      return found.status?.phase === "Failed" && found;
+    });
+    assert.equal(status?.reason, "Evicted");
+    assert.match(
+      status?.message ?? "",
+      /^The node was low on resource: ephemeral-storage\. Threshold quantity: \S+, available: \S+\. /,
+    );
+    const node = await this.node.client.of(nodes).get("", NODE_NAME, options);
+    const pressure = node.status?.conditions?.find(({ type }) => type === "DiskPressure");
+    assert.deepEqual([pressure?.status, pressure?.reason], ["True", "KubeletHasDiskPressure"]);
+    await this.create("late", { containers: [shell("sleep 1")], tolerations: [{ operator: "Exists" }] });
+    const late = await waitFor("the refusal", async () => {
+      const found = await this.pods.get("default", "late", options);
+      return found.status?.phase === "Failed" && found;
+    });
+    assert.equal(late.status?.message, "Pod was rejected: The node had condition: [DiskPressure]. ");
   }
 
   private async create(name: string, spec: Omit<NonNullable<Pod["spec"]>, "nodeName">): Promise<void> {
