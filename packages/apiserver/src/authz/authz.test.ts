@@ -5,7 +5,14 @@ import type { KindDefinition } from "@skiff/api/kind.ts";
 import { roleKind } from "@skiff/api/kinds/role.ts";
 import { roleBindingKind } from "@skiff/api/kinds/role-binding.ts";
 import type { KubeObject } from "@skiff/api/object.ts";
-import { clusterRoleBindings, clusterRoles, pods, roleBindings, roles } from "@skiff/api/resource-ref.ts";
+import {
+  clusterRoleBindings,
+  clusterRoles,
+  persistentVolumes,
+  pods,
+  roleBindings,
+  roles,
+} from "@skiff/api/resource-ref.ts";
 import type { Pod, PolicyRule, RbacV1Subject } from "@skiff/api/types.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
 import { silentLogger } from "@skiff/component-base/logger.ts";
@@ -197,6 +204,26 @@ test("the Node authorizer allows what the node's pods refer to, while they do", 
   assert.equal((await decide("get", "secrets", "s2")).verdict, "no-opinion");
   reader.remove(pods, "ns", "p");
   assert.equal((await decide("get", "secrets", "s1")).verdict, "no-opinion");
+});
+
+test("the Node authorizer lets a node read the volume behind a claim of its pods", async () => {
+  const { reader, authorizer } = setUp("Node");
+  const pod = podOn("n1");
+  reader.put(pods, {
+    ...pod,
+    spec: { ...pod.spec, volumes: [{ name: "v", persistentVolumeClaim: { claimName: "data" } }] },
+  });
+  const decide = async (name: string) => {
+    return (await authorizer.authorize(asks(node, "get", "persistentvolumes", { name, namespace: "" }))).verdict;
+  };
+  reader.put(persistentVolumes, { metadata: { name: "disk" }, spec: { claimRef: { namespace: "ns", name: "data" } } });
+  reader.put(persistentVolumes, { metadata: { name: "other" }, spec: { claimRef: { namespace: "x", name: "data" } } });
+  assert.deepEqual(
+    [await decide("disk"), await decide("other"), await decide("gone")],
+    ["allow", "no-opinion", "no-opinion"],
+  );
+  reader.remove(persistentVolumes, "", "disk");
+  assert.equal(await decide("disk"), "no-opinion");
 });
 
 test("the Node authorizer narrows nodes, leases and pod lists to the node's own", async () => {

@@ -52,7 +52,7 @@ const JUDGES: Readonly<Record<string, Judge>> = {
     attributes.subresource === "status"
       ? judgeStatusUpdate(graph, nodeName, attributes)
       : judgeGet("persistentvolumeclaims")(graph, nodeName, attributes),
-  "/persistentvolumes": judgeGet(undefined),
+  "/persistentvolumes": judgeGet("persistentvolumes"),
   "storage.k8s.io/volumeattachments": judgeGet(undefined),
   "resource.k8s.io/resourceclaims": judgeGet("resourceclaims"),
   "/serviceaccounts": judgeServiceAccount,

@@ -1,7 +1,7 @@
 // Which node may read which object: references of the pods bound to it, counted so that they go with the last pod.
 import { objectKey } from "@skiff/api/object.ts";
-import { pods } from "@skiff/api/resource-ref.ts";
-import type { Pod } from "@skiff/api/types.ts";
+import { persistentVolumes, pods } from "@skiff/api/resource-ref.ts";
+import type { ObjectReference, PersistentVolume, Pod } from "@skiff/api/types.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
 import { podReferences } from "./pod-references.ts";
 
@@ -10,6 +10,7 @@ export type ReferencedResource =
   | "secrets"
   | "configmaps"
   | "persistentvolumeclaims"
+  | "persistentvolumes"
   | "resourceclaims"
   | "serviceaccounts"
   | "pods";
@@ -23,21 +24,33 @@ export class NodeGraph implements Disposable {
   private readonly podEntries = new Map<string, PodEntry>();
   /** By object, then by node: how many of the node's pods refer to the object. */
   private readonly counts = new Map<string, Map<string, number>>();
-  private readonly subscription: Disposable;
+  /** By volume: the claim that it is bound to, through which pods come to it. */
+  private readonly claims = new Map<string, string>();
+  private readonly subscriptions: readonly Disposable[];
 
   constructor(reader: ObjectReader) {
-    this.subscription = reader.observe(pods, ({ type, object }) => {
+    const ofPods = reader.observe(pods, ({ type, object }) => {
       if (type === "deleted") this.setPod(objectKey(object), undefined);
       else this.setPod(objectKey(object), entryOf(object));
     });
+    const ofVolumes = reader.observe(persistentVolumes, ({ type, object }) => {
+      this.setVolume(object, type === "deleted" ? undefined : object.spec?.claimRef);
+    });
+    this.subscriptions = [ofPods, ofVolumes];
   }
 
   [Symbol.dispose](): void {
-    this.subscription[Symbol.dispose]();
+    for (const subscription of this.subscriptions) subscription[Symbol.dispose]();
   }
 
   hasPath(nodeName: string, resource: ReferencedResource, namespace: string, name: string): boolean {
-    return this.counts.get(vertex(resource, namespace, name))?.has(nodeName) ?? false;
+    const id = resource === "persistentvolumes" ? this.claims.get(name) : vertex(resource, namespace, name);
+    return id !== undefined && (this.counts.get(id)?.has(nodeName) ?? false);
+  }
+
+  private setVolume({ metadata }: Readonly<PersistentVolume>, claim: ObjectReference | undefined): void {
+    if (!claim?.name) this.claims.delete(metadata.name);
+    else this.claims.set(metadata.name, vertex("persistentvolumeclaims", claim.namespace ?? "", claim.name));
   }
 
   private setPod(key: string, next: PodEntry | undefined): void {
