@@ -153,8 +153,10 @@ class Scenario {
     await waitFor("its sandbox to be gone", async () => (await this.cri.listPodSandboxes()).length === 0);
     assert.deepEqual(await readdir(join(this.node.rootDir, "pods")), []);
     await waitFor("its logs to be gone", async () => (await readdir(this.node.logDir)).length === 0);
+    // The one tmpfs of all secrets stays with the kubelet, but holds nothing of a pod that is gone.
+    assert.deepEqual(await readdir(join(this.node.rootDir, "memory-volumes")), []);
     const mounts = await readFile("/proc/self/mounts", "utf8");
-    const left = mounts.split("\n").filter((line) => line.includes(this.node.rootDir));
+    const left = mounts.split("\n").filter((line) => line.includes(join(this.node.rootDir, "pods")));
     assert.deepEqual(left, [], "a mount is left");
   }
 
