@@ -360,7 +360,7 @@ export class PodWorker {
 }
 
 /** Whether a container or a sandbox ended between two looks. */
-export function hasNewExit(before: RuntimePod, after: RuntimePod): boolean {
+function hasNewExit(before: RuntimePod, after: RuntimePod): boolean {
   const known = new Set(endedIds(before));
   return endedIds(after).some((id) => !known.has(id));
 }

@@ -65,7 +65,7 @@ function mergeInto(target: Json, patch: Json): Json {
 }
 
 /** The settings that `fields` sets. An unknown field is an error. */
-export function decodeSettings(fields: Json): Partial<Settings> {
+function decodeSettings(fields: Json): Partial<Settings> {
   const found: [FieldName, unknown][] = [];
   const unknown: string[] = [];
   collect(fields, "", found, unknown);

@@ -18,7 +18,7 @@ export const RESOURCE_OF: Readonly<Record<Signal, "memory" | "ephemeral-storage"
   "pid.available": "pids",
 };
 
-export function pressureOf(signal: Signal): PressureType {
+function pressureOf(signal: Signal): PressureType {
   const resource = RESOURCE_OF[signal];
   if (resource === "memory") return "MemoryPressure";
   return resource === "pids" ? "PIDPressure" : "DiskPressure";

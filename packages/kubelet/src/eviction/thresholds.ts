@@ -2,7 +2,7 @@
 import { isQuantity, quantityValue } from "@skiff/api/quantity.ts";
 import { parseDuration } from "@skiff/component-base/flags.ts";
 
-export const SIGNALS = [
+const SIGNALS = [
   "memory.available",
   "nodefs.available",
   "nodefs.inodesFree",

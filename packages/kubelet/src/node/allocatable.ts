@@ -21,7 +21,7 @@ export interface Reservation {
   readonly thresholds: readonly Threshold[];
 }
 
-export const NOTHING_RESERVED: Reservation = { kubeReserved: {}, systemReserved: {}, thresholds: [] };
+const NOTHING_RESERVED: Reservation = { kubeReserved: {}, systemReserved: {}, thresholds: [] };
 
 export function nodeCapacity(size: NodeSize): Record<string, string> {
   return resourceList(size, size.cpus * 1000, size.memoryBytes, size.storageBytes, NOTHING_RESERVED);
