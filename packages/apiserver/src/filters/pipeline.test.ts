@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { after, before, test } from "node:test";
+import { connect as connectTls } from "node:tls";
 import { clientCertificate, RealApiServer } from "@skiff/testkit/real-api-server.ts";
 import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
@@ -98,6 +99,17 @@ test("methods of the client's invention are no verbs, and refused upgrades leave
   using stranger = new TestClient(server, { cert: "", key: "" });
   assert.equal((await stranger.get("/api/v1/made-up-names/x/exec", { headers: upgrade })).code, 403);
   assert.doesNotMatch((await admin.get("/metrics")).text, /made-up-names/);
+});
+
+test("a connection whose body never ends is cut some time after its answer", { timeout: 25_000 }, async () => {
+  const socket = connectTls({ host: "127.0.0.1", port: server.port, ca: server.pki.ca.cert });
+  socket.write("POST /version HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n");
+  const drip = setInterval(() => socket.write(" "), 500);
+  const [answer] = await once(socket, "data");
+  assert.match(String(answer), /^HTTP\/1.1 403 /);
+  socket.on("error", () => {});
+  await once(socket, "close");
+  clearInterval(drip);
 });
 
 test("HTTP/2 serves requests and watches beside HTTP/1.1", async () => {

@@ -121,11 +121,19 @@ export class Pipeline {
       await writeAnswer(exchange, response, audit ? audit.answered(answer) : answer);
     } finally {
       void exchange.audit?.complete(code);
+      this.endSlowBody(request);
       const seconds = (clock.monotonic() - start) / 1000;
       metrics.record(exchange.info, code, seconds, router.serves(exchange.info));
       const { verb, path } = exchange.info;
       if (log.isLevelEnabled("debug")) log.debug({ verb, path, code, seconds, user: exchange.user.name }, "request");
     }
+  }
+
+  /** Who was answered before his body was there may finish it, as clients read no answer before; but not for ever. */
+  private endSlowBody(request: RawRequest): void {
+    if (request.complete) return;
+    const timer = this.deps.clock.after(BODY_LINGER_MS, () => request.complete || request.destroy());
+    request.once("close", () => timer[Symbol.dispose]());
   }
 
   private leave(exchange: Exchange): void {
@@ -234,4 +242,5 @@ function noteDecision(audit: AuditedRequest, { verdict, reason }: Decision): voi
   audit.annotate("authorization.k8s.io/reason", reason);
 }
 
+const BODY_LINGER_MS = 5_000;
 const CLIENT_GONE = new Error("the client closed the connection");

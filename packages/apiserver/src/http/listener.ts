@@ -18,6 +18,8 @@ export interface ListenerOptions {
   readonly cert: string;
   readonly key: string;
   readonly clientCa: readonly string[];
+  /** How long a connection may carry nothing, 2 min unless told. */
+  readonly idleTimeoutMs?: number;
 }
 
 export interface ListenerHandlers {
@@ -43,6 +45,7 @@ export async function listen(options: ListenerOptions, handlers: ListenerHandler
     sessions.add(session);
     session.on("error", () => session.destroy());
     session.once("close", () => sessions.delete(session));
+    closeWhenIdle(session, options.idleTimeoutMs ?? IDLE_MS);
   });
   server.on("clientError", (_error: Error, socket: Duplex) => {
     if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n");
@@ -114,12 +117,27 @@ function createServer(options: ListenerOptions): Http2SecureServer {
     // Bodies may take long (uploads to exec); the request deadline bounds the rest.
     requestTimeout: 0,
     headersTimeout: 30_000,
-    keepAliveTimeout: 120_000,
+    keepAliveTimeout: IDLE_MS,
   } as Parameters<typeof createSecureServer>[0]);
 }
 
 /** Many watches share one connection, and each may hold what its slow reader has not taken yet. */
 const MAX_SESSION_MB = 64;
+
+/** HTTP/1.1's keep-alive for HTTP/2, which has none: strangers could pile connections up for ever. */
+function closeWhenIdle(session: ServerHttp2Session, idleMs: number): void {
+  let open = 0;
+  session.on("stream", (stream) => {
+    open += 1;
+    stream.once("close", () => {
+      open -= 1;
+    });
+  });
+  // A silent watch is no idleness.
+  session.setTimeout(idleMs, () => open === 0 && session.close());
+}
+
+const IDLE_MS = 120_000;
 
 function remember(sockets: Set<Socket>, socket: Socket): void {
   sockets.add(socket);

@@ -1,0 +1,60 @@
+// The TLS port: which certificates count, and which connections stay.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:http2";
+import { get } from "node:https";
+import { type TestContext, test } from "node:test";
+import { realClock } from "@skiff/component-base/clock.ts";
+import { testAuthority } from "@skiff/testkit/test-authority.ts";
+import { listen, peerCertificate } from "./listener.ts";
+
+const authority = await testAuthority("clients");
+const stranger = await testAuthority("clients");
+const serving = { commonName: "server", addresses: ["127.0.0.1"], usages: ["server"] } as const;
+
+async function start(t: TestContext, clientCa: readonly string[], idleTimeoutMs?: number) {
+  const seen: ReturnType<typeof peerCertificate>[] = [];
+  const identity = await authority.sign(serving);
+  const options = { host: "127.0.0.1", port: 0, ...identity, clientCa, ...(idleTimeoutMs ? { idleTimeoutMs } : {}) };
+  const listener = await listen(options, {
+    request(request, response) {
+      seen.push(peerCertificate(request));
+      if (request.url !== "/silent") response.end("ok");
+    },
+    upgrade: (_request, socket) => socket.destroy(),
+  });
+  t.after(() => listener.close(Promise.resolve()));
+  return { url: `https://127.0.0.1:${listener.port}`, seen };
+}
+
+test("peerCertificate takes a verified certificate alone, and without authorities none at all", async (t) => {
+  const client = (of: typeof authority) => of.sign({ commonName: "a", usages: ["client"] });
+  const cases = [
+    { clientCa: [authority.cert], identity: await client(authority), verified: true, bad: false },
+    { clientCa: [authority.cert], identity: await client(stranger), verified: false, bad: true },
+    // A server's own certificate is not for clients.
+    { clientCa: [authority.cert], identity: await authority.sign(serving), verified: false, bad: true },
+    { clientCa: [authority.cert], identity: {}, verified: false, bad: false },
+    // Not the public authorities either, which Node trusts where none are named.
+    { clientCa: [], identity: await client(authority), verified: false, bad: true },
+  ];
+  for (const { clientCa, identity, verified, bad } of cases) {
+    const { url, seen } = await start(t, clientCa);
+    const request = get(url, { ca: authority.cert, ...identity, agent: false });
+    const [response] = await once(request, "response");
+    response.resume();
+    assert.deepEqual([seen[0]?.peerCertificate !== undefined, seen[0]?.hasBadCertificate], [verified, bad]);
+  }
+});
+
+test("an HTTP/2 connection that carries nothing is closed, one with a silent answer is not", async (t) => {
+  const { url } = await start(t, [], 50);
+  const session = connect(url, { ca: authority.cert });
+  const closed = once(session, "close");
+  session.on("error", () => {});
+  const open = session.request({ ":path": "/silent" });
+  const early = await Promise.race([closed.then(() => true), realClock.sleep(200).then(() => false)]);
+  assert.equal(early, false);
+  open.close();
+  await closed;
+});
