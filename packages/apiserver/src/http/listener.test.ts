@@ -3,19 +3,20 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:http2";
 import { get } from "node:https";
+import { connect as connectTcp } from "node:net";
 import { type TestContext, test } from "node:test";
 import { realClock } from "@skiff/component-base/clock.ts";
 import { testAuthority } from "@skiff/testkit/test-authority.ts";
-import { listen, peerCertificate } from "./listener.ts";
+import { type ListenerOptions, listen, peerCertificate } from "./listener.ts";
 
 const authority = await testAuthority("clients");
 const stranger = await testAuthority("clients");
 const serving = { commonName: "server", addresses: ["127.0.0.1"], usages: ["server"] } as const;
 
-async function start(t: TestContext, clientCa: readonly string[], idleTimeoutMs?: number) {
+async function start(t: TestContext, clientCa: readonly string[], timeouts: Partial<ListenerOptions> = {}) {
   const seen: ReturnType<typeof peerCertificate>[] = [];
   const identity = await authority.sign(serving);
-  const options = { host: "127.0.0.1", port: 0, ...identity, clientCa, ...(idleTimeoutMs ? { idleTimeoutMs } : {}) };
+  const options = { host: "127.0.0.1", port: 0, ...identity, clientCa, ...timeouts };
   const listener = await listen(options, {
     request(request, response) {
       seen.push(peerCertificate(request));
@@ -47,8 +48,19 @@ test("peerCertificate takes a verified certificate alone, and without authoritie
   }
 });
 
+test("a connection without a handshake is closed", { timeout: 10_000 }, async (t) => {
+  const { url } = await start(t, [], { handshakeTimeoutMs: 50 });
+  const { port, hostname } = new URL(url);
+  for (const words of ["", "GET / HTTP/1.1\r\n\r\n"]) {
+    const socket = connectTcp(Number(port), hostname);
+    socket.on("error", () => {});
+    socket.write(words);
+    await once(socket, "close");
+  }
+});
+
 test("an HTTP/2 connection that carries nothing is closed, one with a silent answer is not", async (t) => {
-  const { url } = await start(t, [], 50);
+  const { url } = await start(t, [], { idleTimeoutMs: 50 });
   const session = connect(url, { ca: authority.cert });
   const closed = once(session, "close");
   session.on("error", () => {});

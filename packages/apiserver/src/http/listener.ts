@@ -20,6 +20,8 @@ export interface ListenerOptions {
   readonly clientCa: readonly string[];
   /** How long a connection may carry nothing, 2 min unless told. */
   readonly idleTimeoutMs?: number;
+  /** How long a client may take to begin, 30 s unless told. */
+  readonly handshakeTimeoutMs?: number;
 }
 
 export interface ListenerHandlers {
@@ -51,6 +53,8 @@ export async function listen(options: ListenerOptions, handlers: ListenerHandler
     if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n");
     else socket.destroy();
   });
+  // A handshake that failed or never came: Node tells of it and leaves the socket open.
+  server.on("tlsClientError", (_error: Error, socket: TLSSocket) => socket.destroy());
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(options.port, options.host, resolve);
@@ -117,6 +121,7 @@ function createServer(options: ListenerOptions): Http2SecureServer {
     // Bodies may take long (uploads to exec); the request deadline bounds the rest.
     requestTimeout: 0,
     headersTimeout: 30_000,
+    handshakeTimeout: options.handshakeTimeoutMs ?? 30_000,
     keepAliveTimeout: IDLE_MS,
   } as Parameters<typeof createSecureServer>[0]);
 }
@@ -131,10 +136,12 @@ function closeWhenIdle(session: ServerHttp2Session, idleMs: number): void {
     open += 1;
     stream.once("close", () => {
       open -= 1;
+      if (open === 0 && !session.closed) session.setTimeout(idleMs);
     });
   });
   // A silent watch is no idleness.
-  session.setTimeout(idleMs, () => open === 0 && session.close());
+  session.on("timeout", () => open === 0 && session.close());
+  session.setTimeout(idleMs);
 }
 
 const IDLE_MS = 120_000;
