@@ -68,7 +68,8 @@ export async function relayUpgrade(
   const answer = await pool.send(target, request).catch((error: unknown) => {
     throw reachError(error);
   });
-  log.debug({ path: target.path, code: answer.response.statusCode }, "backend answered an upgrade");
+  // Without the query, which holds the command with whatever secrets are in it.
+  log.debug({ path: target.path.split("?", 1)[0], code: answer.response.statusCode }, "backend answered an upgrade");
   if (client.socket.destroyed) return void closeBackend(answer);
   if (answer.kind === "upgraded") joinSockets(client, answer);
   else relayRefusal(client.socket, answer);
