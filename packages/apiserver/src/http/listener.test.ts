@@ -59,6 +59,16 @@ test("a connection without a handshake is closed", { timeout: 10_000 }, async (t
   }
 });
 
+test("a stop does not wait for connections that say nothing", { timeout: 10_000 }, async () => {
+  const options = { host: "127.0.0.1", port: 0, ...(await authority.sign(serving)), clientCa: [] };
+  const listener = await listen(options, { request() {}, upgrade() {} });
+  const silent = connectTcp(listener.port, "127.0.0.1");
+  const session = connect(`https://127.0.0.1:${listener.port}`, { ca: authority.cert });
+  for (const one of [silent, session]) one.on("error", () => {});
+  await once(session, "connect");
+  await listener.close(Promise.resolve());
+});
+
 test("an HTTP/2 connection that carries nothing is closed, one with a silent answer is not", async (t) => {
   const { url } = await start(t, [], { idleTimeoutMs: 50 });
   const session = connect(url, { ca: authority.cert });

@@ -42,7 +42,9 @@ export async function listen(options: ListenerOptions, handlers: ListenerHandler
   const server = createServer(options);
   server.on("request", handlers.request);
   server.on("upgrade", handlers.upgrade);
-  server.on("secureConnection", (socket: TLSSocket) => remember(sockets, socket));
+  // Below TLS, for a connection that never gets that far must not hold up a stop either.
+  server.on("connection", (socket: Socket) => remember(sockets, socket));
+  server.on("secureConnection", (socket: TLSSocket) => socket.on("error", () => socket.destroy()));
   server.on("session", (session: ServerHttp2Session) => {
     sessions.add(session);
     session.on("error", () => session.destroy());
