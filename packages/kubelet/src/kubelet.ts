@@ -68,6 +68,8 @@ export interface Parts {
 const MIN_AT_ONCE = 2;
 /** A start that takes longer waits for something: an image, a volume, a hook. */
 const START_PATIENCE_MS = 2000;
+/** Whoever starts pods waits for them; whoever deletes them seldom does. */
+const REMOVAL_YIELD_MS = 1000;
 
 export class Kubelet {
   private readonly config: KubeletConfig;
@@ -140,7 +142,10 @@ export class Kubelet {
     const mirrorOf = (pod: Readonly<Pod>) => this.upkeep.mirrors.get(pod);
     this.statuses = new StatusManager({ client: client.of(pods), mirrorOf, ...shared }, signal);
     const atOnce = Math.max(MIN_AT_ONCE, machine.cpus);
-    this.gate = new StartGate({ starts: atOnce, removals: atOnce, patienceMs: START_PATIENCE_MS }, { clock });
+    this.gate = new StartGate(
+      { starts: atOnce, removals: atOnce, patienceMs: START_PATIENCE_MS, yieldMs: REMOVAL_YIELD_MS },
+      { clock },
+    );
     const dead = {
       perContainer: config["maximum-dead-containers-per-container"],
       total: config["maximum-dead-containers"],

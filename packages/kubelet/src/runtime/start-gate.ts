@@ -5,26 +5,29 @@ export type GateLane = "start" | "removal";
 
 export interface StartGateOptions {
   readonly starts: number;
-  /** While nothing starts; beside starts one removal goes on. */
+  /** While nothing starts. */
   readonly removals: number;
+  /** So long a removal lets starts go first; then one at a time goes on beside them. */
+  readonly yieldMs: number;
   /** A place is free again after so long, for what then still runs waits for something: an image, a volume, a hook. */
   readonly patienceMs: number;
 }
 
 interface Lane {
-  readonly waiting: Set<() => void>;
+  /** Who waits, oldest first, and since when. */
+  readonly waiting: Map<() => void, number>;
   running: number;
 }
 
 export class StartGate {
   private readonly options: StartGateOptions;
-  private readonly clock: Pick<Clock, "after">;
+  private readonly clock: Pick<Clock, "after" | "monotonic">;
   private readonly lanes: Record<GateLane, Lane> = {
-    start: { waiting: new Set(), running: 0 },
-    removal: { waiting: new Set(), running: 0 },
+    start: { waiting: new Map(), running: 0 },
+    removal: { waiting: new Map(), running: 0 },
   };
 
-  constructor(options: StartGateOptions, deps: { clock: Pick<Clock, "after"> }) {
+  constructor(options: StartGateOptions, deps: { clock: Pick<Clock, "after" | "monotonic"> }) {
     this.options = options;
     this.clock = deps.clock;
   }
@@ -33,8 +36,10 @@ export class StartGate {
   async run<T>(name: GateLane, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
     const lane = this.lanes[name];
-    if (lane.waiting.size > 0 || lane.running >= this.placesOf(name)) await this.turn(lane, signal);
-    else lane.running++;
+    if (lane.waiting.size > 0 || lane.running >= this.placesOf(name)) {
+      using _overdue = this.clock.after(this.options.yieldMs, () => this.admitWaiting());
+      await this.turn(lane, signal);
+    } else lane.running++;
     const leave = this.leaveOnce(lane);
     using _timer = this.clock.after(this.options.patienceMs, leave);
     try {
@@ -57,7 +62,7 @@ export class StartGate {
         reject(signal?.reason);
       };
       signal?.addEventListener("abort", giveUp, { once: true });
-      lane.waiting.add(admit);
+      lane.waiting.set(admit, this.clock.monotonic());
     });
   }
 
@@ -74,7 +79,7 @@ export class StartGate {
   private admitWaiting(): void {
     for (const name of ["start", "removal"] as const) {
       const lane = this.lanes[name];
-      for (const admit of lane.waiting) {
+      for (const admit of lane.waiting.keys()) {
         if (lane.running >= this.placesOf(name)) break;
         lane.waiting.delete(admit);
         lane.running++;
@@ -84,9 +89,11 @@ export class StartGate {
   }
 
   private placesOf(name: GateLane): number {
-    const { starts, removals } = this.options;
+    const { starts, removals, yieldMs } = this.options;
     if (name === "start") return starts;
-    const { running, waiting } = this.lanes.start;
-    return running + waiting.size > 0 ? 1 : removals;
+    const { start, removal } = this.lanes;
+    if (start.running + start.waiting.size === 0) return removals;
+    const [oldest] = removal.waiting.values();
+    return oldest !== undefined && this.clock.monotonic() - oldest >= yieldMs ? 1 : 0;
   }
 }
