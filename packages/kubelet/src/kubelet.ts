@@ -66,9 +66,8 @@ export interface Parts {
 
 /** Starting and removing pods is processor time, so more at once than processors would only delay each other. */
 const MIN_AT_ONCE = 2;
-/** A start that takes longer waits for something: an image, a volume, a hook. */
+/** A start that takes longer waits for something: an image, a volume, a hook. Removals let starts go first for a second. */
 const START_PATIENCE_MS = 2000;
-/** Whoever starts pods waits for them; whoever deletes them seldom does. */
 const REMOVAL_YIELD_MS = 1000;
 
 export class Kubelet {
