@@ -173,15 +173,17 @@ test("createAuthenticator tells users' certificates from those of the front prox
   const users = makeCertificate(t, "/CN=alice");
   const proxies = makeCertificate(t, "/O=system:masters/CN=admin");
   const lists = { allowedNames: [], usernameHeaders: ["X-Remote-User"], groupHeaders: [], extraPrefixes: [] };
-  const { authenticator } = setUp("ec", { clientCa: users.ca, requestHeader: { ca: proxies.ca, ...lists } });
-  const user = await authenticator.authenticate({ headers: {}, ...users.viaIntermediate() }, signal);
-  assert.equal(user?.name, "alice");
+  // The clock of setUp stands still, so every certificate is made before it.
+  const own = users.viaIntermediate();
   const foreign = proxies.viaIntermediate();
+  const { peerIntermediates } = users.viaIntermediate();
+  const { authenticator } = setUp("ec", { clientCa: users.ca, requestHeader: { ca: proxies.ca, ...lists } });
+  const user = await authenticator.authenticate({ headers: {}, ...own }, signal);
+  assert.equal(user?.name, "alice");
   await assert.rejects(authenticator.authenticate({ headers: {}, ...foreign }, signal), { code: 401 });
   const named = await authenticator.authenticate({ headers: { "x-remote-user": "bob" }, ...foreign }, signal);
   assert.equal(named?.name, "bob");
   // What the client sends along proves nothing by its name alone.
-  const peerIntermediates = users.viaIntermediate().peerIntermediates;
   const mixed = { headers: {}, peerCertificate: foreign.peerCertificate, peerIntermediates };
   await assert.rejects(authenticator.authenticate(mixed, signal), { code: 401 });
 });
