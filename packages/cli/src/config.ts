@@ -5,6 +5,7 @@ import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { DeployCommand } from "./deploy/deploy-commands.ts";
 import { addDeployCommands } from "./deploy/deploy-commands.ts";
 import { MAX_NODES } from "./network/address-plan.ts";
+import { PROGRAM_ENVIRONMENT } from "./programs.ts";
 import type { Runtime } from "./supervisor/instances.ts";
 
 export type CliCommand =
@@ -90,8 +91,7 @@ export function runtimeSettings(): Runtime {
       ...(Object.fromEntries(proxies) as Record<string, string>),
       PATH: withSystemFolders(PATH),
       HOME,
-      // glibc would keep an arena per thread, which costs each program some megabytes for nothing.
-      MALLOC_ARENA_MAX: "2",
+      ...PROGRAM_ENVIRONMENT,
       NODE_COMPILE_CACHE: resolve(bundles, ".compile-cache"),
       // etcd 3.4 refuses to start on this architecture unless told that its user knows.
       ...(process.arch === "arm64" ? { ETCD_UNSUPPORTED_ARCH: "arm64" } : {}),

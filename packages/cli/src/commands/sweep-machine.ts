@@ -28,7 +28,9 @@ export async function sweepMachine(layout: Layout, clock: Clock): Promise<void> 
 function removeIfEmpty(folder: string): void {
   try {
     rmdirSync(folder);
-  } catch {}
+  } catch {
+    // Another cluster still has its folder there.
+  }
 }
 
 /** SIGTERM, a grace period, then SIGKILL; resolves once all are gone. */

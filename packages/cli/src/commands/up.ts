@@ -16,10 +16,11 @@ import { machineLosses, pickSnapshotter, prepareNode } from "../node/prepare-nod
 import type { ClusterNames } from "../pki/certificate-list.ts";
 import { ensurePki, readdressKubeconfig } from "../pki/cluster-pki.ts";
 import { checkMachine, checkPortFree } from "../preflight.ts";
+import { SMALL_FOOTPRINT } from "../programs.ts";
 import { Progress } from "../progress.ts";
 import { lockState } from "../state-lock.ts";
 import type { Runtime } from "../supervisor/instances.ts";
-import { clusterInstances, SMALL_FOOTPRINT } from "../supervisor/instances.ts";
+import { clusterInstances } from "../supervisor/instances.ts";
 import { isAlive } from "../supervisor/process-identity.ts";
 import { listRunRecords } from "../supervisor/run-record.ts";
 import { startProgram } from "../supervisor/start-program.ts";

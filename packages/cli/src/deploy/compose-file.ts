@@ -1,7 +1,7 @@
 // Renders docker-compose.yml from the table of programs. Read by docker-compose 1.29 and by docker compose 2 alike.
 import { stringify } from "yaml";
 import type { ProgramSpec } from "../programs.ts";
-import { programNamed, renderFlags } from "../programs.ts";
+import { PROGRAM_ENVIRONMENT, programCommand, programNamed } from "../programs.ts";
 import type { ComposeContainer, ComposeSettings } from "./compose-cluster.ts";
 import { CONTAINERS, CREDENTIALS, composePlace, isWorker, WORKERS } from "./compose-cluster.ts";
 import { probeWords } from "./probe-target.ts";
@@ -45,6 +45,7 @@ function serviceOf(container: ComposeContainer): Service {
     image: IMAGE,
     pull_policy: "never",
     command: commandOf(container, programs),
+    ...(programs.some(({ bundle }) => bundle) ? { environment: PROGRAM_ENVIRONMENT } : {}),
     ...networkOf(container),
     ...(container.name === "kube-apiserver" ? { ports: [`127.0.0.1:${API_PORT}:6443`] } : {}),
     volumes: [`${STATE}/compose/${container.name}:${CREDENTIALS}:ro`, ...dataOf(container)],
@@ -61,10 +62,9 @@ function commandOf(container: ComposeContainer, programs: readonly ProgramSpec[]
     return ["skiff", "compose-node", container.name, `--subnet=${SUBNET}`, `--mode=${SETTINGS.networkMode}`];
   }
   const place = composePlace(container, SETTINGS);
-  return programs.flatMap(({ name, bundle, flags }) => [
-    ...(bundle ? ["node", `/opt/skiff/dist/${bundle}.mjs`] : [name]),
-    ...renderFlags(flags(place)),
-  ]);
+  return programs.flatMap((program) =>
+    programCommand(program, place, { nodeBinary: "node", bundles: "/opt/skiff/dist" }),
+  );
 }
 
 function networkOf({ name, host, networkOf: owner }: ComposeContainer): Service {

@@ -11,8 +11,7 @@ import type { NodeLayout } from "../layout.ts";
 import { cgroupHierarchies, makeProgramCgroup } from "../node/cgroups.ts";
 import { CNI_BIN_DIRS, pickSnapshotter, prepareNode } from "../node/prepare-node.ts";
 import { removeSandboxes } from "../node/remove-sandboxes.ts";
-import type { ProgramSpec } from "../programs.ts";
-import { programNamed, renderFlags } from "../programs.ts";
+import { programCommand, programNamed } from "../programs.ts";
 import { probeHealth } from "../supervisor/health-probe.ts";
 import type { ClusterInstance, Runtime } from "../supervisor/instances.ts";
 import { listRunRecords } from "../supervisor/run-record.ts";
@@ -66,26 +65,21 @@ export async function composeNode(
 export function nodeInstances(name: string, settings: ComposeSettings, runtime: Runtime): ClusterInstance[] {
   const container = containerNamed(name);
   const place = composePlace(container, settings);
-  return container.programs.map(programNamed).map((program) => ({
-    key: program.name,
-    program: program.name,
-    node: name,
-    ...commandOf(program, renderFlags(program.flags(place)), runtime),
-    env: runtime.env,
-    cgroup: `/system/${program.name}`,
-    logFile: "/dev/stdout",
-    // The others are up already: compose waits for the apiserver, and containerd was waited for.
-    after: [],
-  }));
-}
-
-function commandOf(
-  { name, bundle }: ProgramSpec,
-  flags: string[],
-  runtime: Runtime,
-): { command: string; args: string[] } {
-  if (!bundle) return { command: name, args: flags };
-  return { command: runtime.nodeBinary, args: [`${runtime.bundles}/${bundle}.mjs`, ...flags] };
+  return container.programs.map(programNamed).map((program) => {
+    const [command, ...args] = programCommand(program, place, runtime);
+    return {
+      key: program.name,
+      program: program.name,
+      node: name,
+      command,
+      args,
+      env: runtime.env,
+      cgroup: `/system/${program.name}`,
+      logFile: "/dev/stdout",
+      // The others are up already: compose waits for the apiserver, and containerd was waited for.
+      after: [],
+    };
+  });
 }
 
 // cgroup v2 lets no process stay in a group that hands controllers to its children: what the container started with moves.

@@ -3,7 +3,7 @@ import { SANDBOX_IMAGE } from "../images/builtin-images.ts";
 import { renderContainerdConfig } from "../node/containerd-config.ts";
 import type { Place } from "../place.ts";
 import type { ProgramSpec } from "../programs.ts";
-import { PROGRAMS, renderFlags } from "../programs.ts";
+import { PROGRAM_ENVIRONMENT, PROGRAMS, programCommand } from "../programs.ts";
 
 const HEADER = `# Made from the table of programs by: node packages/cli/scripts/generate-deploy.ts. Change the table, not this file;
 # for changes on one machine use: systemctl edit NAME
@@ -86,13 +86,15 @@ WantedBy=multi-user.target
 `;
 }
 
-function commandOf({ name, bundle, flags }: ProgramSpec): string[] {
-  const program = bundle ? `/usr/bin/node /opt/skiff/dist/${bundle}.mjs` : `/usr/bin/${name}`;
-  return [program, ...renderFlags(flags(PLACE))];
+// systemd is given absolute paths: it looks names up in folders of its own.
+function commandOf(program: ProgramSpec): string[] {
+  const [command, ...args] = programCommand(program, PLACE, { nodeBinary: "node", bundles: "/opt/skiff/dist" });
+  return [`/usr/bin/${command}`, ...args];
 }
 
 function environmentOf({ name, bundle }: ProgramSpec): string {
-  if (bundle) return "Environment=NODE_COMPILE_CACHE=/var/cache/skiff\nCacheDirectory=skiff";
+  const own = Object.entries({ ...PROGRAM_ENVIRONMENT, NODE_COMPILE_CACHE: "/var/cache/skiff" });
+  if (bundle) return `${own.map(([key, value]) => `Environment=${key}=${value}`).join("\n")}\nCacheDirectory=skiff`;
   if (name !== "etcd") return "";
   return "# etcd 3.4 refuses to start on arm64 unless told that its user knows.\nEnvironment=ETCD_UNSUPPORTED_ARCH=arm64";
 }

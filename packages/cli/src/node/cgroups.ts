@@ -94,13 +94,15 @@ function makeBelow(hierarchy: Hierarchy, path: string): string {
   return folder;
 }
 
-// v2 hands a controller to children only once the parent lists it; a controller that cannot be enabled stays off.
+// v2 hands a controller to children only once the parent lists it.
 function enableControllers(folder: string): void {
   const [available = ""] = readLines(join(folder, "cgroup.controllers"));
   for (const name of available.split(" ").filter(Boolean)) {
     try {
       writeFileSync(join(folder, "cgroup.subtree_control"), `+${name}`);
-    } catch {}
+    } catch {
+      // A controller that this parent has not got stays off, and a pod that needs it is told by the runtime.
+    }
   }
 }
 

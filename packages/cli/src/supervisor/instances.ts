@@ -7,7 +7,7 @@ import { NETNS_FOLDER, nodeLayoutOf } from "../layout.ts";
 import { nodeAddress } from "../network/address-plan.ts";
 import type { Place } from "../place.ts";
 import type { HealthSpec, ProgramSpec } from "../programs.ts";
-import { PROGRAMS, renderFlags } from "../programs.ts";
+import { PROGRAMS, programCommand, SMALL_FOOTPRINT } from "../programs.ts";
 import type { HealthProbe } from "./health-probe.ts";
 import type { ProgramInstance } from "./supervised-program.ts";
 
@@ -52,11 +52,13 @@ function instanceOf(
   const key = instanceKey(program.name, node);
   const owner = node ? nodeLayoutOf(layout, node) : undefined;
   const health = program.health?.bind(program);
+  const [command, ...args] = programCommand(program, place, runtime);
   return {
     key,
     program: program.name,
     ...(node ? { node } : {}),
-    ...commandOf(program, place, runtime),
+    command,
+    args,
     env: runtime.env,
     namespace: join(NETNS_FOLDER, owner?.namespace ?? layout.switchNamespace),
     cgroup: `${owner?.cgroup ?? layout.cgroup}/system/${program.name}`,
@@ -65,17 +67,6 @@ function instanceOf(
     ...(health ? { probe: () => loadProbe(health(place)) } : {}),
   };
 }
-
-function commandOf(program: ProgramSpec, place: Place, runtime: Runtime): { command: string; args: string[] } {
-  const flags = renderFlags(program.flags(place));
-  if (!program.bundle) return { command: program.name, args: flags };
-  const bundle = join(runtime.bundles, `${program.bundle}.mjs`);
-  return { command: runtime.nodeBinary, args: [...(program.nodeFlags ?? SMALL_FOOTPRINT), bundle, ...flags] };
-}
-
-// These programs hold little for long and work in small steps: a small nursery and no helper threads for the collector cost
-// them nothing and save tens of megabytes each.
-export const SMALL_FOOTPRINT = ["--max-semi-space-size=2", "--single-threaded-gc", "--v8-pool-size=1"];
 
 function scopeOf(name: string): ProgramSpec["scope"] | undefined {
   return PROGRAMS.find((program) => program.name === name)?.scope;
