@@ -79,7 +79,8 @@ export async function fanOut(context: PhaseContext, watchers: number, changes: n
 async function untilWatched(client: ApiClient, watchers: number): Promise<void> {
   for (;;) {
     const { body } = await client.call({ method: "GET", path: "/metrics" });
-    const found = /apiserver_registered_watchers\{[^}]*"pods"\} (\d+)/.exec(body.toString());
+    // Releases differ in how the metric names what is watched.
+    const found = /apiserver_registered_watchers\{[^}]*"(?:pods|Pod)"[^}]*\} (\d+)/.exec(body.toString());
     if (Number(found?.[1] ?? 0) >= watchers) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

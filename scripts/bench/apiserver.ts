@@ -21,7 +21,7 @@ import {
   percentile,
   prepare,
 } from "./apiserver-phases.ts";
-import { cpuMs, residentMb } from "./process-figures.ts";
+import { cpuMs, peakWhile, residentMb } from "./process-figures.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 
@@ -95,12 +95,7 @@ async function bigLoad(pid: number, client: ApiClient, { big }: Options, all: Fi
   for (const [label, value] of figures) all.set(`${big} pods: ${label}`, value);
   all.set(`${big} pods: memory, MB`, residentMb(pid).now);
   await fanOut({ ...context, figures: all }, 1000, 20);
-  let peak = 0;
-  const timer = setInterval(() => {
-    peak = Math.max(peak, residentMb(pid).now);
-  }, 20);
-  await listTogether({ ...context, figures: all }, 20, 3);
-  clearInterval(timer);
+  const peak = await peakWhile(pid, () => listTogether({ ...context, figures: all }, 20, 3));
   all.set(`${big} pods: memory while 20 list, MB`, peak);
 }
 

@@ -20,6 +20,8 @@ export interface ApiServerOptions {
   readonly like?: RealApiServer;
   /** The file to run instead of the sources, such as a bundle. */
   readonly main?: string;
+  /** A program of another make that takes the same flags, to be compared with ours. */
+  readonly command?: string;
   /** Node's own flags, before that file. */
   readonly nodeFlags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -38,6 +40,7 @@ export class RealApiServer implements AsyncDisposable {
   readonly pki: ServerPki;
   /** A kubeconfig of `admin` in system:masters. */
   readonly kubeconfig: string;
+  private readonly command: string;
   private readonly args: readonly string[];
   private readonly env: Readonly<Record<string, string>>;
   private readonly ownsPki: boolean;
@@ -47,6 +50,7 @@ export class RealApiServer implements AsyncDisposable {
     this.port = port;
     this.url = `https://127.0.0.1:${port}`;
     this.pki = pki;
+    this.command = options.command ?? process.execPath;
     this.args = args;
     this.env = options.env ?? {};
     this.ownsPki = !options.like;
@@ -73,7 +77,7 @@ export class RealApiServer implements AsyncDisposable {
   }
 
   async restart(): Promise<void> {
-    this.program = new ChildProgram(process.execPath, this.args, this.env);
+    this.program = new ChildProgram(this.command, this.args, this.env);
     const probe = async () => !this.program?.isRunning || (await this.isReady());
     await waitFor("the apiserver to be ready", probe, { timeoutMs: 30_000, intervalMs: 20 }).catch((error) => {
       throw new Error(`${(error as Error).message}\n${this.log.slice(-4000)}`);
@@ -149,8 +153,7 @@ function argumentsFor(etcd: RealEtcd, port: number, folder: string, options: Api
     ? [`--etcd-cafile=${etcd.tls.ca}`, `--etcd-certfile=${etcd.tls.cert}`, `--etcd-keyfile=${etcd.tls.key}`]
     : [];
   return [
-    ...(options.nodeFlags ?? []),
-    options.main ?? MAIN,
+    ...(options.command ? [] : [...(options.nodeFlags ?? []), options.main ?? MAIN]),
     `--etcd-servers=${options.etcdEndpoint ?? etcd.endpoint}`,
     ...tls,
     "--bind-address=127.0.0.1",

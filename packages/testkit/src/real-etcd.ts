@@ -23,11 +23,18 @@ export class RealEtcd implements AsyncDisposable {
   readonly port: number;
   readonly tls: EtcdTls | undefined;
   private readonly folder: string;
+  private readonly command: string;
   private readonly args: readonly string[];
   private program: ChildProgram | undefined;
 
-  private constructor(folder: string, port: number, peerPort: number, tls: EtcdTls | undefined) {
+  private constructor(
+    command: string,
+    folder: string,
+    [port, peerPort]: readonly [number, number],
+    tls: EtcdTls | undefined,
+  ) {
     const scheme = tls ? "https" : "http";
+    this.command = command;
     this.folder = folder;
     this.port = port;
     this.tls = tls;
@@ -54,18 +61,19 @@ export class RealEtcd implements AsyncDisposable {
     ];
   }
 
-  /** Resolves once it answers as healthy. */
-  static async start(options: { readonly tls?: boolean } = {}): Promise<RealEtcd> {
+  /** Resolves once it answers as healthy. `command` is where etcd is, when not on the path. */
+  static async start(options: { readonly tls?: boolean; readonly command?: string } = {}): Promise<RealEtcd> {
     const folder = mkdtempSync(join(tmpdir(), "skiff-etcd-"));
     const [port = 0, peerPort = 0] = await freePorts(2);
-    const etcd = new RealEtcd(folder, port, peerPort, options.tls ? await writeCertificates(folder) : undefined);
+    const tls = options.tls ? await writeCertificates(folder) : undefined;
+    const etcd = new RealEtcd(options.command ?? "etcd", folder, [port, peerPort], tls);
     await etcd.restart();
     return etcd;
   }
 
   /** Starts it again on its old data, after kill() or stop(). */
   async restart(): Promise<void> {
-    this.program = new ChildProgram("etcd", this.args, { ETCD_UNSUPPORTED_ARCH: "arm64" });
+    this.program = new ChildProgram(this.command, this.args, { ETCD_UNSUPPORTED_ARCH: "arm64" });
     await waitFor("etcd to be healthy", () => this.isHealthy(), { timeoutMs: 20_000, intervalMs: 20 }).catch(
       (error) => {
         throw new Error(`${(error as Error).message}\n${this.program?.log.slice(-3000)}`);
