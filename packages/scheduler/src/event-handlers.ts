@@ -84,6 +84,14 @@ export function isOurs(pod: Readonly<Pod>): boolean {
 
 /** Most updates are of the status, and change nothing that scheduling asks for. */
 function sameNeeds(pod: Readonly<Pod>, old: Readonly<Pod>): boolean {
-  const [a, b] = [pod.metadata, old.metadata];
-  return JSON.stringify([pod.spec, a.labels]) === JSON.stringify([old.spec, b.labels]);
+  const needs = ({ spec, metadata, status }: Readonly<Pod>) =>
+    JSON.stringify([spec, metadata.labels, spec.nodeName ? heldResources(status) : []]);
+  return needs(pod) === needs(old);
+}
+
+/** A resize shows in the status before it is done, and when it turns out to be impossible. */
+function heldResources(status: Pod["status"]): unknown[] {
+  const statuses = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
+  const pending = (status?.conditions ?? []).find(({ type }) => type === "PodResizePending");
+  return [pending?.reason, ...statuses.map(({ resources, allocatedResources }) => [resources, allocatedResources])];
 }

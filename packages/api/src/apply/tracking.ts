@@ -92,6 +92,7 @@ const SPECIAL: Readonly<Record<string, readonly string[]>> = {
   "apps/deployments/status": ["spec", "metadata.labels"],
   "pods/status": ["spec", "metadata.deletionTimestamp", "metadata.ownerReferences"],
   "pods/ephemeralcontainers": ["status"],
+  "pods/resize": ["status"],
   "certificates.k8s.io/certificatesigningrequests": ["spec", "status"],
   "certificates.k8s.io/certificatesigningrequests/status": ["spec", "status.conditions"],
   "certificates.k8s.io/certificatesigningrequests/approval": ["spec", "status.certificate"],

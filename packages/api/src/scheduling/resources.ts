@@ -12,6 +12,45 @@ export function podRequests(pod: Readonly<Pod>): ResourceAmounts {
   return total;
 }
 
+/**
+ * What the node must keep free for the pod: what its containers ask for or have got already, whichever is more, since a
+ * resize frees nothing before it is done. One that the node can never grant counts for what the containers have.
+ */
+export function podReservation(pod: Readonly<Pod>): ResourceAmounts {
+  const statuses = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
+  if (!statuses.some(({ resources, allocatedResources }) => resources || allocatedResources)) return podRequests(pod);
+  const isInfeasible = (pod.status?.conditions ?? []).some(
+    ({ type, status, reason }) => type === "PodResizePending" && status === "True" && reason === "Infeasible",
+  );
+  const reserve = (container: Container): Container => {
+    const held = statuses.find(({ name }) => name === container.name);
+    if (!held?.resources) return container;
+    const lists = [held.resources.requests ?? {}, held.allocatedResources ?? {}];
+    if (!isInfeasible) lists.unshift(container.resources?.requests ?? {});
+    return { ...container, resources: { ...container.resources, requests: largestOf(lists) } };
+  };
+  const { containers, initContainers } = pod.spec;
+  const spec = {
+    ...pod.spec,
+    containers: containers.map(reserve),
+    ...(initContainers && {
+      initContainers: initContainers.map((container) => (isSidecar(container) ? reserve(container) : container)),
+    }),
+  };
+  return podRequests({ ...pod, spec });
+}
+
+function largestOf(lists: readonly Readonly<Record<string, string>>[]): Record<string, string> {
+  const largest: Record<string, string> = {};
+  for (const list of lists) {
+    for (const [name, quantity] of Object.entries(list)) {
+      const known = largest[name];
+      if (known === undefined || resourceAmount(name, quantity) > resourceAmount(name, known)) largest[name] = quantity;
+    }
+  }
+  return largest;
+}
+
 /** The pod's ceilings: only resources that a container limits appear. */
 export function podLimits(pod: Readonly<Pod>): ResourceAmounts {
   const total = podAmounts(pod, (resources) => resources?.limits);

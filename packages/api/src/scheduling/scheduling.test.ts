@@ -5,7 +5,7 @@ import type { Container, Pod, PodSpec, ResourceRequirements } from "../../genera
 import { findPortConflict, hostPortsOf } from "./host-ports.ts";
 import { matchesNodeSelectorAndAffinity, matchesNodeSelectorTerm } from "./node-affinity.ts";
 import { podQos } from "./qos.ts";
-import { podLimits, podRequests } from "./resources.ts";
+import { podLimits, podRequests, podReservation } from "./resources.ts";
 import { findUntolerated, tolerates } from "./taints.ts";
 
 function podOf(spec: Partial<PodSpec>): Pod {
@@ -68,6 +68,22 @@ test("findUntolerated heeds only the effects asked for", () => {
   assert.equal(findUntolerated(taints, [], ["NoExecute"]), undefined);
   assert.equal(findUntolerated(taints, [], ["NoSchedule", "NoExecute"])?.key, "b");
   assert.equal(findUntolerated(taints, [{ key: "b", operator: "Exists" }], ["NoSchedule"]), undefined);
+});
+
+test("podReservation keeps free what a container has until its resize is done, unless it never will be", () => {
+  const list = (cpu: string) => ({ cpu });
+  const pod = (wanted: string, allocated: string, actual: string, reason?: string) => {
+    const status = { name: "c", resources: { requests: list(actual) }, allocatedResources: list(allocated) };
+    const conditions = reason ? [{ type: "PodResizePending", status: "True", reason }] : [];
+    const spec = { containers: [{ name: "c", resources: { requests: list(wanted) } }] };
+    return { ...podOf(spec), status: { containerStatuses: [status], conditions } } as unknown as ReturnType<
+      typeof podOf
+    >;
+  };
+  assert.deepEqual(podReservation(pod("1", "500m", "500m")), { cpu: 1000 });
+  assert.deepEqual(podReservation(pod("100m", "100m", "500m")), { cpu: 500 });
+  assert.deepEqual(podReservation(pod("8", "500m", "250m", "Deferred")), { cpu: 8000 });
+  assert.deepEqual(podReservation(pod("8", "500m", "250m", "Infeasible")), { cpu: 500 });
 });
 
 test("node affinity joins nodeSelector with alternatives of required terms", () => {

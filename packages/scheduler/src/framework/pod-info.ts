@@ -3,7 +3,7 @@ import { objectKey } from "@skiff/api/object.ts";
 import type { HostPort } from "@skiff/api/scheduling/host-ports.ts";
 import { hostPortsOf } from "@skiff/api/scheduling/host-ports.ts";
 import type { ResourceAmounts } from "@skiff/api/scheduling/resources.ts";
-import { podRequests } from "@skiff/api/scheduling/resources.ts";
+import { podReservation } from "@skiff/api/scheduling/resources.ts";
 import type { Container, Pod } from "@skiff/api/types.ts";
 
 export interface PodInfo {
@@ -26,11 +26,11 @@ export interface CpuAndMemory {
 const DEFAULT_REQUESTS = { cpu: "100m", memory: String(200 * 1024 * 1024) };
 
 export function podInfoOf(pod: Readonly<Pod>): PodInfo {
-  const nonZero = podRequests(withDefaults(pod));
+  const nonZero = podReservation(withDefaults(pod));
   return {
     pod,
     key: objectKey(pod),
-    requests: podRequests(pod),
+    requests: podReservation(pod),
     nonZero: { cpu: nonZero.cpu ?? 0, memory: nonZero.memory ?? 0 },
     ports: hostPortsOf(pod),
   };

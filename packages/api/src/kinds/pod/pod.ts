@@ -10,6 +10,7 @@ import { podColumns, podRowConditions } from "./columns.ts";
 import { defaultPod } from "./defaults.ts";
 import { ephemeralContainerRules } from "./ephemeral-containers.ts";
 import { mergeLabelKeys } from "./match-label-keys.ts";
+import { resizeRules } from "./resize.ts";
 import { prepareStatusUpdate, validateStatusUpdate } from "./status.ts";
 import { validatePodAnnotations } from "./validate-annotations.ts";
 import { validatePodSpec } from "./validate-spec.ts";
@@ -27,6 +28,7 @@ const subresources: readonly SubresourceDefinition[] = [
   { name: "log", kind: "Pod", verbs: ["get"] },
   { name: "portforward", kind: "PodPortForwardOptions", verbs: CONNECT },
   proxySubresource("PodProxyOptions"),
+  { name: "resize", kind: "Pod", verbs: ["get", "patch", "update"], rules: resizeRules },
 ];
 
 export const podKind = defineKind<Pod>({
