@@ -1,23 +1,24 @@
 // Measures what the README states: seconds from `up` to Ready and to the first pod Running, pod starts, memory per program.
 // Usage: node scripts/measure.ts [pods]; needs root and a built tree (./scripts/up builds it). Prints lines for people.
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { DEMO_IMAGE } from "../packages/cli/src/images/builtin-images.ts";
 import { credentialsOfKubeconfig } from "../packages/cli/src/pki/kubeconfig.ts";
 import { listRunRecords } from "../packages/cli/src/supervisor/run-record.ts";
 
 const SKIFF = join(import.meta.dirname, "..", "dist", "skiff.mjs");
-const API_PORT = 17_999;
 const PODS = "/api/v1/namespaces/default/pods";
 
 async function measure(podCount: number): Promise<void> {
   const state = mkdtempSync("/var/tmp/skiff-measure-");
   const start = performance.now();
   try {
-    await skiff("up", "--isolated", "--nodes", "2", "--api-port", String(API_PORT), "--state", state);
+    await skiff("up", "--isolated", "--nodes", "2", "--api-port", await freePort(), "--state", state);
     say("up to nodes Ready", `${seconds(performance.now() - start)} s`);
     const api = new Api(join(state, "kubeconfig"));
     await api.startPod("first");
@@ -33,6 +34,13 @@ async function measure(podCount: number): Promise<void> {
     await skiff("down", "--purge", "--state", state);
     rmSync(state, { recursive: true, force: true });
   }
+}
+
+/** Several of these may run on one machine. */
+async function freePort(): Promise<string> {
+  await using server = createServer();
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return String((server.address() as AddressInfo).port);
 }
 
 class Api {
