@@ -201,6 +201,35 @@ test("kube-controller-manager replaces a slice that somebody else took over", as
   assert.notEqual((await sliceOfOurs()).metadata.uid, uid);
 });
 
+test("kube-controller-manager lets a budget's pods be evicted one at a time", async () => {
+  await client.of(refs.deployments).create("default", deploymentOf("guarded", 2), { signal });
+  const selector = { matchLabels: { app: "guarded" } };
+  const budget = { metadata: { name: "guard", namespace: "default" }, spec: { maxUnavailable: 1, selector } };
+  await client.of(refs.podDisruptionBudgets).create("default", budget, { signal });
+  await waitFor("two pods", async () => (await podsOf("guarded")).length === 2);
+  await runPods("guarded", "worker");
+  const budgetWhere = (allowed: number, healthy: number) =>
+    waitFor(`a budget of ${allowed}`, async () => {
+      const { status } = await client.of(refs.podDisruptionBudgets).get("default", "guard", { signal });
+      return status?.disruptionsAllowed === allowed && status.currentHealthy === healthy && status;
+    });
+  assert.equal((await budgetWhere(1, 2)).expectedPods, 2);
+  const [first, second] = await podsOf("guarded");
+  const evict = (name = "") => {
+    const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name, namespace: "default" } };
+    return client.of(refs.pods).createSubresource("default", name, "eviction", eviction, { signal });
+  };
+  await evict(first?.metadata.name);
+  await assert.rejects(evict(second?.metadata.name), { code: 429 });
+  await budgetWhere(0, 1);
+  // Its successor gives the budget back.
+  await endDeletedPods();
+  await waitFor("a successor", async () => (await podsOf("guarded")).length === 2);
+  await runPods("guarded", "worker");
+  await budgetWhere(1, 2);
+  await evict(second?.metadata.name);
+});
+
 test("kube-controller-manager empties a deleted namespace, pods before the rest", async () => {
   await client.of(refs.namespaces).create("", { metadata: { name: "doomed" }, spec: {} }, { signal });
   const held = {

@@ -1,6 +1,7 @@
 // All controllers of this program, in the order in which they start.
 import type { ControllerDefinition } from "./controller-definition.ts";
 import { deploymentController } from "./deployment/deployment-controller.ts";
+import { disruptionController } from "./disruption/disruption-controller.ts";
 import { endpointSliceController } from "./endpoint-slice/endpoint-slice-controller.ts";
 import { endpointsController } from "./endpoints/endpoints-controller.ts";
 import { garbageCollectorController } from "./garbage-collector/garbage-collector-controller.ts";
@@ -24,6 +25,7 @@ export const CONTROLLERS: readonly ControllerDefinition[] = [
   replicaSetController,
   endpointsController,
   endpointSliceController,
+  disruptionController,
   namespaceController,
   podGarbageCollector,
   garbageCollectorController,

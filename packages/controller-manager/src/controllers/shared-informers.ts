@@ -12,9 +12,12 @@ import type {
   Namespace,
   Node,
   Pod,
+  PodDisruptionBudget,
   ReplicaSet,
+  ReplicationController,
   Service,
   ServiceAccount,
+  StatefulSet,
 } from "@skiff/api/types.ts";
 import type { Informer, InformerOptions } from "@skiff/client/informer.ts";
 import type { InformerFactory } from "@skiff/client/informer-factory.ts";
@@ -51,6 +54,9 @@ export function shareInformers(factory: InformerFactory) {
       }),
     replicaSets: (): Informer<ReplicaSet> => watch(refs.replicaSets, { indexers: { [BY_CONTROLLER]: byController } }),
     deployments: (): Informer<Deployment> => watch(refs.deployments),
+    replicationControllers: (): Informer<ReplicationController> => watch(refs.replicationControllers),
+    statefulSets: (): Informer<StatefulSet> => watch(refs.statefulSets),
+    podDisruptionBudgets: (): Informer<PodDisruptionBudget> => watch(refs.podDisruptionBudgets),
     nodes: (): Informer<Node> => watch(refs.nodes),
     /** Heartbeats only. */
     nodeLeases: (): Informer<Lease> => watch(refs.leases, { namespace: NODE_LEASES }),
