@@ -30,7 +30,7 @@ import { ListSnapshots } from "./registry/list-snapshots.ts";
 import type { WriteHooks } from "./registry/object-access.ts";
 import { ResourceTable } from "./registry/resource-table.ts";
 import { RestServer } from "./registry/rest-server.ts";
-import { createServiceHooks } from "./registry/services/index.ts";
+import { createServiceHooks, type ServiceHooks } from "./registry/services/index.ts";
 import { TableCells } from "./registry/table-cells.ts";
 import type { WriteDeps } from "./registry/write-options.ts";
 import { createReviewHandlers } from "./reviews/index.ts";
@@ -65,22 +65,20 @@ export function composeServer(inputs: Inputs): ServerParts {
   const resources = new ResourceTable(storage.kinds);
   const reader = new CachedReader(storage.objects, resources);
   const security = composeSecurity(inputs, reader);
+  const eventTtlSeconds = Math.max(1, Math.round(config["event-ttl"] / 1000));
+  const plainWrites = { storage: storage.objects, admission: security.admission, clock, log, eventTtlSeconds };
   const services = createServiceHooks({
     kv: storage.kv,
     clusterIpRange: config["service-cluster-ip-range"],
     nodePortRange: config["service-node-port-range"],
     reader,
+    writer: new InternalWriter({ ...plainWrites, hooks: new Map() }, resources),
+    metrics,
     clock,
     log,
   });
-  const writes = {
-    storage: storage.objects,
-    admission: security.admission,
-    hooks: hooksByDirectory(services.hooks as readonly unknown[] as readonly WriteHooks<KubeObject>[]),
-    clock,
-    log,
-    eventTtlSeconds: Math.max(1, Math.round(config["event-ttl"] / 1000)),
-  };
+  const hooks = hooksByDirectory(services.hooks as readonly unknown[] as readonly WriteHooks<KubeObject>[]);
+  const writes = { ...plainWrites, hooks };
   const limit = new InFlightLimit({
     readOnly: config["max-requests-inflight"],
     mutating: config["max-mutating-requests-inflight"],
@@ -99,10 +97,7 @@ export function composeServer(inputs: Inputs): ServerParts {
   return {
     pipeline,
     background: (port) =>
-      Promise.all([
-        services.repairLoop(signal),
-        startBootstrap(inputs, { reader, writer, port, serviceIp: services.firstAddress }),
-      ]),
+      Promise.all([services.repairLoop(signal), startBootstrap(inputs, { reader, writer, port, services })]),
   };
 }
 
@@ -194,7 +189,7 @@ function pathHandlers({ config, files, storage, state, context }: Inputs): PathH
 
 function startBootstrap(
   { config, files, storage, state, context }: Inputs,
-  parts: { reader: CachedReader; writer: InternalWriter; port: number; serviceIp: string },
+  parts: { reader: CachedReader; writer: InternalWriter; port: number; services: ServiceHooks },
 ): Promise<void> {
   const { clock, log, signal } = context;
   return runBootstrap({
@@ -203,7 +198,8 @@ function startBootstrap(
     kv: storage.kv,
     advertiseAddress: config["advertise-address"],
     securePort: parts.port,
-    serviceIp: parts.serviceIp,
+    serviceIp: parts.services.firstAddress,
+    serviceRanges: parts.services.configuredRanges,
     authentication: { clientCa: files.clientCa, requestHeader: authenticationOf(config, files).requestHeader },
     clock,
     log,

@@ -3,7 +3,6 @@ import type { ServiceCIDR } from "../../generated/types.ts";
 import type { FieldError } from "../errors.ts";
 import { formatCidr, parseCidr } from "../ip.ts";
 import { serviceCidrs } from "../resource-ref.ts";
-import { validateConditions } from "../validation/conditions.ts";
 import { deepEqual } from "../validation/deep-equal.ts";
 import { type FieldPath, IMMUTABLE, invalidValue, required, root } from "../validation/path.ts";
 import { ageColumn, column, nameColumn } from "./columns.ts";
@@ -22,7 +21,6 @@ export const serviceCidrKind = defineKind<ServiceCIDR>({
     if (before.length === 1 && after.length === 2 && after[0] === before[0]) return validateCidrs(after, path);
     return deepEqual(after, before) ? [] : [invalidValue(path, after, IMMUTABLE)];
   },
-  validateStatusUpdate: ({ status }) => validateConditions(status?.conditions, root("status").child("conditions")),
   columns: [
     nameColumn,
     column("CIDRs", ["ServiceCIDRSpec", "cidrs"], ({ spec }) => (spec?.cidrs ?? []).join(",")),

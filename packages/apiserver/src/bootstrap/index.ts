@@ -10,11 +10,14 @@ import type { MasterServiceDeps } from "./kubernetes-service.ts";
 import { keepMasterLease, reconcileMasterService } from "./kubernetes-service.ts";
 import { ensurePriorityClasses } from "./priority-classes.ts";
 import { reconcileRbac } from "./reconcile-rbac.ts";
+import { createServiceCidrKeeper } from "./service-cidr.ts";
 
 export interface BootstrapDeps extends MasterServiceDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  /** --service-cluster-ip-range: one range, or one of each family. */
+  readonly serviceRanges: readonly string[];
   readonly authentication?: PublishedAuthentication;
   /** Called once, when all that a fresh cluster needs exists: the server is not ready before. */
   readonly onReady?: () => void;
@@ -38,8 +41,10 @@ export async function runBootstrap(deps: BootstrapDeps): Promise<void> {
 
 async function prepareAndMaintain(deps: BootstrapDeps): Promise<void> {
   const { signal } = deps;
+  const keepServiceCidr = createServiceCidrKeeper(deps);
   await untilDone(deps, "prepare the cluster", async () => {
     await ensureNamespaces(deps);
+    await keepServiceCidr(signal);
     await Promise.all([
       reconcileRbac(deps),
       ensurePriorityClasses(deps, signal),
@@ -48,7 +53,10 @@ async function prepareAndMaintain(deps: BootstrapDeps): Promise<void> {
   });
   if (signal.aborted) return;
   deps.onReady?.();
-  await repeat(deps, "maintain namespaces", ROUND_MS, () => ensureNamespaces(deps));
+  await Promise.all([
+    repeat(deps, "maintain namespaces", ROUND_MS, () => ensureNamespaces(deps)),
+    repeat(deps, "maintain the default ServiceCIDR", ROUND_MS, () => keepServiceCidr(signal)),
+  ]);
 }
 
 async function ensureNamespaces({ reader, writer, signal }: BootstrapDeps): Promise<void> {

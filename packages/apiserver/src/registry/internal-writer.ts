@@ -56,10 +56,18 @@ export class InternalWriter implements ObjectWriter {
     namespace: string,
     name: string,
     signal: AbortSignal,
+    uid?: string,
   ): Promise<void> {
     const key = namespace ? `${namespace}/${name}` : name;
     try {
-      await deleteObject(this.deps, this.kindOf(ref), key, { gracePeriodSeconds: 0 }, internalOptions(signal), true);
+      await deleteObject(
+        this.deps,
+        this.kindOf(ref),
+        key,
+        { gracePeriodSeconds: 0, uid },
+        internalOptions(signal),
+        true,
+      );
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }

@@ -35,11 +35,13 @@ export interface ObjectWriter {
     signal: AbortSignal,
     subresource?: string,
   ): Promise<Readonly<T>>;
+  /** Of the object with that UID alone where one is given: throws Conflict for another one. */
   delete<T extends KubeObject>(
     ref: ResourceRef<T>,
     namespace: string,
     name: string,
     signal: AbortSignal,
+    uid?: string,
   ): Promise<void>;
 }
 

@@ -28,6 +28,12 @@ export class EtcdKv implements Kv {
     return (await this.etcd.swap({ ...swap, readOnFailure: false }, "update")).succeeded;
   }
 
+  async remove(key: string, expectedRevision: string, signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted();
+    const swap = { key: this.path(key), expectedRevision: Number(expectedRevision), value: undefined };
+    return (await this.etcd.swap({ ...swap, readOnFailure: false }, "delete")).succeeded;
+  }
+
   async list(prefix: string, signal: AbortSignal): Promise<readonly (KvRecord & { readonly key: string })[]> {
     signal.throwIfAborted();
     const from = this.path(prefix);

@@ -12,6 +12,8 @@ export interface Kv {
   get(key: string, signal: AbortSignal): Promise<KvRecord | undefined>;
   /** Writes only if the key's mod_revision is still `expectedRevision` ("0": must not exist). False when it is not. */
   compareAndSwap(key: string, expectedRevision: string, value: string, signal: AbortSignal): Promise<boolean>;
+  /** Removes the key if its mod_revision is still `expectedRevision`. False when it is not. */
+  remove(key: string, expectedRevision: string, signal: AbortSignal): Promise<boolean>;
   /** Keys and values below `prefix`. */
   list(prefix: string, signal: AbortSignal): Promise<readonly (KvRecord & { readonly key: string })[]>;
   /** Keeps `key` with `value` alive until the signal aborts; it vanishes `ttlSeconds` after the process dies. */

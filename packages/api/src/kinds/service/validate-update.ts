@@ -5,34 +5,67 @@ import { type FieldPath, IMMUTABLE, invalidValue, root } from "../../validation/
 
 export function validateServiceUpdate(next: Service, previous: Readonly<Service>): FieldError[] {
   const path = root("spec");
-  return [...validateAddresses(next, previous, path), ...validateImmutable(next, previous, path)];
+  return [
+    ...validateAddresses(next, previous, path),
+    ...validateFamilies(next, previous, path),
+    ...validateImmutable(next, previous, path),
+  ];
 }
 
-/** An address stays while the Service has one; it can be given up by becoming an ExternalName. */
+/** An address stays while the Service has one; the second one can come and, with SingleStack, go. */
 function validateAddresses(next: Service, previous: Readonly<Service>, path: FieldPath): FieldError[] {
-  if (previous.spec?.type === "ExternalName" || next.spec?.type === "ExternalName") return [];
-  const before = previous.spec?.clusterIPs?.[0] ?? previous.spec?.clusterIP;
-  if (!before) return [];
-  const after = next.spec?.clusterIPs?.[0];
-  if (after === before) return [];
-  if (after === undefined)
-    return [invalidValue(path.child("clusterIPs").index(0), [], "primary clusterIP can not be unset")];
-  return [invalidValue(path.child("clusterIPs").index(0), next.spec?.clusterIPs, `may not change once set`)];
+  if (isNameOnly(previous) || isNameOnly(next)) return [];
+  if (isHeadless(previous) && isHeadless(next)) return [];
+  const at = path.child("clusterIPs");
+  const before = addressesOf(previous);
+  const after = addressesOf(next);
+  if (before.length === after.length) {
+    return before.flatMap((ip, i) => (ip === after[i] ? [] : [invalidValue(at.index(i), after, FIXED)]));
+  }
+  if (before.length > 0 && after.length === 0) {
+    return [invalidValue(at.index(0), [], "primary clusterIP can not be unset")];
+  }
+  const errors = before.length > 0 && after[0] !== before[0] ? [invalidValue(at.index(0), after, FIXED)] : [];
+  if (after.length < before.length && next.spec?.ipFamilyPolicy !== "SingleStack") {
+    const detail = "`ipFamilyPolicy` must be set to 'SingleStack' when releasing the secondary clusterIP";
+    errors.push(invalidValue(at.index(0), after, detail));
+  }
+  return errors;
+}
+
+/** As for the addresses; headless Services have none to keep and may change. */
+function validateFamilies(next: Service, previous: Readonly<Service>, path: FieldPath): FieldError[] {
+  if (isNameOnly(previous) || isNameOnly(next) || isHeadless(previous) || isHeadless(next)) return [];
+  const at = path.child("ipFamilies");
+  const before = previous.spec?.ipFamilies ?? [];
+  const after = next.spec?.ipFamilies ?? [];
+  if (before.length === after.length) {
+    return before.flatMap((family, i) => (family === after[i] ? [] : [invalidValue(at.index(0), after, FIXED)]));
+  }
+  // Families that are left out are read from the addresses, which are judged by themselves.
+  if (after.length === 0) return [];
+  const errors = before.length > 0 && after[0] !== before[0] ? [invalidValue(at.index(0), after, FIXED)] : [];
+  if (after.length < before.length && next.spec?.ipFamilyPolicy !== "SingleStack") {
+    const detail = "`ipFamilyPolicy` must be set to 'SingleStack' when releasing the secondary ipFamily";
+    errors.push(invalidValue(path.child("clusterIPs").index(0), next.spec?.clusterIPs, detail));
+  }
+  return errors;
+}
+
+const FIXED = "may not change once set";
+
+const isNameOnly = ({ spec }: Readonly<Service>) => spec?.type === "ExternalName";
+const isHeadless = (service: Readonly<Service>) => addressesOf(service)[0] === "None";
+
+function addressesOf({ spec }: Readonly<Service>): string[] {
+  return spec?.clusterIPs?.length ? spec.clusterIPs : [spec?.clusterIP ?? ""].filter(Boolean);
 }
 
 function validateImmutable(next: Service, previous: Readonly<Service>, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
-  const family = previous.spec?.ipFamilies?.[0];
-  const sameNeeds = previous.spec?.type !== "ExternalName" && next.spec?.type !== "ExternalName";
-  if (sameNeeds && family && next.spec?.ipFamilies?.[0] !== family) {
-    errors.push(
-      invalidValue(path.child("ipFamilies").index(0), next.spec?.ipFamilies ?? [], "may not change once set"),
-    );
-  }
   const wasLoadBalancer = previous.spec?.type === "LoadBalancer" && next.spec?.type === "LoadBalancer";
   if (wasLoadBalancer && previous.spec?.loadBalancerClass !== next.spec?.loadBalancerClass) {
-    const detail = "may not change once set";
-    errors.push(invalidValue(path.child("loadBalancerClass"), next.spec?.loadBalancerClass ?? null, detail));
+    errors.push(invalidValue(path.child("loadBalancerClass"), next.spec?.loadBalancerClass ?? null, FIXED));
   }
   const health = previous.spec?.healthCheckNodePort;
   if (health && next.spec?.healthCheckNodePort && next.spec.healthCheckNodePort !== health) {

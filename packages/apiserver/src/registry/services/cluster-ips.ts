@@ -1,49 +1,32 @@
-// The ClusterIP of a Service: which Services have one, and taking or giving it back.
-
-import type { ApiError } from "@skiff/api/errors.ts";
-import { internalError, invalid } from "@skiff/api/errors.ts";
+// The cluster addresses of a Service: which it holds, and what an update takes and gives back. Pure.
 import type { Service } from "@skiff/api/types.ts";
-import { invalidValue, root } from "@skiff/api/validation/path.ts";
-import type { IpRange } from "./ip-range.ts";
-import { pickFree } from "./number-range.ts";
+import type { IpFamily } from "./ip-range.ts";
 
 /** ExternalName Services and headless ones have no address. */
-export function needsClusterIp({ spec }: Readonly<Service>): boolean {
-  return spec.type !== "ExternalName" && spec.clusterIP !== "None";
+function needsClusterIp({ spec }: Readonly<Service>): boolean {
+  return spec.type !== "ExternalName" && spec.clusterIP !== "None" && spec.clusterIPs?.[0] !== "None";
 }
 
-/** The address that a Service holds. */
-export function heldClusterIp(service: Readonly<Service>): string | undefined {
-  const ip = service.spec.clusterIP;
-  return needsClusterIp(service) && ip ? ip : undefined;
+/** The addresses that a Service holds. */
+export function heldClusterIps(service: Readonly<Service>): string[] {
+  if (!needsClusterIp(service)) return [];
+  const { clusterIP, clusterIPs } = service.spec;
+  return (clusterIPs?.length ? clusterIPs : [clusterIP ?? ""]).filter(Boolean);
 }
 
-/** Marks the wanted address, or a free one, as used, and returns its offset. Throws upstream's refusals. */
-export function takeClusterIp(used: Set<number>, range: IpRange, service: Readonly<Service>): number {
-  const wanted = service.spec.clusterIP;
-  if (!wanted) {
-    const offset = pickFree(reserveFirst(used), range, Math.random);
-    if (offset === undefined) throw internalError("failed to allocate a serviceIP: range is full");
-    used.add(offset);
-    return offset;
-  }
-  const offset = range.offsetOf(wanted);
-  if (offset === undefined) {
-    const why = `provided IP is not in the valid range. The range of valid IPs is ${range.text}`;
-    throw refuse(service, wanted, why);
-  }
-  if (used.has(offset)) throw refuse(service, wanted, "provided IP is already allocated");
-  used.add(offset);
-  return offset;
+/** One address to take: `wanted` by name, or any of the family. */
+export interface WantedAddress {
+  readonly at: number;
+  readonly family: IpFamily;
+  readonly wanted: string;
 }
 
-/** The first address is the apiserver's own Service `kubernetes`, which asks for it by name. */
-function reserveFirst(used: ReadonlySet<number>): ReadonlySet<number> {
-  return new Set(used).add(0);
-}
-
-function refuse(service: Readonly<Service>, wanted: string, why: string): ApiError {
-  const detail = `failed to allocate IP ${wanted}: ${why}`;
-  const error = invalidValue(root("spec").child("clusterIPs"), service.spec.clusterIPs ?? [wanted], detail);
-  return invalid("", "Service", service.metadata.name, [error]);
+/** What the Service lacks of the families that it has; its `ipFamilies` are filled in. */
+export function missingAddresses(service: Readonly<Service>, previous: Readonly<Service> | undefined): WantedAddress[] {
+  if (!needsClusterIp(service)) return [];
+  const held = new Set(previous ? heldClusterIps(previous) : []);
+  const { ipFamilies = [], clusterIPs = [] } = service.spec;
+  return ipFamilies
+    .map((family, at) => ({ at, family: family as IpFamily, wanted: clusterIPs[at] ?? "" }))
+    .filter(({ wanted }) => !held.has(wanted));
 }

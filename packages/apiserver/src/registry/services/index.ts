@@ -4,17 +4,19 @@ import { services } from "@skiff/api/resource-ref.ts";
 import type { Service } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
+import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { Kv } from "../../storage/kv.ts";
-import type { ObjectReader, Undo, WriteHooks } from "../object-access.ts";
-import { heldClusterIp, needsClusterIp, takeClusterIp } from "./cluster-ips.ts";
+import type { ObjectReader, ObjectWriter, Undo, WriteHooks } from "../object-access.ts";
+import { AddressKeeper } from "./address-keeper.ts";
+import { heldClusterIps, missingAddresses } from "./cluster-ips.ts";
 import { fillIpFamilies } from "./ip-families.ts";
-import type { IpRange } from "./ip-range.ts";
-import { ipRange } from "./ip-range.ts";
 import { heldNodePorts, takeNodePorts } from "./node-ports.ts";
 import type { PortRange } from "./port-range.ts";
 import { portRange } from "./port-range.ts";
 import { RangeRecord } from "./range-record.ts";
 import { runServiceRepair } from "./repair.ts";
+import { type Claim, ServiceAddresses } from "./service-addresses.ts";
+import { ServiceRanges } from "./service-ranges.ts";
 
 export interface ServiceHooks {
   readonly hooks: readonly WriteHooks<Service>[];
@@ -22,57 +24,62 @@ export interface ServiceHooks {
   repairLoop(signal: AbortSignal): Promise<void>;
   /** The address of the Service `kubernetes`. */
   readonly firstAddress: string;
+  /** The ranges of the flag, as the default ServiceCIDR holds them. */
+  readonly configuredRanges: readonly string[];
 }
 
-/** Ranges are text: `10.96.0.0/12`, `30000-32767`. Throws when one cannot be read. */
-export function createServiceHooks(deps: {
+interface Deps {
   readonly kv: Kv;
   readonly reader: ObjectReader;
+  /** Writes IPAddress objects. */
+  readonly writer: ObjectWriter;
   readonly clusterIpRange: string;
   readonly nodePortRange: string;
+  readonly metrics: MetricsRegistry;
   readonly clock: Clock;
   readonly log: Logger;
-}): ServiceHooks {
-  const addresses = ipRange(deps.clusterIpRange);
+}
+
+/** Ranges are text: `10.96.0.0/12,fd00::/108`, `30000-32767`. Throws when one cannot be read. */
+export function createServiceHooks(deps: Deps): ServiceHooks {
+  const ranges = new ServiceRanges(deps.reader, deps.clusterIpRange);
   const ports = portRange(deps.nodePortRange);
-  const allocator = new ServiceAllocator(deps.kv, addresses, ports);
+  const keeper = new AddressKeeper({ ...deps, ranges });
+  const allocator = new ServiceAllocator({ ...deps, ranges, ports, keeper });
+  const held = (service: Readonly<Service>) => heldNodePorts(service).map(String);
+  const nodePorts = { name: "NodePort", range: ports, record: allocator.portRecord, held };
   return {
     hooks: [allocator.hooks],
-    firstAddress: addresses.valueAt(0),
-    repairLoop: (signal) =>
-      runServiceRepair(
-        [
-          { name: "ClusterIP", range: addresses, record: allocator.addressRecord, held: heldAddresses },
-          { name: "NodePort", range: ports, record: allocator.portRecord, held: (s) => heldNodePorts(s).map(String) },
-        ],
-        deps,
-        signal,
-      ),
+    firstAddress: ranges.configured[0]?.valueAt(0) ?? "",
+    configuredRanges: ranges.configured.map(({ text }) => text),
+    repairLoop: async (signal) => {
+      await Promise.all([runServiceRepair([nodePorts], deps, signal), keeper.run(signal)]);
+    },
   };
 }
 
-function heldAddresses(service: Readonly<Service>): string[] {
-  return [heldClusterIp(service)].filter((ip) => ip !== undefined);
-}
-
 class ServiceAllocator {
-  readonly addressRecord: RangeRecord;
   readonly portRecord: RangeRecord;
   readonly hooks: WriteHooks<Service>;
-  private readonly addresses: IpRange;
+  private readonly addresses: ServiceAddresses;
+  private readonly ranges: ServiceRanges;
   private readonly ports: PortRange;
+  private readonly keeper: AddressKeeper;
+  private readonly log: Logger;
 
-  constructor(kv: Kv, addresses: IpRange, ports: PortRange) {
-    this.addresses = addresses;
-    this.ports = ports;
-    this.addressRecord = new RangeRecord(kv, "ranges/serviceips", addresses.text);
-    this.portRecord = new RangeRecord(kv, "ranges/servicenodeports", ports.text);
+  constructor(deps: Deps & { ranges: ServiceRanges; ports: PortRange; keeper: AddressKeeper }) {
+    this.ranges = deps.ranges;
+    this.ports = deps.ports;
+    this.keeper = deps.keeper;
+    this.log = deps.log;
+    this.addresses = new ServiceAddresses(deps);
+    this.portRecord = new RangeRecord(deps.kv, "ranges/servicenodeports", deps.ports.text);
     this.hooks = {
       ref: services,
       beforeCreate: (service, dryRun, signal) => this.acquire(service, undefined, dryRun, signal),
       beforeUpdate: (next, previous, dryRun, signal) => this.acquire(next, previous, dryRun, signal),
-      afterUpdate: (next, previous) => this.release(previous, next),
-      afterDelete: (service) => this.release(service, undefined),
+      afterUpdate: (next, previous, signal) => this.release(previous, next, signal),
+      afterDelete: (service, signal) => this.release(service, undefined, signal),
     };
   }
 
@@ -82,35 +89,48 @@ class ServiceAllocator {
     dryRun: boolean,
     signal: AbortSignal,
   ): Promise<Undo | undefined> {
-    fillIpFamilies(service, this.addresses.family);
-    const address = await this.acquireAddress(service, previous, dryRun, signal);
+    fillIpFamilies(service, previous, this.ranges.families);
+    const claims = await this.acquireAddresses(service, previous, dryRun, signal);
     try {
       const offsets = await this.acquirePorts(service, previous, dryRun, signal);
-      if (dryRun || (address === undefined && offsets.length === 0)) return undefined;
+      if (dryRun || (claims.length === 0 && offsets.length === 0)) return undefined;
       return async () => {
-        await forget(this.addressRecord, address === undefined ? [] : [address]);
+        await this.giveBack(claims, signal);
         await forget(this.portRecord, offsets);
       };
     } catch (error) {
-      if (!dryRun && address !== undefined) await forget(this.addressRecord, [address]);
+      await this.giveBack(claims, signal);
       throw error;
     }
   }
 
-  /** The offset that was newly taken. */
-  private async acquireAddress(
+  private async acquireAddresses(
     service: Service,
     previous: Readonly<Service> | undefined,
     dryRun: boolean,
     signal: AbortSignal,
-  ): Promise<number | undefined> {
-    if (!needsClusterIp(service)) return undefined;
-    if (service.spec.clusterIP && service.spec.clusterIP === (previous && heldClusterIp(previous))) return undefined;
-    const take = (used: Set<number>) => takeClusterIp(used, this.addresses, service);
-    const offset = await decide(this.addressRecord, take, dryRun, signal);
-    service.spec.clusterIP = this.addresses.valueAt(offset);
-    service.spec.clusterIPs = [service.spec.clusterIP];
-    return offset;
+  ): Promise<readonly Claim[]> {
+    const missing = missingAddresses(service, previous);
+    if (missing.length === 0) return [];
+    await this.keeper.ready();
+    const { spec } = service;
+    const claims: Claim[] = [];
+    const addresses = [...(spec.clusterIPs ?? [])];
+    try {
+      for (const { at, family, wanted } of missing) {
+        const claim = wanted
+          ? await this.addresses.takeThis(service, wanted, dryRun, signal)
+          : await this.addresses.takeAny(service, family, dryRun, signal);
+        claims.push(claim);
+        addresses[at] = claim.address;
+      }
+    } catch (error) {
+      await this.giveBack(claims, signal);
+      throw error;
+    }
+    spec.clusterIPs = addresses;
+    spec.clusterIP = addresses[0];
+    return claims;
   }
 
   private async acquirePorts(
@@ -133,18 +153,34 @@ class ServiceAllocator {
   }
 
   /** Gives back what `previous` held and `next` does not hold any more. */
-  private async release(previous: Readonly<Service>, next: Readonly<Service> | undefined): Promise<void> {
-    const [before, after] = [heldClusterIp(previous), next && heldClusterIp(next)];
-    const address = before && before !== after ? this.addresses.offsetOf(before) : undefined;
-    const kept = new Set(next ? heldNodePorts(next) : []);
+  private async release(
+    previous: Readonly<Service>,
+    next: Readonly<Service> | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const keptAddresses = next ? heldClusterIps(next) : [];
+    for (const address of heldClusterIps(previous)) {
+      if (keptAddresses.includes(address)) continue;
+      const claim = await this.addresses.claimOf(previous, address, signal);
+      if (claim) await this.giveBack([claim], signal);
+    }
+    const keptPorts = new Set(next ? heldNodePorts(next) : []);
     const ports = heldNodePorts(previous)
-      .filter((port) => !kept.has(port))
+      .filter((port) => !keptPorts.has(port))
       .map((port) => this.ports.offsetOf(String(port)));
-    await forget(this.addressRecord, address === undefined ? [] : [address]);
     await forget(
       this.portRecord,
       ports.filter((offset) => offset !== undefined),
     );
+  }
+
+  /** What cannot be given back now is found by the repair. */
+  private async giveBack(claims: readonly Claim[], signal: AbortSignal): Promise<void> {
+    for (const claim of claims) {
+      await this.addresses.giveBack(claim, signal).catch((error: unknown) => {
+        this.log.warn({ err: error, address: claim.address }, "could not give the address of a Service back");
+      });
+    }
   }
 }
 

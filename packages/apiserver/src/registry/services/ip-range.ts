@@ -3,21 +3,26 @@ import { cidrContains, cidrSize, formatIp, nthAddress, parseCidr, parseIp } from
 import type { NumberRange } from "./number-range.ts";
 import { lowerBandSize } from "./number-range.ts";
 
+export type IpFamily = "IPv4" | "IPv6";
+
 export interface IpRange extends NumberRange {
-  readonly family: "IPv4" | "IPv6";
+  readonly family: IpFamily;
   readonly text: string;
 }
 
-// Beyond this many addresses an IPv6 range is not looked at, as upstream.
-const MAX_IPV6_SIZE = 65_536n;
+// As many as numbers count exactly: the rest of a wider IPv6 range can be had by name only, and is not missed.
+const MAX_SIZE = 2n ** 48n;
+const SHORTEST_IPV6_PREFIX = 64;
 
 /** Leaves out the network's own address and, for IPv4, the broadcast address. Throws for text that is no CIDR. */
 export function ipRange(text: string): IpRange {
   const cidr = parseCidr(text);
   if (!cidr) throw new Error(`"${text}" is not a valid Service address range`);
-  const all = cidrSize(cidr);
-  const usable = cidr.version === 4 ? all - 2n : (all < MAX_IPV6_SIZE ? all : MAX_IPV6_SIZE) - 1n;
-  const size = Number(usable);
+  if (cidr.version === 6 && cidr.prefix < SHORTEST_IPV6_PREFIX) {
+    throw new Error(`shortest allowed prefix length for service CIDR is ${SHORTEST_IPV6_PREFIX}, got ${cidr.prefix}`);
+  }
+  const usable = cidr.version === 4 ? cidrSize(cidr) - 2n : cidrSize(cidr) - 1n;
+  const size = Number(usable < MAX_SIZE ? usable : MAX_SIZE);
   if (size < 1) throw new Error(`the Service address range ${text} is too small`);
   return {
     text,
@@ -27,12 +32,17 @@ export function ipRange(text: string): IpRange {
     offsetOf(value) {
       const ip = parseIp(value);
       if (!ip || !cidrContains(cidr, ip)) return undefined;
-      const offset = Number(ip.value - cidr.value) - 1;
-      return offset >= 0 && offset < size ? offset : undefined;
+      const offset = ip.value - cidr.value - 1n;
+      return offset >= 0n && offset < usable ? Number(offset) : undefined;
     },
     valueAt(offset) {
-      const ip = nthAddress(cidr, offset + 1);
+      const ip = nthAddress(cidr, BigInt(offset) + 1n);
       return ip ? formatIp(ip) : "";
     },
   };
+}
+
+/** The family of an address that is known to be one. */
+export function familyOf(ip: string): IpFamily {
+  return ip.includes(":") ? "IPv6" : "IPv4";
 }
