@@ -255,6 +255,24 @@ test("kube-controller-manager empties a deleted namespace, pods before the rest"
   );
 });
 
+test("kube-controller-manager holds a ServiceCIDR while a Service needs its addresses", async () => {
+  const cidrs = client.of(refs.serviceCidrs);
+  await cidrs.create("", { metadata: { name: "more" }, spec: { cidrs: ["10.200.0.0/24"] } }, { signal });
+  const condition = async () => (await cidrs.get("", "more", { signal })).status?.conditions?.[0];
+  await waitFor("the range to be ready", async () => (await condition())?.status === "True");
+  assert.deepEqual((await cidrs.get("", "more", { signal })).metadata.finalizers, [
+    "networking.k8s.io/service-cidr-finalizer",
+  ]);
+  const spec = { clusterIP: "10.200.0.9", ports: [{ port: 80 }] };
+  await client
+    .of(refs.services)
+    .create("default", { metadata: { name: "needs", namespace: "default" }, spec }, { signal });
+  await cidrs.delete("", "more", {}, { signal });
+  await waitFor("the reason", async () => (await condition())?.reason === "Terminating");
+  await client.of(refs.services).delete("default", "needs", {}, { signal });
+  await waitFor("the range to go", async () => !(await exists(cidrs, "", "more")));
+});
+
 test("kube-controller-manager taints a silent node and evicts its pods, while another node is healthy", async () => {
   await addNode("silent");
   await client.of(refs.deployments).create("default", deploymentOf("moving", 1), { signal });

@@ -12,6 +12,7 @@ import { podGarbageCollector } from "./pod-gc.ts";
 import { replicaSetController } from "./replica-set/replica-set-controller.ts";
 import { rootCaPublisher } from "./root-ca-publisher.ts";
 import { serviceAccountController } from "./service-account.ts";
+import { serviceCidrController } from "./service-cidr/service-cidr-controller.ts";
 import { taintEvictionController } from "./taint-eviction.ts";
 
 /** Names and aliases are unique; a duplicate stops the program at start. */
@@ -23,6 +24,7 @@ export const CONTROLLERS: readonly ControllerDefinition[] = [
   taintEvictionController,
   deploymentController,
   replicaSetController,
+  serviceCidrController,
   endpointsController,
   endpointSliceController,
   disruptionController,

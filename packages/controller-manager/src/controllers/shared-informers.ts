@@ -8,6 +8,7 @@ import type {
   Deployment,
   EndpointSlice,
   Endpoints,
+  IPAddress,
   Lease,
   Namespace,
   Node,
@@ -17,6 +18,7 @@ import type {
   ReplicationController,
   Service,
   ServiceAccount,
+  ServiceCIDR,
   StatefulSet,
 } from "@skiff/api/types.ts";
 import type { Informer, InformerOptions } from "@skiff/client/informer.ts";
@@ -62,6 +64,8 @@ export function shareInformers(factory: InformerFactory) {
     nodeLeases: (): Informer<Lease> => watch(refs.leases, { namespace: NODE_LEASES }),
     namespaces: (): Informer<Namespace> => watch(refs.namespaces),
     services: (): Informer<Service> => watch(refs.services),
+    serviceCidrs: (): Informer<ServiceCIDR> => watch(refs.serviceCidrs),
+    ipAddresses: (): Informer<IPAddress> => watch(refs.ipAddresses),
     endpoints: (): Informer<Endpoints> => watch(refs.endpoints),
     endpointSlices: (): Informer<EndpointSlice> =>
       watch(refs.endpointSlices, { indexers: { [BY_SERVICE]: bySliceService } }),
