@@ -57,7 +57,14 @@ async function bundle(program: string, entry: string): Promise<void> {
       next(level, log);
     },
   });
-  const { output } = await bundled.generate({ format: "esm", sourcemap: false, codeSplitting: false, banner: BANNER });
+  const { output } = await bundled.generate({
+    format: "esm",
+    sourcemap: false,
+    codeSplitting: false,
+    banner: BANNER,
+    // Node keeps a program's source in memory, and a table of its lines once a stack was printed. Names stay, for stacks.
+    minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
+  });
   writeFileSync(join(DIST, `${program}.mjs`), escapeNonAscii(output[0].code));
   await bundled.close();
 }

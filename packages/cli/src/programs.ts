@@ -166,7 +166,12 @@ export function programCommand(
 }
 
 /** Environment of every program of ours. glibc would keep an arena per thread, which costs each some megabytes for nothing. */
-export const PROGRAM_ENVIRONMENT = { MALLOC_ARENA_MAX: "2" };
+export const PROGRAM_ENVIRONMENT = {
+  MALLOC_ARENA_MAX: "2",
+  // glibc keeps freed blocks up to a size that it raises with use: compiling at the start would leave 7 MB behind for ever.
+  MALLOC_MMAP_THRESHOLD_: "65536",
+  MALLOC_TRIM_THRESHOLD_: "65536",
+};
 
 /** Flags as words of a command line: `--name=value`, repeated for lists. */
 export function renderFlags(flags: Flags): string[] {
