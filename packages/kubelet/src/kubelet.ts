@@ -10,7 +10,10 @@ import type { RestClient } from "@skiff/client/rest-client.ts";
 import type { HealthCheck } from "@skiff/component-base/health-server.ts";
 import { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { ProgramContext } from "@skiff/component-base/program.ts";
+import type { Admission } from "./admit-pod.ts";
 import { admitPod } from "./admit-pod.ts";
+import { makeResizer } from "./allocation/make-resizer.ts";
+import type { PodResizer } from "./allocation/pod-resizer.ts";
 import type { CgroupFs } from "./cgroups/cgroup-fs.ts";
 import { PodCgroups } from "./cgroups/pod-cgroups.ts";
 import type { KubeletConfig } from "./config.ts";
@@ -25,8 +28,8 @@ import { KubeletMetrics } from "./metrics/kubelet-metrics.ts";
 import { observeKubelet } from "./metrics/observe-kubelet.ts";
 import { podsMemoryBytes } from "./node/allocatable.ts";
 import type { MachineInfo } from "./node/machine-info.ts";
-import { NodeAgent } from "./node/node-agent.ts";
-import { NodeEvents } from "./node/node-events.ts";
+import { makeNodeAgent } from "./node/make-node-agent.ts";
+import type { NodeAgent } from "./node/node-agent.ts";
 import type { NodeShape } from "./node/node-shape.ts";
 import { Pleg } from "./pleg.ts";
 import { PodCleanup } from "./pod-cleanup.ts";
@@ -89,6 +92,7 @@ export class Kubelet {
   private readonly probes: ProbeManager;
   private readonly statuses: StatusManager;
   private readonly gate: StartGate;
+  private readonly resizer: PodResizer;
   private readonly collector: GarbageCollector;
   private readonly killer: PodKiller;
   private readonly syncer: PodSyncer;
@@ -153,6 +157,7 @@ export class Kubelet {
     this.collector = new GarbageCollector(dead, { cri, paths, gate: this.gate, clock });
     const hooks = new LifecycleHooks({ cri, clock });
     this.killer = new PodKiller({ cri, hooks, gate: this.gate, events: this.events, ...shared });
+    this.resizer = this.makeResizer();
     this.syncer = this.makeSyncer(hooks);
     this.workers = this.makeWorkers();
     this.agent = this.makeAgent();
@@ -175,6 +180,7 @@ export class Kubelet {
 
   async run(signal: AbortSignal): Promise<void> {
     await this.cgroups.setUp();
+    await this.resizer.restore();
     this.pleg.onChange = (uid) => this.workers.wake(uid);
     this.pleg.isBusy = (uid) => this.workers.isBusy(uid);
     this.probes.onChange = (uid) => this.workers.wake(uid);
@@ -271,6 +277,7 @@ export class Kubelet {
       probes,
       events,
       gate: this.gate,
+      resizer: this.resizer,
       paths,
       clock,
       log,
@@ -291,10 +298,10 @@ export class Kubelet {
 
   private makeWorkers(): PodWorkers {
     const { syncer, killer, statuses, probes, events, pleg, objects } = this;
-    const { volumes, cgroups, tokens, collector } = this;
+    const { volumes, cgroups, tokens, collector, resizer } = this;
     const { clock, log, signal } = this.context;
     const { paths } = this.parts;
-    const cleanup = new PodCleanup({ volumes, cgroups, objects, tokens, probes, pleg, collector, paths });
+    const cleanup = new PodCleanup({ volumes, cgroups, objects, tokens, probes, pleg, collector, paths, resizer });
     return new PodWorkers(
       {
         syncer,
@@ -307,15 +314,8 @@ export class Kubelet {
         hostIps: this.config.nodeIps,
         metrics: this.kubeletMetrics,
         resyncMs: this.config.settings.syncFrequency,
-        admit: (pod) => {
-          return admitPod(pod, {
-            others: this.workers.admitted(pod.metadata.uid ?? ""),
-            node: this.node,
-            allocatable: this.agent.allocatable,
-            pressures: this.upkeep.pressures,
-            allowedSysctls: this.config.settings.allowedUnsafeSysctls,
-          });
-        },
+        resizer,
+        admit: (pod) => this.admit(pod),
         runtime: (uid) => pleg.get(uid),
         refresh: (uid) => pleg.refresh(uid),
         register: (pod) => objects.register(pod),
@@ -327,41 +327,33 @@ export class Kubelet {
     );
   }
 
+  private admit(pod: Readonly<Pod>): Admission {
+    return admitPod(pod, {
+      others: this.workers.admitted(pod.metadata.uid ?? ""),
+      node: this.node,
+      allocatable: this.agent.allocatable,
+      pressures: this.upkeep.pressures,
+      allowedSysctls: this.config.settings.allowedUnsafeSysctls,
+    });
+  }
+
+  private makeResizer(): PodResizer {
+    const { config, cgroups, events } = this;
+    const workers = () => this.workers;
+    const facts = { allocatable: () => this.agent.allocatable, admit: (pod: Readonly<Pod>) => this.admit(pod) };
+    return makeResizer({ ...this.parts, config, cgroups, events, log: this.context.log, workers, ...facts });
+  }
+
   private makeAgent(): NodeAgent {
-    const { config, images } = this;
-    const { clock, log } = this.context;
-    const { client, cri, machine, node, recorder } = this.parts;
-    return new NodeAgent(
-      {
-        nodeName: config.nodeName,
-        hostname: config.nodeName,
-        nodeIps: config.nodeIps,
-        labels: config["node-labels"],
-        taints: config.taints,
-        register: config["register-node"],
-        size: node.size,
-        reservation: node.reservation,
-        port: config.port,
-        statusUpdateMs: config["node-status-update-frequency"],
-        statusReportMs: config.settings.nodeStatusReportFrequency,
-        leaseSeconds: config.settings.nodeLeaseDurationSeconds,
-        machine,
+    return makeNodeAgent(this.config, this.context, this.parts, {
+      images: this.images,
+      problems: () => {
+        const problem = this.pleg.healthProblem();
+        return problem ? [problem] : [];
       },
-      {
-        client,
-        cri,
-        images,
-        events: new NodeEvents(recorder, config.nodeName),
-        clock,
-        log,
-        problems: () => {
-          const problem = this.pleg.healthProblem();
-          return problem ? [problem] : [];
-        },
-        pressures: () => this.upkeep.pressures,
-        onNode: (known) => this.learnNode(known),
-      },
-    );
+      pressures: () => this.upkeep.pressures,
+      onNode: (known) => this.learnNode(known),
+    });
   }
 
   private makeUpkeep(): Upkeep {

@@ -1,4 +1,5 @@
 // Gives back what a pod held on the node: first what only running containers need, and at the end everything.
+import type { PodResizer } from "./allocation/pod-resizer.ts";
 import type { PodCgroups } from "./cgroups/pod-cgroups.ts";
 import type { Pleg } from "./pleg.ts";
 import type { PodPaths } from "./pod-paths.ts";
@@ -17,6 +18,7 @@ export interface PodCleanupDeps {
   readonly pleg: Pick<Pleg, "get" | "refresh">;
   readonly collector: Pick<GarbageCollector, "purge">;
   readonly paths: PodPaths;
+  readonly resizer: Pick<PodResizer, "forget">;
 }
 
 export class PodCleanup {
@@ -28,12 +30,13 @@ export class PodCleanup {
 
   /** Volumes, cgroup and watches; the containers stay for their logs. */
   async release(uid: string): Promise<void> {
-    const { volumes, cgroups, objects, tokens, probes } = this.deps;
+    const { volumes, cgroups, objects, tokens, probes, resizer } = this.deps;
     await volumes.tearDown(uid);
     await cgroups.remove(uid);
     objects.unregister(uid);
     tokens.forget(uid);
     probes.remove(uid);
+    resizer.forget(uid);
   }
 
   /** Containers, sandboxes and logs. */

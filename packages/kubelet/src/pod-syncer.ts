@@ -3,6 +3,8 @@ import { mkdir } from "node:fs/promises";
 import type { Container, Pod } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
+import type { PodResizer } from "./allocation/pod-resizer.ts";
+import { ResizeError } from "./allocation/pod-resizer.ts";
 import { BackOff } from "./back-off.ts";
 import type { PodCgroups } from "./cgroups/pod-cgroups.ts";
 import type { CriClient } from "./cri/cri-client.ts";
@@ -35,6 +37,7 @@ export interface PodSyncerDeps {
   readonly probes: ProbeVerdicts;
   readonly events: PodEvents;
   readonly gate: StartGate;
+  readonly resizer: Pick<PodResizer, "mustRestart" | "actuate" | "actuatedPod">;
   readonly paths: PodPaths;
   readonly clock: Clock;
   readonly log: Logger;
@@ -59,6 +62,7 @@ export interface SyncOutcome {
 
 const CRASH_BACK_OFF_INITIAL_MS = 10_000;
 const SANDBOX_RETRY_MS = 2000;
+const RESIZE_RETRY_MS = 10_000;
 
 /** What one worker remembers between passes. */
 export interface SyncMemory {
@@ -83,7 +87,7 @@ export class PodSyncer {
   /** One pass. What has to be started waits for its turn on the node; what runs is looked after at once. */
   async sync(pod: Pod, memory: SyncMemory, signal: AbortSignal): Promise<SyncOutcome> {
     const runtime = this.deps.runtime(pod.metadata.uid ?? "");
-    const { createSandbox, ephemeral, init, containers } = computePodActions(pod, runtime, this.deps.probes);
+    const { createSandbox, ephemeral, init, containers } = this.actionsFor(pod, runtime);
     const starts = createSandbox || ephemeral.length + init.length + containers.length > 0;
     if (!starts) return this.step(pod, memory, signal);
     return this.deps.gate.run("start", () => this.step(pod, memory, signal), signal);
@@ -102,12 +106,15 @@ export class PodSyncer {
       this.deps.events.pod(pod, "Warning", "FailedMount", error.message);
       return { retryMs: nextVolumeRetry(memory), acted: false };
     }
-    const actions = computePodActions(pod, runtime, this.deps.probes);
+    const actions = this.actionsFor(pod, runtime);
     await this.kill(pod, runtime, actions);
     signal.throwIfAborted();
+    const resize = await this.resize(pod, runtime, actions);
     if (actions.killPod && !actions.createSandbox) return { retryMs: undefined, acted: true };
     const wanted = [...actions.ephemeral, ...actions.init, ...actions.containers];
-    if (!actions.createSandbox && wanted.length === 0) return { retryMs: undefined, acted: actions.kill.length > 0 };
+    if (!actions.createSandbox && wanted.length === 0) {
+      return { retryMs: resize.retryMs, acted: actions.kill.length > 0 || resize.acted };
+    }
     const sandbox = await this.sandboxOf(pod, runtime, actions, cgroupParent, signal);
     if (!sandbox) return { retryMs: SANDBOX_RETRY_MS, acted: true };
     const context: StartContext = {
@@ -119,7 +126,25 @@ export class PodSyncer {
     const retryMs = await this.startAll(pod, wanted, context, memory);
     // The runtime tells of exits only: what may start beside a sidecar is for another pass to find.
     const begun = actions.init.some((container) => isSidecar(container) && !memory.reasons.has(container.name));
-    return { retryMs: begun ? 0 : retryMs, acted: true };
+    return { retryMs: begun ? 0 : (resize.retryMs ?? retryMs), acted: true };
+  }
+
+  private actionsFor(pod: Pod, runtime: RuntimePod): PodActions {
+    const { probes, resizer } = this.deps;
+    return computePodActions(pod, runtime, probes, (of, container) => resizer.mustRestart(of, container));
+  }
+
+  /** Gives the pod what it was granted. */
+  private async resize(pod: Pod, runtime: RuntimePod, actions: PodActions): Promise<SyncOutcome> {
+    if (actions.killPod || actions.createSandbox) return { retryMs: undefined, acted: false };
+    try {
+      const result = await this.deps.resizer.actuate(pod, runtime);
+      // A container that is started anew is looked at once more: then the resize is over.
+      return { retryMs: result === "restarting" ? 0 : undefined, acted: result !== "idle" };
+    } catch (error) {
+      if (!(error instanceof ResizeError)) throw error;
+      return { retryMs: RESIZE_RETRY_MS, acted: true };
+    }
   }
 
   /** Forgets delays that are long over. */
@@ -133,10 +158,11 @@ export class PodSyncer {
   }
 
   private async prepareNode(pod: Pod): Promise<string> {
-    const { paths, cgroups } = this.deps;
+    const { paths, cgroups, resizer } = this.deps;
     await mkdir(paths.pod(pod.metadata.uid ?? ""), { recursive: true, mode: 0o750 });
     await mkdir(paths.podLogs(pod), { recursive: true, mode: 0o755 });
-    return cgroups.create(pod);
+    // With what its containers have: until they are resized, less than that would be refused.
+    return cgroups.create(resizer.actuatedPod(pod));
   }
 
   private async kill(pod: Pod, runtime: RuntimePod, actions: PodActions): Promise<void> {

@@ -5,6 +5,7 @@ import { formatTime } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import { newTraceId, withTrace } from "@skiff/component-base/trace.ts";
 import type { Admission } from "./admit-pod.ts";
+import type { PodResizer } from "./allocation/pod-resizer.ts";
 import { isCriUnavailable } from "./cri/cri-client.ts";
 import type { PodEvents } from "./events/pod-events.ts";
 import type { KubeletMetrics } from "./metrics/kubelet-metrics.ts";
@@ -23,6 +24,7 @@ export interface PodWorkerDeps {
   readonly statuses: StatusManager;
   readonly probes: ProbeStates & { update(pod: Readonly<Pod>): void; remove(uid: string): void };
   readonly events: PodEvents;
+  readonly resizer: Pick<PodResizer, "allocatedPod" | "admitted" | "evaluate" | "conditions" | "actuatedOf">;
   readonly clock: Clock;
   readonly log: Logger;
   readonly hostIps: readonly string[];
@@ -79,6 +81,11 @@ export class PodWorker {
 
   get current(): Readonly<Pod> {
     return this.pod;
+  }
+
+  /** The pod with the resources that the node has granted it. */
+  get allocated(): Readonly<Pod> {
+    return this.deps.resizer.allocatedPod(this.pod);
   }
 
   /** Whether containers of the pod may still run, so that its resources count as taken. */
@@ -216,6 +223,7 @@ export class PodWorker {
     this.pass = new AbortController();
     const { signal } = this.pass;
     if (!this.admitted && !this.admit()) return this.wake();
+    this.deps.resizer.evaluate(this.pod);
     const runtime = this.deps.runtime(this.uid);
     this.deps.probes.update(this.pod);
     const status = this.publish(runtime);
@@ -225,7 +233,7 @@ export class PodWorker {
     if (leftMs <= 0) return this.expire();
     let outcome: SyncOutcome;
     try {
-      outcome = await this.deps.syncer.sync(this.pod, this.memory, signal);
+      outcome = await this.deps.syncer.sync(this.allocated, this.memory, signal);
     } catch (error) {
       await this.showWhatWasDone(runtime);
       throw error;
@@ -252,11 +260,12 @@ export class PodWorker {
   }
 
   private admit(): boolean {
-    const answer = this.deps.admit(this.pod);
+    const answer = this.deps.admit(this.allocated);
     const known = this.deps.runtime(this.uid);
     // What already runs was let in by an earlier kubelet.
     if (answer.admitted || known.containers.length > 0) {
       this.admitted = true;
+      this.deps.resizer.admitted(this.pod);
       return true;
     }
     this.verdict = { phase: "Failed", reason: answer.reason, message: `Pod was rejected: ${answer.message}` };
@@ -266,14 +275,16 @@ export class PodWorker {
   }
 
   private publish(runtime: RuntimePod): PodStatus {
-    const { statuses, probes, clock, hostIps } = this.deps;
+    const { statuses, probes, clock, hostIps, resizer } = this.deps;
     this.dropStaleReasons(runtime);
-    const status = makePodStatus(this.pod, {
+    const status = makePodStatus(this.allocated, {
       runtime,
       reasons: this.memory.reasons,
       probes,
       previous: statuses.current(this.pod),
       hostIps,
+      actuated: resizer.actuatedOf(this.pod),
+      resize: resizer.conditions(this.pod),
       isTerminal: this.terminated,
       verdict: this.verdict,
       now: formatTime(clock.now()),

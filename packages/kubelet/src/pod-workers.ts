@@ -82,12 +82,12 @@ export class PodWorkers {
   /** The pods that hold resources of the node, apart from `uid`. */
   admitted(uid: string): Readonly<Pod>[] {
     const others = [...this.workers.values()].filter((worker) => worker.uid !== uid && worker.isAdmitted);
-    return others.map((worker) => worker.current);
+    return others.map((worker) => worker.allocated);
   }
 
   /** Those whose containers run, or will. */
   active(): Readonly<Pod>[] {
-    return [...this.workers.values()].filter((worker) => worker.isAdmitted).map((worker) => worker.current);
+    return [...this.workers.values()].filter((worker) => worker.isAdmitted).map((worker) => worker.allocated);
   }
 
   /** Ends a pod for the node's sake; resolves once its containers have stopped. */

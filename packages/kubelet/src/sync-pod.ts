@@ -12,7 +12,10 @@ export interface ProbeVerdicts {
   startup(containerId: string): ProbeVerdict | undefined;
 }
 
-export type KillReason = "LivenessProbe" | "StartupProbe" | "SpecChanged" | "Unknown" | "Terminating";
+/** Whether a running container is started anew to get the resources that its pod was granted. */
+export type MustRestart = (pod: Pod, container: Container) => boolean;
+
+export type KillReason = "LivenessProbe" | "StartupProbe" | "SpecChanged" | "Resize" | "Unknown" | "Terminating";
 
 export interface ContainerKill {
   readonly container: RuntimeContainer;
@@ -35,10 +38,15 @@ export interface PodActions {
 }
 
 /** The next actions for a pod that shall run. A pod that is being deleted is the business of pod-workers. */
-export function computePodActions(pod: Pod, runtime: RuntimePod, probes: ProbeVerdicts): PodActions {
+export function computePodActions(
+  pod: Pod,
+  runtime: RuntimePod,
+  probes: ProbeVerdicts,
+  mustRestart: MustRestart = () => false,
+): PodActions {
   const sandbox = sandboxDecision(pod, runtime);
   if (sandbox.create) return actionsForNewSandbox(pod, runtime, sandbox);
-  const step = new StepBuilder(sandbox);
+  const step = new StepBuilder(sandbox, mustRestart);
   step.ephemeral.push(
     ...((pod.spec?.ephemeralContainers ?? []) as Container[]).filter((c) => !latestContainer(runtime, c.name)),
   );
@@ -77,9 +85,11 @@ class StepBuilder {
   readonly containers: Container[] = [];
   readonly kill = new Map<string, ContainerKill>();
   private readonly sandbox: SandboxDecision;
+  readonly mustRestart: MustRestart;
 
-  constructor(sandbox: SandboxDecision) {
+  constructor(sandbox: SandboxDecision, mustRestart: MustRestart) {
     this.sandbox = sandbox;
+    this.mustRestart = mustRestart;
   }
 
   stop(container: RuntimeContainer, reason: KillReason, message: string): void {
@@ -101,7 +111,7 @@ class StepBuilder {
 }
 
 function actionsForNewSandbox(pod: Pod, runtime: RuntimePod, sandbox: SandboxDecision): PodActions {
-  const step = new StepBuilder(sandbox);
+  const step = new StepBuilder(sandbox, () => false);
   step.killPod = true;
   const spec = pod.spec;
   // A pod that must not restart and ran before gets no second sandbox.
@@ -208,13 +218,14 @@ function judgeInitContainer(
     return "start";
   }
   if (last.state === "created") return "start";
-  if (last.state === "running") return sidecar ? judgeRunningSidecar(container, last, probes, step) : "wait";
+  if (last.state === "running") return sidecar ? judgeRunningSidecar(pod, container, last, probes, step) : "wait";
   if (sidecar) return "start";
   if (last.exitCode === 0) return "done";
   return shouldRestart(pod, container, last) ? "start" : "fail";
 }
 
 function judgeRunningSidecar(
+  pod: Pod,
   container: Container,
   last: RuntimeContainer,
   probes: ProbeVerdicts,
@@ -230,6 +241,10 @@ function judgeRunningSidecar(
   }
   if (container.livenessProbe && probes.liveness(last.id) === "failure") {
     step.stop(last, "LivenessProbe", `Init container ${container.name} failed liveness probe`);
+    return "start";
+  }
+  if (step.mustRestart(pod, container)) {
+    step.stop(last, "Resize", `Init container ${container.name} resize requires restart`);
     return "start";
   }
   return "done";
@@ -249,6 +264,11 @@ function planContainers(pod: Pod, runtime: RuntimePod, probes: ProbeVerdicts, st
       continue;
     }
     const wrong = whyKill(container, last, probes);
+    if (!wrong && step.mustRestart(pod, container)) {
+      step.containers.push(container);
+      step.stop(last, "Resize", `Container ${container.name} resize requires restart`);
+      continue;
+    }
     if (!wrong) {
       kept++;
       continue;

@@ -4,6 +4,7 @@ import { podQos } from "@skiff/api/scheduling/qos.ts";
 import { podRequests } from "@skiff/api/scheduling/resources.ts";
 import type { Pod } from "@skiff/api/types.ts";
 import type { CgroupFs } from "./cgroup-fs.ts";
+import type { CgroupLimits } from "./resources.ts";
 import { milliCpuToShares, podCgroupLimits } from "./resources.ts";
 
 export interface PodCgroupsOptions {
@@ -56,6 +57,11 @@ export class PodCgroups {
     await this.fs.create(path, podCgroupLimits(pod, this.options.podPidsLimit));
     this.made.add(path);
     return path;
+  }
+
+  /** Changes some limits of a pod that has its cgroup. */
+  async update(pod: Pod, limits: CgroupLimits): Promise<void> {
+    await this.fs.apply(this.path(pod), limits);
   }
 
   /** Gives the burstable level the sum of what its pods ask for. */

@@ -27,15 +27,22 @@ export function sharesToWeight(shares: number): number {
 }
 
 export function containerResources(pod: Pod, container: Container, memoryCapacity: number): LinuxContainerResources {
-  const { requests = {}, limits = {} } = container.resources ?? {};
+  const { limits = {} } = container.resources ?? {};
+  return {
+    ...containerCpu(container),
+    ...(limits.memory ? { memoryLimitInBytes: quantityValue(limits.memory) } : {}),
+    oomScoreAdj: oomScoreAdjust(pod, container, memoryCapacity),
+  };
+}
+
+export function containerCpu({ resources }: Container): LinuxContainerResources {
+  const { requests = {}, limits = {} } = resources ?? {};
   // Without a request the limit stands in for it.
   const cpuRequest = requests.cpu ?? limits.cpu;
   const quota = limits.cpu ? milliCpuToQuota(quantityMilliValue(limits.cpu)) : 0;
   return {
     cpuShares: milliCpuToShares(cpuRequest ? quantityMilliValue(cpuRequest) : 0),
     ...(quota > 0 ? { cpuQuota: quota, cpuPeriod: CPU_PERIOD_US } : {}),
-    ...(limits.memory ? { memoryLimitInBytes: quantityValue(limits.memory) } : {}),
-    oomScoreAdj: oomScoreAdjust(pod, container, memoryCapacity),
   };
 }
 

@@ -13,15 +13,19 @@ export interface ConditionInput {
   readonly sandboxReady: boolean;
   /** Those on the API object, of which others than the kubelet write some. */
   readonly previous: readonly PodCondition[];
+  /** What a resize under way puts on the pod. */
+  readonly resize?: readonly PodCondition[];
   /** RFC 3339. */
   readonly now: string;
 }
 
 const OWNED = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"] as const;
+/** Those that the kubelet takes away again. */
+export const PASSING_CONDITIONS: ReadonlySet<string> = new Set(["PodResizePending", "PodResizeInProgress"]);
 
 /** Whether somebody else than the kubelet keeps conditions of this type. */
 export function isForeignCondition(type: string): boolean {
-  return !OWNED.some((own) => own === type);
+  return !OWNED.some((own) => own === type) && !PASSING_CONDITIONS.has(type);
 }
 
 /** The reason by which the kubelet's own word on a disruption is known; others write such conditions too. */
@@ -42,7 +46,8 @@ export function podConditions(pod: Pod, input: ConditionInput): PodCondition[] {
     PodScheduled: { status: "True" },
   };
   const own = OWNED.map((type) => dated({ type, ...verdicts[type] }, pod, input));
-  return [...own, ...input.previous.filter(({ type }) => isForeignCondition(type))];
+  const resize = (input.resize ?? []).map((condition) => dated(condition, pod, input));
+  return [...own, ...resize, ...input.previous.filter(({ type }) => isForeignCondition(type))];
 }
 
 function dated(condition: PodCondition, pod: Pod, { previous, now }: ConditionInput): PodCondition {
@@ -50,8 +55,8 @@ function dated(condition: PodCondition, pod: Pod, { previous, now }: ConditionIn
   const unchanged = before?.status === condition.status;
   const generation = pod.metadata.generation;
   return {
-    ...condition,
     ...(generation ? { observedGeneration: generation } : {}),
+    ...condition,
     lastTransitionTime: (unchanged ? before.lastTransitionTime : undefined) ?? now,
   };
 }

@@ -1,5 +1,12 @@
 // The status of each container, from the runtime's view, the kubelet's own reasons and the last status. Pure.
-import type { Container, ContainerState, ContainerStateTerminated, ContainerStatus, Pod } from "@skiff/api/types.ts";
+import type {
+  Container,
+  ContainerState,
+  ContainerStateTerminated,
+  ContainerStatus,
+  Pod,
+  ResourceRequirements,
+} from "@skiff/api/types.ts";
 import { formatTime } from "@skiff/component-base/clock.ts";
 import type { RuntimeContainer, RuntimePod } from "../runtime/runtime-pod.ts";
 import { isSidecar } from "../sync-pod.ts";
@@ -22,6 +29,8 @@ export interface ContainerStatusInput {
   readonly previous: readonly ContainerStatus[];
   readonly probes: ProbeStates;
   readonly kind: "init" | "regular" | "ephemeral";
+  /** What running containers have, where that is another thing than their spec says. */
+  readonly actuated?: Readonly<Record<string, ResourceRequirements>> | undefined;
   /** The pod has been stopped for good. */
   readonly isTerminal: boolean;
   /** The pod got as far as this container, so that one which cannot be found is lost. */
@@ -48,7 +57,7 @@ function containerStatus(pod: Pod, container: Container, input: ContainerStatusI
     status.state = { waiting: { reason: waiting.reason, message: waiting.message } };
   }
   applyProbes(pod, container, status, latest, input);
-  return withSpecFields(container, status);
+  return withSpecFields(container, status, input.actuated?.[container.name]);
 }
 
 function statusOf(
@@ -150,12 +159,17 @@ function applyProbes(
   else status.ready = running && status.started && !isTerminal && probes.isReady(pod, container, latest.id);
 }
 
-function withSpecFields(container: Container, status: ContainerStatus): ContainerStatus {
-  const { requests, limits } = container.resources ?? {};
+function withSpecFields(
+  container: Container,
+  status: ContainerStatus,
+  actuated: ResourceRequirements | undefined,
+): ContainerStatus {
+  const allocated = container.resources?.requests;
+  const { requests, limits } = actuated ?? container.resources ?? {};
   const mounts = container.volumeMounts ?? [];
   return {
     ...status,
-    ...(requests ? { allocatedResources: requests } : {}),
+    ...(allocated ? { allocatedResources: allocated } : {}),
     // Empty as well, once there is a container.
     ...(requests || limits || status.containerID
       ? { resources: { ...(limits && { limits }), ...(requests && { requests }) } }

@@ -1,7 +1,14 @@
 // The whole status of a pod as it goes to the API. Pure.
 
 import { podQos } from "@skiff/api/scheduling/qos.ts";
-import type { Container, ContainerStatus, Pod, PodCondition, PodStatus } from "@skiff/api/types.ts";
+import type {
+  Container,
+  ContainerStatus,
+  Pod,
+  PodCondition,
+  PodStatus,
+  ResourceRequirements,
+} from "@skiff/api/types.ts";
 import { ephemeralContainers } from "../env/field-ref.ts";
 import type { RuntimePod } from "../runtime/runtime-pod.ts";
 import { readySandbox, runningContainers } from "../runtime/runtime-pod.ts";
@@ -21,6 +28,9 @@ export interface PodStatusInput {
   readonly hostIps: readonly string[];
   /** The pod has been stopped for good. */
   readonly isTerminal: boolean;
+  /** What containers have of the pod's resources, and the conditions of a resize. */
+  readonly actuated?: Readonly<Record<string, ResourceRequirements>> | undefined;
+  readonly resize?: readonly PodCondition[];
   /** Fixes phase, reason and message, as for a pod that the node refuses. */
   readonly verdict?: PodVerdict | undefined;
   /** RFC 3339. */
@@ -40,7 +50,7 @@ export function makePodStatus(pod: Pod, input: PodStatusInput): PodStatus {
   const { runtime, reasons, probes, previous, isTerminal, now } = input;
   // As upstream: what is final is told only when nothing of the pod runs any more.
   const verdict = isTerminal || runningContainers(runtime).length === 0 ? input.verdict : undefined;
-  const shared = { runtime, reasons, probes, isTerminal };
+  const shared = { runtime, reasons, probes, isTerminal, actuated: input.actuated };
   const statusesOf = (
     containers: readonly Container[],
     kind: "init" | "regular" | "ephemeral",
@@ -65,7 +75,15 @@ export function makePodStatus(pod: Pod, input: PodStatusInput): PodStatus {
     ...(generation ? { observedGeneration: generation } : {}),
     phase,
     conditions: withDisruption(
-      podConditions(pod, { phase, init, containers, sandboxReady, previous: previous.conditions ?? [], now }),
+      podConditions(pod, {
+        phase,
+        init,
+        containers,
+        sandboxReady,
+        previous: previous.conditions ?? [],
+        ...(isTerminal || !input.resize ? {} : { resize: input.resize }),
+        now,
+      }),
       input,
     ),
     ...(reason ? { reason } : {}),

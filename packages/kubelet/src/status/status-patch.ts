@@ -1,6 +1,7 @@
 // The smallest strategic merge patch from one pod status to another. Pure.
 import { isDeepStrictEqual } from "node:util";
 import type { PodCondition, PodStatus } from "@skiff/api/types.ts";
+import { PASSING_CONDITIONS } from "./conditions.ts";
 
 type Patch = Record<string, unknown>;
 
@@ -40,6 +41,10 @@ function changedConditions(current: readonly PodCondition[], wanted: readonly Po
     if (isDeepStrictEqual(plain(before), plain(condition))) continue;
     const gone = Object.keys(before ?? {}).filter((key) => !(key in condition));
     changed.push({ ...condition, ...Object.fromEntries(gone.map((key) => [key, null])) });
+  }
+  for (const { type } of current) {
+    const isOver = PASSING_CONDITIONS.has(type) && !wanted.some((condition) => condition.type === type);
+    if (isOver) changed.push({ type, $patch: "delete" });
   }
   return changed;
 }

@@ -1,0 +1,46 @@
+// A pod as the node has granted it: the spec with the resources that were allocated. Pure.
+import { resourceAmount } from "@skiff/api/scheduling/resources.ts";
+import type { Container, Pod, ResourceRequirements } from "@skiff/api/types.ts";
+import { isSidecar } from "../sync-pod.ts";
+import type { PodAllocation } from "./resource-state.ts";
+
+/** The pod with the allocation in its spec; the same object where they agree. */
+export function withAllocation(pod: Readonly<Pod>, allocation: PodAllocation | undefined): Readonly<Pod> {
+  if (!allocation || !wantsResize(pod, allocation)) return pod;
+  const granted = (container: Container): Container => {
+    const resources = allocation[container.name];
+    return resources ? { ...container, resources } : container;
+  };
+  const { containers, initContainers } = pod.spec;
+  const spec = { ...pod.spec, containers: containers.map(granted) };
+  return { ...pod, spec: initContainers ? { ...spec, initContainers: initContainers.map(granted) } : spec };
+}
+
+/** What the spec asks for, of the containers that can be resized. */
+export function allocationOf(pod: Readonly<Pod>): PodAllocation {
+  return Object.fromEntries(resizableContainers(pod).map(({ name, resources }) => [name, resources ?? {}]));
+}
+
+export function wantsResize(pod: Readonly<Pod>, allocation: PodAllocation): boolean {
+  return resizableContainers(pod).some(({ name, resources }) => {
+    const granted = allocation[name];
+    return granted !== undefined && !sameResources(resources, granted);
+  });
+}
+
+/** Those that keep running: others are over before a resize would reach them. */
+export function resizableContainers(pod: Readonly<Pod>): Container[] {
+  return [...(pod.spec.initContainers ?? []).filter(isSidecar), ...pod.spec.containers];
+}
+
+export function sameResources(a: ResourceRequirements | undefined, b: ResourceRequirements | undefined): boolean {
+  return (["requests", "limits"] as const).every((what) => {
+    const [left, right] = [a?.[what] ?? {}, b?.[what] ?? {}];
+    const names = new Set([...Object.keys(left), ...Object.keys(right)]);
+    return [...names].every((name) => {
+      const [one, other] = [left[name], right[name]];
+      if (one === undefined || other === undefined) return one === other;
+      return one === other || resourceAmount(name, one) === resourceAmount(name, other);
+    });
+  });
+}

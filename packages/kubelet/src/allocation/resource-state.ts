@@ -1,0 +1,55 @@
+// Which resources each container of each pod was given, kept in a file of upstream's name and form.
+import type { ResourceRequirements } from "@skiff/api/types.ts";
+import type { CheckpointFile } from "../checkpoints/checkpoint-file.ts";
+import { checksumOf, goText } from "../checkpoints/checksum.ts";
+
+/** Container name → its requests and limits. */
+export type PodAllocation = Readonly<Record<string, ResourceRequirements>>;
+
+export class ResourceState {
+  private readonly file: Pick<CheckpointFile, "read" | "save">;
+  private readonly pods = new Map<string, PodAllocation>();
+
+  constructor(file: ResourceState["file"]) {
+    this.file = file;
+  }
+
+  /** Throws where the file was damaged: what was granted cannot be told then. */
+  async restore(): Promise<void> {
+    const text = await this.file.read();
+    if (text === undefined) return;
+    for (const [uid, allocation] of Object.entries(decode(text))) this.pods.set(uid, allocation);
+  }
+
+  get(uid: string): PodAllocation | undefined {
+    return this.pods.get(uid);
+  }
+
+  set(uid: string, allocation: PodAllocation): void {
+    this.pods.set(uid, allocation);
+    this.save();
+  }
+
+  /** The file follows with the next change: what it says of a pod that is gone does no harm. */
+  forget(uid: string): void {
+    this.pods.delete(uid);
+  }
+
+  /** Forgets all pods but these. */
+  keepOnly(isKept: (uid: string) => boolean): void {
+    for (const uid of this.pods.keys()) if (!isKept(uid)) this.pods.delete(uid);
+  }
+
+  private save(): void {
+    const entries = [...this.pods].map(([uid, containers]) => [uid, { ContainerResources: containers }]);
+    const data = JSON.stringify({ entries: Object.fromEntries(entries) });
+    this.file.save(JSON.stringify({ data, checksum: checksumOf(goText(data)) }));
+  }
+}
+
+function decode(text: string): Record<string, PodAllocation> {
+  const { data, checksum } = JSON.parse(text) as { data: string; checksum: number };
+  if (checksumOf(goText(data)) !== checksum) throw new Error("checkpoint is corrupted");
+  const { entries } = JSON.parse(data) as { entries?: Record<string, { ContainerResources: PodAllocation }> };
+  return Object.fromEntries(Object.entries(entries ?? {}).map(([uid, pod]) => [uid, pod.ContainerResources]));
+}

@@ -1,0 +1,189 @@
+// What pods may use of one real node, step by step; resources.component.test.ts runs it inside a network namespace.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { configMaps, events, nodes, pods, serviceAccounts } from "@skiff/api/resource-ref.ts";
+import type { Pod, ResourceRequirements } from "@skiff/api/types.ts";
+import type { ResourceClient } from "@skiff/client/resource-client.ts";
+import { realClock } from "@skiff/component-base/clock.ts";
+import { waitFor } from "@skiff/testkit/wait-for.ts";
+import { CgroupFs } from "../cgroups/cgroup-fs.ts";
+import { NODE_NAME, NodeUnderTest } from "./node-under-test.ts";
+import { BUSYBOX_IMAGE } from "./private-containerd.ts";
+
+const options = { signal: new AbortController().signal };
+const MIB = 1024 * 1024;
+
+/** Rejects at the first step that goes wrong, with the end of the kubelet's log. */
+export default async function runScenario(netns: string): Promise<void> {
+  await using node = await NodeUnderTest.start(netns);
+  const scenario = new Scenario(node, await CgroupFs.open(realClock));
+  try {
+    await scenario.run();
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${node.kubeletLog.slice(-8000)}`, { cause: error });
+  }
+}
+
+class Scenario {
+  private readonly node: NodeUnderTest;
+  private readonly cgroups: CgroupFs;
+  private readonly pods: ResourceClient<Pod>;
+
+  constructor(node: NodeUnderTest, cgroups: CgroupFs) {
+    this.node = node;
+    this.cgroups = cgroups;
+    this.pods = node.client.of(pods);
+  }
+
+  async run(): Promise<void> {
+    await this.prepare();
+    await this.resizes();
+    await this.restartsForAResize();
+    await this.defersAResize();
+  }
+
+  private async prepare(): Promise<void> {
+    this.node.startKubelet();
+    await this.isNodeReady();
+    // What a controller manager would have made.
+    await this.node.client.of(serviceAccounts).create("default", { metadata: { name: "default" } }, options);
+    const ca = { metadata: { name: "kube-root-ca.crt" }, data: { "ca.crt": "x" } };
+    await this.node.client.of(configMaps).create("default", ca, options);
+  }
+
+  private async resizes(): Promise<void> {
+    await this.create("resized", [sleeper("c", amounts("100m", "64Mi"))]);
+    const before = await this.isReady("resized");
+    assert.deepEqual(await this.limitsOf(before), { quota: 10_000, memory: 64 * MIB });
+    await this.resize("resized", amounts("200m", "96Mi"));
+    const after = await this.isResized("resized", amounts("200m", "96Mi"));
+    assert.deepEqual(await this.limitsOf(after), { quota: 20_000, memory: 96 * MIB });
+    assert.deepEqual(await this.podLimitsOf(after), { quota: 20_000, memory: 96 * MIB });
+    assert.equal(containerId(after), containerId(before), "the container was replaced");
+    assert.equal(after.status?.observedGeneration, 2);
+    const reasons = await waitFor("the events", async () => {
+      const found = await this.reasonsFor("resized");
+      return found.includes("ResizeCompleted") && found;
+    });
+    assert.ok(reasons.includes("ResizeStarted"));
+    // A kubelet that starts anew knows what it granted, and what containers have.
+    await this.node.stopKubelet("SIGKILL");
+    await this.resize("resized", amounts("100m", "80Mi"));
+    this.node.startKubelet();
+    const shrunk = await this.isResized("resized", amounts("100m", "80Mi"));
+    assert.deepEqual(await this.limitsOf(shrunk), { quota: 10_000, memory: 80 * MIB });
+    assert.equal(containerId(shrunk), containerId(before));
+  }
+
+  private async restartsForAResize(): Promise<void> {
+    const resizePolicy = [{ resourceName: "memory", restartPolicy: "RestartContainer" }];
+    await this.create("restarted", [{ ...sleeper("c", amounts("100m", "64Mi")), resizePolicy }]);
+    const before = await this.isReady("restarted");
+    await this.resize("restarted", amounts("100m", "32Mi"));
+    const after = await this.isResized("restarted", amounts("100m", "32Mi"));
+    assert.notEqual(containerId(after), containerId(before), "the container was not replaced");
+    assert.equal(after.status?.containerStatuses?.[0]?.restartCount, 1);
+    assert.equal((await this.limitsOf(after)).memory, 32 * MIB);
+  }
+
+  private async defersAResize(): Promise<void> {
+    const node = await this.node.client.of(nodes).get("", NODE_NAME, options);
+    const cores = Number(node.status?.allocatable?.cpu);
+    await this.create("big", [sleeper("c", { requests: { cpu: `${cores * 1000 - 500}m`, memory: "16Mi" } })]);
+    await this.isReady("big");
+    await this.resize("resized", amounts(String(cores + 1), "80Mi"));
+    await this.isPending("resized", "Infeasible", /enough capacity: cpu/);
+    await this.resize("resized", amounts("600m", "80Mi"));
+    await this.isPending("resized", "Deferred", /^Node didn't have enough resource: cpu/);
+    await this.pods.delete("default", "big", { gracePeriodSeconds: 0 }, options);
+    const after = await this.isResized("resized", amounts("600m", "80Mi"));
+    assert.equal((await this.limitsOf(after)).quota, 60_000);
+  }
+
+  private async resize(name: string, resources: ResourceRequirements): Promise<void> {
+    const body = { spec: { containers: [{ name: "c", resources }] } };
+    await this.pods.patch("default", name, "strategic", body, { ...options, subresource: "resize" });
+  }
+
+  private isResized(name: string, resources: ResourceRequirements): Promise<Pod> {
+    return waitFor(`pod ${name} to be resized`, async () => {
+      const pod = await this.pods.get("default", name, options);
+      const status = pod.status?.containerStatuses?.[0];
+      const isOver = !pod.status?.conditions?.some(({ type }) => type.startsWith("PodResize"));
+      const has = JSON.stringify(sorted(status?.resources)) === JSON.stringify(sorted(resources));
+      const allocated = status?.allocatedResources?.cpu === resources.requests?.cpu;
+      return isOver && has && allocated && status?.state?.running && pod;
+    });
+  }
+
+  private async isPending(name: string, reason: string, message: RegExp): Promise<void> {
+    const found = await waitFor(`the resize of ${name} to be ${reason}`, async () => {
+      const pod = await this.pods.get("default", name, options);
+      const condition = pod.status?.conditions?.find(({ type }) => type === "PodResizePending");
+      return condition?.reason === reason && condition;
+    });
+    assert.match(found.message ?? "", message);
+  }
+
+  private async limitsOf(pod: Pod) {
+    return this.readLimits(join(this.cgroupOf(pod), containerId(pod)));
+  }
+
+  private async podLimitsOf(pod: Pod) {
+    return this.readLimits(this.cgroupOf(pod));
+  }
+
+  private cgroupOf(pod: Pod): string {
+    const level = pod.status?.qosClass === "Guaranteed" ? "" : (pod.status?.qosClass?.toLowerCase() ?? "");
+    return join(this.node.cgroupRoot, "kubepods", level, `pod${pod.metadata.uid}`);
+  }
+
+  private async readLimits(path: string): Promise<{ quota: number; memory: number }> {
+    const v2 = this.cgroups.isUnified;
+    const quota = await this.cgroups.read("cpu", path, v2 ? "cpu.max" : "cpu.cfs_quota_us");
+    const memory = await this.cgroups.read("memory", path, v2 ? "memory.max" : "memory.limit_in_bytes");
+    return { quota: Number(quota?.split(" ")[0]), memory: Number(memory) };
+  }
+
+  private async reasonsFor(name: string): Promise<(string | undefined)[]> {
+    const { items } = await this.node.client.of(events).list({}, options);
+    return items.filter(({ involvedObject }) => involvedObject.name === name).map(({ reason }) => reason);
+  }
+
+  private async create(name: string, containers: NonNullable<Pod["spec"]>["containers"]): Promise<void> {
+    const spec = { nodeName: NODE_NAME, terminationGracePeriodSeconds: 0, containers };
+    await this.pods.create("default", { metadata: { name }, spec }, options);
+  }
+
+  private isReady(name: string): Promise<Pod> {
+    return waitFor(`pod ${name} to be ready`, async () => {
+      const pod = await this.pods.get("default", name, options);
+      const ready = pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
+      return ready && pod;
+    });
+  }
+
+  private async isNodeReady(): Promise<void> {
+    await waitFor("the node to be ready", async () => {
+      const { status } = await this.node.client.of(nodes).get("", NODE_NAME, options);
+      return status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True");
+    });
+  }
+}
+
+function sleeper(name: string, resources: ResourceRequirements) {
+  return { name, image: BUSYBOX_IMAGE, command: ["sleep", "100000"], resources };
+}
+
+function amounts(cpu: string, memory: string): ResourceRequirements {
+  return { requests: { cpu, memory }, limits: { cpu, memory } };
+}
+
+function sorted(resources: ResourceRequirements | undefined): unknown[] {
+  const { requests = {}, limits = {} } = resources ?? {};
+  return [requests.cpu, requests.memory, limits.cpu, limits.memory];
+}
+
+function containerId(pod: Pod): string {
+  return pod.status?.containerStatuses?.[0]?.containerID?.replace("containerd://", "") ?? "";
+}
