@@ -33,7 +33,11 @@ const FLAGS = {
   port: flag.int(10250, "port of the HTTPS API"),
   "healthz-port": flag.int(10248, "port of /healthz; 0 for none"),
   "healthz-bind-address": flag.string("127.0.0.1", "address of /healthz"),
-  "read-only-port": flag.int(0, "must be 0: an API without authentication is not served"),
+  "read-only-port": flag.int(
+    0,
+    "port of what tells about pods and figures without authentication, such as 10255; 0 for none",
+  ),
+  "cadvisor-port": flag.int(0, "port of cAdvisor's metrics without authentication, such as 4194; 0 for none"),
   "tls-cert-file": flag.string("", "certificate of the HTTPS API"),
   "tls-private-key-file": flag.string("", "key of that certificate"),
   "client-ca-file": flag.string("", "CA of the certificates of callers"),
@@ -138,7 +142,6 @@ export async function parseConfig(argv: readonly string[]) {
   for (const name of ["kubeconfig", "tls-cert-file", "tls-private-key-file"] as const) {
     if (!flags[name]) throw new UsageError(`flag --${name} is required`);
   }
-  if (flags["read-only-port"] !== 0) throw new UsageError("--read-only-port: only 0 is supported");
   if (!flags["container-runtime-endpoint"].startsWith("unix://")) {
     throw new UsageError('--container-runtime-endpoint must begin with "unix://"');
   }

@@ -211,9 +211,10 @@ export class Kubelet {
       key: await readFile(config["tls-private-key-file"], "utf8"),
       clientCa: ca ? await readFile(ca, "utf8") : undefined,
     };
-    const { address, port, nodeName } = config;
+    const { address, port, nodeName, "read-only-port": readOnlyPort, "cadvisor-port": cadvisorPort } = config;
+    const ports = { address, port, readOnlyPort, cadvisorPort };
     return serveKubelet(
-      { address, port, tls, podLogDir: config["pod-log-dir"], nodeName, rootDir: config["root-dir"] },
+      { ...ports, tls, podLogDir: config["pod-log-dir"], nodeName, rootDir: config["root-dir"] },
       {
         pods: new ServedPods({ workers: this.workers, statuses: this.statuses, mirrors: this.upkeep.mirrors }),
         cri: parts.cri,

@@ -13,7 +13,7 @@ export const FIELDS = {
   httpCheckFrequency: duration(20_000),
   address: text("0.0.0.0"),
   port: int(10250),
-  readOnlyPort: only(0),
+  readOnlyPort: int(0),
   tlsCertFile: text(""),
   tlsPrivateKeyFile: text(""),
   rotateCertificates: only(false),

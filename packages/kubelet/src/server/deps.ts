@@ -13,6 +13,9 @@ import type { RuntimeReader } from "../runtime/runtime-reader.ts";
 export interface KubeletServerOptions {
   readonly address: string;
   readonly port: number;
+  /** Ports without TLS and authentication; absent or 0 for none. */
+  readonly readOnlyPort?: number;
+  readonly cadvisorPort?: number;
   /** PEM texts. Without `clientCa` no client certificate is asked for, and tokens alone count. */
   readonly tls: { readonly cert: string; readonly key: string; readonly clientCa?: string | undefined };
   /** Where the logs of pods lie, such as /var/log/pods. */
