@@ -18,6 +18,11 @@ export class HttpPool {
     return request.call(this.pool as Pool, options);
   }
 
+  /** Takes nothing new, and ends once what is under way has. */
+  async close(): Promise<void> {
+    await this.pool.close();
+  }
+
   /** Cuts what is under way. */
   async destroy(): Promise<void> {
     await this.pool.destroy();

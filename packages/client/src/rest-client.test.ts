@@ -1,9 +1,12 @@
 // Requests over real sockets: paths, errors, retries, credentials.
 import assert from "node:assert/strict";
 import { mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { TLSSocket } from "node:tls";
 import { nodes, pods } from "@skiff/api/resource-ref.ts";
 import type { Pod } from "@skiff/api/types.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
@@ -11,6 +14,7 @@ import { silentLogger } from "@skiff/component-base/logger.ts";
 import { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import { withTrace } from "@skiff/component-base/trace.ts";
 import { FakeClock } from "@skiff/testkit/fake-clock.ts";
+import { testAuthority } from "@skiff/testkit/test-authority.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
 import type { ClientConfig } from "./config.ts";
 import { wasIdle } from "./connection-error.ts";
@@ -188,4 +192,52 @@ test("rest client counts requests by code", async () => {
   await using client = clientOf({ server: server.url }, realClock, metrics);
   await client.of(pods).get("a", "x", { signal });
   assert.match(metrics.render(), /rest_client_requests_total\{code="200",host="127.0.0.1:\d+",method="GET"\} 1/);
+});
+
+test("useCertificate is shown from the next request on; watches are cut and requests under way end well", async () => {
+  const ca = await testAuthority("ca");
+  const [server, one, two] = await Promise.all([
+    ca.sign({ commonName: "server", addresses: ["127.0.0.1"], usages: ["server"] }),
+    ca.sign({ commonName: "one", usages: ["client"] }),
+    ca.sign({ commonName: "two", usages: ["client"] }),
+  ]);
+  const held = Promise.withResolvers<void>();
+  const arrived = Promise.withResolvers<void>();
+  const watching = Promise.withResolvers<void>();
+  const tls = { ...server, ca: ca.cert, requestCert: true, rejectUnauthorized: true };
+  const https = createServer(tls, async (request, response) => {
+    const user = (request.socket as TLSSocket).getPeerCertificate().subject.CN;
+    if (request.url?.includes("watch=true")) {
+      response.writeHead(200, { "content-type": "application/json" }).flushHeaders();
+      watching.resolve();
+      return;
+    }
+    if (request.url?.includes("slow")) {
+      arrived.resolve();
+      await held.promise;
+    }
+    answerJson(response, 200, { user });
+  });
+  await new Promise<void>((resolve) => https.listen(0, "127.0.0.1", resolve));
+  await using _https = {
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => https.close(resolve));
+      https.closeAllConnections();
+      await closed;
+    },
+  };
+  const { port } = https.address() as AddressInfo;
+  await using client = clientOf({ server: `https://127.0.0.1:${port}`, ca: ca.cert, ...one });
+  const ask = async (path: string) =>
+    ((await client.request({ method: "GET", path, signal })).body as { user: string }).user;
+  assert.equal(await ask("/a"), "one");
+  const watch = client.of(nodes).watch({ resourceVersion: "" }, { signal });
+  const cut = assert.rejects(watch.next(), ConnectionError);
+  const slow = ask("/slow");
+  await Promise.all([arrived.promise, watching.promise]);
+  client.useCertificate(two.cert, two.key);
+  assert.equal(await ask("/a"), "two");
+  await cut;
+  held.resolve();
+  assert.equal(await slow, "one");
 });

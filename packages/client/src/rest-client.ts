@@ -68,8 +68,10 @@ const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
 
 /** One client per program and server; everything else here speaks through it. */
 export class RestClient implements AsyncDisposable {
-  private readonly pool: HttpPool;
-  private readonly streams: HttpPool;
+  private readonly config: ClientConfig;
+  private readonly connections: number;
+  private pool: HttpPool;
+  private streams: HttpPool;
   private readonly prefix: string;
   private readonly host: string;
   private readonly userAgent: string;
@@ -80,22 +82,28 @@ export class RestClient implements AsyncDisposable {
 
   constructor(config: ClientConfig, options: RestClientOptions, deps: RestClientDeps) {
     const url = new URL(config.server);
+    this.config = config;
     this.prefix = url.pathname.replace(/\/$/, "");
     this.host = url.host;
     this.userAgent = options.userAgent;
     this.clock = deps.clock;
     this.tokens = new TokenSource(config, deps.clock);
     this.metrics = deps.metrics && new RestMetrics(deps.metrics);
-    // Time limits are ours (per exchange), so undici's per-phase ones are off.
-    const settings = { allowH2: false, headersTimeout: 0, bodyTimeout: 0, connect: connectOptions(config) } as const;
-    this.pool = new HttpPool(url.origin, {
-      ...settings,
-      // HTTP/1.1 carries one request per connection at a time, so this is the concurrency too.
-      connections: options.connections ?? 32,
-      maxResponseSize: MAX_ANSWER_BYTES,
-    });
-    // Streams last for minutes: on connections of their own they never starve requests.
-    this.streams = new HttpPool(url.origin, { ...settings, connections: null });
+    // HTTP/1.1 carries one request per connection at a time, so this is the concurrency too.
+    this.connections = options.connections ?? 32;
+    ({ pool: this.pool, streams: this.streams } = makePools(config, this.connections));
+  }
+
+  /**
+   * Speaks under another certificate from now on. Requests under way end on their old connections; watches and other streams are
+   * cut, so that none goes on under a certificate that may soon be refused.
+   */
+  useCertificate(cert: string, key: string): void {
+    const { pool, streams } = this;
+    ({ pool: this.pool, streams: this.streams } = makePools({ ...this.config, cert, key }, this.connections));
+    // Nobody waits for the old ones to end, and what fails at closing is closed.
+    pool.close().catch(() => {});
+    streams.destroy().catch(() => {});
   }
 
   /** The typed client of one resource. */
@@ -132,7 +140,7 @@ export class RestClient implements AsyncDisposable {
     const signal = AbortSignal.any([request.signal, opening.signal]);
     const late = new ConnectionError(`${describe(request)}: no answer in time`, "ETIMEDOUT");
     using _limit = this.clock.after(request.timeoutMs ?? DEFAULT_TIMEOUT_MS, () => opening.abort(late));
-    const data = await this.send(this.streams, request, signal, request.idleTimeoutMs);
+    const data = await this.send("streams", request, signal, request.idleTimeoutMs);
     if (data.statusCode >= 400) {
       const body = await this.readBody(data, request, signal);
       throw errorOfAnswer({ status: data.statusCode, headers: data.headers, body });
@@ -157,7 +165,7 @@ export class RestClient implements AsyncDisposable {
   private async exchangeOnce(request: RestRequest, limit: TimeLimit): Promise<RestAnswer> {
     const startedAt = this.clock.monotonic();
     try {
-      const data = await this.send(this.pool, request, limit.signal);
+      const data = await this.send("pool", request, limit.signal);
       const body = await this.readBody(data, request, limit.signal);
       this.observe(request, startedAt, String(data.statusCode));
       return { status: data.statusCode, headers: data.headers, body };
@@ -171,13 +179,20 @@ export class RestClient implements AsyncDisposable {
     this.metrics?.observe(request.method, this.host, code, (this.clock.monotonic() - startedAt) / 1000);
   }
 
-  private async send(pool: HttpPool, request: RestRequest, signal: AbortSignal, bodyTimeout = 0): Promise<HttpAnswer> {
+  private async send(
+    which: "pool" | "streams",
+    request: RestRequest,
+    signal: AbortSignal,
+    bodyTimeout = 0,
+  ): Promise<HttpAnswer> {
     signal.throwIfAborted();
     try {
-      return await pool.request({
+      const headers = await this.headersOf(request);
+      // The pool is looked up only now: waiting for a token, its certificate may have been replaced.
+      return await this[which].request({
         method: request.method,
         path: this.prefix + request.path + queryText(request.query),
-        headers: await this.headersOf(request),
+        headers,
         body: bodyOf(request.body),
         signal,
         bodyTimeout,
@@ -209,6 +224,17 @@ export class RestClient implements AsyncDisposable {
       throw toConnectionError(error, describe(request));
     }
   }
+}
+
+function makePools(config: ClientConfig, connections: number): { pool: HttpPool; streams: HttpPool } {
+  const { origin } = new URL(config.server);
+  // Time limits are ours (per exchange), so undici's per-phase ones are off.
+  const settings = { allowH2: false, headersTimeout: 0, bodyTimeout: 0, connect: connectOptions(config) } as const;
+  return {
+    pool: new HttpPool(origin, { ...settings, connections, maxResponseSize: MAX_ANSWER_BYTES }),
+    // Streams last for minutes: on connections of their own they never starve requests.
+    streams: new HttpPool(origin, { ...settings, connections: null }),
+  };
 }
 
 /** TLS and TCP settings. A dead peer is noticed by keep-alive probes even on a connection that only listens. */
