@@ -221,6 +221,7 @@ function authenticationOf(config: ApiServerConfig, files: ServerFiles) {
   };
   return {
     anonymousAuth: config["anonymous-auth"],
+    bootstrapTokens: config["enable-bootstrap-token-auth"],
     clientCa: files.clientCa,
     serviceAccountIssuer: config["service-account-issuer"],
     serviceAccountKeyFiles: files.serviceAccountKeys,

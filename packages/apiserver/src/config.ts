@@ -35,6 +35,10 @@ const flags = {
   "proxy-client-cert-file": flag.string("", "our certificate for extension servers"),
   "proxy-client-key-file": flag.string("", "the key of that certificate"),
   "anonymous-auth": flag.bool(true, "let requests without credentials be authorized as system:anonymous"),
+  "enable-bootstrap-token-auth": flag.bool(
+    false,
+    "let Secrets of type bootstrap.kubernetes.io/token authenticate machines that join",
+  ),
   "max-requests-inflight": flag.int(400, "reading requests at once; 0: no limit"),
   "max-mutating-requests-inflight": flag.int(200, "writing requests at once; 0: no limit"),
   "request-timeout": flag.duration(60_000, "how long a request may take unless it is long-running"),

@@ -6,6 +6,8 @@ import type { ChainAuthorizer } from "../authz/index.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
 import type { AdmissionPlugin } from "./admission.ts";
 import { certificateRequestIdentity } from "./certificate-request-identity.ts";
+import { createCertificateApproval, createCertificateSigning } from "./certificate-signers.ts";
+import { certificateSubjectRestriction } from "./certificate-subject-restriction.ts";
 import { defaultTolerationSeconds } from "./default-toleration-seconds.ts";
 import { createNamespaceLifecycle } from "./namespace-lifecycle.ts";
 import { createNodeRestriction } from "./node-restriction.ts";
@@ -36,6 +38,9 @@ export function createAdmissionPlugins(
     createPriorityPlugin(deps.reader),
     defaultTolerationSeconds,
     storageObjectInUseProtection,
+    createCertificateApproval(deps.authorizer),
+    createCertificateSigning(deps.authorizer),
+    certificateSubjectRestriction,
   ];
   const duplicate = plugins.find(({ name }, at) => plugins.findIndex((other) => other.name === name) !== at);
   if (duplicate) throw new Error(`admission plug-in ${duplicate.name} is listed twice`);

@@ -1,20 +1,21 @@
 // Bearer tokens: in the Authorization header, or for browsers' WebSockets in a subprotocol.
 import { unauthorized } from "@skiff/api/errors.ts";
-import type { Authenticator, Credentials } from "./authenticator.ts";
-import type { ServiceAccountTokenVerifier } from "./service-account-token.ts";
+import type { Authenticator, Credentials, UserInfo } from "./authenticator.ts";
 
 /** The subprotocol that carries a token; it must never be passed on. */
 export const BEARER_SUBPROTOCOL_PREFIX = "base64url.bearer.authorization.k8s.io.";
 
 /** A token that is offered must be right: a wrong one is refused rather than taken for an anonymous request. */
-export function createBearerTokenAuthenticator(verifier: ServiceAccountTokenVerifier): Authenticator {
+export function createBearerTokenAuthenticator(
+  verify: (token: string, signal: AbortSignal) => Promise<UserInfo | undefined>,
+): Authenticator {
   return {
     async authenticate(credentials, signal) {
       const token = bearerToken(credentials) ?? webSocketToken(credentials);
       if (token === undefined) return undefined;
-      const identity = await verifier.verify(token, signal);
-      if (!identity) throw unauthorized();
-      return identity.user;
+      const user = await verify(token, signal);
+      if (!user) throw unauthorized();
+      return user;
     },
   };
 }

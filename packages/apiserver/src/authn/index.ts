@@ -5,6 +5,7 @@ import type { Logger } from "@skiff/component-base/logger.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
 import type { Authenticator, UserInfo } from "./authenticator.ts";
 import { createBearerTokenAuthenticator } from "./bearer-token.ts";
+import { BootstrapTokenVerifier } from "./bootstrap-token.ts";
 import type { RequestHeaderConfig } from "./front-proxy.ts";
 import { createFrontProxyAuthenticator } from "./front-proxy.ts";
 import type { TokenIdentity } from "./service-account-token.ts";
@@ -21,6 +22,8 @@ export interface AuthenticationConfig {
   /** The issuer when empty, as upstream. */
   readonly apiAudiences: readonly string[];
   readonly requestHeader?: RequestHeaderConfig | undefined;
+  /** Whether the tokens of joining machines count. */
+  readonly bootstrapTokens?: boolean | undefined;
 }
 
 /** The whole chain, and the part of it that TokenReview asks. */
@@ -44,7 +47,16 @@ export function createAuthenticator(
     { issuer: config.serviceAccountIssuer, keys: config.serviceAccountKeyFiles, apiAudiences: audiences },
     deps,
   );
-  const chain = createChain(config, verifier, deps.clock);
+  const bootstrap = config.bootstrapTokens ? new BootstrapTokenVerifier(deps) : undefined;
+  const userOfToken = async (token: string, signal: AbortSignal) =>
+    (await verifier.verify(token, signal))?.user ?? bootstrap?.verify(token, signal);
+  const chain = createChain(config, userOfToken, deps.clock);
+  // Such a token says nothing of audiences, so it is for the API's own.
+  const bootstrapIdentity = async (token: string, wanted: readonly string[], signal: AbortSignal) => {
+    const common = wanted.length > 0 ? audiences.filter((one) => wanted.includes(one)) : audiences;
+    const user = common.length > 0 ? await bootstrap?.verify(token, signal) : undefined;
+    return user && { user, audiences: common };
+  };
   return {
     async authenticate(credentials, signal) {
       let failure: unknown;
@@ -62,7 +74,9 @@ export function createAuthenticator(
       return config.anonymousAuth ? ANONYMOUS : undefined;
     },
     async authenticateToken(token, wanted, signal) {
-      const identity = await verifier.verify(token, signal, wanted.length > 0 ? wanted : audiences);
+      const identity =
+        (await verifier.verify(token, signal, wanted.length > 0 ? wanted : audiences)) ??
+        (await bootstrapIdentity(token, wanted, signal));
       return identity && { ...identity, user: withAuthenticatedGroup(identity.user) };
     },
   };
@@ -70,14 +84,14 @@ export function createAuthenticator(
 
 function createChain(
   config: AuthenticationConfig,
-  verifier: ServiceAccountTokenVerifier,
+  userOfToken: (token: string, signal: AbortSignal) => Promise<UserInfo | undefined>,
   clock: Clock,
 ): readonly Authenticator[] {
   const parser = new CertificateParser();
   return [
     ...(config.requestHeader ? [createFrontProxyAuthenticator(config.requestHeader, parser, clock)] : []),
     createX509Authenticator(parser, new IssuerCheck(config.clientCa), clock),
-    createBearerTokenAuthenticator(verifier),
+    createBearerTokenAuthenticator(userOfToken),
   ];
 }
 

@@ -1,0 +1,51 @@
+// CertificateApproval and CertificateSigning: who decides about a signer's requests must have that right for that very signer.
+
+import { isDeepStrictEqual } from "node:util";
+import type { CertificateSigningRequest } from "@skiff/api/types.ts";
+import type { Authorizer } from "../authz/authorizer.ts";
+import type { AdmissionPlugin, AdmissionRequest } from "./admission.ts";
+import { concerns, refuse } from "./refusal.ts";
+
+const GROUP = "certificates.k8s.io";
+const PLURAL = "certificatesigningrequests";
+
+export function createCertificateApproval(authorizer: Authorizer): AdmissionPlugin {
+  return {
+    name: "CertificateApproval",
+    async validate(request) {
+      if (request.operation !== "UPDATE" || !concerns(request, PLURAL, "approval", GROUP)) return;
+      await requireSignerRight(request, "approve", authorizer);
+    },
+  };
+}
+
+export function createCertificateSigning(authorizer: Authorizer): AdmissionPlugin {
+  return {
+    name: "CertificateSigning",
+    async validate(request) {
+      if (request.operation !== "UPDATE" || !concerns(request, PLURAL, "status", GROUP)) return;
+      const next = (request.object as CertificateSigningRequest).status;
+      const previous = (request.oldObject as Readonly<CertificateSigningRequest>).status;
+      const isSame =
+        next?.certificate === previous?.certificate && isDeepStrictEqual(next?.conditions, previous?.conditions);
+      if (!isSame) await requireSignerRight(request, "sign", authorizer);
+    },
+  };
+}
+
+/** The right may be of one signer, or of all of its domain as `kubernetes.io/*`. */
+async function requireSignerRight(
+  request: AdmissionRequest,
+  verb: "approve" | "sign",
+  authorizer: Authorizer,
+): Promise<void> {
+  // The stored one counts: the body might name a signer that its writer may decide about.
+  const { signerName } = (request.oldObject as Readonly<CertificateSigningRequest>).spec;
+  const [domain = ""] = signerName.split("/");
+  for (const name of [signerName, `${domain}/*`]) {
+    const attributes = { user: request.user, verb, isResourceRequest: true, namespace: "", subresource: "", path: "" };
+    const asked = { ...attributes, group: GROUP, version: "*", resource: "signers", name };
+    if ((await authorizer.authorize(asked)).verdict === "allow") return;
+  }
+  throw refuse(request, `user not permitted to ${verb} requests with signerName ${JSON.stringify(signerName)}`);
+}
