@@ -222,6 +222,7 @@ function apiserverFlags({ pki, controlPlane, etcd, serviceRange }: Place): Flags
     "service-account-issuer": "https://kubernetes.default.svc.cluster.local",
     "service-cluster-ip-range": serviceRange,
     "authorization-mode": "Node,RBAC",
+    "enable-bootstrap-token-auth": "true",
     "kubelet-client-certificate": `${pki}/apiserver-kubelet-client.crt`,
     "kubelet-client-key": `${pki}/apiserver-kubelet-client.key`,
     "kubelet-certificate-authority": `${pki}/ca.crt`,
@@ -245,6 +246,8 @@ function controllerManagerFlags(place: Place): Flags {
     "service-cluster-ip-range": place.serviceRange,
     "root-ca-file": `${place.pki}/ca.crt`,
     "service-account-private-key-file": `${place.pki}/sa.key`,
+    "cluster-signing-cert-file": `${place.pki}/ca.crt`,
+    "cluster-signing-key-file": `${place.pki}/ca.key`,
   };
 }
 

@@ -2,10 +2,12 @@
 
 import { parseCidr } from "@skiff/api/ip.ts";
 import { commonFlags, flag, parseFlags, UsageError } from "@skiff/component-base/flags.ts";
+import { certificateFlags, certificatesOf } from "./certificate-flags.ts";
 import type { RangeOptions } from "./controllers/node-ipam/range-allocator.ts";
 
 const flags = {
   ...commonFlags,
+  ...certificateFlags,
   kubeconfig: flag.string("", "file that says where the apiserver is and as whom to speak to it"),
   "authentication-kubeconfig": flag.string("", "kubeconfig for TokenReviews; --kubeconfig when empty"),
   "authorization-kubeconfig": flag.string("", "kubeconfig for SubjectAccessReviews; --kubeconfig when empty"),
@@ -89,6 +91,7 @@ export function parseConfig(argv: readonly string[]) {
     nodeRanges: rangesOf(values),
     rootCaFile: values["root-ca-file"],
     nodeHealth: nodeHealthOf(values),
+    certificates: certificatesOf(values),
     enableGarbageCollector: values["enable-garbage-collector"],
     maxEndpointsPerSlice: slice,
     terminatedPodGcThreshold: values["terminated-pod-gc-threshold"],

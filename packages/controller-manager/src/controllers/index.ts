@@ -1,4 +1,7 @@
 // All controllers of this program, in the order in which they start.
+import { csrApprovingController } from "./certificates/csr-approving.ts";
+import { csrCleaner } from "./certificates/csr-cleaner.ts";
+import { csrSigningController } from "./certificates/csr-signing.ts";
 import type { ControllerDefinition } from "./controller-definition.ts";
 import { deploymentController } from "./deployment/deployment-controller.ts";
 import { disruptionController } from "./disruption/disruption-controller.ts";
@@ -31,4 +34,7 @@ export const CONTROLLERS: readonly ControllerDefinition[] = [
   namespaceController,
   podGarbageCollector,
   garbageCollectorController,
+  csrApprovingController,
+  csrSigningController,
+  csrCleaner,
 ];

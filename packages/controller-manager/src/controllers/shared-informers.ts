@@ -4,6 +4,7 @@ import type { KubeObject } from "@skiff/api/object.ts";
 import { controllerOf } from "@skiff/api/owner-references.ts";
 import * as refs from "@skiff/api/resource-ref.ts";
 import type {
+  CertificateSigningRequest,
   ConfigMap,
   Deployment,
   EndpointSlice,
@@ -69,6 +70,7 @@ export function shareInformers(factory: InformerFactory) {
     endpoints: (): Informer<Endpoints> => watch(refs.endpoints),
     endpointSlices: (): Informer<EndpointSlice> =>
       watch(refs.endpointSlices, { indexers: { [BY_SERVICE]: bySliceService } }),
+    certificateSigningRequests: (): Informer<CertificateSigningRequest> => watch(refs.certificateSigningRequests),
     serviceAccounts: (): Informer<ServiceAccount> => watch(refs.serviceAccounts),
     /** The published CA bundles only: the other ConfigMaps may be large and are nobody's business here. */
     rootCaConfigMaps: (): Informer<ConfigMap> =>
