@@ -36,6 +36,7 @@ import type { WriteDeps } from "./registry/write-options.ts";
 import { createReviewHandlers } from "./reviews/index.ts";
 import { createTokenRequestHandler } from "./reviews/token-request.ts";
 import type { Storage } from "./storage/open-storage.ts";
+import type { Tracer } from "./tracing/tracer.ts";
 
 /** What the readiness checks look at. */
 export interface ServerState {
@@ -57,6 +58,7 @@ interface Inputs {
   readonly state: ServerState;
   readonly context: ProgramContext;
   readonly audit: Auditor | undefined;
+  readonly tracer: Tracer | undefined;
 }
 
 export function composeServer(inputs: Inputs): ServerParts {
@@ -89,6 +91,7 @@ export function composeServer(inputs: Inputs): ServerParts {
     limit,
     metrics: new RequestMetrics(metrics, limit),
     audit: inputs.audit,
+    tracer: inputs.tracer,
     requestTimeoutMs: config["request-timeout"],
     clock,
     log,

@@ -43,6 +43,7 @@ const flags = {
   "max-mutating-requests-inflight": flag.int(200, "writing requests at once; 0: no limit"),
   "request-timeout": flag.duration(60_000, "how long a request may take unless it is long-running"),
   "min-request-timeout": flag.int(1800, "seconds that a watch lasts at least"),
+  "tracing-config-file": flag.string("", "a TracingConfiguration: where spans go, and of how many requests"),
   "audit-policy-file": flag.string("", "an audit.k8s.io/v1 Policy: what the audit log records"),
   "audit-log-path": flag.string("", "file of the audit log; - is standard output"),
   "audit-log-maxage": flag.int(0, "days that full audit logs are kept; 0: for ever"),

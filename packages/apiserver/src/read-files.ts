@@ -10,6 +10,8 @@ export interface ServerFiles {
   readonly etcd: { readonly ca: string; readonly cert: string; readonly key: string } | undefined;
   readonly serviceAccountKeys: readonly string[];
   readonly signingKey: string;
+  /** Undefined without tracing. */
+  readonly tracing: string | undefined;
   readonly kubelet: { readonly cert: string; readonly key: string; readonly ca: string };
 }
 
@@ -36,6 +38,7 @@ export async function readServerFiles(config: ApiServerConfig): Promise<ServerFi
     requestHeaderCa: (await one("requestheader-client-ca-file")) || undefined,
     etcd: etcd.ca ? etcd : undefined,
     serviceAccountKeys: await Promise.all(keys),
+    tracing: (await one("tracing-config-file")) || undefined,
     signingKey: await one("service-account-signing-key-file"),
     kubelet,
   };

@@ -8,16 +8,22 @@ import type { Pipeline } from "./filters/pipeline.ts";
 import { type Listener, listen } from "./http/listener.ts";
 import { readServerFiles } from "./read-files.ts";
 import { openStorage } from "./storage/open-storage.ts";
+import type { Tracing } from "./tracing/index.ts";
 
 /** Runs until the signal aborts. */
 export async function runApiServer(config: ApiServerConfig, context: ProgramContext): Promise<void> {
   const { signal, log } = context;
   const files = await readServerFiles(config);
   const audit = await createAuditor(auditConfig(config), context);
+  await using tracing = await openTracing(files.tracing, context);
+  const tracer = tracing?.tracer;
   const etcd = { servers: config["etcd-servers"], prefix: config["etcd-prefix"] };
-  await using storage = openStorage({ ...etcd, ...(files.etcd ? { tls: files.etcd } : {}) }, KINDS, context);
+  await using storage = openStorage({ ...etcd, ...(files.etcd ? { tls: files.etcd } : {}) }, KINDS, {
+    ...context,
+    tracer,
+  });
   const state: ServerState = { bootstrapped: false, stopping: false };
-  const { pipeline, background } = composeServer({ config, files, storage, state, context, audit });
+  const { pipeline, background } = composeServer({ config, files, storage, state, context, audit, tracer });
   // Before the caches are filled nobody's roles are known, so every answer would be a refusal.
   await Promise.race([storage.feed.synced(), aborted(signal)]);
   if (signal.aborted) return;
@@ -31,6 +37,17 @@ export async function runApiServer(config: ApiServerConfig, context: ProgramCont
   await stop(listener, pipeline, context);
   await audit?.close();
   await work;
+}
+
+/** Loaded by those who want it only. */
+async function openTracing(text: string | undefined, context: ProgramContext): Promise<Tracing | undefined> {
+  if (text === undefined) return undefined;
+  const { createTracing } = await import("./tracing/index.ts");
+  try {
+    return createTracing(text, context);
+  } catch (cause) {
+    throw new Error(`--tracing-config-file: ${(cause as Error).message}`, { cause });
+  }
 }
 
 const DRAIN_MS = 10_000;

@@ -5,30 +5,30 @@ export interface BatchOptions {
   readonly maxBatch: number;
   /** How long the first of a batch waits for others. */
   readonly maxWaitMs: number;
-  /** Items, and their characters, that may wait; what does not fit is refused. */
+  /** Items, and their characters or bytes, that may wait; what does not fit is refused. */
   readonly capacity: number;
   readonly maxChars: number;
 }
 
-export class BatchQueue {
+export class BatchQueue<T extends { readonly length: number } = string> {
   private readonly options: BatchOptions;
-  private readonly send: (batch: readonly string[]) => Promise<void>;
+  private readonly send: (batch: readonly T[]) => Promise<void>;
   private readonly clock: Clock;
-  private items: string[] = [];
+  private items: T[] = [];
   private chars = 0;
   private timer: Disposable | undefined;
   private sending: Promise<void> | undefined;
   private closed = false;
 
   /** `send` handles its own failures: what it rejects with is lost on purpose. */
-  constructor(options: BatchOptions, send: (batch: readonly string[]) => Promise<void>, clock: Clock) {
+  constructor(options: BatchOptions, send: (batch: readonly T[]) => Promise<void>, clock: Clock) {
     this.options = options;
     this.send = send;
     this.clock = clock;
   }
 
   /** False when there is no room. */
-  push(item: string): boolean {
+  push(item: T): boolean {
     const { capacity, maxChars, maxBatch, maxWaitMs } = this.options;
     if (this.closed || this.items.length >= capacity || this.chars + item.length > maxChars) return false;
     this.items.push(item);

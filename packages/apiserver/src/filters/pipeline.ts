@@ -16,6 +16,8 @@ import { type ListenerHandlers, peerCertificate } from "../http/listener.ts";
 import type { Router } from "../http/router.ts";
 import { answerOfError, rawResponse } from "../http/status.ts";
 import { writeAnswer } from "../http/write-answer.ts";
+import { describeRequest } from "../tracing/describe-request.ts";
+import type { RequestSpan, Tracer } from "../tracing/tracer.ts";
 import { attributesOf, requireAllowed } from "./authorization.ts";
 import { impersonate } from "./impersonation.ts";
 import { countLongRunning, type InFlightLimit, isLongRunning } from "./in-flight.ts";
@@ -28,6 +30,7 @@ export interface PipelineDeps {
   readonly limit: InFlightLimit;
   readonly metrics: RequestMetrics;
   readonly audit: Auditor | undefined;
+  readonly tracer: Tracer | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly requestTimeoutMs: number;
@@ -53,16 +56,21 @@ export class Pipeline {
 
   /** Serves one request to its end; never throws. */
   private request(request: RawRequest, response: RawResponse): void {
-    const trace = parseTraceparent(request.headers.traceparent as string | undefined);
-    const work = () => this.serve(request, response).catch((error) => this.giveUp(response, error));
-    void (trace ? withTrace(trace, work) : work());
+    const { traceparent } = request.headers;
+    const trace = parseTraceparent(traceparent as string | undefined);
+    const { tracer } = this.deps;
+    const serve = (span?: RequestSpan) =>
+      this.serve(request, response, span).catch((error) => this.giveUp(response, error));
+    const work = tracer ? () => tracer.request(traceparent, serve) : serve;
+    void (trace ? withTrace(trace, () => work()) : work());
   }
 
   /** Serves a request that asked to leave HTTP (exec, attach, port-forward). */
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on("error", () => socket.destroy());
-    const work = async () => {
+    const work = async (span?: RequestSpan) => {
       const exchange = new Exchange(request);
+      exchange.span = span;
       let done = () => {};
       let code = 101;
       this.active.add(exchange);
@@ -71,6 +79,7 @@ export class Pipeline {
         exchange.abort(CLIENT_GONE);
         done();
         void exchange.audit?.complete(code);
+        span?.end(code, () => describeRequest(exchange));
       });
       try {
         await this.admit(exchange);
@@ -87,7 +96,8 @@ export class Pipeline {
         socket.end(rawResponse(answer));
       }
     };
-    void work();
+    const { tracer } = this.deps;
+    void (tracer ? tracer.request(request.headers.traceparent, work) : work());
   }
 
   /** Ends what would otherwise last: watches see the end of their stream, everything else its signal. */
@@ -103,10 +113,11 @@ export class Pipeline {
     });
   }
 
-  private async serve(request: RawRequest, response: RawResponse): Promise<void> {
+  private async serve(request: RawRequest, response: RawResponse, span?: RequestSpan): Promise<void> {
     const { clock, metrics, log, router } = this.deps;
     const start = clock.monotonic();
     const exchange = new Exchange(request);
+    exchange.span = span;
     this.active.add(exchange);
     response.once("close", () => {
       this.leave(exchange);
@@ -121,6 +132,7 @@ export class Pipeline {
       await writeAnswer(exchange, response, audit ? audit.answered(answer) : answer);
     } finally {
       void exchange.audit?.complete(code);
+      span?.end(code, () => describeRequest(exchange));
       this.endSlowBody(request);
       const seconds = (clock.monotonic() - start) / 1000;
       metrics.record(exchange.info, code, seconds, router.serves(exchange.info));
@@ -227,6 +239,7 @@ export class Pipeline {
       throw error;
     });
     exchange.audit = audit?.begin(exchange, user);
+    exchange.span?.decide(user);
     if (!user) throw unauthorized();
     exchange.user = await impersonate(user, exchange.raw, authorizer);
   }

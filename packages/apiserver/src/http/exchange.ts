@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import type { AuditedRequest } from "../audit/audited-request.ts";
 import type { UserInfo } from "../authn/authenticator.ts";
+import type { RequestSpan } from "../tracing/tracer.ts";
 import type { RequestContext } from "./endpoint.ts";
 import { parseRequestInfo } from "./parse-request-info.ts";
 import { bodyMedia, parseBody, readBytes } from "./read-body.ts";
@@ -22,6 +23,8 @@ export class Exchange implements RequestContext {
   user: UserInfo = NOBODY;
   /** What the audit log says of this request, where it says anything. */
   audit: AuditedRequest | undefined;
+  /** Its place in a trace, where there is tracing. */
+  span: RequestSpan | undefined;
   private id: string | undefined;
   private controller: AbortController | undefined;
   private aborted: Error | undefined;

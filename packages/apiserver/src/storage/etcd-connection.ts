@@ -32,8 +32,13 @@ export class EtcdConnection implements Disposable {
   /** A TCP connection of its own: beside large reads on a shared one the watch starves. */
   private readonly watches: GrpcChannel;
   private readonly latency: Histogram | undefined;
+  private readonly tracer: CallTracer | undefined;
 
-  constructor(options: EtcdOptions, deps: { clock: Clock; metrics?: MetricsRegistry }) {
+  constructor(
+    options: EtcdOptions,
+    deps: { clock: Clock; metrics?: MetricsRegistry; tracer?: CallTracer | undefined },
+  ) {
+    this.tracer = deps.tracer;
     this.prefix = options.prefix;
     this.clock = deps.clock;
     this.calls = new GrpcChannel(options, deps);
@@ -89,14 +94,26 @@ export class EtcdConnection implements Disposable {
 
   private async call(operation: string, method: string, body: Buffer, timeoutMs = CALL_TIMEOUT_MS): Promise<Buffer> {
     const start = this.clock.monotonic();
+    const span = this.tracer?.call(`etcdserverpb.${method}`, RPC_ATTRIBUTES);
     try {
-      return await this.calls.unary(`${SERVICE}.${method}`, body, timeoutMs);
+      const answer = await this.calls.unary(`${SERVICE}.${method}`, body, timeoutMs);
+      span?.end();
+      return answer;
+    } catch (error) {
+      span?.end(error);
+      throw error;
     } finally {
       this.latency?.observe((this.clock.monotonic() - start) / 1000, { operation });
     }
   }
 }
 
+/** Who wants to know of calls, such as the tracing of the request that they serve. */
+export interface CallTracer {
+  call(name: string, attributes: Readonly<Record<string, string>>): { end(error?: unknown): void } | undefined;
+}
+
 const SERVICE = "/etcdserverpb";
+const RPC_ATTRIBUTES = { "rpc.system": "grpc", "db.system": "etcd" } as const;
 const CALL_TIMEOUT_MS = 10_000;
 const COMPACT_TIMEOUT_MS = 60_000;

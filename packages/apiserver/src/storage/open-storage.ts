@@ -5,7 +5,7 @@ import type { Logger } from "@skiff/component-base/logger.ts";
 import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import { runCompactor } from "./compactor.ts";
-import { EtcdConnection, type EtcdOptions } from "./etcd-connection.ts";
+import { type CallTracer, EtcdConnection, type EtcdOptions } from "./etcd-connection.ts";
 import { EtcdKv } from "./etcd-kv.ts";
 import { Freshness } from "./freshness.ts";
 import { LeasePool } from "./lease-pool.ts";
@@ -25,7 +25,7 @@ export interface Storage extends AsyncDisposable {
 export function openStorage(
   options: EtcdOptions,
   definitions: readonly KindDefinition[],
-  deps: { clock: Clock; log: Logger; metrics?: MetricsRegistry },
+  deps: { clock: Clock; log: Logger; metrics?: MetricsRegistry; tracer?: CallTracer | undefined },
 ): Storage {
   const kinds = definitions.map(storageKind);
   const etcd = new EtcdConnection(options, deps);

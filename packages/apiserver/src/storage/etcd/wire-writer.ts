@@ -1,4 +1,4 @@
-// The protobuf wire format, writing only what etcd's requests need. Zero values are left out, as proto3 does.
+// The protobuf wire format, writing only what etcd's and the trace collector's requests need. Zero values are left out, as proto3 does.
 
 export class WireWriter {
   private readonly parts: Uint8Array[] = [];
@@ -11,6 +11,13 @@ export class WireWriter {
   /** A number that is a member of a `oneof`: written even when it is zero. */
   choice(field: number, value: number): this {
     this.parts.push(varint(field << 3), varint(value));
+    return this;
+  }
+
+  fixed64(field: number, value: bigint): this {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64LE(value);
+    this.parts.push(varint((field << 3) | 1), bytes);
     return this;
   }
 
