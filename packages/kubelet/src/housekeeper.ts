@@ -44,8 +44,10 @@ export class Housekeeper {
   async run(signal: AbortSignal): Promise<void> {
     for (let round = 0; !signal.aborted; round++) {
       try {
-        await this.clean(round % SLOW_EVERY === 0 ? "any" : "first");
-        if (round % SLOW_EVERY === SLOW_EVERY - 1) await this.cleanSlowly();
+        // The first round too: what a killed kubelet left must not wait for one that lives long enough.
+        const slow = round % SLOW_EVERY === 0;
+        await this.clean(slow ? "any" : "first");
+        if (slow) await this.cleanSlowly();
       } catch (error) {
         this.deps.log.warn({ err: error }, "housekeeping failed, trying again");
       }
