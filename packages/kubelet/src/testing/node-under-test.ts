@@ -21,15 +21,18 @@ export class NodeUnderTest implements AsyncDisposable {
   readonly cgroupRoot: string;
   private readonly stack: AsyncDisposableStack;
   private readonly args: readonly string[];
+  private readonly api: RealApiServer;
   private kubelet: ChildProgram | undefined;
 
   private constructor(
     containerd: PrivateContainerd,
     client: RestClient,
     args: readonly string[],
+    api: RealApiServer,
     stack: AsyncDisposableStack,
   ) {
     this.containerd = containerd;
+    this.api = api;
     this.client = client;
     this.args = args;
     this.stack = stack;
@@ -46,7 +49,7 @@ export class NodeUnderTest implements AsyncDisposable {
     const config = await loadKubeconfig(api.kubeconfig);
     const client = stack.use(new RestClient(config, { userAgent: "kubelet-test" }, deps));
     const args = await kubeletArguments(containerd, api);
-    return new NodeUnderTest(containerd, client, args, stack.move());
+    return new NodeUnderTest(containerd, client, args, api, stack.move());
   }
 
   /** Where pods' files and logs are. */
@@ -69,6 +72,15 @@ export class NodeUnderTest implements AsyncDisposable {
 
   async stopKubelet(signal: NodeJS.Signals): Promise<void> {
     await this.kubelet?.stop(signal);
+  }
+
+  /** The API is away until it is started again; what it stored stays in etcd. */
+  async stopApi(): Promise<void> {
+    await this.api.stop("SIGKILL");
+  }
+
+  async startApi(): Promise<void> {
+    await this.api.restart();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

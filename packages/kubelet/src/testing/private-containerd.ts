@@ -65,6 +65,11 @@ export class PrivateContainerd implements AsyncDisposable {
     return new CriClient(this.endpoint, { clock: realClock });
   }
 
+  /** Holds a file for each address that a pod has. */
+  get addressDir(): string {
+    return join(this.dir, "ipam/test");
+  }
+
   /** Prefix of a command that runs inside the network namespace. */
   get enter(): string[] {
     return ["nsenter", `--net=/run/netns/${this.netns}`];
@@ -90,11 +95,11 @@ export class PrivateContainerd implements AsyncDisposable {
   }
 
   /** Ends containerd alone; its containers run on. */
-  async kill(): Promise<void> {
+  async kill(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
     const child = this.process;
     if (!child || child.exitCode !== null) return;
     const gone = new Promise((resolve) => child.once("exit", resolve));
-    child.kill("SIGTERM");
+    child.kill(signal);
     const timer = realClock.after(5000, () => child.kill("SIGKILL"));
     await gone;
     timer[Symbol.dispose]();
