@@ -3,17 +3,23 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 
 interface Entry {
   delayMs: number;
+  /** Monotonic. */
   updatedAt: number;
+  /** The event that was asked about last: its wall time, and when that was on the monotonic clock. */
+  event: { readonly at: number; readonly moment: number } | undefined;
 }
 
-/** `initialMs` doubles up to `maxMs`; a key that was quiet for twice `maxMs` starts anew. */
+/**
+ * `initialMs` doubles up to `maxMs`; a key that was quiet for twice `maxMs` starts anew. Events carry wall times, which are
+ * read once: a clock that is set back by an hour must not make anybody wait for an hour.
+ */
 export class BackOff {
   private readonly initialMs: number;
   private readonly maxMs: number;
-  private readonly clock: Pick<Clock, "now">;
+  private readonly clock: Pick<Clock, "now" | "monotonic">;
   private readonly entries = new Map<string, Entry>();
 
-  constructor(initialMs: number, maxMs: number, clock: Pick<Clock, "now">) {
+  constructor(initialMs: number, maxMs: number, clock: Pick<Clock, "now" | "monotonic">) {
     this.initialMs = initialMs;
     this.maxMs = maxMs;
     this.clock = clock;
@@ -27,22 +33,21 @@ export class BackOff {
   /** Counts one more failure that happened at `eventAt`. */
   next(key: string, eventAt: number): void {
     const entry = this.entries.get(key);
-    const fresh = !entry || this.hasExpired(entry, eventAt);
+    const fresh = !entry || this.hasExpired(entry, this.momentOf(entry, eventAt));
     const delayMs = fresh ? this.initialMs : Math.min(entry.delayMs * 2, this.maxMs);
-    this.entries.set(key, { delayMs, updatedAt: this.clock.now() });
+    this.entries.set(key, { delayMs, updatedAt: this.clock.monotonic(), event: entry?.event });
   }
 
   /** Milliseconds that remain of the delay when it is counted from `eventAt`; 0 once it is over. */
   remainingSince(key: string, eventAt: number): number {
     const entry = this.entries.get(key);
-    if (!entry || this.hasExpired(entry, eventAt)) return 0;
-    return Math.max(0, eventAt + entry.delayMs - this.clock.now());
+    return entry ? this.remainingOf(entry, this.momentOf(entry, eventAt)) : 0;
   }
 
   /** The same, counted from the last failure. */
   remaining(key: string): number {
     const entry = this.entries.get(key);
-    return entry ? this.remainingSince(key, entry.updatedAt) : 0;
+    return entry ? this.remainingOf(entry, entry.updatedAt) : 0;
   }
 
   reset(key: string): void {
@@ -51,10 +56,25 @@ export class BackOff {
 
   /** Forgets what has been quiet for so long that it would start anew. */
   collect(): void {
-    for (const [key, entry] of this.entries) if (this.hasExpired(entry, this.clock.now())) this.entries.delete(key);
+    for (const [key, entry] of this.entries) {
+      if (this.hasExpired(entry, this.clock.monotonic())) this.entries.delete(key);
+    }
   }
 
-  private hasExpired(entry: Entry, eventAt: number): boolean {
-    return eventAt - entry.updatedAt > 2 * this.maxMs;
+  private remainingOf(entry: Entry, moment: number): number {
+    if (this.hasExpired(entry, moment)) return 0;
+    return Math.max(0, moment + entry.delayMs - this.clock.monotonic());
+  }
+
+  private momentOf(entry: Entry, eventAt: number): number {
+    if (entry.event?.at !== eventAt) {
+      const ageMs = Math.max(0, this.clock.now() - eventAt);
+      entry.event = { at: eventAt, moment: this.clock.monotonic() - ageMs };
+    }
+    return entry.event.moment;
+  }
+
+  private hasExpired(entry: Entry, moment: number): boolean {
+    return moment - entry.updatedAt > 2 * this.maxMs;
   }
 }

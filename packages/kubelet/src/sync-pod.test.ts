@@ -77,7 +77,7 @@ test("computePodActions runs init containers one after the other and then the re
 
 test("computePodActions does not take init containers of an earlier sandbox for done", () => {
   const pod = samplePod({ initContainers: [sampleContainer("i1")] });
-  const old = sampleState("i1", { state: "exited", createdAt: 500 });
+  const old = sampleState("i1", { state: "exited", sandboxId: "s-old" });
   assert.deepEqual(actions(pod, sampleRuntime([old])).init, ["i1"]);
 });
 

@@ -164,14 +164,14 @@ function planInitContainers(pod: Pod, runtime: RuntimePod, probes: ProbeVerdicts
   const inits = pod.spec?.initContainers ?? [];
   if (inits.length === 0) return true;
   // Once a regular container exists, init containers never run again in this sandbox, but sidecars are kept alive.
-  const since = runtime.sandboxes[0]?.createdAt ?? 0;
-  const past = (pod.spec?.containers ?? []).some((container) => latestSince(runtime, container.name, since));
+  const sandboxId = runtime.sandboxes[0]?.id ?? "";
+  const past = (pod.spec?.containers ?? []).some((container) => latestIn(runtime, container.name, sandboxId));
   const starts: Container[] = [];
   let initialized = past;
   let reached = past;
   for (let index = inits.length - 1; index >= 0; index--) {
     const container = inits[index] as Container;
-    const last = latestSince(runtime, container.name, since);
+    const last = latestIn(runtime, container.name, sandboxId);
     if (!last) {
       if (reached && isSidecar(container)) starts.push(container);
       continue;
@@ -197,9 +197,9 @@ function planInitContainers(pod: Pod, runtime: RuntimePod, probes: ProbeVerdicts
 }
 
 /** The newest container of that name in the present sandbox: those of an earlier one say nothing about this one. */
-function latestSince(runtime: RuntimePod, name: string, since: number): RuntimeContainer | undefined {
+function latestIn(runtime: RuntimePod, name: string, sandboxId: string): RuntimeContainer | undefined {
   const last = latestContainer(runtime, name);
-  return last && last.createdAt >= since ? last : undefined;
+  return last?.sandboxId === sandboxId ? last : undefined;
 }
 
 /** `done` lets the next one start, `wait` keeps it waiting, `fail` ends the pod. */

@@ -11,6 +11,7 @@ interface Timer {
 export class FakeClock implements Clock {
   private readonly startMs: number;
   private elapsedMs = 0;
+  private jumpedMs = 0;
   private nextOrder = 0;
   private readonly timers = new Set<Timer>();
 
@@ -19,7 +20,7 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
-    return this.startMs + this.elapsedMs;
+    return this.startMs + this.elapsedMs + this.jumpedMs;
   }
 
   monotonic(): number {
@@ -51,6 +52,11 @@ export class FakeClock implements Clock {
   /** How many sleeps and timers wait: a test can wait for its subject to have gone to sleep. */
   get waiting(): number {
     return this.timers.size;
+  }
+
+  /** Sets the wall clock; what was measured on the monotonic one goes on. A machine that was suspended has jumped forward. */
+  jump(ms: number): void {
+    this.jumpedMs += ms;
   }
 
   /** Moves time on; after each timer everything that it woke runs until it waits again. */

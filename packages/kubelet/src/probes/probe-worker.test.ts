@@ -104,3 +104,18 @@ test("a container that stopped is not ready, and a pod being deleted is not kill
   assert.equal(await ending.worker.step(), false);
   assert.deepEqual(ending.found.verdicts, ["success"]);
 });
+
+test("a probe's initial delay is counted in time that passes, whatever the wall clock is set to", async () => {
+  for (const jumpMs of [-3_600_000, 3_600_000]) {
+    const { worker, found, clock } = setUp("liveness", { initialDelaySeconds: 15, periodSeconds: 1 });
+    const running = worker.run(0);
+    await clock.advance(5000);
+    clock.jump(jumpMs);
+    await clock.advance(9000);
+    assert.equal(found.runs, 0, "probed before its time");
+    await clock.advance(2000);
+    assert.notEqual(found.runs, 0, "not probed when it was time");
+    worker.end();
+    await running;
+  }
+});

@@ -35,6 +35,8 @@ export class ProbeWorker {
   private readonly stop = new AbortController();
   private nudge = Promise.withResolvers<void>();
   private containerId = "";
+  /** Monotonic: the wall clock may be set meanwhile. Undefined until the container was seen running. */
+  private runningSince: number | undefined;
   private last: boolean | undefined;
   private runs = 0;
   /** After a failure that restarts the container, nothing is asked until the next one is there. */
@@ -94,6 +96,7 @@ export class ProbeWorker {
   private follow(id: string): void {
     if (id === this.containerId) return;
     this.containerId = id;
+    this.runningSince = undefined;
     this.onHold = false;
     this.runs = 0;
     this.last = undefined;
@@ -107,7 +110,9 @@ export class ProbeWorker {
 
   private isDue(container: RuntimeContainer): boolean {
     const delayMs = (this.probe.initialDelaySeconds ?? 0) * 1000;
-    if (this.deps.clock.now() - container.startedAt < delayMs) return false;
+    const { clock } = this.deps;
+    this.runningSince ??= clock.monotonic() - Math.max(0, clock.now() - container.startedAt);
+    if (clock.monotonic() - this.runningSince < delayMs) return false;
     // The startup probe comes first and alone, and is over after its first success.
     return this.deps.isStarted(container.id) !== (this.kind === "startup");
   }

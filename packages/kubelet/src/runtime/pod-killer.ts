@@ -15,7 +15,7 @@ import type { StartGate } from "./start-gate.ts";
 
 export interface PodKillerDeps {
   readonly cri: Pick<CriClient, "stopContainer" | "stopPodSandbox">;
-  readonly hooks: LifecycleHooks;
+  readonly hooks: Pick<LifecycleHooks, "run">;
   readonly gate: StartGate;
   readonly events: PodEvents;
   readonly clock: Clock;

@@ -9,6 +9,7 @@ export type ContainerState = "created" | "running" | "exited" | "unknown";
 /** One container of the runtime. Times are milliseconds since the epoch, 0 when they have not come. */
 export interface RuntimeContainer {
   readonly id: string;
+  readonly sandboxId: string;
   readonly name: string;
   readonly state: ContainerState;
   readonly createdAt: number;
@@ -89,13 +90,14 @@ const STATES: Record<ContainerStatus["state"], ContainerState> = {
   CONTAINER_UNKNOWN: "unknown",
 };
 
-export function containerFromCri(status: ContainerStatus): RuntimeContainer {
+export function containerFromCri(status: ContainerStatus, sandboxId: string): RuntimeContainer {
   const { annotations } = status;
   const messagePath = annotations[ANNOTATION.terminationMessagePath] ?? "";
   const grace = annotations[ANNOTATION.gracePeriod];
   const user = status.user?.linux;
   return {
     id: status.id,
+    sandboxId,
     name: status.labels[LABEL.containerName] ?? status.metadata?.name ?? "",
     state: STATES[status.state],
     createdAt: millisOf(status.createdAt),

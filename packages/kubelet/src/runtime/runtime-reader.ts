@@ -65,8 +65,8 @@ export class RuntimeReader {
       uid: summary.uid,
       namespace: summary.namespace,
       name: summary.name,
-      sandboxes: sandboxes.filter((sandbox) => sandbox !== undefined).sort(newestFirst),
-      containers: containers.filter((container) => container !== undefined).sort(newestFirst),
+      sandboxes: sandboxes.filter((sandbox) => sandbox !== undefined).sort(byAttempt),
+      containers: containers.filter((container) => container !== undefined).sort(byRestart),
     };
   }
 
@@ -80,12 +80,12 @@ export class RuntimeReader {
     return known;
   }
 
-  private async container({ id }: Container): Promise<RuntimeContainer | undefined> {
+  private async container({ id, podSandboxId }: Container): Promise<RuntimeContainer | undefined> {
     const known = this.exited.get(id);
     if (known) return known;
     const status = await this.cri.containerStatus(id).catch(absentWhenGone);
     if (!status) return undefined;
-    const container = containerFromCri(status);
+    const container = containerFromCri(status, podSandboxId);
     if (container.state !== "exited") return container;
     const message = `${container.message}${await terminationMessage(container)}`;
     const ended = { ...container, message };
@@ -94,8 +94,13 @@ export class RuntimeReader {
   }
 }
 
-function newestFirst(a: { createdAt: number }, b: { createdAt: number }): number {
-  return b.createdAt - a.createdAt;
+// Newest first. The counts decide, for a clock that was set back would make the newest look like the oldest.
+function byAttempt(a: RuntimeSandbox, b: RuntimeSandbox): number {
+  return b.attempt - a.attempt || b.createdAt - a.createdAt;
+}
+
+function byRestart(a: RuntimeContainer, b: RuntimeContainer): number {
+  return b.restartCount - a.restartCount || b.createdAt - a.createdAt;
 }
 
 /** Between listing and asking, things may have been removed. */

@@ -34,6 +34,7 @@ export function sampleRuntime(containers: readonly RuntimeContainer[], sandboxes
 export function sampleState(name: string, more: Partial<RuntimeContainer> = {}): RuntimeContainer {
   return {
     id: `${name}-0`,
+    sandboxId: "s0",
     name,
     state: "running",
     createdAt: 2000,

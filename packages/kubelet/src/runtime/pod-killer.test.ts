@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { silentLogger } from "@skiff/component-base/logger.ts";
+import { FakeClock } from "@skiff/testkit/fake-clock.ts";
+import { PodEvents } from "../events/pod-events.ts";
+import { sampleContainer, samplePod, sampleRuntime, sampleState } from "../testing/sample-pods.ts";
+import { PodKiller } from "./pod-killer.ts";
+import { StartGate } from "./start-gate.ts";
+
+const HOUR_MS = 3_600_000;
+
+for (const [what, jumpMs] of [
+  ["set back", -HOUR_MS],
+  ["set forward, or slept through", HOUR_MS],
+] as const) {
+  test(`PodKiller gives what the hook left of the grace period though an hour was ${what} meanwhile`, async () => {
+    const clock = new FakeClock();
+    const stops: number[] = [];
+    const killer = new PodKiller({
+      cri: { stopContainer: async (_id, seconds) => void stops.push(seconds), stopPodSandbox: async () => {} },
+      hooks: {
+        run: async () => {
+          clock.jump(jumpMs);
+          await clock.sleep(5000);
+        },
+      },
+      gate: new StartGate({ starts: 1, removals: 1, patienceMs: 1000, yieldMs: 1000 }, { clock }),
+      events: new PodEvents({ record: () => {} }),
+      clock,
+      log: silentLogger(),
+    });
+    const container = sampleContainer("c", { lifecycle: { preStop: { sleep: { seconds: 5 } } } });
+    const pod = samplePod({ containers: [container] }, { deletionTimestamp: "2026-01-01T00:00:30Z" });
+    const runtime = sampleRuntime([sampleState("c")]);
+    const done = killer.killPod(pod, runtime, { reason: "Terminating", graceSeconds: 30 });
+    await clock.advance(5000);
+    await done;
+    assert.deepEqual(stops, [25]);
+  });
+}

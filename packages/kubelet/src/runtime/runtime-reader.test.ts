@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Container, ContainerStatus, PodSandbox, PodSandboxStatus } from "../cri/types.ts";
+import { ANNOTATION, LABEL } from "./labels.ts";
+import { latestContainer } from "./runtime-pod.ts";
+import { RuntimeReader } from "./runtime-reader.ts";
+
+const LABELS = { [LABEL.podUid]: "u", [LABEL.podName]: "web", [LABEL.podNamespace]: "default" };
+const HOUR_NS = 3_600_000_000_000n;
+const START_NS = 1_790_000_000_000_000_000n;
+
+test("RuntimeReader takes the later attempt for the newest though the clock was set back before it", async () => {
+  const later = String(START_NS - HOUR_NS);
+  const reader = new RuntimeReader({
+    listPodSandboxes: async () => [sandbox("s0", 0, String(START_NS)), sandbox("s1", 1, later)],
+    listContainers: async () => [container("c0", "s0", 0, String(START_NS)), container("c1", "s1", 1, later)],
+    podSandboxStatus: async (id) =>
+      sandboxStatus(id === "s0" ? sandbox(id, 0, String(START_NS)) : sandbox(id, 1, later)),
+    containerStatus: async (id) => containerStatus(id, id === "c0" ? String(START_NS) : later),
+  });
+  const { pod } = await reader.read("u");
+  assert.deepEqual(
+    pod.sandboxes.map(({ id }) => id),
+    ["s1", "s0"],
+  );
+  assert.equal(latestContainer(pod, "c")?.id, "c1", "the exited one would be started again and again");
+  assert.equal(latestContainer(pod, "c")?.sandboxId, "s1");
+});
+
+function sandbox(id: string, attempt: number, createdAt: string): PodSandbox {
+  const metadata = { name: "web", uid: "u", namespace: "default", attempt };
+  const state = attempt === 1 ? "SANDBOX_READY" : "SANDBOX_NOTREADY";
+  return { id, metadata, state, createdAt, labels: LABELS, annotations: {}, runtimeHandler: "" };
+}
+
+function sandboxStatus(found: PodSandbox): PodSandboxStatus {
+  return { ...found, network: null, linux: null };
+}
+
+function container(id: string, podSandboxId: string, attempt: number, createdAt: string): Container {
+  const labels = { ...LABELS, [LABEL.containerName]: "c" };
+  const metadata = { name: "c", attempt };
+  const state = attempt === 1 ? "CONTAINER_RUNNING" : "CONTAINER_EXITED";
+  return { id, podSandboxId, metadata, image: null, imageRef: "", state, createdAt, labels, annotations: {} };
+}
+
+function containerStatus(id: string, createdAt: string): ContainerStatus {
+  const attempt = id === "c1" ? 1 : 0;
+  return {
+    ...container(id, "", attempt, createdAt),
+    annotations: { [ANNOTATION.restartCount]: String(attempt) },
+    startedAt: createdAt,
+    finishedAt: attempt === 1 ? "0" : createdAt,
+    exitCode: 0,
+    imageId: "",
+    reason: "",
+    message: "",
+    mounts: [],
+    logPath: "",
+    resources: null,
+    user: null,
+  };
+}
