@@ -7,12 +7,19 @@ import { podQos } from "@skiff/api/scheduling/qos.ts";
 import { podRequests } from "@skiff/api/scheduling/resources.ts";
 import { findUntolerated, tolerates } from "@skiff/api/scheduling/taints.ts";
 import type { Node, Pod } from "@skiff/api/types.ts";
+import type { Shortage } from "./preemption/plan-preemption.ts";
 import { isCriticalPod, isStaticPod } from "./static-pods/annotations.ts";
 import { forbiddenSysctl } from "./sysctls.ts";
 
 export type Admission =
   | { readonly admitted: true }
-  | { readonly admitted: false; readonly reason: string; readonly message: string };
+  | {
+      readonly admitted: false;
+      readonly reason: string;
+      readonly message: string;
+      /** Everything that is missing, where room is all that is missing. */
+      readonly shortages?: readonly Shortage[];
+    };
 
 /** What the node offers, and what it refuses. */
 export interface AdmissionFacts {
@@ -81,15 +88,15 @@ function checkResources(
   others: readonly Readonly<Pod>[],
   allocatable: Readonly<Record<string, string>>,
 ): Admission {
-  const capacity = amountOf("pods", allocatable);
-  if (others.length + 1 > capacity) return outOf("pods", 1, others.length, capacity);
   const used = others.map(podRequests);
-  for (const [name, requested] of Object.entries(podRequests(pod))) {
+  const refusals: Refusal[] = [];
+  for (const [name, requested] of [["pods", 1] as const, ...Object.entries(podRequests(pod))]) {
+    const taken = name === "pods" ? others.length : used.reduce((sum, requests) => sum + (requests[name] ?? 0), 0);
     const total = amountOf(name, allocatable);
-    const taken = used.reduce((sum, requests) => sum + (requests[name] ?? 0), 0);
-    if (requested > 0 && requested + taken > total) return outOf(name, requested, taken, total);
+    if (requested > 0 && requested + taken > total) refusals.push(outOf(name, requested, taken, total));
   }
-  return { admitted: true };
+  const [first] = refusals;
+  return first ? { ...first, shortages: refusals.flatMap(({ shortages = [] }) => shortages) } : { admitted: true };
 }
 
 function amountOf(name: string, amounts: Readonly<Record<string, string>>): number {
@@ -97,9 +104,10 @@ function amountOf(name: string, amounts: Readonly<Record<string, string>>): numb
   return name === "cpu" ? quantityMilliValue(text) : quantityValue(text);
 }
 
-function outOf(name: string, requested: number, used: number, capacity: number): Admission {
+function outOf(name: string, requested: number, used: number, capacity: number): Refusal {
   const message = `Node didn't have enough resource: ${name}, requested: ${requested}, used: ${used}, capacity: ${capacity}`;
-  return refuse(`OutOf${name}`, message);
+  const shortage = { resource: name, amount: requested + used - capacity };
+  return { ...refuse(`OutOf${name}`, message), shortages: [shortage] };
 }
 
 function refuse(reason: string, message: string): Refusal {

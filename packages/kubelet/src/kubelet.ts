@@ -37,6 +37,7 @@ import type { PodPaths } from "./pod-paths.ts";
 import { feedPods, withoutManagedFields, withoutSource } from "./pod-source.ts";
 import { PodSyncer } from "./pod-syncer.ts";
 import { PodWorkers } from "./pod-workers.ts";
+import { admitOrPreempt } from "./preemption/preempt-pods.ts";
 import { ProbeManager } from "./probes/probe-manager.ts";
 import { ContainerStarter } from "./runtime/container-starter.ts";
 import { parseResolvConf } from "./runtime/dns.ts";
@@ -316,7 +317,7 @@ export class Kubelet {
         metrics: this.kubeletMetrics,
         resyncMs: this.config.settings.syncFrequency,
         resizer,
-        admit: (pod) => this.admit(pod),
+        admit: async (pod, isNew) => (isNew ? this.admitOrPreempt(pod) : this.admit(pod)),
         runtime: (uid) => pleg.get(uid),
         refresh: (uid) => pleg.refresh(uid),
         register: (pod) => objects.register(pod),
@@ -326,6 +327,12 @@ export class Kubelet {
       },
       signal,
     );
+  }
+
+  private admitOrPreempt(pod: Readonly<Pod>): Promise<Admission> {
+    const { workers, context, kubeletMetrics } = this;
+    const admit = (candidate: Readonly<Pod>) => this.admit(candidate);
+    return admitOrPreempt(pod, { workers, admit, preemptions: kubeletMetrics.preemptions, log: context.log });
   }
 
   private admit(pod: Readonly<Pod>): Admission {

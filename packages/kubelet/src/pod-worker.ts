@@ -31,7 +31,8 @@ export interface PodWorkerDeps {
   /** How often a pod is looked at though nothing happened. */
   readonly resyncMs: number;
   readonly metrics?: Pick<KubeletMetrics, "podRuns" | "passed" | "rejected">;
-  admit(pod: Readonly<Pod>): Admission;
+  /** A critical pod that is new may displace others. */
+  admit(pod: Readonly<Pod>, isNew: boolean): Promise<Admission>;
   runtime(uid: string): RuntimePod;
   refresh(uid: string): Promise<RuntimePod>;
   /** Called once the pod is known to the worker, before its first pass. */
@@ -222,7 +223,7 @@ export class PodWorker {
   private async sync(): Promise<void> {
     this.pass = new AbortController();
     const { signal } = this.pass;
-    if (!this.admitted && !this.admit()) return this.wake();
+    if (!this.admitted && !(await this.admit())) return this.wake();
     this.deps.resizer.evaluate(this.pod);
     const runtime = this.deps.runtime(this.uid);
     this.deps.probes.update(this.pod);
@@ -259,11 +260,13 @@ export class PodWorker {
     this.wake();
   }
 
-  private admit(): boolean {
-    const answer = this.deps.admit(this.allocated);
-    const known = this.deps.runtime(this.uid);
+  private async admit(): Promise<boolean> {
     // What already runs was let in by an earlier kubelet.
-    if (answer.admitted || known.containers.length > 0) {
+    const runs = this.deps.runtime(this.uid).containers.length > 0;
+    const answer = await this.deps.admit(this.allocated, !runs);
+    // Deleted while others were displaced for it: no container of it was ever made.
+    if (this.shallEnd()) return false;
+    if (answer.admitted || runs) {
       this.admitted = true;
       this.deps.resizer.admitted(this.pod);
       return true;

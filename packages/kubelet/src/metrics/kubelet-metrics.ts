@@ -33,6 +33,8 @@ export class KubeletMetrics {
   private readonly relistInterval: Histogram;
   private readonly workerSeconds: Histogram;
   private readonly rejections: Counter;
+  /** Pods displaced for a critical one. */
+  readonly preemptions: Counter;
   private readonly startedContainers: Counter;
   private readonly failedContainers: Counter;
   private readonly startedPods: Counter;
@@ -55,6 +57,10 @@ export class KubeletMetrics {
     this.workerSeconds = registry.histogram(
       "kubelet_pod_worker_duration_seconds",
       "Duration in seconds to sync a single pod. Broken down by operation type: create, update, or sync",
+    );
+    this.preemptions = registry.counter(
+      "kubelet_preemptions",
+      "Cumulative number of pod preemptions by preemption resource",
     );
     this.rejections = registry.counter(
       "kubelet_admission_rejections_total",

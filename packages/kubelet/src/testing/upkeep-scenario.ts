@@ -56,6 +56,7 @@ class Scenario {
     await this.rotatesAndLinksLogs();
     await this.evictsWhatExceedsItsEmptyDir();
     await this.refusesForbiddenSysctls();
+    await this.displacesAPodForACriticalOne();
     await this.endsARemovedStaticPod();
     await this.mountsALocalVolume();
     await this.evictsUnderPressure();
@@ -164,6 +165,35 @@ maxPods: 7
     });
     assert.equal(status?.reason, "SysctlForbidden");
     assert.equal(status?.message, 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted');
+  }
+
+  private async displacesAPodForACriticalOne(): Promise<void> {
+    const node = await this.node.client.of(nodes).get("", NODE_NAME, options);
+    // One of them fits, two do not.
+    const resources = {
+      requests: { cpu: `${Math.ceil(Number.parseInt(node.status?.allocatable?.cpu ?? "", 10) * 0.6)}m` },
+    };
+    await this.create("plain", { terminationGracePeriodSeconds: 30, containers: [shell("sleep 1000", { resources })] });
+    await this.isReady("plain");
+    await this.create("too-much", { containers: [shell("sleep 1000", { resources })] });
+    const ended = (name: string) =>
+      waitFor(`the end of ${name}`, async () => {
+        const { status } = await this.pods.get("default", name, options);
+        return status?.phase === "Failed" && status;
+      });
+    assert.equal((await ended("too-much")).reason, "OutOfcpu");
+    await this.create("critical", {
+      priorityClassName: "system-node-critical",
+      terminationGracePeriodSeconds: 1,
+      containers: [shell("sleep 1000", { resources })],
+    });
+    await this.isReady("critical");
+    const { reason, message } = await ended("plain");
+    assert.deepEqual([reason, message], ["Preempting", "Preempted in order to admit critical pod"]);
+    await this.pods.delete("default", "critical", {}, options);
+    await waitFor("the critical pod to go", () =>
+      this.pods.get("default", "critical", options).then(() => false, isNotFound),
+    );
   }
 
   private async endsARemovedStaticPod(): Promise<void> {
