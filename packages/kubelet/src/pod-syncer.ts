@@ -193,13 +193,16 @@ export class PodSyncer {
     const { cri, events, paths, clusterDomain } = this.deps;
     const dns = await this.deps.dns();
     const settings = { logDirectory: paths.podLogs(pod), cgroupParent, dns, clusterDomain };
-    const config = sandboxConfig(pod, actions.attempt, settings);
-    if (!actions.createSandbox) return { sandboxId: actions.sandboxId, sandboxConfig: config, runtime };
+    const { sandboxId } = actions;
+    if (!actions.createSandbox) {
+      return { sandboxId, sandboxConfig: sandboxConfig(pod, actions.attempt, settings), runtime };
+    }
     try {
+      const config = sandboxConfig(pod, actions.attempt, settings);
       if (pod.spec?.hostUsers === false) throw new Error("user namespaces are not supported by this kubelet");
       const handler = await this.deps.runtimeClasses.handlerOf(pod, signal);
-      const sandboxId = await cri.runPodSandbox(config, handler);
-      return { sandboxId, sandboxConfig: config, runtime: await this.withSandbox(runtime, sandboxId) };
+      const id = await cri.runPodSandbox(config, handler);
+      return { sandboxId: id, sandboxConfig: config, runtime: await this.withSandbox(runtime, id) };
     } catch (error) {
       const message = `Failed to create pod sandbox: ${error instanceof Error ? error.message : error}`;
       events.pod(pod, "Warning", "FailedCreatePodSandBox", message);

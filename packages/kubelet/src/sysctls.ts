@@ -23,7 +23,7 @@ const IPC_PREFIXES = ["kernel.shm", "kernel.msg", "fs.mqueue."];
 /** Why the pod is turned away; undefined where its sysctls are fine. `allowed` may end in `*`. */
 export function forbiddenSysctl(pod: Readonly<Pod>, allowed: readonly string[]): string | undefined {
   for (const { name: given } of pod.spec?.securityContext?.sysctls ?? []) {
-    const name = given.replaceAll("/", ".");
+    const name = dottedSysctl(given);
     const namespace = namespaceOf(name);
     // Without its own namespace a pod would set it for the whole node.
     if (namespace === "ipc" && pod.spec?.hostIPC)
@@ -31,11 +31,17 @@ export function forbiddenSysctl(pod: Readonly<Pod>, allowed: readonly string[]):
     if (namespace === "net" && pod.spec?.hostNetwork)
       return `forbidden sysctl: ${JSON.stringify(name)} not allowed with host net enabled`;
     if (SAFE.has(name)) continue;
-    if (!allowed.some((pattern) => matches(pattern.replaceAll("/", "."), name))) {
+    if (!allowed.some((pattern) => matches(dottedSysctl(pattern), name))) {
       return `forbidden sysctl: ${JSON.stringify(name)} not allowlisted`;
     }
   }
   return undefined;
+}
+
+/** `net/ipv4/conf/eth0.100/x` as `net.ipv4.conf.eth0/100.x`: whichever comes first separates, the other is part of a name. */
+export function dottedSysctl(name: string): string {
+  if (/^[^/]*\./.test(name)) return name;
+  return name.replace(/[./]/g, (char) => (char === "." ? "/" : "."));
 }
 
 function namespaceOf(name: string): "ipc" | "net" | undefined {

@@ -12,6 +12,7 @@ import { defaultTolerationSeconds } from "./default-toleration-seconds.ts";
 import { createNamespaceLifecycle } from "./namespace-lifecycle.ts";
 import { createNodeRestriction } from "./node-restriction.ts";
 import { createPriorityPlugin } from "./priority.ts";
+import { createRuntimeClassPlugin } from "./runtime-class.ts";
 import { createServiceAccountPlugin } from "./service-account.ts";
 import { storageObjectInUseProtection } from "./storage-object-in-use-protection.ts";
 import { taintNodesByCondition } from "./taint-nodes-by-condition.ts";
@@ -38,6 +39,7 @@ export function createAdmissionPlugins(
     createPriorityPlugin(deps.reader),
     defaultTolerationSeconds,
     storageObjectInUseProtection,
+    createRuntimeClassPlugin(deps.reader),
     createCertificateApproval(deps.authorizer),
     createCertificateSigning(deps.authorizer),
     certificateSubjectRestriction,

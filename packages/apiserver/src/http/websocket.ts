@@ -5,14 +5,21 @@ import { type Duplex, Transform } from "node:stream";
 import { badRequest } from "@skiff/api/errors.ts";
 import { BEARER_SUBPROTOCOL_PREFIX } from "../authn/bearer-token.ts";
 
-/** Switches the connection over. Throws 400 before the first byte for a handshake that is none. */
-export function acceptWebSocket(request: IncomingMessage, socket: Duplex): void {
+/**
+ * Switches the connection over and returns the subprotocol agreed on. `supported` names those that mean something here;
+ * without it any will do. Throws 400 before the first byte for a handshake that is none.
+ */
+export function acceptWebSocket(
+  request: IncomingMessage,
+  socket: Duplex,
+  supported?: readonly string[],
+): string | undefined {
   const { headers } = request;
   const key = headers["sec-websocket-key"] ?? "";
-  if (headers.upgrade?.toLowerCase() !== "websocket") throw badRequest("the only upgrade of a watch is websocket");
+  if (headers.upgrade?.toLowerCase() !== "websocket") throw badRequest("the only upgrade here is websocket");
   if (headers["sec-websocket-version"] !== "13") throw badRequest("websocket: version 13 is wanted");
   if (Buffer.from(key, "base64").length !== 16) throw badRequest("websocket: missing or bad Sec-WebSocket-Key");
-  const protocol = chosenProtocol(headers["sec-websocket-protocol"]);
+  const protocol = chosenProtocol(headers["sec-websocket-protocol"], supported);
   const head = [
     "HTTP/1.1 101 Switching Protocols",
     "Upgrade: websocket",
@@ -21,17 +28,25 @@ export function acceptWebSocket(request: IncomingMessage, socket: Duplex): void 
     ...(protocol ? [`Sec-WebSocket-Protocol: ${protocol}`] : []),
   ];
   socket.write(`${head.join("\r\n")}\r\n\r\n`);
+  return protocol;
 }
 
 const MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /** Browsers want one of what they offered back; the one that carries the token stays out of the answer. */
-function chosenProtocol(offered: string | undefined): string | undefined {
-  const names = (offered ?? "").split(",").map((name) => name.trim());
-  return names.find((name) => /^[\w.+-]+$/.test(name) && !name.startsWith(BEARER_SUBPROTOCOL_PREFIX));
+function chosenProtocol(offered: string | undefined, supported: readonly string[] | undefined): string | undefined {
+  const names = (offered ?? "")
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => /^[\w.+-]+$/.test(name) && !name.startsWith(BEARER_SUBPROTOCOL_PREFIX));
+  if (!supported || names.length === 0) return names[0];
+  const chosen = names.find((name) => supported.includes(name));
+  if (!chosen) throw badRequest(`websocket: none of the subprotocols is known here: ${supported.join(", ")}`);
+  return chosen;
 }
 
 const TEXT = 0x1;
+const BINARY = 0x2;
 const CLOSE = 0x8;
 const PING = 0x9;
 const PONG = 0xa;
@@ -66,6 +81,27 @@ export function webSocketLines(): Transform {
 }
 
 const LINE_FEED = 0x0a;
+
+/** The subprotocols of a byte stream: messages of bytes, or of their base64 for clients that can only read text. */
+export const BYTE_PROTOCOLS: readonly string[] = ["binary.k8s.io", "base64.binary.k8s.io"];
+
+/** Bytes as they come, each chunk a message, after an empty one that tells the client that the stream is open. */
+export function webSocketBytes(protocol: string | undefined): Transform {
+  const asText = protocol === "base64.binary.k8s.io";
+  const stream = new Transform({
+    transform(chunk: Buffer, _encoding, callback) {
+      callback(
+        null,
+        asText ? webSocketFrame(TEXT, Buffer.from(chunk.toString("base64"))) : webSocketFrame(BINARY, chunk),
+      );
+    },
+    flush(callback) {
+      callback(null, closeFrame(1000));
+    },
+  });
+  stream.push(webSocketFrame(asText ? TEXT : BINARY, Buffer.alloc(0)));
+  return stream;
+}
 
 function closeFrame(code: number): Buffer {
   const payload = Buffer.allocUnsafe(2);

@@ -1,7 +1,8 @@
 // pods/log, pods/exec, pods/attach and pods/portforward: passed on to the kubelet of the pod's node.
 import type { IncomingMessage } from "node:http";
-import type { Duplex } from "node:stream";
+import { type Duplex, Readable } from "node:stream";
 import { text } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
 import { ApiError, badRequest, internalError, methodNotAllowed, notFound } from "@skiff/api/errors.ts";
 import { pods } from "@skiff/api/resource-ref.ts";
 import type { Pod } from "@skiff/api/types.ts";
@@ -9,6 +10,7 @@ import type { Logger } from "@skiff/component-base/logger.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import { attributesOf, requireAllowed } from "../filters/authorization.ts";
 import type { Answer, RequestContext, ResourceHandler } from "../http/endpoint.ts";
+import { acceptWebSocket, BYTE_PROTOCOLS, readWebSocket, webSocketBytes } from "../http/websocket.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
 import type { BackendPool, BackendTarget, Trust } from "./backend.ts";
 import { kubeletError } from "./backend.ts";
@@ -26,7 +28,12 @@ export interface PodStreamDeps {
 
 export function createPodStreamHandlers(deps: PodStreamDeps): ResourceHandler[] {
   return [
-    { ...POD, subresource: "log", handle: (context) => readLog(deps, context) },
+    {
+      ...POD,
+      subresource: "log",
+      handle: async (context) => logAnswer(await readLog(deps, context)),
+      upgrade: (context, socket, head) => upgradeLog(deps, context, socket, head),
+    },
     upgradeOnly(deps, "exec", (pod, context) => execPath("exec", pod, context.query, true)),
     upgradeOnly(deps, "attach", (pod, context) => execPath("attach", pod, context.query, false)),
     upgradeOnly(deps, "portforward", (pod, context) =>
@@ -107,23 +114,44 @@ function withQuery(path: string, query: URLSearchParams): string {
   return search ? `${path}?${search}` : path;
 }
 
-async function readLog({ reader, pool }: PodStreamDeps, context: RequestContext): Promise<Answer> {
+/** The kubelet's stream of lines; undefined where no node runs the pod yet, so that it has said nothing so far. */
+async function readLog({ reader, pool }: PodStreamDeps, context: RequestContext): Promise<IncomingMessage | undefined> {
   refuseOtherVerbs(context, ["get"]);
   const query = logQuery(context.query);
   const pod = await findPod(reader, context);
   const container = chooseContainer(pod, context.query.get("container") ?? "");
-  // A pod that no node runs yet has said nothing so far.
-  if (!pod.spec.nodeName) return { code: 200, contentType: TEXT, bytes: "" };
+  if (!pod.spec.nodeName) return undefined;
   const path = withQuery(`/containerLogs/${podPath(pod)}/${encodeURIComponent(container)}`, query);
   const trust = isSet(context.query, "insecureSkipTLSVerifyBackend") ? "kubelet-unverified" : "kubelet";
   const target = await kubeletTarget(reader, pod.spec.nodeName, path, trust, context.signal);
   const request = { method: "GET", headers: {}, signal: context.signal };
-  const answer = await pool.send(target, request).catch((error: unknown) => {
+  const { response } = await pool.send(target, request).catch((error: unknown) => {
     throw kubeletError("GET", target, error);
   });
-  const { response } = answer;
   if (response.statusCode !== 200) throw await logError(pod.metadata.name, response);
-  return { code: 200, contentType: TEXT, stream: response, live: true };
+  return response;
+}
+
+function logAnswer(stream: IncomingMessage | undefined): Answer {
+  if (!stream) return { code: 200, contentType: TEXT, bytes: "" };
+  return { code: 200, contentType: TEXT, stream, live: true };
+}
+
+/** Browsers read logs through a WebSocket. */
+async function upgradeLog(deps: PodStreamDeps, context: RequestContext, socket: Duplex, head: Buffer): Promise<void> {
+  const { raw } = context;
+  if ("stream" in raw) throw methodNotAllowed({ group: "", plural: "pods/log" }, "upgrade");
+  const lines = (await readLog(deps, context)) ?? Readable.from([]);
+  let protocol: string | undefined;
+  try {
+    protocol = acceptWebSocket(raw, socket, BYTE_PROTOCOLS);
+  } catch (error) {
+    lines.destroy();
+    throw error;
+  }
+  readWebSocket(socket, head, () => lines.destroy());
+  // A broken pipe is the client's way of leaving.
+  void pipeline([lines, webSocketBytes(protocol), socket]).catch(() => socket.destroy());
 }
 
 const TEXT = "text/plain";

@@ -5,6 +5,7 @@ import { badRequest, methodNotAllowed } from "@skiff/api/errors.ts";
 import type { KubeObject } from "@skiff/api/object.ts";
 import { groupVersion } from "@skiff/api/object.ts";
 import type { RequestContext } from "../http/endpoint.ts";
+import { negotiate } from "../http/negotiate.ts";
 
 export interface ReviewKind {
   readonly group: string;
@@ -14,10 +15,11 @@ export interface ReviewKind {
   readonly model: string;
 }
 
-/** Only POST is served. */
+/** Only POST is served, and no views: an answer is no object that a table could show. Throws 405 and 406. */
 export async function readReview<T extends KubeObject>(context: RequestContext, kind: ReviewKind): Promise<T> {
   const { info } = context;
   if (info.verb !== "create") throw methodNotAllowed({ group: info.group, plural: info.resource }, info.verb);
+  negotiate(context.raw.headers, context.query, []);
   const body = await context.readBody();
   checkKind(body, kind);
   const validation = context.query.get("fieldValidation") || "Warn";

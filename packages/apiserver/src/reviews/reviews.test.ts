@@ -25,6 +25,7 @@ function context(body: object, info: object = {}): RequestContext {
     info: { verb: "create", namespace: "ns", name: "sa", group: "", resource: "x", ...info },
     user: { name: "alice", groups: ["devs"], extra: {} },
     query: new URLSearchParams(),
+    raw: { headers: {} },
     signal: new AbortController().signal,
     warn() {},
     readBody: async () => body,
@@ -126,4 +127,12 @@ test("rulesStatus keeps rules about resources and about paths apart", () => {
     nonResourceRules: [{ verbs: ["get"], nonResourceURLs: ["/x"] }],
     incomplete: false,
   });
+});
+
+test("reviews cannot be shown as a table", async () => {
+  const raw = { headers: { accept: "application/json;as=Table;v=v1;g=meta.k8s.io" } };
+  const asked = { ...context({ spec: {} }), raw } as unknown as RequestContext;
+  const nobody: Authorizer = { name: "n", authorize: () => ({ verdict: "no-opinion", reason: "" }) };
+  const handlers = createAccessReviewHandlers(nobody);
+  for (const handler of handlers) await assert.rejects(handler.handle(asked), { code: 406 }, handler.resource);
 });

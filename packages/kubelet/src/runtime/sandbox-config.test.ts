@@ -3,9 +3,10 @@ import { test } from "node:test";
 import { samplePod } from "../testing/sample-pods.ts";
 import { parseResolvConf, podDns } from "./dns.ts";
 import { podHosts } from "./etc-hosts.ts";
-import { podHostname } from "./sandbox-config.ts";
+import { podHostname, sandboxConfig } from "./sandbox-config.ts";
 
 const node = { servers: ["192.0.2.53"], searches: ["example.com"], options: ["timeout:1"] };
+const DNS = { clusterDns: ["10.96.0.10"], clusterDomain: "cluster.local", node };
 
 test("podDns uses the cluster's DNS where there is one, else the node's", () => {
   const settings = { clusterDns: ["10.96.0.10"], clusterDomain: "cluster.local", node };
@@ -60,4 +61,27 @@ test("podHosts lists the pod under its full and short name, aliases last", () =>
   });
   assert.ok(text.startsWith("# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n"));
   assert.ok(text.endsWith("10.0.0.5\th.s\th\n\n# Entries added by HostAliases.\n1.2.3.4\ta\tb\n"));
+});
+
+test("sandboxConfig names the pod after its place in the cluster's DNS where asked to, if the kernel can hold it", () => {
+  const settings = { logDirectory: "/l", cgroupParent: "/c", dns: DNS, clusterDomain: "cluster.local" };
+  const named = (hostname: string) =>
+    sandboxConfig(samplePod({ hostname, subdomain: "s", setHostnameAsFQDN: true }), 0, settings).hostname;
+  const rest = ".s.default.svc.cluster.local";
+  const longest = "h".repeat(64 - rest.length);
+  assert.equal(named(longest), `${longest}${rest}`);
+  assert.throws(() => named(`${longest}h`), {
+    message: `failed to construct FQDN from pod hostname and cluster domain, FQDN ${longest}h${rest} is too long (64 characters is the max, 65 characters requested)`,
+  });
+});
+
+test("sandboxConfig writes sysctls with dots, whichever way the pod does", () => {
+  const settings = { logDirectory: "/l", cgroupParent: "/c", dns: DNS, clusterDomain: "cluster.local" };
+  const sysctls = ["kernel/shm_rmid_forced", "net.ipv4.conf.eth0/100.forwarding", "net/ipv4/conf/eth0.200/forwarding"];
+  const pod = samplePod({ securityContext: { sysctls: sysctls.map((name) => ({ name, value: "1" })) } });
+  assert.deepEqual(Object.keys(sandboxConfig(pod, 0, settings).linux.sysctls), [
+    "kernel.shm_rmid_forced",
+    "net.ipv4.conf.eth0/100.forwarding",
+    "net.ipv4.conf.eth0/200.forwarding",
+  ]);
 });

@@ -1,6 +1,7 @@
 // The pod-wide half of what the runtime is told: names, DNS, ports, logs, namespaces. Pure.
 import type { Pod } from "@skiff/api/types.ts";
 import type { PodSandboxConfig } from "../cri/types.ts";
+import { dottedSysctl } from "../sysctls.ts";
 import type { DnsSettings } from "./dns.ts";
 import { podDns } from "./dns.ts";
 import { podLabels } from "./labels.ts";
@@ -13,14 +14,14 @@ export interface SandboxSettings {
   readonly clusterDomain: string;
 }
 
+/** Throws where the pod's name does not fit the kernel. */
 export function sandboxConfig(pod: Pod, attempt: number, settings: SandboxSettings): PodSandboxConfig {
   const { name, namespace = "", uid = "" } = pod.metadata;
   const spec = pod.spec;
   const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
-  const { hostname, fqdn } = podHostname(pod, settings.clusterDomain);
   return {
     metadata: { name, namespace, uid, attempt },
-    hostname: spec?.hostNetwork ? "" : spec?.setHostnameAsFQDN ? fqdn : hostname,
+    hostname: spec?.hostNetwork ? "" : kernelHostname(pod, settings.clusterDomain),
     logDirectory: settings.logDirectory,
     dnsConfig: podDns(pod, settings.dns),
     portMappings: spec?.hostNetwork
@@ -37,13 +38,28 @@ export function sandboxConfig(pod: Pod, attempt: number, settings: SandboxSettin
     annotations: { ...pod.metadata.annotations },
     linux: {
       cgroupParent: settings.cgroupParent,
-      sysctls: Object.fromEntries((spec?.securityContext?.sysctls ?? []).map(({ name: key, value }) => [key, value])),
+      sysctls: Object.fromEntries(
+        (spec?.securityContext?.sysctls ?? []).map(({ name: key, value }) => [dottedSysctl(key), value]),
+      ),
       securityContext: sandboxSecurityContext(pod),
     },
   };
 }
 
 const MAX_HOSTNAME_LENGTH = 63;
+const MAX_KERNEL_HOSTNAME_LENGTH = 64;
+
+function kernelHostname(pod: Pod, clusterDomain: string): string {
+  const { hostname, fqdn } = podHostname(pod, clusterDomain);
+  if (!pod.spec?.setHostnameAsFQDN) return hostname;
+  if (fqdn.length > MAX_KERNEL_HOSTNAME_LENGTH) {
+    const sizes = `${MAX_KERNEL_HOSTNAME_LENGTH} characters is the max, ${fqdn.length} characters requested`;
+    throw new Error(
+      `failed to construct FQDN from pod hostname and cluster domain, FQDN ${fqdn} is too long (${sizes})`,
+    );
+  }
+  return fqdn;
+}
 
 /** The pod's host name, and its name in the cluster's DNS where a subdomain gives it one. */
 export function podHostname(pod: Pod, clusterDomain: string): { hostname: string; fqdn: string } {

@@ -120,7 +120,8 @@ function absentStatus(
   previous: ContainerStatus | undefined,
   input: ContainerStatusInput,
 ): ContainerStatus {
-  const waitsForInit = input.kind === "regular" && (pod.spec?.initContainers ?? []).length > 0;
+  // Init containers too wait for the initialization that they are part of.
+  const isInitialized = (pod.spec?.initContainers ?? []).length === 0;
   const blank: ContainerStatus = {
     name: container.name,
     image: container.image ?? "",
@@ -128,7 +129,7 @@ function absentStatus(
     restartCount: previous?.restartCount ?? 0,
     ready: false,
     started: false,
-    state: { waiting: { reason: waitsForInit ? "PodInitializing" : "ContainerCreating" } },
+    state: { waiting: { reason: isInitialized ? "ContainerCreating" : "PodInitializing" } },
     lastState: previous?.lastState ?? {},
   };
   if (previous?.state?.terminated) return { ...previous, ready: previous.ready };

@@ -101,6 +101,8 @@ test("makePodStatus stays Pending while init containers run and says which are i
   assert.equal(status.phase, "Pending");
   assert.equal(condition(status, "Initialized")?.message, "containers with incomplete status: [i]");
   assert.equal(status.containerStatuses?.[0]?.state?.waiting?.reason, "PodInitializing");
+  const unborn = statusOf(pod, sampleRuntime([]));
+  assert.equal(unborn.initContainerStatuses?.[0]?.state?.waiting?.reason, "PodInitializing");
   const done = statusOf(pod, sampleRuntime([sampleState("c"), sampleState("i", { state: "exited" })]));
   assert.equal(done.phase, "Running");
   assert.equal(done.initContainerStatuses?.[0]?.ready, true);

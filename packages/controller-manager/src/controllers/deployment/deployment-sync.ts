@@ -18,7 +18,7 @@ import { buildNewSet, findNewSet, hasTemplateOf } from "./new-replica-set.ts";
 import { planCleanup } from "./plan-cleanup.ts";
 import { isScalingEvent, planScaling } from "./proportional-scaling.ts";
 import { desiredReplicas, isRollingUpdate, maxSurge, withDesiredPods } from "./replica-counts.ts";
-import { annotationsForNewSet, highestRevision, REVISION, sizeAnnotations } from "./revisions.ts";
+import { annotationsForNewSet, nextRevision, REVISION, sizeAnnotations } from "./revisions.ts";
 import type { Resize } from "./rolling-update.ts";
 import { planRollingUpdate } from "./rolling-update.ts";
 
@@ -138,7 +138,7 @@ export class DeploymentSync {
   private async refreshNewSet(rollout: Rollout, signal: AbortSignal): Promise<void> {
     const { newSet, next, oldSets } = rollout;
     if (!newSet) return;
-    const annotations = annotationsForNewSet(next, newSet.metadata.annotations, highestRevision(oldSets) + 1);
+    const annotations = annotationsForNewSet(next, newSet.metadata.annotations, nextRevision(oldSets));
     const minReadySeconds = next.spec.minReadySeconds ?? 0;
     const isCurrent =
       (newSet.spec?.minReadySeconds ?? 0) === minReadySeconds &&
@@ -161,7 +161,7 @@ export class DeploymentSync {
   private async ensureNewSet(rollout: Rollout, signal: AbortSignal): Promise<void> {
     if (rollout.newSet) return this.refreshNewSet(rollout, signal);
     const { next, oldSets } = rollout;
-    const wanted = buildNewSet(next, oldSets, highestRevision(oldSets) + 1);
+    const wanted = buildNewSet(next, oldSets, nextRevision(oldSets));
     try {
       rollout.newSet = await this.context.client
         .of(replicaSets)

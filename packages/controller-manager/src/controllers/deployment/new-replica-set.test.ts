@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { buildNewSet, findNewSet } from "./new-replica-set.ts";
 import { planCleanup } from "./plan-cleanup.ts";
-import { annotationsForNewSet, REVISION, REVISION_HISTORY } from "./revisions.ts";
+import { annotationsForNewSet, nextRevision, REVISION, REVISION_HISTORY } from "./revisions.ts";
 import { deployment, replicaSet } from "./testing/sketches.ts";
 
 test("findNewSet matches the template whatever its hash label, and takes the oldest of equals", () => {
@@ -28,7 +28,7 @@ test("findNewSet sees no difference in an empty map, but in an empty volume sour
 
 test("buildNewSet is named, labelled and selected by the template's hash", () => {
   const d = deployment({ replicas: 10, maxSurge: 2, annotations: { note: "x", [REVISION]: "4" } });
-  const set = buildNewSet(d, [replicaSet("old", { replicas: 9 })], 5);
+  const set = buildNewSet(d, [replicaSet("old", { replicas: 9 })], 5n);
   const hash = set.metadata.labels?.["pod-template-hash"] ?? "";
   assert.match(hash, /^[a-z0-9]{6,10}$/);
   assert.equal(set.metadata.name, `web-${hash}`);
@@ -42,15 +42,21 @@ test("buildNewSet is named, labelled and selected by the template's hash", () =>
     "deployment.kubernetes.io/desired-replicas": "10",
     "deployment.kubernetes.io/max-replicas": "12",
   });
-  const collided = buildNewSet({ ...d, status: { collisionCount: 1 } }, [], 5);
+  const collided = buildNewSet({ ...d, status: { collisionCount: 1 } }, [], 5n);
   assert.notEqual(collided.metadata.name, set.metadata.name);
 });
 
 test("annotationsForNewSet raises the revision of a set that is rolled back to, and keeps its history", () => {
   const d = deployment({ replicas: 1, annotations: { cause: "undo" } });
   const before = { [REVISION]: "2", [REVISION_HISTORY]: "1", cause: "first" };
-  assert.deepEqual(annotationsForNewSet(d, before, 4), { cause: "undo", [REVISION]: "4", [REVISION_HISTORY]: "1,2" });
-  assert.equal(annotationsForNewSet(d, { [REVISION]: "7" }, 4)[REVISION], "7");
+  assert.deepEqual(annotationsForNewSet(d, before, 4n), { cause: "undo", [REVISION]: "4", [REVISION_HISTORY]: "1,2" });
+  assert.equal(annotationsForNewSet(d, { [REVISION]: "7" }, 4n)[REVISION], "7");
+});
+
+test("nextRevision counts beyond what a JavaScript number holds, and starts anew from what is no revision", () => {
+  const at = (revision: string) => replicaSet("r", { replicas: 0, annotations: { [REVISION]: revision } });
+  assert.equal(nextRevision([at("3546343826724305832"), at("7")]), 3546343826724305833n);
+  assert.equal(nextRevision([at("9223372036854775808"), at("x")]), 1n);
 });
 
 test("planCleanup removes the lowest revisions beyond the limit that are idle", () => {

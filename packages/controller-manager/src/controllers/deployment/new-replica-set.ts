@@ -29,7 +29,7 @@ export function hasTemplateOf(deployment: Readonly<Deployment>, set: Readonly<Re
 export function buildNewSet(
   deployment: Readonly<Deployment>,
   oldSets: readonly Readonly<ReplicaSet>[],
-  revision: number,
+  revision: bigint,
 ): Unsaved<ReplicaSet> {
   const { template, selector, minReadySeconds } = deployment.spec;
   const hash = podTemplateHash(template, deployment.status?.collisionCount);

@@ -1,7 +1,7 @@
 // Which old ReplicaSets a Deployment no longer keeps for rollbacks.
 import type { Deployment, ReplicaSet } from "@skiff/api/types.ts";
 import { byCreation, desiredReplicas } from "./replica-counts.ts";
-import { revisionOf } from "./revisions.ts";
+import { compareRevisions } from "./revisions.ts";
 
 /** Upstream's "keep all": math.MaxInt32, as in manifests that went through the oldest API versions. */
 const UNLIMITED = 2 ** 31 - 1;
@@ -16,7 +16,7 @@ export function planCleanup(
   const present = oldSets.filter((set) => !set.metadata.deletionTimestamp);
   const surplus = Math.max(0, present.length - limit);
   return present
-    .toSorted((a, b) => revisionOf(a) - revisionOf(b) || byCreation(a, b))
+    .toSorted((a, b) => compareRevisions(a, b) || byCreation(a, b))
     .slice(0, surplus)
     .filter(isIdle);
 }

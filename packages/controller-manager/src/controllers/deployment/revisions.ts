@@ -25,22 +25,32 @@ const MAX_HISTORY_LENGTH = 2000;
 
 type Annotations = Readonly<Record<string, string>>;
 
-/** The revision number that an object carries; 0 when it has none. */
-export function revisionOf(object: { readonly metadata: { readonly annotations?: Annotations | undefined } }): number {
+/** The revision number that an object carries, of 63 bits as upstream's; 0 when it has none. */
+function revisionOf(object: { readonly metadata: { readonly annotations?: Annotations | undefined } }): bigint {
   const text = object.metadata.annotations?.[REVISION];
-  return text && /^\d{1,15}$/.test(text) ? Number(text) : 0;
+  if (!text || !/^\d{1,19}$/.test(text)) return 0n;
+  const revision = BigInt(text);
+  return revision <= MAX_REVISION ? revision : 0n;
 }
 
-/** 0 when there is none, so that the first revision is 1. */
-export function highestRevision(replicaSets: readonly Readonly<ReplicaSet>[]): number {
-  return Math.max(0, ...replicaSets.map(revisionOf));
+const MAX_REVISION = 2n ** 63n - 1n;
+
+export function compareRevisions(a: Readonly<ReplicaSet>, b: Readonly<ReplicaSet>): number {
+  const [left, right] = [revisionOf(a), revisionOf(b)];
+  return left < right ? -1 : Number(left > right);
+}
+
+/** One above the highest there is. */
+export function nextRevision(replicaSets: readonly Readonly<ReplicaSet>[]): bigint {
+  const highest = replicaSets.toSorted(compareRevisions).at(-1);
+  return (highest ? revisionOf(highest) : 0n) + 1n;
 }
 
 /** The annotations that the current ReplicaSet should have. An older revision number never replaces a newer one. */
 export function annotationsForNewSet(
   deployment: Readonly<Deployment>,
   current: Annotations | undefined,
-  revision: number,
+  revision: bigint,
 ): Record<string, string> {
   const result: Record<string, string> = { ...current };
   for (const [key, value] of Object.entries(deployment.metadata.annotations ?? {})) {
