@@ -1,6 +1,6 @@
 // What a kubelet may do to pods: mirror its static pods, report status, evict and delete its own, ask for their tokens.
 import { notFound } from "@skiff/api/errors.ts";
-import { nodes, pods } from "@skiff/api/resource-ref.ts";
+import { csiDrivers, nodes, persistentVolumeClaims, persistentVolumes, pods } from "@skiff/api/resource-ref.ts";
 import type { AuthenticationV1TokenRequest, Pod } from "@skiff/api/types.ts";
 import { MIRROR_ANNOTATION, podReferences } from "../authz/pod-references.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
@@ -137,7 +137,8 @@ export async function admitTokenRequest(
   if (pod.spec.nodeName !== nodeName) {
     throw refuse(request, "node requested token bound to a pod scheduled on a different node");
   }
-  const stranger = spec.audiences?.find((audience) => !podAudiences(pod).has(audience));
+  const known = new Set([...podAudiences(pod), ...driverAudiences(pod, reader)]);
+  const stranger = spec.audiences?.find((audience) => !known.has(audience));
   if (stranger) throw refuse(request, `audience "${stranger}" not found in pod spec volume`);
 }
 
@@ -145,4 +146,21 @@ export async function admitTokenRequest(
 function podAudiences(pod: Readonly<Pod>): ReadonlySet<string> {
   const projections = (pod.spec.volumes ?? []).flatMap((volume) => volume.projected?.sources ?? []);
   return new Set(projections.flatMap((source) => source.serviceAccountToken?.audience ?? []).concat(""));
+}
+
+/** The audiences that the CSI drivers of the pod's volumes ask tokens for. */
+function driverAudiences(pod: Readonly<Pod>, reader: ObjectReader): string[] {
+  const drivers = (pod.spec.volumes ?? []).map((volume) => {
+    if (volume.csi) return volume.csi.driver;
+    const claimName = volume.ephemeral
+      ? `${pod.metadata.name}-${volume.name}`
+      : volume.persistentVolumeClaim?.claimName;
+    if (!claimName) return undefined;
+    const claim = reader.get(persistentVolumeClaims, pod.metadata.namespace ?? "", claimName);
+    return reader.get(persistentVolumes, "", claim?.spec?.volumeName ?? "")?.spec?.csi?.driver;
+  });
+  return drivers.flatMap((driver) => {
+    const requests = (driver && reader.get(csiDrivers, "", driver)?.spec.tokenRequests) || [];
+    return requests.map(({ audience }) => audience);
+  });
 }

@@ -12,6 +12,7 @@ import {
   pods,
   roleBindings,
   roles,
+  volumeAttachments,
 } from "@skiff/api/resource-ref.ts";
 import type { Pod, PolicyRule, RbacV1Subject } from "@skiff/api/types.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
@@ -224,6 +225,34 @@ test("the Node authorizer lets a node read the volume behind a claim of its pods
   );
   reader.remove(persistentVolumes, "", "disk");
   assert.equal(await decide("disk"), "no-opinion");
+});
+
+test("the Node authorizer lets a node read its attachments, and the secrets of its volumes for drivers on nodes", async () => {
+  const { reader, authorizer } = setUp("Node");
+  const decide = async (resource: string, name: string, namespace = "", group = "") => {
+    return (await authorizer.authorize(asks(node, "get", resource, { name, namespace, group }))).verdict;
+  };
+  const attachment = (nodeName: string) => ({ attacher: "d", nodeName, source: { persistentVolumeName: "disk" } });
+  reader.put(volumeAttachments, { metadata: { name: "mine" }, spec: attachment("n1") });
+  reader.put(volumeAttachments, { metadata: { name: "theirs" }, spec: attachment("n2") });
+  const attachments = ["mine", "theirs"].map((name) => decide("volumeattachments", name, "", "storage.k8s.io"));
+  assert.deepEqual(await Promise.all(attachments), ["allow", "no-opinion"]);
+  const pod = podOn("n1");
+  const volumes = [{ name: "v", persistentVolumeClaim: { claimName: "data" } }];
+  reader.put(pods, { ...pod, spec: { ...pod.spec, volumes } });
+  const ref = (name: string) => ({ namespace: "drivers", name });
+  const csi = {
+    driver: "d",
+    volumeHandle: "h",
+    nodeStageSecretRef: ref("stage"),
+    controllerPublishSecretRef: ref("no"),
+  };
+  const claimRef = { namespace: "ns", name: "data" };
+  reader.put(persistentVolumes, { metadata: { name: "disk" }, spec: { claimRef, csi } });
+  assert.equal(await decide("secrets", "stage", "drivers"), "allow");
+  assert.equal(await decide("secrets", "no", "drivers"), "no-opinion");
+  reader.remove(persistentVolumes, "", "disk");
+  assert.equal(await decide("secrets", "stage", "drivers"), "no-opinion");
 });
 
 test("the Node authorizer narrows nodes, leases and pod lists to the node's own", async () => {

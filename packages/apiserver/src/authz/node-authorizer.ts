@@ -53,7 +53,7 @@ const JUDGES: Readonly<Record<string, Judge>> = {
       ? judgeStatusUpdate(graph, nodeName, attributes)
       : judgeGet("persistentvolumeclaims")(graph, nodeName, attributes),
   "/persistentvolumes": judgeGet("persistentvolumes"),
-  "storage.k8s.io/volumeattachments": judgeGet(undefined),
+  "storage.k8s.io/volumeattachments": judgeGet("volumeattachments"),
   "resource.k8s.io/resourceclaims": judgeGet("resourceclaims"),
   "/serviceaccounts": judgeServiceAccount,
   "coordination.k8s.io/leases": judgeLease,
@@ -72,8 +72,7 @@ function judgeReadNamespaced(resource: ReferencedResource): Judge {
   };
 }
 
-/** Without a `resource` the graph knows no way to objects of this type, so none is related. */
-function judgeGet(resource: ReferencedResource | undefined): Judge {
+function judgeGet(resource: ReferencedResource): Judge {
   return (graph, nodeName, attributes) => {
     if (attributes.verb !== "get") return noOpinion("can only get individual resources of this type");
     if (attributes.subresource) return noOpinion("cannot get subresource");
@@ -91,11 +90,11 @@ function judgeStatusUpdate(graph: NodeGraph, nodeName: string, attributes: Autho
 function judgePath(
   graph: NodeGraph,
   nodeName: string,
-  resource: ReferencedResource | undefined,
+  resource: ReferencedResource,
   { namespace, name }: AuthorizationAttributes,
 ): Decision {
   if (!name) return noOpinion("No Object name found");
-  if (resource && graph.hasPath(nodeName, resource, namespace, name)) return ALLOW;
+  if (graph.hasPath(nodeName, resource, namespace, name)) return ALLOW;
   return noOpinion(`no relationship found between node '${nodeName}' and this object`);
 }
 

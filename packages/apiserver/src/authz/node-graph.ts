@@ -1,7 +1,7 @@
 // Which node may read which object: references of the pods bound to it, counted so that they go with the last pod.
 import { objectKey } from "@skiff/api/object.ts";
-import { persistentVolumes, pods } from "@skiff/api/resource-ref.ts";
-import type { ObjectReference, PersistentVolume, Pod } from "@skiff/api/types.ts";
+import { persistentVolumes, pods, volumeAttachments } from "@skiff/api/resource-ref.ts";
+import type { PersistentVolume, Pod } from "@skiff/api/types.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
 import { podReferences } from "./pod-references.ts";
 
@@ -11,6 +11,7 @@ export type ReferencedResource =
   | "configmaps"
   | "persistentvolumeclaims"
   | "persistentvolumes"
+  | "volumeattachments"
   | "resourceclaims"
   | "serviceaccounts"
   | "pods";
@@ -26,6 +27,11 @@ export class NodeGraph implements Disposable {
   private readonly counts = new Map<string, Map<string, number>>();
   /** By volume: the claim that it is bound to, through which pods come to it. */
   private readonly claims = new Map<string, string>();
+  /** By secret: the volumes whose drivers are given it on the node. */
+  private readonly secretVolumes = new Map<string, Set<string>>();
+  private readonly volumeSecrets = new Map<string, readonly string[]>();
+  /** By attachment: its node. */
+  private readonly attachments = new Map<string, string>();
   private readonly subscriptions: readonly Disposable[];
 
   constructor(reader: ObjectReader) {
@@ -34,9 +40,13 @@ export class NodeGraph implements Disposable {
       else this.setPod(objectKey(object), entryOf(object));
     });
     const ofVolumes = reader.observe(persistentVolumes, ({ type, object }) => {
-      this.setVolume(object, type === "deleted" ? undefined : object.spec?.claimRef);
+      this.setVolume(object, type === "deleted");
     });
-    this.subscriptions = [ofPods, ofVolumes];
+    const ofAttachments = reader.observe(volumeAttachments, ({ type, object: { metadata, spec } }) => {
+      if (type === "deleted") this.attachments.delete(metadata.name);
+      else this.attachments.set(metadata.name, spec.nodeName);
+    });
+    this.subscriptions = [ofPods, ofVolumes, ofAttachments];
   }
 
   [Symbol.dispose](): void {
@@ -44,13 +54,33 @@ export class NodeGraph implements Disposable {
   }
 
   hasPath(nodeName: string, resource: ReferencedResource, namespace: string, name: string): boolean {
-    const id = resource === "persistentvolumes" ? this.claims.get(name) : vertex(resource, namespace, name);
-    return id !== undefined && (this.counts.get(id)?.has(nodeName) ?? false);
+    if (resource === "volumeattachments") return this.attachments.get(name) === nodeName;
+    if (resource === "persistentvolumes") return this.hasVolume(nodeName, name);
+    const id = vertex(resource, namespace, name);
+    if (this.counts.get(id)?.has(nodeName)) return true;
+    return [...(this.secretVolumes.get(id) ?? [])].some((volume) => this.hasVolume(nodeName, volume));
   }
 
-  private setVolume({ metadata }: Readonly<PersistentVolume>, claim: ObjectReference | undefined): void {
-    if (!claim?.name) this.claims.delete(metadata.name);
-    else this.claims.set(metadata.name, vertex("persistentvolumeclaims", claim.namespace ?? "", claim.name));
+  private hasVolume(nodeName: string, name: string): boolean {
+    const claim = this.claims.get(name);
+    return claim !== undefined && (this.counts.get(claim)?.has(nodeName) ?? false);
+  }
+
+  private setVolume(volume: Readonly<PersistentVolume>, isGone: boolean): void {
+    const { name } = volume.metadata;
+    const claim = isGone ? undefined : volume.spec?.claimRef;
+    if (!claim?.name) this.claims.delete(name);
+    else this.claims.set(name, vertex("persistentvolumeclaims", claim.namespace ?? "", claim.name));
+    for (const secret of this.volumeSecrets.get(name) ?? []) {
+      const volumes = this.secretVolumes.get(secret);
+      if (volumes?.delete(name) && volumes.size === 0) this.secretVolumes.delete(secret);
+    }
+    const wanted = isGone ? [] : secretsOf(volume);
+    if (wanted.length > 0) this.volumeSecrets.set(name, wanted);
+    else this.volumeSecrets.delete(name);
+    for (const secret of wanted) {
+      this.secretVolumes.set(secret, (this.secretVolumes.get(secret) ?? new Set()).add(name));
+    }
   }
 
   private setPod(key: string, next: PodEntry | undefined): void {
@@ -74,6 +104,14 @@ export class NodeGraph implements Disposable {
 
 function vertex(resource: ReferencedResource, namespace: string, name: string): string {
   return `${resource} ${namespace}/${name}`;
+}
+
+/** What the node hands to the volume's driver; the controller's secrets are no business of a node. */
+function secretsOf({ spec }: Readonly<PersistentVolume>): string[] {
+  const { nodeStageSecretRef, nodePublishSecretRef, nodeExpandSecretRef } = spec?.csi ?? {};
+  return [nodeStageSecretRef, nodePublishSecretRef, nodeExpandSecretRef].flatMap((ref) =>
+    ref?.name ? [vertex("secrets", ref.namespace ?? "", ref.name)] : [],
+  );
 }
 
 /** Undefined for a pod without node: nobody gains rights from it. */
