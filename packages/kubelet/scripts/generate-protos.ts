@@ -9,6 +9,11 @@ export const CONTRACTS = [
   { proto: "proto/cri/runtime-v1.proto", json: "packages/kubelet/src/cri/runtime-v1.json" },
   { proto: "proto/containerd/events-v1.proto", json: "packages/kubelet/src/cri/containerd-events-v1.json" },
   { proto: "proto/grpc/health-v1.proto", json: "packages/kubelet/src/probes/health-v1.json" },
+  {
+    proto: "proto/kubelet/plugin-registration-v1.proto",
+    json: "packages/kubelet/src/plugin-registration/plugin-registration-v1.json",
+  },
+  { proto: "proto/csi/csi-v1.proto", json: "packages/kubelet/src/volumes/csi/csi-v1.json" },
 ] as const;
 
 /** The descriptor of one .proto file, as protobufjs writes it. */

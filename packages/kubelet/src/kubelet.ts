@@ -51,11 +51,11 @@ import { ServedPods } from "./served-pods.ts";
 import { serveKubelet } from "./server/index.ts";
 import { StatusManager } from "./status/status-manager.ts";
 import { Upkeep } from "./upkeep.ts";
+import { NodeStorage } from "./volumes/node-storage.ts";
 import { ObjectCache } from "./volumes/object-cache.ts";
-import type { PersistentVolumes } from "./volumes/persistent-volumes.ts";
 import { requestToken } from "./volumes/request-token.ts";
 import { TokenManager } from "./volumes/token-manager.ts";
-import { VolumeManager } from "./volumes/volume-manager.ts";
+import type { VolumeManager } from "./volumes/volume-manager.ts";
 
 /** What the kubelet is made of that outlives it, or that others share. */
 export interface Parts {
@@ -86,7 +86,7 @@ export class Kubelet {
   private readonly images: ImageManager;
   private readonly objects: ObjectCache;
   private readonly tokens: TokenManager;
-  private readonly volumes: VolumeManager;
+  private readonly storage: NodeStorage;
   private readonly cgroups: PodCgroups;
   private readonly probeMetrics = new MetricsRegistry();
   private readonly kubeletMetrics: KubeletMetrics;
@@ -127,12 +127,11 @@ export class Kubelet {
       events: this.events,
       clock,
     });
-    this.volumes = new VolumeManager({
-      paths,
-      objects: this.objects,
-      tokens: this.tokens,
-      clock,
-      persistent: () => this.persistentVolumes(),
+    const { objects, tokens, events } = this;
+    this.storage = new NodeStorage({
+      ...{ nodeName: config.nodeName, client, paths, objects, tokens, events, ...shared },
+      node: () => this.node,
+      onInUse: () => this.agent.poke(),
     });
     const cgroupOptions = {
       root: config["cgroup-root"],
@@ -167,6 +166,10 @@ export class Kubelet {
     observeKubelet(kubeletMetrics, { nodeName: config.nodeName, registry: context.metrics, pleg, workers, clock });
   }
 
+  private get volumes(): VolumeManager {
+    return this.storage.volumes;
+  }
+
   /** Fail while the kubelet does not see what its containers do. */
   get checks(): HealthCheck[] {
     const check = () => {
@@ -193,6 +196,7 @@ export class Kubelet {
       this.services.run(signal),
       this.pleg.run(signal),
       this.agent.run(signal),
+      this.storage.run(signal),
       this.dispatch(signal),
       // As static pods may be what the API itself runs on, they wait for the runtime alone.
       this.pleg.synced().then(() => Promise.all([this.upkeep.run(signal), this.upkeep.runStatic(signal)])),
@@ -229,6 +233,7 @@ export class Kubelet {
         clock,
         log,
         configz: () => configzOf(config),
+        claimStats: (pod, time) => this.storage.stats(pod, time),
       },
     );
   }
@@ -360,6 +365,7 @@ export class Kubelet {
         return problem ? [problem] : [];
       },
       pressures: () => this.upkeep.pressures,
+      volumesInUse: () => this.storage.volumesInUse(),
       onNode: (known) => this.learnNode(known),
     });
   }
@@ -379,12 +385,6 @@ export class Kubelet {
       node: () => this.node,
       onPressure: () => this.agent.poke(),
     });
-  }
-
-  /** Loaded with the first pod that has a claim. */
-  private async persistentVolumes(): Promise<PersistentVolumes> {
-    const { PersistentVolumes } = await import("./volumes/persistent-volumes.ts");
-    return new PersistentVolumes({ ...this.parts, node: () => this.node });
   }
 
   private learnNode(node: Readonly<Node>): void {

@@ -33,13 +33,22 @@ export class PodPaths {
     return join(this.volumes(uid), plugin, name);
   }
 
+  /** The link to a block device. */
+  device(uid: string, plugin: string, name: string): string {
+    return join(this.pod(uid), "volumeDevices", plugin, name);
+  }
+
   /** Exists once a volume that is set up once was set up. */
   volumeReady(uid: string, plugin: string, name: string): string {
     return join(this.pod(uid), "plugins", plugin, name, "ready");
   }
 
+  subPaths(uid: string): string {
+    return join(this.pod(uid), "volume-subpaths");
+  }
+
   subPath(uid: string, volume: string, container: string, index: number): string {
-    return join(this.pod(uid), "volume-subpaths", volume, container, String(index));
+    return join(this.subPaths(uid), volume, container, String(index));
   }
 
   etcHosts(uid: string): string {

@@ -25,8 +25,8 @@ import type { WaitingReason } from "./status/container-statuses.ts";
 import { podIpsOf } from "./status/pod-status.ts";
 import type { PodActions, ProbeVerdicts } from "./sync-pod.ts";
 import { computePodActions, isSidecar } from "./sync-pod.ts";
+import { VolumeError } from "./volumes/volume-error.ts";
 import type { VolumeManager } from "./volumes/volume-manager.ts";
-import { VolumeError } from "./volumes/volume-manager.ts";
 
 export interface PodSyncerDeps {
   readonly cri: Pick<CriClient, "runPodSandbox" | "podSandboxStatus">;
@@ -103,7 +103,7 @@ export class PodSyncer {
       memory.volumeRetryMs = 0;
     } catch (error) {
       if (!(error instanceof VolumeError)) throw error;
-      this.deps.events.pod(pod, "Warning", "FailedMount", error.message);
+      this.deps.events.pod(pod, "Warning", error.reason, error.message);
       return { retryMs: nextVolumeRetry(memory), acted: false };
     }
     const actions = this.actionsFor(pod, runtime);

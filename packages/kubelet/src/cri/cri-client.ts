@@ -290,7 +290,8 @@ export function isCriTimeout(error: unknown): boolean {
   return error instanceof CriError && error.code === grpcStatus.DEADLINE_EXCEEDED;
 }
 
-function codeName(code: grpcStatus): string {
+/** A gRPC code as Go prints it: `DeadlineExceeded`. */
+export function codeName(code: grpcStatus): string {
   if (code === grpcStatus.CANCELLED) return "Canceled";
   const name = grpcStatus[code] ?? "UNKNOWN";
   return name

@@ -44,6 +44,8 @@ export interface NodeAgentDeps {
   problems(): readonly string[];
   /** What the node is short of, such as MemoryPressure. */
   pressures(): readonly string[];
+  /** What must not be detached; undefined while that is not known. */
+  volumesInUse?(): readonly string[] | undefined;
   onNode(node: Readonly<Node>): void;
 }
 
@@ -199,6 +201,7 @@ export class NodeAgent {
         kubeProxyVersion: "",
       },
       images: await this.deps.images.nodeImages().catch(() => []),
+      volumesInUse: [...(this.deps.volumesInUse?.() ?? node?.status?.volumesInUse ?? [])],
     };
   }
 
@@ -270,7 +273,7 @@ export class NodeAgent {
 
 /** The status without what changes at every look. */
 function comparable(status: NodeStatus): unknown {
-  const { conditions, capacity, allocatable, addresses, daemonEndpoints, nodeInfo, images } = status;
+  const { conditions, capacity, allocatable, addresses, daemonEndpoints, nodeInfo, images, volumesInUse } = status;
   const own = (conditions ?? []).map(({ lastHeartbeatTime: _, ...condition }) => condition);
   const byType = own.sort((a, b) => (a.type < b.type ? -1 : 1));
   const text = JSON.stringify({
@@ -282,6 +285,7 @@ function comparable(status: NodeStatus): unknown {
     nodeInfo,
     // The API keeps no empty lists.
     images: images?.length ? images : undefined,
+    volumesInUse: volumesInUse?.length ? volumesInUse : undefined,
   });
   return JSON.parse(text);
 }

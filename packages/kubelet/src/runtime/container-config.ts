@@ -1,6 +1,6 @@
 // The container's half of what the runtime is told: command, environment, mounts, resources, identity.
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, realpath, writeFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import type { Pod, VolumeMount } from "@skiff/api/types.ts";
 import { containerResources } from "../cgroups/resources.ts";
@@ -52,7 +52,7 @@ export async function containerConfig(request: ContainerRequest, deps: Container
     workingDir: container.workingDir ?? "",
     envs: [...env].map(([key, value]) => ({ key, value })),
     mounts: await containerMounts(request, lookup, deps),
-    devices: [],
+    devices: await blockDevices(request),
     labels: containerLabels(pod, container),
     annotations: containerAnnotations(pod, container, restartCount),
     logPath: `${container.name}/${restartCount}.log`,
@@ -111,15 +111,30 @@ async function volumeMount(
     containerPath: posix.resolve("/", mount.mountPath),
     hostPath,
     // What the kubelet itself writes and refreshes is never the container's to change.
-    readonly: (mount.readOnly ?? false) || isMadeOfObjects(pod, mount.name),
+    readonly: (mount.readOnly ?? false) || isReadOnlyVolume(pod, mount.name),
     propagation: PROPAGATION[mount.mountPropagation ?? "None"] ?? "PROPAGATION_PRIVATE",
     ...(mount.recursiveReadOnly === "Enabled" ? { recursiveReadOnly: true } : {}),
   };
 }
 
-function isMadeOfObjects(pod: Pod, volumeName: string): boolean {
+/** Volumes made of API objects, and those that the pod itself asks to be read-only. */
+function isReadOnlyVolume(pod: Pod, volumeName: string): boolean {
   const volume = pod.spec?.volumes?.find(({ name }) => name === volumeName);
-  return Boolean(volume?.configMap ?? volume?.secret ?? volume?.downwardAPI ?? volume?.projected);
+  if (volume?.configMap ?? volume?.secret ?? volume?.downwardAPI ?? volume?.projected) return true;
+  return Boolean(volume?.persistentVolumeClaim?.readOnly || volume?.csi?.readOnly || volume?.nfs?.readOnly);
+}
+
+/** The devices behind the container's volumeDevices. */
+async function blockDevices({ pod, container, mounted }: ContainerRequest): Promise<ContainerConfig["devices"]> {
+  const devices: ContainerConfig["devices"] = [];
+  for (const { name, devicePath } of container.volumeDevices ?? []) {
+    const path = mounted.get(name);
+    if (path === undefined)
+      throw new ContainerConfigError(`cannot find volume "${name}" to pass into container "${container.name}"`);
+    const permissions = isReadOnlyVolume(pod, name) ? "r" : "mrw";
+    devices.push({ containerPath: devicePath, hostPath: await realpath(path), permissions });
+  }
+  return devices;
 }
 
 /** In a subPathExpr a variable that does not exist is an error, not text. */

@@ -49,6 +49,8 @@ export interface KubeletServerDeps {
   readonly log: Logger;
   /** The running configuration as /configz shows it under `kubeletconfig`. */
   readonly configz: () => object;
+  /** Sizes of a pod's volumes behind claims and drivers. */
+  readonly claimStats?: (pod: Readonly<Pod>, time: string) => Promise<readonly object[]>;
   /** What /healthz runs; none means that answering is health enough. */
   readonly checks?: readonly HealthCheck[];
 }

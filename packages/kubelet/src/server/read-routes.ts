@@ -78,7 +78,7 @@ function addHealth(app: App, { checks = [] }: Pick<KubeletServerDeps, "checks">)
 
 function addMetrics(app: App, options: KubeletServerOptions, deps: KubeletServerDeps): void {
   const rates = new CpuRates();
-  const volumes = new PodVolumes(options.rootDir ?? "/", deps.clock);
+  const volumes = new PodVolumes(options.rootDir ?? "/", deps);
   app.get("/metrics", (_request, reply) => reply.type(METRICS_TYPE).send(deps.metrics.render()));
   app.get("/metrics/resource", async (_request, reply) =>
     reply.type(METRICS_TYPE).send(renderResourceMetrics(await readUsage(deps))),

@@ -10,7 +10,7 @@ import type { PersistentVolumeClaim, PersistentVolumeSpec } from "@skiff/api/typ
 import type { RestClient } from "@skiff/client/rest-client.ts";
 import { PodPaths } from "../pod-paths.ts";
 import { RuntimeClasses } from "../runtime/runtime-classes.ts";
-import { sampleMeta, samplePod } from "../testing/sample-pods.ts";
+import { sampleContainer, sampleMeta, samplePod } from "../testing/sample-pods.ts";
 import { takeOwnership } from "./ownership.ts";
 import { PersistentVolumes } from "./persistent-volumes.ts";
 
@@ -37,27 +37,35 @@ const claim: PersistentVolumeClaim = {
   status: { phase: "Bound" },
 };
 
+const mounts = [{ name: "v", mountPath: "/v" }];
+
 function setUp(
   spec: Partial<PersistentVolumeSpec>,
   held: PersistentVolumeClaim = claim,
   ephemeral = false,
+  use: "mount" | "device" = "mount",
 ): Promise<string> {
   const volume = { metadata: sampleMeta("pv"), spec: { claimRef: { uid: "claim-uid" }, ...spec } };
   const client = clientWith({ persistentvolumeclaims: held, persistentvolumes: volume });
   const node = { metadata: { ...sampleMeta("n1"), labels: { disk: "here" } }, spec: {} };
-  const volumes = new PersistentVolumes({ client, paths: new PodPaths(dir, dir), node: () => node });
+  const csi = () => Promise.reject(new Error("no CSI here"));
+  const volumes = new PersistentVolumes({ client, paths: new PodPaths(dir, dir), node: () => node, csi });
   const source = ephemeral ? { ephemeral: {} } : { persistentVolumeClaim: { claimName: "data" } };
-  return volumes.setUp(samplePod(), { name: "v", ...source }, signal);
+  const uses = use === "device" ? { volumeDevices: [{ name: "v", devicePath: "/dev/x" }] } : { volumeMounts: mounts };
+  return volumes.setUp(samplePod({ containers: [sampleContainer("c", uses)] }), { name: "v", ...source }, signal);
 }
 
 test("a claim must be bound to a volume that is bound to it", async () => {
   assert.equal(await setUp({ hostPath: { path: dir, type: "Directory" } }), dir);
   await assert.rejects(
     setUp({}, { ...claim, status: { phase: "Pending" } }),
-    /error processing PVC default\/data: PVC is not bound/,
+    /^VolumeError: Unable to attach or mount volumes: unmounted volumes=\[v\], unattached volumes=\[\], failed to process volumes=\[v\]: error processing PVC default\/data: PVC is not bound$/,
   );
   await assert.rejects(setUp({ claimRef: { uid: "other" } }), /does not point to claim.UID claim-uid/);
-  await assert.rejects(setUp({}, claim, true), /PVC was not created for the pod/);
+  await assert.rejects(
+    setUp({}, claim, true),
+    /PVC default\/web-v was not created for pod default\/web \(pod is not owner\)/,
+  );
 });
 
 test("a volume is refused on the wrong node, in block mode, and where nothing can mount it", async () => {
@@ -66,10 +74,22 @@ test("a volume is refused on the wrong node, in block mode, and where nothing ca
   });
   const hostPath = { path: dir };
   assert.equal(await setUp({ hostPath, nodeAffinity: affinity("here") }), dir);
-  await assert.rejects(setUp({ hostPath, nodeAffinity: affinity("there") }), /node affinity doesn't match/);
-  await assert.rejects(setUp({ hostPath, volumeMode: "Block" }), /block volumes are not supported/);
-  await assert.rejects(setUp({ csi: { driver: "d", volumeHandle: "h" } }), /no volume plugin/);
+  await assert.rejects(
+    setUp({ hostPath, nodeAffinity: affinity("there") }),
+    /NodeAffinity check failed for volume "pv" : no matching/,
+  );
+  await assert.rejects(setUp({ hostPath, volumeMode: "Block" }), /volumeMode Block, but is specified in volumeMounts/);
+  await assert.rejects(
+    setUp({ hostPath }, claim, false, "device"),
+    /volumeMode Filesystem, but is specified in volumeDev/,
+  );
+  await assert.rejects(setUp({}), /SetUp failed for volume "pv" : no volume plugin/);
   await assert.rejects(setUp({ local: { path: join(dir, "gone") } }), /does not exist/);
+  const noDevice = setUp({ local: { path: dir }, volumeMode: "Block" }, claim, false, "device");
+  await assert.rejects(
+    noDevice,
+    /^VolumeError: MapVolume.MapPodDevice failed for volume "pv" : .* is not a block device$/,
+  );
 });
 
 test("takeOwnership gives files to the group, and trusts the root where told to", async () => {

@@ -1,100 +1,152 @@
-// Volumes behind claims: finds the volume that a claim is bound to and mounts it for the pod. Local, hostPath and NFS.
-import { mkdir, stat } from "node:fs/promises";
-import { isNotFound } from "@skiff/api/errors.ts";
-import { persistentVolumeClaims, persistentVolumes } from "@skiff/api/resource-ref.ts";
+// Volumes behind claims, and those that a pod names itself: CSI, local, hostPath and NFS, as folders or as devices.
+import { mkdir, rm, stat, symlink } from "node:fs/promises";
+import { dirname } from "node:path";
 import { matchesNodeSelectorTerm } from "@skiff/api/scheduling/node-affinity.ts";
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod, Volume } from "@skiff/api/types.ts";
 import type { RestClient } from "@skiff/client/rest-client.ts";
 import type { PodPaths } from "../pod-paths.ts";
+import { findBoundVolume } from "./bound-volume.ts";
+import type { CsiVolume } from "./csi/csi-source.ts";
+import { inlineCsiVolume, persistentCsiVolume } from "./csi/csi-source.ts";
+import type { Csi } from "./csi/index.ts";
 import { setUpHostPath } from "./host-path.ts";
 import { bindMount, isMounted, mountNfs } from "./mounts.ts";
 import { takeOwnership } from "./ownership.ts";
+import { notProcessed, stepFailed } from "./volume-error.ts";
+import { usedVolumes } from "./volume-use.ts";
 
 export interface PersistentVolumesDeps {
   readonly client: Pick<RestClient, "of">;
   readonly paths: PodPaths;
   node(): Readonly<Node> | undefined;
+  /** Asked for when a pod first has a volume of a driver. */
+  csi(): Promise<Pick<Csi, "volumes" | "expand">>;
+}
+
+/** A volume that a pod has, for those who measure it. */
+export interface ReadyVolume {
+  readonly path: string;
+  /** What it is bound through; undefined for one that the pod names itself. */
+  readonly claim: { readonly name: string; readonly namespace: string } | undefined;
+  readonly csi: CsiVolume | undefined;
 }
 
 export class PersistentVolumes {
   private readonly deps: PersistentVolumesDeps;
+  /** By pod, then by the volume's name in it. */
+  private readonly ready = new Map<string, Map<string, ReadyVolume>>();
 
   constructor(deps: PersistentVolumesDeps) {
     this.deps = deps;
   }
 
-  /** The path to mount into containers; throws upstream's words where the claim or its volume will not do. Safe to repeat. */
+  /** The path for the pod's containers; throws VolumeError where the claim or its volume will not do. Safe to repeat. */
   async setUp(pod: Pod, volume: Volume, signal: AbortSignal): Promise<string> {
-    if (volume.nfs) return this.mountNfs(pod, volume.name, volume.nfs, []);
-    const name = volume.persistentVolumeClaim?.claimName ?? `${pod.metadata.name}-${volume.name}`;
-    const claim = await this.boundClaim(pod, name, volume.ephemeral !== undefined, signal);
-    const persistent = await this.volumeOf(claim, signal);
-    const { spec } = persistent;
-    if (spec?.volumeMode === "Block") throw new Error("block volumes are not supported by this kubelet");
-    checkNodeAffinity(persistent, this.deps.node());
-    if (spec?.hostPath) {
-      await setUpHostPath(spec.hostPath.path, spec.hostPath.type ?? "");
-      return spec.hostPath.path;
+    const known = this.of(pod).get(volume.name);
+    // A driver may want to hear of the pod again, and a claim may have grown; nothing else changes under a pod.
+    if (known && !known.csi) return known.path;
+    try {
+      const ready = await this.setUpAny(pod, volume, signal);
+      this.remember(pod, volume.name, ready);
+      return ready.path;
+    } catch (error) {
+      signal.throwIfAborted();
+      // What is mounted serves on while the API is away or the claim is not what it was.
+      if (known) return known.path;
+      throw error;
     }
-    if (spec?.local) return this.mountLocal(pod, persistent, spec.local);
-    if (spec?.nfs) return this.mountNfs(pod, persistent.metadata.name, spec.nfs, spec.mountOptions ?? []);
-    throw new Error(`no volume plugin of this kubelet matches persistent volume ${persistent.metadata.name}`);
   }
 
-  private async boundClaim(
+  of(pod: Pick<Pod, "metadata">): ReadonlyMap<string, ReadyVolume> {
+    return this.ready.get(pod.metadata.uid ?? "") ?? new Map();
+  }
+
+  forget(podUid: string): void {
+    this.ready.delete(podUid);
+  }
+
+  private remember(pod: Pod, name: string, ready: ReadyVolume): void {
+    const uid = pod.metadata.uid ?? "";
+    this.ready.set(uid, new Map([...this.of(pod), [name, ready]]));
+  }
+
+  private async setUpAny(pod: Pod, volume: Volume, signal: AbortSignal): Promise<ReadyVolume> {
+    const inline = inlineCsiVolume(pod, volume);
+    if (inline) {
+      const path = await (await this.deps.csi()).volumes.setUp(pod, volume.name, inline, signal);
+      return { path, claim: undefined, csi: inline };
+    }
+    if (volume.nfs) {
+      const path = await this.mountNfs(pod, volume.name, volume.nfs, []);
+      return { path, claim: undefined, csi: undefined };
+    }
+    const { claim, persistent } = await findBoundVolume(pod, volume, this.deps.client, signal).catch((error) => {
+      signal.throwIfAborted();
+      throw notProcessed(volume.name, error);
+    });
+    checkUse(pod, volume.name, persistent);
+    checkNodeAffinity(persistent, this.deps.node());
+    const { name, namespace = "" } = claim.metadata;
+    const readOnly = volume.persistentVolumeClaim?.readOnly ?? false;
+    const csi = persistentCsiVolume(persistent, readOnly);
+    const path = csi
+      ? await this.setUpCsi(pod, volume.name, { csi, claim, persistent }, signal)
+      : await this.setUpInTree(pod, persistent);
+    return { path, claim: { name, namespace }, csi };
+  }
+
+  private async setUpCsi(
     pod: Pod,
     name: string,
-    isEphemeral: boolean,
+    bound: { csi: CsiVolume; claim: PersistentVolumeClaim; persistent: PersistentVolume },
     signal: AbortSignal,
-  ): Promise<PersistentVolumeClaim> {
-    const namespace = pod.metadata.namespace ?? "";
-    const fail = (why: string) => new Error(`error processing PVC ${namespace}/${name}: ${why}`);
-    const claim = await this.deps.client
-      .of(persistentVolumeClaims)
-      .get(namespace, name, { signal })
-      .catch((error: Error) => {
-        throw fail(`failed to fetch PVC from API server: ${error.message}`);
-      });
-    const isOwned = claim.metadata.ownerReferences?.some(
-      ({ uid, controller }) => controller && uid === pod.metadata.uid,
-    );
-    if (isEphemeral && !isOwned) throw fail("PVC was not created for the pod");
-    if (claim.metadata.deletionTimestamp) throw fail("PVC is being deleted");
-    if (claim.status?.phase !== "Bound" || !claim.spec?.volumeName) throw fail("PVC is not bound");
-    return claim;
+  ): Promise<string> {
+    const csi = await this.deps.csi();
+    const path = await csi.volumes.setUp(pod, name, bound.csi, signal);
+    await csi.expand(pod, bound, signal);
+    return path;
   }
 
-  private async volumeOf(claim: PersistentVolumeClaim, signal: AbortSignal): Promise<PersistentVolume> {
-    const name = claim.spec?.volumeName ?? "";
-    const volume = await this.deps.client
-      .of(persistentVolumes)
-      .get("", name, { signal })
-      .catch((error) => {
-        if (isNotFound(error)) throw new Error(`failed to fetch PV ${name} from API server: ${error.message}`);
-        throw error;
-      });
-    const owner = volume.spec?.claimRef;
-    if (!owner)
-      throw new Error(
-        `found PV object ${name} but it has a nil pv.Spec.ClaimRef indicating it is not yet bound to the claim`,
-      );
-    if (owner.uid !== claim.metadata.uid) {
-      throw new Error(
-        `found PV object ${name} but its pv.Spec.ClaimRef.UID ${owner.uid} does not point to claim.UID ${claim.metadata.uid}`,
-      );
+  private async setUpInTree(pod: Pod, persistent: PersistentVolume): Promise<string> {
+    const { metadata, spec } = persistent;
+    const isBlock = spec?.volumeMode === "Block";
+    try {
+      if (spec?.hostPath && !isBlock) {
+        await setUpHostPath(spec.hostPath.path, spec.hostPath.type ?? "");
+        return spec.hostPath.path;
+      }
+      if (spec?.local) {
+        const { path } = spec.local;
+        return await (isBlock ? this.mapLocal(pod, metadata.name, path) : this.mountLocal(pod, metadata.name, path));
+      }
+      if (spec?.nfs && !isBlock) return await this.mountNfs(pod, metadata.name, spec.nfs, spec.mountOptions ?? []);
+      const what = isBlock ? "block persistent volume" : "persistent volume";
+      throw new Error(`no volume plugin of this kubelet matches ${what} ${metadata.name}`);
+    } catch (error) {
+      throw stepFailed(isBlock ? "MapVolume.MapPodDevice" : "MountVolume.SetUp", metadata.name, error);
     }
-    return volume;
   }
 
-  private async mountLocal(pod: Pod, volume: PersistentVolume, { path }: { path: string }): Promise<string> {
+  private async mountLocal(pod: Pod, name: string, path: string): Promise<string> {
     const found = await stat(path).catch(() => undefined);
     if (!found) throw new Error(`path ${JSON.stringify(path)} does not exist`);
     if (!found.isDirectory()) throw new Error(`path ${JSON.stringify(path)} is no directory`);
-    const dir = this.deps.paths.volume(pod.metadata.uid ?? "", "kubernetes.io~local-volume", volume.metadata.name);
+    const dir = this.deps.paths.volume(pod.metadata.uid ?? "", "kubernetes.io~local-volume", name);
     await mkdir(dir, { recursive: true, mode: 0o750 });
     if (!(await isMounted(dir))) await bindMount(path, dir);
     await takeOwnership(dir, pod.spec?.securityContext);
     return dir;
+  }
+
+  /** A link to the device, where upstream has it. */
+  private async mapLocal(pod: Pod, name: string, path: string): Promise<string> {
+    const found = await stat(path).catch(() => undefined);
+    if (!found?.isBlockDevice()) throw new Error(`path ${JSON.stringify(path)} is not a block device`);
+    const link = this.deps.paths.device(pod.metadata.uid ?? "", "kubernetes.io~local-volume", name);
+    await mkdir(dirname(link), { recursive: true, mode: 0o750 });
+    await rm(link, { force: true });
+    await symlink(path, link);
+    return link;
   }
 
   private async mountNfs(
@@ -110,8 +162,18 @@ export class PersistentVolumes {
   }
 }
 
-function checkNodeAffinity(volume: PersistentVolume, node: Readonly<Node> | undefined): void {
-  const terms = volume.spec?.nodeAffinity?.required?.nodeSelectorTerms;
+/** A folder cannot be given as a device, nor a device as a folder. */
+function checkUse(pod: Pod, name: string, { spec }: PersistentVolume): void {
+  const mode = spec?.volumeMode ?? "Filesystem";
+  const used = usedVolumes(pod);
+  const fail = (where: string) =>
+    notProcessed(name, new Error(`volume ${name} has volumeMode ${mode}, but is specified in ${where}`));
+  if (mode !== "Filesystem" && used.mounted.has(name)) throw fail("volumeMounts");
+  if (mode !== "Block" && used.mapped.has(name)) throw fail("volumeDevices");
+}
+
+function checkNodeAffinity({ metadata, spec }: PersistentVolume, node: Readonly<Node> | undefined): void {
+  const terms = spec?.nodeAffinity?.required?.nodeSelectorTerms;
   if (!terms || !node || terms.some((term) => matchesNodeSelectorTerm(term, node))) return;
-  throw new Error("PersistentVolume's node affinity doesn't match: no matching NodeSelectorTerms");
+  throw stepFailed("MountVolume.NodeAffinity check", metadata.name, "no matching NodeSelectorTerms");
 }

@@ -1,6 +1,7 @@
 // ServiceAccount tokens for pods: asked for once, kept, and replaced well before they expire.
 import type { Pod } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
+import { formatTime } from "@skiff/component-base/clock.ts";
 import type { TokenSource } from "./payloads.ts";
 
 export interface TokenGrant {
@@ -44,21 +45,13 @@ export class TokenManager implements TokenSource {
   }
 
   async token(pod: Pod, audience: string, expirationSeconds: number, signal: AbortSignal): Promise<string> {
-    const uid = pod.metadata.uid ?? "";
-    const tokens = this.entries.get(uid) ?? new Map<string, Entry>();
-    const key = `${audience}\0${expirationSeconds}`;
-    const known = tokens.get(key);
-    if (known && !this.isDue(known)) return known.token;
-    try {
-      const entry = await this.fetch(pod, audience, expirationSeconds, signal);
-      tokens.set(key, entry);
-      this.entries.set(uid, tokens);
-      return entry.token;
-    } catch (error) {
-      // Late is better than never: the old token still works until it expires.
-      if (known && known.expiresAt > this.clock.now()) return known.token;
-      throw new Error(`failed to fetch token: ${error instanceof Error ? error.message : error}`, { cause: error });
-    }
+    return (await this.entry(pod, audience, expirationSeconds, signal)).token;
+  }
+
+  /** The token with the end of its life, as CSI drivers are given it. */
+  async grant(pod: Pod, audience: string, expirationSeconds: number, signal: AbortSignal): Promise<TokenGrant> {
+    const { token, expiresAt } = await this.entry(pod, audience, expirationSeconds, signal);
+    return { token, expirationTimestamp: formatTime(expiresAt) };
   }
 
   forget(uid: string): void {
@@ -69,6 +62,24 @@ export class TokenManager implements TokenSource {
   nextRefreshAt(uid: string): number | undefined {
     const times = [...(this.entries.get(uid)?.values() ?? [])].map(refreshAt);
     return times.length > 0 ? Math.min(...times) : undefined;
+  }
+
+  private async entry(pod: Pod, audience: string, expirationSeconds: number, signal: AbortSignal): Promise<Entry> {
+    const uid = pod.metadata.uid ?? "";
+    const tokens = this.entries.get(uid) ?? new Map<string, Entry>();
+    const key = `${audience}\0${expirationSeconds}`;
+    const known = tokens.get(key);
+    if (known && !this.isDue(known)) return known;
+    try {
+      const entry = await this.fetch(pod, audience, expirationSeconds, signal);
+      tokens.set(key, entry);
+      this.entries.set(uid, tokens);
+      return entry;
+    } catch (error) {
+      // Late is better than never: the old token still works until it expires.
+      if (known && known.expiresAt > this.clock.now()) return known;
+      throw new Error(`failed to fetch token: ${error instanceof Error ? error.message : error}`, { cause: error });
+    }
   }
 
   private isDue(entry: Entry): boolean {

@@ -17,25 +17,25 @@ import type { TokenSource } from "./payloads.ts";
 import { volumePayload } from "./payloads.ts";
 import type { PersistentVolumes } from "./persistent-volumes.ts";
 import { bindSubPath } from "./sub-path.ts";
+import { stepFailed } from "./volume-error.ts";
+import { usedVolumes } from "./volume-use.ts";
+
+const CSI = "kubernetes.io~csi";
 
 export interface VolumeManagerDeps {
   readonly paths: PodPaths;
   readonly objects: PodObjects;
   readonly tokens: TokenSource;
   readonly clock: Clock;
-  /** Mounts what lies behind claims; asked for when a pod first has one. */
+  /** Mounts what lies behind claims and drivers; asked for when a pod first has one. */
   persistent?(): Promise<Pick<PersistentVolumes, "setUp">>;
+  /** Has the drivers end what they gave a pod; asked for where the pod's folder tells of a driver. */
+  endCsi?(uid: string): Promise<void>;
+  /** The pod's volumes are gone. */
+  forget?(uid: string): void;
 }
 
-/** Which volume of the pod failed, in upstream's words. */
-export class VolumeError extends Error {
-  constructor(volume: string, cause: unknown) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    super(`MountVolume.SetUp failed for volume "${volume}" : ${why}`, { cause });
-  }
-}
-
-/** Volume name → the path on the node to mount into containers. */
+/** Volume name → the path on the node to mount into containers, or of the device to give them. */
 export type MountedVolumes = ReadonlyMap<string, string>;
 
 export class VolumeManager {
@@ -51,13 +51,15 @@ export class VolumeManager {
   /** Makes every volume of the pod ready, and refreshes those made of API objects. Safe to repeat. */
   async setUp(pod: Pod, facts: PodFacts, signal: AbortSignal): Promise<MountedVolumes> {
     const mounted = new Map<string, string>();
+    const used = usedVolumes(pod);
+    const volumes = (pod.spec?.volumes ?? []).filter(({ name }) => used.mounted.has(name) || used.mapped.has(name));
     await Promise.all(
-      (pod.spec?.volumes ?? []).map(async (volume) => {
+      volumes.map(async (volume) => {
         try {
           mounted.set(volume.name, await this.setUpOne(pod, volume, facts, signal));
         } catch (error) {
           signal.throwIfAborted();
-          throw new VolumeError(volume.name, error);
+          throw stepFailed("MountVolume.SetUp", volume.name, error);
         }
       }),
     );
@@ -82,11 +84,15 @@ export class VolumeManager {
   /** Removes everything of a pod that has ended, mounts first: nothing below a mount is ever deleted. */
   async tearDown(uid: string): Promise<void> {
     const dir = this.deps.paths.pod(uid);
+    // Parts of a volume go before the volume, and a driver's own mounts only by the driver.
+    await unmountTree(this.deps.paths.subPaths(uid));
+    if (await this.hasCsi(uid)) await this.deps.endCsi?.(uid);
     await unmountTree(dir);
     if ((await mountsUnder(dir)).length > 0) throw new Error(`mounts are left under ${dir}`);
     await rm(dir, { recursive: true, force: true });
     const inMemory = join(this.memoryRoot, uid);
     await rm(inMemory, { recursive: true, force: true });
+    this.deps.forget?.(uid);
     for (const path of this.written.keys()) {
       if (path.startsWith(`${dir}/`) || path.startsWith(`${inMemory}/`)) this.written.delete(path);
     }
@@ -99,13 +105,18 @@ export class VolumeManager {
     return [...new Set(names.flat())];
   }
 
+  private async hasCsi(uid: string): Promise<boolean> {
+    const { paths } = this.deps;
+    return (await exists(paths.volume(uid, CSI, ""))) || (await exists(paths.device(uid, CSI, "")));
+  }
+
   private async setUpOne(pod: Pod, volume: Volume, facts: PodFacts, signal: AbortSignal): Promise<string> {
     if (volume.hostPath) {
       await setUpHostPath(volume.hostPath.path, volume.hostPath.type ?? "");
       return volume.hostPath.path;
     }
     if (volume.emptyDir) return this.setUpEmptyDir(pod, volume);
-    const isPersistent = volume.persistentVolumeClaim ?? volume.ephemeral ?? volume.nfs;
+    const isPersistent = volume.persistentVolumeClaim ?? volume.ephemeral ?? volume.nfs ?? volume.csi;
     if (isPersistent && this.deps.persistent) return (await this.deps.persistent()).setUp(pod, volume, signal);
     const plugin = pluginOf(volume);
     if (!plugin) throw new Error(`no volume plugin of this kubelet matches volume ${volume.name}`);

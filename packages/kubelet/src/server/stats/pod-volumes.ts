@@ -7,7 +7,7 @@ import { folderSize } from "../../eviction/measure-pods.ts";
 import type { FsStats } from "./fs-stats.ts";
 import { fsStats } from "./fs-stats.ts";
 
-export interface VolumeStats extends FsStats {
+interface VolumeStats extends FsStats {
   readonly name: string;
 }
 
@@ -22,22 +22,28 @@ const PLUGIN_OF = {
   downwardAPI: "kubernetes.io~downward-api",
 } as const;
 
+export interface PodVolumesDeps {
+  readonly clock: Pick<Clock, "monotonic">;
+  /** Of volumes that are not folders of the kubelet's own. */
+  readonly claimStats?: (pod: Readonly<Pod>, time: string) => Promise<readonly object[]>;
+}
+
 export class PodVolumes {
   private readonly rootDir: string;
-  private readonly clock: Pick<Clock, "monotonic">;
-  private readonly known = new Map<string, { readonly at: number; readonly stats: readonly VolumeStats[] }>();
+  private readonly deps: PodVolumesDeps;
+  private readonly known = new Map<string, { readonly at: number; readonly stats: readonly object[] }>();
 
-  constructor(rootDir: string, clock: Pick<Clock, "monotonic">) {
+  constructor(rootDir: string, deps: PodVolumesDeps) {
     this.rootDir = rootDir;
-    this.clock = clock;
+    this.deps = deps;
   }
 
-  async stats(pod: Readonly<Pod>, time: string): Promise<readonly VolumeStats[]> {
+  async stats(pod: Readonly<Pod>, time: string): Promise<readonly object[]> {
     const uid = pod.metadata.uid ?? "";
     const known = this.known.get(uid);
-    const now = this.clock.monotonic();
+    const now = this.deps.clock.monotonic();
     if (known && now - known.at < FRESH_MS) return known.stats;
-    const stats: VolumeStats[] = [];
+    const stats: object[] = [...((await this.deps.claimStats?.(pod, time)) ?? [])];
     for (const { name, plugin } of measuredVolumes(pod)) {
       const places = [join("pods", uid, "volumes"), join("memory-volumes", uid)];
       for (const place of places) {

@@ -1,0 +1,68 @@
+// The CSI drivers of this node: registered through their sockets, shown in the CSINode object, found by name.
+import type { Clock } from "@skiff/component-base/clock.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import { socketPath } from "../../plugin-registration/plugin-client.ts";
+import type { PluginHandler, PluginInfo } from "../../plugin-registration/plugin-handler.ts";
+import { CsiClient } from "./csi-client.ts";
+import type { CsiNodeObject } from "./csi-node-object.ts";
+
+export interface CsiDriversDeps {
+  readonly object: Pick<CsiNodeObject, "install" | "uninstall">;
+  readonly clock: Pick<Clock, "now">;
+  readonly log: Logger;
+}
+
+interface Driver {
+  readonly endpoint: string;
+  readonly client: CsiClient;
+}
+
+export class CsiDrivers implements PluginHandler {
+  private readonly deps: CsiDriversDeps;
+  private readonly drivers = new Map<string, Driver>();
+  /** Told of each driver that can be used from now on. */
+  onRegistered: (name: string) => void = () => {};
+
+  constructor(deps: CsiDriversDeps) {
+    this.deps = deps;
+  }
+
+  /** Throws upstream's words for a driver that is not here. */
+  client(name: string): CsiClient {
+    const driver = this.drivers.get(name);
+    if (!driver) throw new Error(`driver name ${name} not found in the list of registered CSI drivers`);
+    return driver.client;
+  }
+
+  validate({ name, supportedVersions }: PluginInfo): void {
+    if (supportedVersions.length === 0) {
+      throw new Error(`CSI driver ${JSON.stringify(name)}: plugin returned an empty list for supported versions`);
+    }
+    if (supportedVersions.some((version) => /^v?1(\.|$)/.test(version))) return;
+    const list = supportedVersions.join(", ");
+    throw new Error(`CSI driver ${JSON.stringify(name)}: none of the versions [${list}] is supported, version 1 is`);
+  }
+
+  async register({ name, endpoint }: PluginInfo, signal: AbortSignal): Promise<void> {
+    const client = new CsiClient(endpoint, this.deps);
+    this.replace(name, { endpoint: socketPath(endpoint), client });
+    try {
+      await this.deps.object.install(name, await client.nodeInfo(signal), signal);
+    } catch (error) {
+      if (this.drivers.get(name)?.client === client) this.replace(name, undefined);
+      throw error;
+    }
+    this.onRegistered(name);
+  }
+
+  async deregister(name: string, signal: AbortSignal): Promise<void> {
+    this.replace(name, undefined);
+    await this.deps.object.uninstall(name, signal);
+  }
+
+  private replace(name: string, driver: Driver | undefined): void {
+    this.drivers.get(name)?.client[Symbol.dispose]();
+    if (driver) this.drivers.set(name, driver);
+    else this.drivers.delete(name);
+  }
+}

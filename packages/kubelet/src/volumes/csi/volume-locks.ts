@@ -1,0 +1,16 @@
+// One piece of work at a time for each volume: CSI wants no two calls about the same volume at once.
+
+export class VolumeLocks {
+  private readonly tails = new Map<string, Promise<unknown>>();
+
+  async run<T>(volume: string, work: () => Promise<T>): Promise<T> {
+    const before = this.tails.get(volume) ?? Promise.resolve();
+    const mine = before.then(work, work);
+    this.tails.set(volume, mine);
+    try {
+      return await mine;
+    } finally {
+      if (this.tails.get(volume) === mine) this.tails.delete(volume);
+    }
+  }
+}

@@ -1,0 +1,52 @@
+// node.status.volumesInUse: what must not be detached, for it is mounted here or about to be.
+import type { Node } from "@skiff/api/types.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
+
+const LOOK_MS = 100;
+
+export class VolumesInUse {
+  /** By unique name, who holds it: UIDs of pods, or the name of work that is left. */
+  private readonly holders = new Map<string, Set<string>>();
+  private isLoaded = false;
+  /** Asks for the node's status to be reported now. */
+  onChange: () => void = () => {};
+
+  /** Undefined until it is known what an earlier kubelet left mounted: nothing of it must be dropped before. */
+  list(): readonly string[] | undefined {
+    return this.isLoaded ? [...this.holders.keys()].sort() : undefined;
+  }
+
+  loaded(): void {
+    this.isLoaded = true;
+  }
+
+  hold(name: string, holder: string): void {
+    const holders = this.holders.get(name) ?? new Set();
+    holders.add(holder);
+    if (this.holders.has(name)) return;
+    this.holders.set(name, holders);
+    this.onChange();
+  }
+
+  letGo(name: string, holder: string): void {
+    const holders = this.holders.get(name);
+    if (!holders?.delete(holder) || holders.size > 0) return;
+    this.holders.delete(name);
+    this.onChange();
+  }
+
+  letGoAll(holder: string): void {
+    for (const name of [...this.holders.keys()]) this.letGo(name, holder);
+  }
+
+  /** Resolves once the API says that the volume is in use: from then on nobody detaches it. */
+  async add(
+    name: string,
+    podUid: string,
+    deps: { node: () => Readonly<Node> | undefined; clock: Clock },
+    signal: AbortSignal,
+  ): Promise<void> {
+    this.hold(name, podUid);
+    while (!deps.node()?.status?.volumesInUse?.includes(name)) await deps.clock.sleep(LOOK_MS, signal);
+  }
+}

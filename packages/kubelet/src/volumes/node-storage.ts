@@ -1,0 +1,107 @@
+// The node's volumes as one part of the kubelet: the manager, and what it loads once a pod or a driver asks for it.
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Node, Pod } from "@skiff/api/types.ts";
+import type { RestClient } from "@skiff/client/rest-client.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
+import type { PodObjects } from "../env/make-env.ts";
+import type { PodEvents } from "../events/pod-events.ts";
+import type { PluginHandlers } from "../plugin-registration/plugin-handler.ts";
+import { watchPlugins } from "../plugin-registration/plugin-watcher.ts";
+import type { PodPaths } from "../pod-paths.ts";
+import type { Csi } from "./csi/index.ts";
+import { VolumesInUse } from "./csi/volumes-in-use.ts";
+import type { PersistentVolumes } from "./persistent-volumes.ts";
+import type { TokenManager } from "./token-manager.ts";
+import { VolumeManager } from "./volume-manager.ts";
+
+export interface NodeStorageDeps {
+  readonly nodeName: string;
+  readonly client: RestClient;
+  readonly paths: PodPaths;
+  readonly objects: PodObjects;
+  readonly tokens: TokenManager;
+  readonly events: PodEvents;
+  readonly clock: Clock;
+  readonly log: Logger;
+  node(): Readonly<Node> | undefined;
+  /** Has node.status.volumesInUse reported now. */
+  onInUse(): void;
+  /** What else than drivers registers in plugins_registry, by type. */
+  readonly plugins?: PluginHandlers;
+}
+
+export class NodeStorage {
+  readonly volumes: VolumeManager;
+  private readonly deps: NodeStorageDeps;
+  private readonly inUse = new VolumesInUse();
+  private loadedCsi: Promise<Csi> | undefined;
+  private loadedPersistent: Promise<PersistentVolumes> | undefined;
+
+  constructor(deps: NodeStorageDeps) {
+    this.deps = deps;
+    this.inUse.onChange = () => deps.onInUse();
+    const { paths, objects, tokens, clock } = deps;
+    this.volumes = new VolumeManager({
+      paths,
+      objects,
+      tokens,
+      clock,
+      persistent: () => this.persistent(),
+      endCsi: async (uid) => (await this.csi()).tearDown.tearDown(uid),
+      forget: (uid) => void this.loadedPersistent?.then((persistent) => persistent.forget(uid)),
+    });
+  }
+
+  /** Undefined until the disk has been read. */
+  volumesInUse(): readonly string[] | undefined {
+    return this.inUse.list();
+  }
+
+  /** Takes plugins in until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log, paths, plugins } = this.deps;
+    await this.adopt();
+    const handlers: PluginHandlers = { CSIPlugin: async () => (await this.csi()).drivers, ...plugins };
+    await watchPlugins(paths.root, { handlers, clock, log }, signal);
+  }
+
+  /** Learns what an earlier kubelet left mounted, so that nobody detaches it. */
+  private async adopt(): Promise<void> {
+    if (await this.hasCsiOnDisk()) await (await this.csi()).adopt();
+    this.inUse.loaded();
+    this.deps.onInUse();
+  }
+
+  /** Sizes of the pod's volumes behind claims and drivers. */
+  async stats(pod: Readonly<Pod>, time: string): Promise<readonly object[]> {
+    const persistent = await this.loadedPersistent;
+    if (!persistent || persistent.of(pod).size === 0) return [];
+    const { claimStats } = await import("./claim-stats.ts");
+    return claimStats(pod, persistent.of(pod), { csi: () => this.csi(), log: this.deps.log }, time);
+  }
+
+  private csi(): Promise<Csi> {
+    const { deps, inUse } = this;
+    this.loadedCsi ??= import("./csi/index.ts").then(({ Csi }) => new Csi({ ...deps, inUse }));
+    return this.loadedCsi;
+  }
+
+  private persistent(): Promise<PersistentVolumes> {
+    const { client, paths, node } = this.deps;
+    this.loadedPersistent ??= import("./persistent-volumes.ts").then(({ PersistentVolumes }) => {
+      return new PersistentVolumes({ client, paths, node, csi: () => this.csi() });
+    });
+    return this.loadedPersistent;
+  }
+
+  private async hasCsiOnDisk(): Promise<boolean> {
+    const { paths } = this.deps;
+    const folders = [join(paths.root, "plugins", "kubernetes.io", "csi")];
+    for (const uid of await readdir(paths.pods).catch(() => []))
+      folders.push(join(paths.volumes(uid), "kubernetes.io~csi"));
+    const found = await Promise.all(folders.map((folder) => stat(folder).catch(() => undefined)));
+    return found.some((one) => one !== undefined);
+  }
+}
