@@ -14,6 +14,10 @@ const FLAGS = {
   config: flag.string("", "file with a KubeletConfiguration; flags win over it"),
   "config-dir": flag.string("", "folder of *.conf files that are merged over the configuration file"),
   kubeconfig: flag.string("", "kubeconfig file with the address and the credentials for the API server"),
+  "bootstrap-kubeconfig": flag.string("", "kubeconfig to ask for a client certificate with, while KUBECONFIG has none"),
+  "cert-dir": flag.string("/var/lib/kubelet/pki", "folder for the certificates that the kubelet gets or makes"),
+  "rotate-certificates": flag.bool(false, "renew the client certificate before it ends"),
+  "rotate-server-certificates": flag.bool(false, "ask the API for the serving certificate, and renew it"),
   "hostname-override": flag.string("", "name of the node, instead of the machine's host name"),
   "node-ip": flag.strings([], "addresses of the node"),
   "root-dir": flag.string("/var/lib/kubelet", "folder for the files of pods"),
@@ -96,6 +100,8 @@ const FIELD_OF = {
   "read-only-port": "readOnlyPort",
   "tls-cert-file": "tlsCertFile",
   "tls-private-key-file": "tlsPrivateKeyFile",
+  "rotate-certificates": "rotateCertificates",
+  "rotate-server-certificates": "serverTLSBootstrap",
   "client-ca-file": "authentication.x509.clientCAFile",
   "anonymous-auth": "authentication.anonymous.enabled",
   "cluster-dns": "clusterDNS",
@@ -139,8 +145,9 @@ export async function parseConfig(argv: readonly string[]) {
   const places = parseFlags("kubelet", argv, FLAGS);
   const file = await readSettings(places.config, places["config-dir"]);
   const flags = parseFlags("kubelet", argv, withDefaults(file));
-  for (const name of ["kubeconfig", "tls-cert-file", "tls-private-key-file"] as const) {
-    if (!flags[name]) throw new UsageError(`flag --${name} is required`);
+  if (!flags.kubeconfig) throw new UsageError("flag --kubeconfig is required");
+  if (Boolean(flags["tls-cert-file"]) !== Boolean(flags["tls-private-key-file"])) {
+    throw new UsageError("--tls-cert-file and --tls-private-key-file must come together");
   }
   if (!flags["container-runtime-endpoint"].startsWith("unix://")) {
     throw new UsageError('--container-runtime-endpoint must begin with "unix://"');

@@ -48,7 +48,7 @@ import { RuntimeClasses } from "./runtime/runtime-classes.ts";
 import { RuntimeReader } from "./runtime/runtime-reader.ts";
 import { StartGate } from "./runtime/start-gate.ts";
 import { ServedPods } from "./served-pods.ts";
-import { serveKubelet } from "./server/index.ts";
+import { type ServedKubelet, serveKubelet } from "./server/index.ts";
 import { StatusManager } from "./status/status-manager.ts";
 import { Upkeep } from "./upkeep.ts";
 import { NodeStorage } from "./volumes/node-storage.ts";
@@ -207,15 +207,12 @@ export class Kubelet {
     await this.workers.stopped();
   }
 
-  async serve(): Promise<AsyncDisposable> {
+  /** Without a certificate handshakes fail until one is given. */
+  async serve(serving: { readonly cert: string; readonly key: string } | undefined): Promise<ServedKubelet> {
     const { config, context, parts } = this;
     const { clock, log, metrics } = context;
     const ca = config["client-ca-file"];
-    const tls = {
-      cert: await readFile(config["tls-cert-file"], "utf8"),
-      key: await readFile(config["tls-private-key-file"], "utf8"),
-      clientCa: ca ? await readFile(ca, "utf8") : undefined,
-    };
+    const tls = { ...serving, clientCa: ca ? await readFile(ca, "utf8") : undefined };
     const { address, port, nodeName, "read-only-port": readOnlyPort, "cadvisor-port": cadvisorPort } = config;
     const ports = { address, port, readOnlyPort, cadvisorPort };
     return serveKubelet(

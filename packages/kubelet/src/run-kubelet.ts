@@ -1,11 +1,11 @@
 // Opens what the kubelet needs of the world, runs it, and closes everything behind it.
 import { mkdir } from "node:fs/promises";
-import { loadKubeconfig } from "@skiff/client/config.ts";
 import { EventRecorder } from "@skiff/client/event-recorder.ts";
 import { RestClient } from "@skiff/client/rest-client.ts";
 import { serveHealth } from "@skiff/component-base/health-server.ts";
 import type { ProgramContext } from "@skiff/component-base/program.ts";
 import { GIT_VERSION } from "@skiff/component-base/version.ts";
+import { type CertificateOptions, KubeletCertificates } from "./certificates/kubelet-certificates.ts";
 import { CgroupFs } from "./cgroups/cgroup-fs.ts";
 import type { KubeletConfig } from "./config.ts";
 import { callMetrics } from "./cri/call-metrics.ts";
@@ -19,7 +19,10 @@ import { PodPaths } from "./pod-paths.ts";
 const CONNECTIONS = 8;
 
 /** Runs until `context.signal` aborts. Containers run on. */
-export async function runKubelet(config: KubeletConfig, context: ProgramContext): Promise<void> {
+export async function runKubelet(config: KubeletConfig, program: ProgramContext): Promise<void> {
+  // What fails for good ends everything else, so that the supervisor can start anew.
+  const over = new AbortController();
+  const context = { ...program, signal: AbortSignal.any([program.signal, over.signal]) };
   const { clock, log, metrics, signal } = context;
   const { settings } = config;
   if (settings.failSwapOn) await refuseSwap();
@@ -29,8 +32,9 @@ export async function runKubelet(config: KubeletConfig, context: ProgramContext)
   const machine = await readMachineInfo();
   const node = await nodeShape(config, machine);
   const userAgent = `kubelet/${GIT_VERSION}`;
+  const certificates = await KubeletCertificates.open(certificateOptions(config), context);
   await using client = new RestClient(
-    await loadKubeconfig(config.kubeconfig),
+    certificates.server,
     { userAgent, connections: CONNECTIONS },
     { clock, log, metrics },
   );
@@ -50,10 +54,25 @@ export async function runKubelet(config: KubeletConfig, context: ProgramContext)
     },
     { log },
   );
-  await using _server = await kubelet.serve();
+  await using server = await kubelet.serve(certificates.serving);
   try {
-    await kubelet.run(signal);
+    await Promise.all([kubelet.run(signal), certificates.run(client, (pair) => server.useCertificate(pair), signal)]);
   } finally {
+    over.abort(new Error("the kubelet is ending"));
     await kubelet.stopped();
   }
+}
+
+function certificateOptions(config: KubeletConfig): CertificateOptions {
+  return {
+    kubeconfig: config.kubeconfig,
+    bootstrapKubeconfig: config["bootstrap-kubeconfig"],
+    certDir: config["cert-dir"],
+    nodeName: config.nodeName,
+    nodeIps: config.nodeIps,
+    rotateClient: config.settings.rotateCertificates,
+    bootstrapServing: config.settings.serverTLSBootstrap,
+    servingCert: config["tls-cert-file"],
+    servingKey: config["tls-private-key-file"],
+  };
 }

@@ -1,5 +1,5 @@
 // Makes a certificate from a request, signed by an authority.
-import { createPrivateKey, randomBytes, sign, X509Certificate } from "node:crypto";
+import { createPrivateKey, type KeyObject, randomBytes, sign, X509Certificate } from "node:crypto";
 import { type CertificateRequest, derOf, pemOf } from "./certificate-request.ts";
 import { bitString, children, type DerValue, der, oid, readDer, readOid, sequence, TAG, tagged, time } from "./der.ts";
 
@@ -27,6 +27,21 @@ export function issueCertificate(
   if (!new X509Certificate(authority.cert).checkPrivateKey(key)) {
     throw new Error("private key does not match public key of the signing certificate");
   }
+  return signed(key, subjectOf(issuer).raw, request, terms, keyIdentifier(issuer));
+}
+
+/** PEM of a certificate that `key`, the request's own, signs for itself. */
+export function selfSignedCertificate(key: string, request: CertificateRequest, terms: CertificateTerms): string {
+  return signed(createPrivateKey(key), request.subject, request, terms, undefined);
+}
+
+function signed(
+  key: KeyObject,
+  issuer: Buffer,
+  request: CertificateRequest,
+  terms: CertificateTerms,
+  authorityKey: Buffer | undefined,
+): string {
   const kind = key.asymmetricKeyType ?? "";
   const algorithm = ALGORITHMS[kind];
   if (!algorithm) throw new Error(`an authority's key of type ${kind} is not supported`);
@@ -34,11 +49,11 @@ export function issueCertificate(
     tagged(0, der(TAG.integer, Buffer.from([2]))),
     der(TAG.integer, serialNumber()),
     algorithm.id,
-    subjectOf(issuer).raw,
+    issuer,
     sequence(time(terms.notBeforeMs), time(terms.notAfterMs)),
     request.subject,
     request.publicKey,
-    tagged(3, sequence(...extensions(request, terms.usages, keyIdentifier(issuer)))),
+    tagged(3, sequence(...extensions(request, terms.usages, authorityKey))),
   );
   const signature = sign(algorithm.hash, body, key);
   return pemOf("CERTIFICATE", sequence(body, algorithm.id, bitString(signature)));

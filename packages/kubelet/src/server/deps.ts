@@ -16,8 +16,12 @@ export interface KubeletServerOptions {
   /** Ports without TLS and authentication; absent or 0 for none. */
   readonly readOnlyPort?: number;
   readonly cadvisorPort?: number;
-  /** PEM texts. Without `clientCa` no client certificate is asked for, and tokens alone count. */
-  readonly tls: { readonly cert: string; readonly key: string; readonly clientCa?: string | undefined };
+  /** PEM texts. Without a certificate every handshake fails until one comes. Without `clientCa` no client certificate is asked for, and tokens alone count. */
+  readonly tls: {
+    readonly cert?: string | undefined;
+    readonly key?: string | undefined;
+    readonly clientCa?: string | undefined;
+  };
   /** Where the logs of pods lie, such as /var/log/pods. */
   readonly podLogDir: string;
   readonly nodeName: string;
@@ -53,4 +57,11 @@ export interface KubeletServerDeps {
   readonly claimStats?: (pod: Readonly<Pod>, time: string) => Promise<readonly object[]>;
   /** What /healthz runs; none means that answering is health enough. */
   readonly checks?: readonly HealthCheck[];
+}
+
+/** Listens until disposed. */
+export interface ServedKubelet extends AsyncDisposable {
+  readonly port: number;
+  /** For the connections from now on; the listener and what is open stay. */
+  useCertificate(pair: { readonly cert: string; readonly key: string }): void;
 }

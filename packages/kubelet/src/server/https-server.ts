@@ -26,7 +26,7 @@ export function createServer(options: KubeletServerOptions, deps: ServedDeps, st
   return app;
 }
 
-function tlsOptions({ cert, key, clientCa }: KubeletServerOptions["tls"]): ServerOptions {
+export function tlsOptions({ cert, key, clientCa }: KubeletServerOptions["tls"]): ServerOptions {
   return {
     cert,
     key,

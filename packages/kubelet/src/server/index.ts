@@ -1,18 +1,15 @@
 // The kubelet's own API: on 10250 by HTTPS logs, exec, attach, port-forward, pods, stats and metrics; read-only ports if asked for.
 import type { Server } from "node:http";
-import type { KubeletServerDeps, KubeletServerOptions } from "./deps.ts";
-import { createServer } from "./https-server.ts";
+import type { KubeletServerDeps, KubeletServerOptions, ServedKubelet } from "./deps.ts";
+import { createServer, tlsOptions } from "./https-server.ts";
 import type { ServedDeps } from "./read-routes.ts";
 import { requestCounter } from "./read-routes.ts";
 import { serveUpgrades } from "./streams/serve-upgrades.ts";
 
-export type { KubeletServerDeps, KubeletServerOptions, PodSource } from "./deps.ts";
+export type { KubeletServerDeps, KubeletServerOptions, PodSource, ServedKubelet } from "./deps.ts";
 
 /** Listens until disposed, which also ends every stream; rejects when the port cannot be had. */
-export async function serveKubelet(
-  options: KubeletServerOptions,
-  deps: KubeletServerDeps,
-): Promise<AsyncDisposable & { readonly port: number }> {
+export async function serveKubelet(options: KubeletServerOptions, deps: KubeletServerDeps): Promise<ServedKubelet> {
   const served = { ...deps, log: deps.log.child({ part: "server" }), requests: requestCounter(deps.metrics) };
   const stop = new AbortController();
   const app = createServer(options, served, stop.signal);
@@ -24,7 +21,11 @@ export async function serveKubelet(
   await app.listen({ host: options.address, port: options.port });
   await servePlain(options, served, opened);
   const kept = opened.move();
-  return { port: listeningPort(app.server), [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  return {
+    port: listeningPort(app.server),
+    useCertificate: (pair) => app.server.setSecureContext(tlsOptions({ ...options.tls, ...pair })),
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
 }
 
 /** Nothing of these is loaded on a node that does not ask for them. */

@@ -1,0 +1,150 @@
+// The kubelet's two identities: as a client of the apiserver and as a server, from files, by bootstrap, and kept fresh.
+import { readFile } from "node:fs/promises";
+import { type ClientConfig, loadKubeconfig } from "@skiff/client/config.ts";
+import type { RestClient } from "@skiff/client/rest-client.ts";
+import type { ProgramContext } from "@skiff/component-base/program.ts";
+import { bootstrapIdentity, CLIENT_PREFIX, CLIENT_SIGNER, CLIENT_USAGES, nodeSubject } from "./bootstrap-identity.ts";
+import type { RotatorOptions } from "./certificate-rotator.ts";
+import { CertificateStore } from "./certificate-store.ts";
+import { type KeyPair, keyPairOf } from "./key-pair.ts";
+import { coversNames } from "./rotation-deadline.ts";
+
+export interface CertificateOptions {
+  readonly kubeconfig: string;
+  /** Empty for none. */
+  readonly bootstrapKubeconfig: string;
+  readonly certDir: string;
+  readonly nodeName: string;
+  readonly nodeIps: readonly string[];
+  readonly rotateClient: boolean;
+  readonly bootstrapServing: boolean;
+  /** Files; both empty for none. */
+  readonly servingCert: string;
+  readonly servingKey: string;
+  readonly random?: () => number;
+}
+
+const SERVING_PREFIX = "kubelet-server";
+const SERVING_SIGNER = "kubernetes.io/kubelet-serving";
+const SERVING_USAGES = ["digital signature", "server auth"];
+
+export class KubeletCertificates {
+  /** Where the apiserver is, and as whom to speak to it. */
+  readonly server: ClientConfig;
+  /** Absent until the first serving certificate is approved: handshakes fail until then, as upstream. */
+  readonly serving: Pick<KeyPair, "cert" | "key"> | undefined;
+  private readonly rotations: readonly Rotation[];
+  private readonly options: CertificateOptions;
+  private readonly context: ProgramContext;
+
+  private constructor(
+    options: CertificateOptions,
+    context: ProgramContext,
+    server: ClientConfig,
+    serving: Pick<KeyPair, "cert" | "key"> | undefined,
+    rotations: readonly Rotation[],
+  ) {
+    this.options = options;
+    this.context = context;
+    this.server = server;
+    this.serving = serving;
+    this.rotations = rotations;
+  }
+
+  /** Waits for the first client certificate where there is none. */
+  static async open(options: CertificateOptions, context: ProgramContext): Promise<KubeletCertificates> {
+    if (options.bootstrapKubeconfig && !(await hasValidKubeconfig(options, context))) {
+      await bootstrapIdentity(options, context);
+    }
+    const loaded = await loadKubeconfig(options.kubeconfig);
+    const client = options.rotateClient ? await clientRotation(options, context, loaded) : undefined;
+    const { initial } = client?.options ?? {};
+    const server = initial ? { ...loaded, cert: initial.cert, key: initial.key } : loaded;
+    if (options.servingCert) {
+      const serving = {
+        cert: await readFile(options.servingCert, "utf8"),
+        key: await readFile(options.servingKey, "utf8"),
+      };
+      return new KubeletCertificates(options, context, server, serving, client ? [client] : []);
+    }
+    if (!options.bootstrapServing) {
+      const { selfSignedServing } = await import("./self-signed.ts");
+      const serving = await selfSignedServing(options.certDir, options.nodeName, context.clock.now());
+      return new KubeletCertificates(options, context, server, serving, client ? [client] : []);
+    }
+    const ours = await servingRotation(options, context);
+    const rotations = client ? [client, ours] : [ours];
+    return new KubeletCertificates(options, context, server, ours.options.initial, rotations);
+  }
+
+  /** Keeps them fresh until the signal aborts. Throws when only a new start can help. */
+  async run(client: RestClient, useServing: (pair: KeyPair) => void, signal: AbortSignal): Promise<void> {
+    if (this.rotations.length === 0) return;
+    const { CertificateRotator } = await import("./certificate-rotator.ts");
+    const { clock, log, metrics } = this.context;
+    const random = this.options.random ?? Math.random;
+    const rotators = this.rotations.map(({ options, store }) => {
+      const use = (pair: KeyPair) =>
+        options.name === "client" ? client.useCertificate(pair.cert, pair.key) : useServing(pair);
+      return new CertificateRotator(options, { client, store, clock, log, metrics, random, use });
+    });
+    await Promise.all(rotators.map((rotator) => rotator.run(signal)));
+  }
+}
+
+interface Rotation {
+  readonly options: RotatorOptions;
+  readonly store: CertificateStore;
+}
+
+/** Upstream's test: it can be read, and no certificate in it has ended. */
+async function hasValidKubeconfig(
+  { kubeconfig }: CertificateOptions,
+  { clock, log }: ProgramContext,
+): Promise<boolean> {
+  try {
+    const { cert, key } = await loadKubeconfig(kubeconfig);
+    if (!cert || !key) return true;
+    return keyPairOf(cert, key).notAfterMs > clock.now();
+  } catch (error) {
+    const isMissing = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
+    if (!isMissing) log.warn({ err: error }, "kubeconfig cannot be used, bootstrapping");
+    return false;
+  }
+}
+
+async function clientRotation(
+  options: CertificateOptions,
+  context: ProgramContext,
+  loaded: ClientConfig,
+): Promise<Rotation> {
+  const store = new CertificateStore(options.certDir, CLIENT_PREFIX);
+  const subject = nodeSubject(options.nodeName);
+  const stored = await storedPair(store, context);
+  const isOurs = stored?.leaf.subject.split("\n").includes(`CN=${subject.commonName}`);
+  const given = loaded.cert && loaded.key ? keyPairOf(loaded.cert, loaded.key) : undefined;
+  const common = { name: "client", signerName: CLIENT_SIGNER, usages: CLIENT_USAGES, subject: () => subject } as const;
+  if (stored && isOurs) return { store, options: { ...common, initial: stored } };
+  return { store, options: { ...common, initial: given, replaceInitial: true } };
+}
+
+async function servingRotation(options: CertificateOptions, context: ProgramContext): Promise<Rotation> {
+  const store = new CertificateStore(options.certDir, SERVING_PREFIX);
+  const names = { dnsNames: [options.nodeName], addresses: options.nodeIps };
+  const stored = await storedPair(store, context);
+  const initial = stored && coversNames(stored, names) ? stored : undefined;
+  const subject = { ...nodeSubject(options.nodeName), ...names };
+  const common = { name: "server", signerName: SERVING_SIGNER, usages: SERVING_USAGES } as const;
+  return { store, options: { ...common, subject: () => subject, initial } };
+}
+
+/** What has ended is as good as none. */
+async function storedPair(store: CertificateStore, { clock, log }: ProgramContext): Promise<KeyPair | undefined> {
+  try {
+    const pair = await store.current();
+    return pair && pair.notAfterMs > clock.now() ? pair : undefined;
+  } catch (error) {
+    log.warn({ err: error }, "stored certificate cannot be used");
+    return undefined;
+  }
+}
