@@ -1,7 +1,7 @@
 // kube-apiserver's flags as one validated configuration.
 import { networkInterfaces } from "node:os";
 import { commonFlags, flag, parseFlags, UsageError } from "@skiff/component-base/flags.ts";
-import type { AuditConfig } from "./audit/index.ts";
+import { auditConfig, auditFlags } from "./audit/audit-flags.ts";
 
 const flags = {
   ...commonFlags,
@@ -44,16 +44,7 @@ const flags = {
   "request-timeout": flag.duration(60_000, "how long a request may take unless it is long-running"),
   "min-request-timeout": flag.int(1800, "seconds that a watch lasts at least"),
   "tracing-config-file": flag.string("", "a TracingConfiguration: where spans go, and of how many requests"),
-  "audit-policy-file": flag.string("", "an audit.k8s.io/v1 Policy: what the audit log records"),
-  "audit-log-path": flag.string("", "file of the audit log; - is standard output"),
-  "audit-log-maxage": flag.int(0, "days that full audit logs are kept; 0: for ever"),
-  "audit-log-maxbackup": flag.int(0, "how many full audit logs are kept; 0: all"),
-  "audit-log-maxsize": flag.int(100, "megabytes at which an audit log is full"),
-  "audit-webhook-config-file": flag.string("", "kubeconfig of the webhook that takes audit events"),
-  "audit-webhook-batch-max-size": flag.int(400, "audit events sent at once"),
-  "audit-webhook-batch-max-wait": flag.duration(30_000, "how long the first of a batch waits"),
-  "audit-webhook-batch-buffer-size": flag.int(10_000, "audit events that wait for the webhook at most"),
-  "audit-webhook-initial-backoff": flag.duration(10_000, "how long to wait before the first retry"),
+  ...auditFlags,
   "event-ttl": flag.duration(3_600_000, "how long Events are kept"),
 };
 
@@ -75,31 +66,11 @@ export function parseConfig(argv: readonly string[]) {
   }
   return Object.freeze({
     ...values,
+    audit: auditConfig(values),
     "authorization-mode": modes,
     "etcd-prefix": values["etcd-prefix"].replace(/\/+$/, ""),
     "advertise-address": values["advertise-address"] || defaultAddress(values["bind-address"]),
   });
-}
-
-/** The flags of the audit log by their meaning. */
-export function auditConfig(config: ApiServerConfig): AuditConfig {
-  return {
-    policyFile: config["audit-policy-file"],
-    log: {
-      path: config["audit-log-path"],
-      maxAgeDays: config["audit-log-maxage"],
-      maxBackups: config["audit-log-maxbackup"],
-      // As upstream: 0 is the default size, not "never full".
-      maxMegabytes: config["audit-log-maxsize"] || 100,
-    },
-    webhook: {
-      configFile: config["audit-webhook-config-file"],
-      maxBatch: config["audit-webhook-batch-max-size"],
-      maxWaitMs: config["audit-webhook-batch-max-wait"],
-      bufferSize: config["audit-webhook-batch-buffer-size"],
-      initialBackoffMs: config["audit-webhook-initial-backoff"],
-    },
-  };
 }
 
 const REQUIRED = [

@@ -3,7 +3,7 @@ import { KINDS } from "@skiff/api/kinds/index.ts";
 import type { ProgramContext } from "@skiff/component-base/program.ts";
 import { createAuditor } from "./audit/index.ts";
 import { composeServer, type ServerState } from "./compose-server.ts";
-import { type ApiServerConfig, auditConfig } from "./config.ts";
+import type { ApiServerConfig } from "./config.ts";
 import type { Pipeline } from "./filters/pipeline.ts";
 import { type Listener, listen } from "./http/listener.ts";
 import { readServerFiles } from "./read-files.ts";
@@ -14,7 +14,7 @@ import type { Tracing } from "./tracing/index.ts";
 export async function runApiServer(config: ApiServerConfig, context: ProgramContext): Promise<void> {
   const { signal, log } = context;
   const files = await readServerFiles(config);
-  const audit = await createAuditor(auditConfig(config), context);
+  const audit = await createAuditor(config.audit, context);
   await using tracing = await openTracing(files.tracing, context);
   const tracer = tracing?.tracer;
   const etcd = { servers: config["etcd-servers"], prefix: config["etcd-prefix"] };

@@ -10,7 +10,8 @@ import { readAnswer, readRequestObject, withoutManagedFields } from "./recorded-
 
 export interface AuditDeps {
   readonly clock: Clock;
-  emit(event: string): void;
+  /** Whether the event is as safe as its sinks insist on. */
+  emit(event: string): boolean | Promise<boolean>;
 }
 
 export class AuditedRequest {
@@ -37,8 +38,9 @@ export class AuditedRequest {
     this.annotations[key] = value;
   }
 
-  received(): void {
-    if (this.user) this.emit("RequestReceived", {});
+  /** A promise where the request must wait; false when it may not be served. */
+  received(): boolean | Promise<boolean> {
+    return this.user ? this.emit("RequestReceived", {}) : true;
   }
 
   /** The answer, through which the response's body is noted where the level wants it. */
@@ -59,16 +61,16 @@ export class AuditedRequest {
 
   /** A request that lasts has begun to be answered. */
   started(code: number): void {
-    this.emit("ResponseStarted", { responseStatus: { metadata: {}, code } });
+    void this.emit("ResponseStarted", { responseStatus: { metadata: {}, code } });
   }
 
   /** Nobody proved who they are: upstream tells this at one stage only. */
-  private refused(code: number): void {
+  private async refused(code: number): Promise<void> {
     const message = "Authentication failed, attempted: x509, bearer";
-    this.emit("ResponseStarted", { responseStatus: { metadata: {}, message, code } });
+    await this.emit("ResponseStarted", { responseStatus: { metadata: {}, message, code } });
   }
 
-  /** Everything has left. `code` is what the client saw. */
+  /** Everything has left, or is about to. `code` is what the client sees. Resolves once the event is stored, in modes that wait. */
   async complete(code: number): Promise<void> {
     if (this.completed) return;
     this.completed = true;
@@ -80,7 +82,7 @@ export class AuditedRequest {
     const withResponse = level === "RequestResponse";
     const clean = (value: unknown) => (omitManagedFields ? withoutManagedFields(value) : value);
     if (this.capturedSize > MAX_CAPTURED) this.annotate("audit.k8s.io/truncated", "true");
-    this.emit("ResponseComplete", {
+    await this.emit("ResponseComplete", {
       objectRef: objectReference(this.exchange.info, requestObject),
       responseStatus: { metadata: {}, ...status, code },
       ...(withRequest && requestObject !== undefined ? { requestObject: clean(requestObject) } : {}),
@@ -94,8 +96,8 @@ export class AuditedRequest {
     else this.captured.length = 0;
   }
 
-  private emit(stage: AuditStage, more: object): void {
-    if (this.decision.omitStages.has(stage)) return;
+  private emit(stage: AuditStage, more: object): boolean | Promise<boolean> {
+    if (this.decision.omitStages.has(stage)) return true;
     const { exchange, user } = this;
     const { raw, info } = exchange;
     const impersonated = exchange.user.name !== "" && user && exchange.user !== user ? exchange.user : undefined;
@@ -118,7 +120,7 @@ export class AuditedRequest {
       ...more,
       ...(Object.keys(this.annotations).length > 0 ? { annotations: this.annotations } : {}),
     };
-    this.deps.emit(JSON.stringify(event));
+    return this.deps.emit(JSON.stringify(event));
   }
 }
 

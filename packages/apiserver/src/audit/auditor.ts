@@ -1,4 +1,4 @@
-// Records requests as the policy says and hands the events to every sink; never keeps a request waiting.
+// Records requests as the policy says and hands the events to every sink; a request waits where a sink's mode wants it.
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Counter, MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { UserInfo } from "../authn/authenticator.ts";
@@ -9,12 +9,17 @@ import type { AuditPolicy } from "./policy.ts";
 /** Takes events as JSON texts. */
 export interface AuditSink {
   readonly name: string;
-  /** False when the event is lost for want of room. */
-  push(event: string): boolean;
+  readonly isBlocking: boolean;
+  /** Whether a request may not be served when its first event cannot be stored. */
+  readonly isStrict: boolean;
+  /** False when the event is lost; a promise where the request is to wait until it is stored. */
+  push(event: string): boolean | Promise<boolean>;
   close(): Promise<void>;
 }
 
 export class Auditor {
+  /** Whether any sink keeps requests waiting. */
+  readonly isBlocking: boolean;
   private readonly policy: AuditPolicy;
   private readonly sinks: readonly AuditSink[];
   private readonly clock: Clock;
@@ -25,6 +30,7 @@ export class Auditor {
   constructor(policy: AuditPolicy, sinks: readonly AuditSink[], deps: { clock: Clock; metrics: MetricsRegistry }) {
     this.policy = policy;
     this.sinks = sinks;
+    this.isBlocking = sinks.some((sink) => sink.isBlocking);
     this.clock = deps.clock;
     const { metrics } = deps;
     this.events = metrics.counter(
@@ -47,20 +53,29 @@ export class Auditor {
     const decision = this.policy.decide(call);
     this.levels.inc({ level: decision.level });
     if (decision.level === "None") return undefined;
-    const audited = new AuditedRequest(exchange, user, decision, {
-      clock: this.clock,
-      emit: (event) => this.emit(event),
-    });
-    audited.received();
-    return audited;
+    return new AuditedRequest(exchange, user, decision, { clock: this.clock, emit: (event) => this.emit(event) });
   }
 
   async close(): Promise<void> {
     await Promise.all(this.sinks.map((sink) => sink.close()));
   }
 
-  private emit(event: string): void {
+  /** False when a sink that insists on events has lost it. A promise only where somebody waits. */
+  private emit(event: string): boolean | Promise<boolean> {
     this.events.inc();
-    for (const sink of this.sinks) if (!sink.push(event)) this.errors.inc({ plugin: sink.name });
+    let isFine = true;
+    const pending: Promise<boolean>[] = [];
+    for (const sink of this.sinks) {
+      const stored = sink.push(event);
+      if (typeof stored === "boolean") isFine = this.account(sink, stored) && isFine;
+      else pending.push(stored.then((value) => this.account(sink, value)));
+    }
+    if (pending.length === 0) return isFine;
+    return Promise.all(pending).then((all) => isFine && all.every(Boolean));
+  }
+
+  private account(sink: AuditSink, stored: boolean): boolean {
+    if (!stored) this.errors.inc({ plugin: sink.name });
+    return stored || !sink.isStrict;
   }
 }

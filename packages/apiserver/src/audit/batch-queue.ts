@@ -1,5 +1,6 @@
 // A bounded queue in front of something slow: what is pushed leaves in batches, in order, one batch at a time.
 import type { Clock } from "@skiff/component-base/clock.ts";
+import { countWithin } from "./group-writer.ts";
 
 export interface BatchOptions {
   readonly maxBatch: number;
@@ -8,6 +9,8 @@ export interface BatchOptions {
   /** Items, and their characters or bytes, that may wait; what does not fit is refused. */
   readonly capacity: number;
   readonly maxChars: number;
+  /** Of one batch, unless a single item is longer. */
+  readonly maxBatchChars?: number | undefined;
 }
 
 export class BatchQueue<T extends { readonly length: number } = string> {
@@ -52,8 +55,10 @@ export class BatchQueue<T extends { readonly length: number } = string> {
     this.timer?.[Symbol.dispose]();
     this.timer = undefined;
     if (this.sending || this.items.length === 0) return;
-    const batch = this.items.slice(0, this.options.maxBatch);
-    this.items = this.items.slice(this.options.maxBatch);
+    const { maxBatch, maxBatchChars = Number.POSITIVE_INFINITY } = this.options;
+    const batch = this.items.slice(0, maxBatch);
+    batch.length = countWithin(batch, maxBatchChars);
+    this.items = this.items.slice(batch.length);
     this.sending = this.send(batch)
       .catch(() => {})
       .finally(() => {

@@ -4,9 +4,10 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import { Auditor, type AuditSink } from "./auditor.ts";
-import { BatchQueue } from "./batch-queue.ts";
+import { legacyLine } from "./event-text.ts";
 import { LogFile } from "./log-file.ts";
 import { parseAuditPolicy } from "./policy.ts";
+import { createSink } from "./sink.ts";
 import { Webhook } from "./webhook.ts";
 import { readWebhookTarget } from "./webhook-target.ts";
 
@@ -17,14 +18,25 @@ export interface AuditConfig {
     readonly maxAgeDays: number;
     readonly maxBackups: number;
     readonly maxMegabytes: number;
+    readonly compress: boolean;
+    readonly isLegacy: boolean;
+    readonly sink: SinkConfig;
   };
   readonly webhook: {
     readonly configFile: string;
-    readonly maxBatch: number;
-    readonly maxWaitMs: number;
-    readonly bufferSize: number;
     readonly initialBackoffMs: number;
+    readonly sink: SinkConfig;
   };
+}
+
+export interface SinkConfig {
+  /** `batch` never keeps a request waiting; `blocking-strict` refuses requests whose first event cannot be stored. */
+  readonly mode: "batch" | "blocking" | "blocking-strict";
+  readonly batch: { readonly bufferSize: number; readonly maxSize: number; readonly maxWaitMs: number };
+  readonly throttle: { readonly qps: number; readonly burst: number } | undefined;
+  /** Undefined where nothing is cut down. */
+  readonly maxEventBytes: number | undefined;
+  readonly maxBatchBytes: number | undefined;
 }
 
 interface AuditServerDeps {
@@ -52,51 +64,33 @@ export async function createAuditor(config: AuditConfig, deps: AuditServerDeps):
   return new Auditor(policy, sinks, deps);
 }
 
-/** As many characters as may wait for a slow disk or webhook. */
-const MAX_QUEUED_CHARS = 64 * 1024 * 1024;
-
 async function fileSink(config: AuditConfig["log"], { clock, log }: AuditServerDeps): Promise<AuditSink> {
-  const { path, maxAgeDays, maxBackups, maxMegabytes } = config;
-  const file = new LogFile({ path, maxAgeDays, maxBackups, maxBytes: maxMegabytes * 1024 * 1024 }, clock);
+  const { path, maxAgeDays, maxBackups, maxMegabytes, compress, isLegacy } = config;
+  const file = new LogFile({ path, maxAgeDays, maxBackups, maxBytes: maxMegabytes * 1024 * 1024, compress }, clock);
   await file.open();
-  const write = async (lines: readonly string[]) => {
-    await file.write(lines).catch((error: unknown) => {
-      log.error({ err: error, path, lost: lines.length }, "cannot write the audit log");
-    });
+  const store = async (events: readonly string[]) => {
+    try {
+      await file.write(isLegacy ? events.map(legacyLine) : events);
+      return true;
+    } catch (error) {
+      log.error({ err: error, path, lost: events.length }, "cannot write the audit log");
+      return false;
+    }
   };
-  // A short wait: whoever follows the file sees events as they happen, and a crash loses next to nothing.
-  const options = { maxBatch: 1000, maxWaitMs: 20, capacity: 10_000, maxChars: MAX_QUEUED_CHARS };
-  const queue = new BatchQueue(options, write, clock);
-  return {
-    name: "log",
-    push: (event) => queue.push(event),
-    async close() {
-      await queue.close();
-      await file.close();
-    },
-  };
+  return createSink({ name: "log", store, close: () => file.close() }, config.sink, clock);
 }
 
 async function webhookSink(config: AuditConfig["webhook"], { clock, log }: AuditServerDeps): Promise<AuditSink> {
   const target = await readWebhookTarget(config.configFile);
   const webhook = new Webhook(target, config.initialBackoffMs, clock);
-  const stop = new AbortController();
-  const send = async (events: readonly string[]) => {
-    await webhook.send(events, stop.signal).catch((error: unknown) => {
+  const store = async (events: readonly string[], signal: AbortSignal) => {
+    try {
+      await webhook.send(events, signal);
+      return true;
+    } catch (error) {
       log.warn({ err: error, lost: events.length }, "the audit webhook did not take a batch");
-    });
+      return false;
+    }
   };
-  const { maxBatch, maxWaitMs, bufferSize } = config;
-  const options = { maxBatch, maxWaitMs, capacity: bufferSize, maxChars: MAX_QUEUED_CHARS };
-  const queue = new BatchQueue(options, send, clock);
-  return {
-    name: "webhook",
-    push: (event) => queue.push(event),
-    async close() {
-      // Every batch still gets one attempt.
-      stop.abort();
-      await queue.close();
-      webhook[Symbol.dispose]();
-    },
-  };
+  return createSink({ name: "webhook", store, close: async () => webhook[Symbol.dispose]() }, config.sink, clock);
 }

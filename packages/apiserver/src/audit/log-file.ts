@@ -1,8 +1,11 @@
 // Where audit events go on disk: one JSON line each, in a file that is put aside when it is full.
 
+import { createReadStream, createWriteStream } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { createGzip } from "node:zlib";
 import type { Clock } from "@skiff/component-base/clock.ts";
 
 export interface LogFileOptions {
@@ -13,6 +16,8 @@ export interface LogFileOptions {
   readonly maxBackups: number;
   /** How old they may become; 0 keeps them for ever. */
   readonly maxAgeDays: number;
+  /** Whether files put aside become .gz files. */
+  readonly compress: boolean;
 }
 
 export class LogFile {
@@ -52,8 +57,10 @@ export class LogFile {
 
   private async rotate(): Promise<void> {
     await this.close();
-    await rename(this.options.path, backupName(this.options.path, this.clock.now())).catch(ignoreMissing);
+    const backup = backupName(this.options.path, this.clock.now());
+    await rename(this.options.path, backup).catch(ignoreMissing);
     await this.open();
+    if (this.options.compress) await compressFile(backup).catch(ignoreMissing);
     await this.removeOld();
   }
 
@@ -70,6 +77,14 @@ export class LogFile {
   }
 }
 
+/** Under another name until it is whole. */
+async function compressFile(path: string): Promise<void> {
+  const partial = `${path}.gz.partial`;
+  await pipeline(createReadStream(path), createGzip(), createWriteStream(partial, { mode: 0o600 }));
+  await rename(partial, `${path}.gz`);
+  await unlink(path);
+}
+
 const DAY_MS = 86_400_000;
 
 /** `audit-2026-01-02T03-04-05.678.log`, as upstream's are called. */
@@ -82,11 +97,14 @@ export function backupName(path: string, nowMs: number): string {
 function backupTest(path: string): (name: string) => boolean {
   const ending = extname(path);
   const start = `${basename(path, ending)}-`;
-  return (name) =>
-    name.startsWith(start) &&
-    name.endsWith(ending) &&
-    /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}$/.test(name.slice(start.length, name.length - ending.length));
+  return (name) => {
+    const plain = name.replace(/\.gz$/, "");
+    const time = plain.slice(start.length, plain.length - ending.length);
+    return plain.startsWith(start) && plain.endsWith(ending) && TIME.test(time);
+  };
 }
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}$/;
 
 function ignoreMissing(error: unknown): void {
   if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;

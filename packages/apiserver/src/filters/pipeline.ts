@@ -1,14 +1,14 @@
 // The way of every request: who, how many at once, as whom, may they, then the handler, within a deadline.
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { badRequest, methodNotAllowed, timeout, unauthorized } from "@skiff/api/errors.ts";
+import { badRequest, internalError, methodNotAllowed, timeout, unauthorized } from "@skiff/api/errors.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import { parseDuration } from "@skiff/component-base/flags.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import { parseTraceparent, withTrace } from "@skiff/component-base/trace.ts";
 import type { AuditedRequest } from "../audit/audited-request.ts";
 import type { Auditor } from "../audit/auditor.ts";
-import type { Authenticator } from "../authn/authenticator.ts";
+import type { Authenticator, UserInfo } from "../authn/authenticator.ts";
 import type { Authorizer, Decision } from "../authz/authorizer.ts";
 import type { Answer } from "../http/endpoint.ts";
 import { Exchange, type RawRequest, type RawResponse } from "../http/exchange.ts";
@@ -129,7 +129,10 @@ export class Pipeline {
       code = answer.code;
       const { audit } = exchange;
       if (audit && "stream" in answer && isLongRunning(exchange.info)) audit.started(code);
-      await writeAnswer(exchange, response, audit ? audit.answered(answer) : answer);
+      const noted = audit ? audit.answered(answer) : answer;
+      // Where events must be stored, the client hears of nothing that is not; what streams is told of at its end.
+      if (audit && this.deps.audit?.isBlocking && !("stream" in noted)) await audit.complete(code);
+      await writeAnswer(exchange, response, noted);
     } finally {
       void exchange.audit?.complete(code);
       span?.end(code, () => describeRequest(exchange));
@@ -238,10 +241,17 @@ export class Pipeline {
       exchange.audit = audit?.begin(exchange, undefined);
       throw error;
     });
-    exchange.audit = audit?.begin(exchange, user);
+    if (audit) await this.beginAudit(audit, exchange, user);
     exchange.span?.decide(user);
     if (!user) throw unauthorized();
     exchange.user = await impersonate(user, exchange.raw, authorizer);
+  }
+
+  private async beginAudit(audit: Auditor, exchange: Exchange, user: UserInfo | undefined): Promise<void> {
+    const begun = audit.begin(exchange, user);
+    const stored = begun?.received() ?? true;
+    if (!(typeof stored === "boolean" ? stored : await stored)) throw internalError("failed to store audit event");
+    exchange.audit = begun;
   }
 
   private giveUp(response: RawResponse, error: unknown): void {
