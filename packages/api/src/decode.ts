@@ -3,7 +3,7 @@
 import { DecodeError, type DecodeState } from "./decode-state.ts";
 import { ApiError } from "./errors.ts";
 import { goPackageOf, kindOf } from "./go-names.ts";
-import { MAX_STRICT_ERRORS, scanJson } from "./json-syntax.ts";
+import { hasNoDuplicates, MAX_STRICT_ERRORS, scanJson } from "./json-syntax.ts";
 import type { KubeObject } from "./object.ts";
 import { walkerOf } from "./walker.ts";
 
@@ -52,10 +52,13 @@ export interface ParsedJson {
 /** For requests that ask for field validation: parses and looks for duplicate keys, which JSON.parse alone does not tell. Throws ApiError 400. */
 export function parseJson(text: string): ParsedJson {
   const value = parseJsonFast(text);
+  if (hasNoDuplicates(text, value)) return { value, duplicateFields: NO_FIELDS };
   const { duplicateFields, syntaxError } = scanJson(text);
   if (syntaxError !== undefined) throw notJson(syntaxError);
   return { value, duplicateFields };
 }
+
+const NO_FIELDS: readonly string[] = Object.freeze([]);
 
 /** Parses; a syntax error becomes ApiError 400 with the words of upstream's parser. */
 export function parseJsonFast(text: string): unknown {

@@ -33,6 +33,50 @@ export function scanJson(text: string): JsonFindings {
   }
 }
 
+/**
+ * Whether `text`, which is JSON, says each key of `value` just once: then it has as many colons as `value` has members.
+ * False also for what is nested so deeply that the full scan must judge it.
+ */
+export function hasNoDuplicates(text: string, value: unknown): boolean {
+  return countMembers(value, 0) === countColons(text);
+}
+
+function countMembers(value: unknown, depth: number): number {
+  if (typeof value !== "object" || value === null) return 0;
+  if (depth > MAX_COUNTED_DEPTH) return Number.NaN;
+  const parts = Array.isArray(value) ? value : Object.values(value);
+  let count = Array.isArray(value) ? 0 : parts.length;
+  for (const part of parts) count += countMembers(part, depth + 1);
+  return count;
+}
+
+const MAX_COUNTED_DEPTH = 200;
+
+/** Outside strings. */
+function countColons(text: string): number {
+  let count = 0;
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at);
+    if (char === COLON) count++;
+    else if (char === QUOTE) at = endOfString(text, at);
+  }
+  return count;
+}
+
+/** Where the quote is that ends the string which starts at `start`. */
+function endOfString(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at++) {
+    const char = text.charCodeAt(at);
+    if (char === QUOTE) return at;
+    if (char === BACKSLASH) at++;
+  }
+  return text.length;
+}
+
+const COLON = 0x3a;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
 class JsonSyntaxError extends Error {}
 
 // Sticky, so that they match where the scanner is and nowhere later.

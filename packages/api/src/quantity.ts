@@ -70,8 +70,17 @@ export function quantityMilliValue(text: string): number {
 
 /** The text that upstream stores (CanonicalizeBytes): `1000m` is `1`, `0.5` is `500m`, `1024Mi` is `1Gi`. */
 export function canonicalQuantity(text: string): string {
-  return quantityToString(parseQuantity(text));
+  const known = canonical.get(text);
+  if (known !== undefined) return known;
+  const found = quantityToString(parseQuantity(text));
+  if (canonical.size >= MAX_CANONICAL) canonical.clear();
+  canonical.set(text, found);
+  return found;
 }
+
+/** A cluster uses a few amounts again and again, and exact arithmetic costs more than the rest of decoding a container. */
+const canonical = new Map<string, string>();
+const MAX_CANONICAL = 1000;
 
 /** The canonical text: the largest suffix that leaves a whole number. */
 function quantityToString({ nano, format }: Quantity): string {

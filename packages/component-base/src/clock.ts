@@ -44,8 +44,17 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** RFC 3339 with seconds, as metav1.Time is written: `2026-01-02T03:04:05Z`. */
 export function formatTime(epochMs: number): string {
-  return `${new Date(epochMs).toISOString().slice(0, 19)}Z`;
+  const second = Math.floor(epochMs / 1000);
+  // Every write asks twice for the present second.
+  if (second !== lastSecond) {
+    lastText = `${new Date(epochMs).toISOString().slice(0, 19)}Z`;
+    lastSecond = second;
+  }
+  return lastText;
 }
+
+let lastSecond = Number.NaN;
+let lastText = "";
 
 /** RFC 3339 with microseconds, as metav1.MicroTime is written: `2026-01-02T03:04:05.123000Z`. The last three are zeros. */
 export function formatMicroTime(epochMs: number): string {

@@ -1,7 +1,7 @@
 // Prometheus metrics in the text format: counters, gauges and histograms with a fixed set of label names each.
 
 /** Name to value. All observations of a metric carry the same names in the same order: the text of both is the series' key. */
-type Labels = Readonly<Record<string, string>>;
+export type Labels = Readonly<Record<string, string>>;
 
 /** Each series lives as long as the program, so a label's values must be few: never a pod's name. */
 interface Metric {
@@ -160,7 +160,17 @@ function braced(labels: string): string {
   return labels ? `{${labels}}` : "";
 }
 
+/** Labels whose text is made once, for those who count the same often. They must not be changed any more. */
+export function keptLabels(labels: Labels): Labels {
+  keptTexts.set(labels, labelText(labels));
+  return labels;
+}
+
+const keptTexts = new WeakMap<Labels, string>();
+
 function labelText(labels: Labels): string {
+  const kept = keptTexts.get(labels);
+  if (kept !== undefined) return kept;
   let text = "";
   for (const name in labels) text += `${text ? "," : ""}${name}="${escapeLabel(labels[name] ?? "")}"`;
   return text;

@@ -174,7 +174,8 @@ function everything(node: TypedNode, value: unknown): FieldTree {
 
 function addMembers(tree: Record<string, FieldTree>, node: TypedNode, value: PlainObject): number {
   let count = 0;
-  for (const key of Object.keys(value)) {
+  // In order from the start, so that the tree need not be copied to sort it.
+  for (const key of Object.keys(value).sort()) {
     const member = value[key];
     if (node.kind === "struct") {
       const field = node.field(key);

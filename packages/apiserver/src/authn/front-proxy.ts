@@ -21,18 +21,30 @@ export function createFrontProxyAuthenticator(
   clock: Clock,
 ): Authenticator {
   const issuers = new IssuerCheck(config.ca);
+  const usernameHeaders = config.usernameHeaders.map((header) => header.toLowerCase());
   return {
     async authenticate(credentials) {
-      if (!credentials.peerCertificate) return undefined;
+      const { peerCertificate } = credentials;
+      if (!peerCertificate || !mentions(credentials, usernameHeaders)) return undefined;
       const name = config.usernameHeaders.flatMap((header) => headerValues(credentials, header)).find(Boolean);
       if (!name) return undefined;
-      const identity = parser.parse(credentials.peerCertificate);
+      const identity = parser.parse(peerCertificate);
       if (!identity || !isUsable(identity, clock.now()) || !issuers.passes(identity, credentials)) return undefined;
       if (config.allowedNames.length > 0 && !config.allowedNames.includes(identity.commonName)) return undefined;
       const groups = config.groupHeaders.flatMap((header) => headerValues(credentials, header));
       return { name, groups, extra: readExtra(credentials, config.extraPrefixes) };
     },
   };
+}
+
+/** Whether one of these headers is there: nearly no request has any, and reading them costs. `names` are in lower case. */
+function mentions({ rawHeaders }: Credentials, names: readonly string[]): boolean {
+  if (!rawHeaders) return true;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const header = rawHeaders[i] ?? "";
+    for (const name of names) if (name.length === header.length && header.toLowerCase() === name) return true;
+  }
+  return false;
 }
 
 function* rawPairs({ headers, rawHeaders }: Credentials): Generator<[string, string]> {

@@ -24,9 +24,19 @@ const MAX_REMEMBERED = 2048;
 /** Remembers parsed certificates by fingerprint: programs keep their connections for long, and parsing costs. */
 export class CertificateParser {
   private readonly known = new BoundedCache<string, CertificateIdentity>(MAX_REMEMBERED);
+  /** A connection shows the same bytes with each request, and even their hash costs. */
+  private readonly ofConnections = new WeakMap<Uint8Array, CertificateIdentity>();
 
   /** Undefined when the bytes are no certificate. */
   parse(der: Uint8Array): CertificateIdentity | undefined {
+    const known = this.ofConnections.get(der);
+    if (known) return known;
+    const identity = this.identify(der);
+    if (identity) this.ofConnections.set(der, identity);
+    return identity;
+  }
+
+  private identify(der: Uint8Array): CertificateIdentity | undefined {
     const fingerprint = createHash("sha256").update(der).digest("hex");
     const known = this.known.get(fingerprint);
     if (known) return known;

@@ -1,5 +1,12 @@
 // Upstream's request metrics, and the request log.
-import type { Counter, Gauge, Histogram, MetricsRegistry } from "@skiff/component-base/metrics.ts";
+import {
+  type Counter,
+  type Gauge,
+  type Histogram,
+  keptLabels,
+  type Labels,
+  type MetricsRegistry,
+} from "@skiff/component-base/metrics.ts";
 import type { RequestInfo } from "../http/request-info.ts";
 import type { InFlightLimit } from "./in-flight.ts";
 
@@ -7,6 +14,8 @@ export class RequestMetrics {
   readonly longRunning: Gauge;
   private readonly total: Counter;
   private readonly duration: Histogram;
+  /** By what makes them, for labels cost more to put together than to count. */
+  private readonly known = new Map<string, { base: Labels; byCode: Map<number, Labels> }>();
 
   constructor(registry: MetricsRegistry, limit: InFlightLimit) {
     this.total = registry.counter(
@@ -30,19 +39,36 @@ export class RequestMetrics {
 
   /** `served` is false for paths and resources that do not exist: their names are the client's and unbounded. */
   record(info: RequestInfo, code: number, seconds: number, served: boolean): void {
-    const labels = {
-      component: "apiserver",
-      dry_run: "",
-      group: served ? info.group : "",
-      resource: served ? info.resource : "",
-      scope: scopeOf(info),
-      subresource: served && info.isResourceRequest ? info.subresource : "",
-      verb: VERBS.get(info.verb) ?? "other",
-      version: served ? info.version : "",
-    };
-    this.duration.observe(seconds, labels);
-    this.total.inc({ ...labels, code: String(code) });
+    const verb = VERBS.get(info.verb) ?? "other";
+    const scope = scopeOf(info);
+    const place = served ? `${info.group}/${info.version}/${info.resource}/${info.subresource}` : "";
+    const key = `${verb} ${scope} ${place}`;
+    let labels = this.known.get(key);
+    if (!labels) {
+      labels = { base: keptLabels(labelsOf(info, verb, scope, served)), byCode: new Map() };
+      this.known.set(key, labels);
+    }
+    this.duration.observe(seconds, labels.base);
+    let withCode = labels.byCode.get(code);
+    if (!withCode) {
+      withCode = keptLabels({ ...labels.base, code: String(code) });
+      labels.byCode.set(code, withCode);
+    }
+    this.total.inc(withCode);
   }
+}
+
+function labelsOf(info: RequestInfo, verb: string, scope: string, served: boolean): Labels {
+  return {
+    component: "apiserver",
+    dry_run: "",
+    group: served ? info.group : "",
+    resource: served ? info.resource : "",
+    scope,
+    subresource: served && info.isResourceRequest ? info.subresource : "",
+    verb,
+    version: served ? info.version : "",
+  };
 }
 
 /** A Map, for the verb of a plain path is the client's word. */

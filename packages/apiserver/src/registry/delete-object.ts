@@ -28,7 +28,7 @@ export async function deleteObject(
     if (!current) throw notFound(kind.definition, key.slice(key.indexOf("/") + 1));
     checkDeletePreconditions(kind, current, deletion);
     if (!trusted) await judge(deps, kind, current, options);
-    const plan = planDeletion(kind, current.copy(), deletion, deps.clock.now());
+    const plan = planDeletion(kind, ownCopy(current), deletion, deps.clock.now());
     if (options.dryRun) {
       dry = {
         removed: plan.type === "remove",
@@ -45,6 +45,12 @@ export async function deleteObject(
   if (outcome.type === "keep") return { removed: false, object: outcome.current as StoredObject };
   await deps.hooks.get(kind.directory)?.afterDelete?.(outcome.previous.object(), options.signal);
   return { removed: true, object: outcome.previous };
+}
+
+/** As deep as a plan changes it. */
+function ownCopy(current: StoredObject): ReturnType<StoredObject["copy"]> {
+  const object = current.object();
+  return { ...object, metadata: { ...object.metadata } };
 }
 
 async function judge(deps: WriteDeps, kind: StorageKind, current: StoredObject, options: WriteOptions): Promise<void> {

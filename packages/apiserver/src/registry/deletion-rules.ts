@@ -24,7 +24,7 @@ export type DeletionPlan =
   /** It is on its way already and this request changes nothing. */
   | { readonly type: "unchanged" };
 
-/** What a DELETE does to `object`, which is the caller's own copy and may end up in the plan. */
+/** What a DELETE does to `object`. It and its metadata are the caller's own copies and may end up in the plan; what is below is only read. */
 export function planDeletion(
   kind: StorageKind,
   object: KubeObject,

@@ -7,7 +7,13 @@ import type { EtcdConnection } from "./etcd-connection.ts";
 import type { Freshness } from "./freshness.ts";
 import type { LeasePool } from "./lease-pool.ts";
 import type { ResourceCache, Scope } from "./resource-cache.ts";
-import { decodeFromStorage, encodeForStorage, type StorageKind, StoredObject } from "./stored-object.ts";
+import {
+  decodeFromStorage,
+  encodeStoredForm,
+  type StorageKind,
+  type StoredObject,
+  storedForm,
+} from "./stored-object.ts";
 
 /** What to do with an object, decided from its present state. `undo` gives back what was taken if the write fails. */
 export type WriteDecision =
@@ -182,12 +188,22 @@ export class ObjectStorage {
     operation: string,
   ): Promise<{ stored?: StoredObject; current?: StoredObject | undefined }> {
     const path = this.path(kind, key);
-    const value = encodeForStorage(kind, object);
+    const form = storedForm(kind, object);
+    const value = encodeStoredForm(form);
     const lease = ttlSeconds ? await this.leases.leaseFor(ttlSeconds) : undefined;
     const readOnFailure = expectedRevision > 0;
-    const answer = await this.etcd.swap({ key: path, expectedRevision, value, lease, readOnFailure }, operation);
-    if (!answer.succeeded) return { current: this.currentOf(kind, answer) };
-    return { stored: new StoredObject(kind, key, answer.revision, value, object) };
+    const { ownWrites } = this.cacheOf(kind);
+    const write = ownWrites.begin(key, value, form);
+    let succeeded = false;
+    try {
+      const answer = await this.etcd.swap({ key: path, expectedRevision, value, lease, readOnFailure }, operation);
+      succeeded = answer.succeeded;
+      return succeeded
+        ? { stored: ownWrites.finish(write, answer.revision) }
+        : { current: this.currentOf(kind, answer) };
+    } finally {
+      if (!succeeded) ownWrites.abandon(write);
+    }
   }
 
   private remove(kind: StorageKind, key: string, expectedRevision: number): Promise<SwapResponse> {

@@ -5,6 +5,7 @@ import { gone } from "@skiff/api/errors.ts";
 import btree from "sorted-btree";
 import { CacheEvent } from "./cache-event.ts";
 import { EventRing } from "./event-ring.ts";
+import { OwnWrites } from "./own-writes.ts";
 import { decodeFromStorage, type StorageKind, type StoredObject } from "./stored-object.ts";
 
 const BTree = btree.default;
@@ -33,6 +34,7 @@ export interface Snapshot {
 
 export class ResourceCache {
   readonly kind: StorageKind;
+  readonly ownWrites: OwnWrites;
   private objects: Tree = new BTree();
   /** Pods by node, so that a kubelet's list and watch cost its own pods only. */
   private readonly index = new Map<string, Map<string, StoredObject>>();
@@ -44,6 +46,7 @@ export class ResourceCache {
 
   constructor(kind: StorageKind, feedRevision: () => number) {
     this.kind = kind;
+    this.ownWrites = new OwnWrites(kind);
     this.feedRevision = feedRevision;
     this.indexedField = "spec.nodeName" in kind.definition.selectableFields ? "spec.nodeName" : undefined;
   }
@@ -125,7 +128,8 @@ export class ResourceCache {
 
   applyPut(key: string, revision: number, value: Buffer): void {
     const previous = this.objects.get(key);
-    const current = decodeFromStorage(this.kind, key, revision, value);
+    const own = this.ownWrites.claim(key, revision, value);
+    const current = own ?? decodeFromStorage(this.kind, key, revision, value);
     this.objects.set(key, current);
     this.reindex(previous, current);
     this.publish(new CacheEvent(revision, current, previous));
@@ -142,6 +146,7 @@ export class ResourceCache {
   /** After a relist: the whole content at `revision`. Events between are unknown, so watchers must start anew. */
   replace(objects: readonly StoredObject[], revision: number): void {
     const before = this.objects;
+    this.ownWrites.clear();
     this.objects = new BTree(objects.map((object): [string, StoredObject] => [object.key, object]));
     this.index.clear();
     for (const object of objects) this.reindex(undefined, object);

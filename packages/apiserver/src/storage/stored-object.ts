@@ -9,12 +9,20 @@ export interface StorageKind {
   readonly directory: string;
   /** `{"kind":"Pod","apiVersion":"v1","metadata":{`: with it every stored object starts. */
   readonly head: string;
+  readonly fieldNames: readonly string[];
+  readonly fieldReaders: readonly ((object: KubeObject) => string)[];
 }
 
 export function storageKind(definition: KindDefinition): StorageKind {
-  const { group, version, kind, plural } = definition;
+  const { group, version, kind, plural, selectableFields } = definition;
   const types = JSON.stringify({ kind, apiVersion: groupVersion(group, version) }).slice(0, -1);
-  return { definition, directory: group ? `${group}/${plural}` : plural, head: `${types},"metadata":{` };
+  return {
+    definition,
+    directory: group ? `${group}/${plural}` : plural,
+    head: `${types},"metadata":{`,
+    fieldNames: Object.keys(selectableFields),
+    fieldReaders: Object.values(selectableFields),
+  };
 }
 
 /** Immutable; shared by the cache, watch events and answers. */
@@ -38,7 +46,15 @@ export class StoredObject {
     this.bytes = bytes;
     const object = parsed ?? (JSON.parse(bytes.toString()) as KubeObject);
     this.labels = object.metadata.labels;
-    this.fields = Object.values(kind.definition.selectableFields).map((read) => read(object));
+    this.fields = kind.fieldReaders.map((read) => read(object));
+  }
+
+  /** Of bytes that were just made from `object`, which is in the stored form and becomes the shared parsed one. */
+  static ofWrite(kind: StorageKind, key: string, revision: number, bytes: Buffer, object: KubeObject): StoredObject {
+    const stored = new StoredObject(kind, key, revision, bytes, object);
+    const metadata = { ...object.metadata, resourceVersion: String(revision) };
+    stored.parsed = new WeakRef({ ...object, metadata });
+    return stored;
   }
 
   get namespace(): string {
@@ -54,8 +70,7 @@ export class StoredObject {
   field(path: string): string {
     if (path === "metadata.name") return this.name;
     if (path === "metadata.namespace") return this.namespace;
-    const index = Object.keys(this.kind.definition.selectableFields).indexOf(path);
-    return this.fields[index] ?? "";
+    return this.fields[this.kind.fieldNames.indexOf(path)] ?? "";
   }
 
   /** The parsed object with its resourceVersion; shared, so never to be changed. */
@@ -150,13 +165,23 @@ function splice(bytes: Buffer, from: number, at: number, revision: number): Buff
 
 /** The bytes that go to etcd. */
 export function encodeForStorage(kind: StorageKind, object: KubeObject): Buffer {
+  return encodeStoredForm(storedForm(kind, object));
+}
+
+/** `object` as it is stored: its type first, then its metadata without a resourceVersion. Shares what is below. */
+export function storedForm({ definition }: StorageKind, object: KubeObject): KubeObject {
   const { kind: _kind, apiVersion: _apiVersion, metadata, ...rest } = object;
   const { resourceVersion: _version, ...stored } = metadata;
-  const meta = JSON.stringify(stored);
-  const tail = JSON.stringify(rest);
-  // The metadata is never empty (it has a name), so the spliced member can always end in a comma.
-  const text = tail === "{}" ? `${kind.head}${meta.slice(1)}}` : `${kind.head}${meta.slice(1)},${tail.slice(1)}`;
-  return Buffer.from(text);
+  const { group, version, kind } = definition;
+  return { kind, apiVersion: groupVersion(group, version), metadata: stored as KubeObject["metadata"], ...rest };
+}
+
+export function encodeStoredForm(form: KubeObject): Buffer {
+  const text = JSON.stringify(form);
+  // Exactly as long as needed and not from Node's pool: the cache keeps these bytes.
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+  bytes.write(text);
+  return bytes;
 }
 
 /**
