@@ -1,8 +1,13 @@
 // Whatever is killed comes back by itself, and what was acknowledged is still there.
 import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { ConfigMap, Pod } from "@skiff/api/types.ts";
+import { nodeLayoutOf } from "@skiff/cli/layout.ts";
 import { signalProcess } from "@skiff/cli/supervisor/process-identity.ts";
+import { bindVolume } from "../csi/bind-volume.ts";
+import { CsiDriver } from "../csi/csi-driver.ts";
 import { findKubectls, KubectlRunner } from "../kubectl.ts";
 import { killAndAwaitRestart, runningProcess } from "../run-records.ts";
 import { TestCluster } from "../test-cluster.ts";
@@ -73,6 +78,52 @@ test("a killed kubelet comes back and adopts the running containers", async () =
   await killAndAwaitRestart(cluster.state, "node-1/kubelet");
   await assertWorks("after-kubelet");
   assert.deepEqual(await identities(), before);
+});
+
+test("a CSI volume serves its pod through the kubelet's death, and is unmounted with the pod", async () => {
+  const name = "heal.csi.example.org";
+  const { kubeletRoot } = nodeLayoutOf(cluster.layout, "node-1");
+  const storage = join(cluster.state, "csi-storage");
+  await using driver = await CsiDriver.start({ name, kubeletRoot, storage, nodeId: "node-1" });
+  await driver.register();
+  const object = {
+    apiVersion: "storage.k8s.io/v1",
+    kind: "CSIDriver",
+    metadata: { name },
+    spec: { attachRequired: false },
+  };
+  await kubectl.runWith(JSON.stringify(object), "create", "-f", "-");
+  await bindVolume(kubectl, name, "disk");
+  const script =
+    "echo one > /data/file; while [ ! -e /data/more ]; do sleep 0.1; done; echo two >> /data/file; sleep 1000";
+  const pod = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "keeper" },
+    spec: {
+      nodeName: "node-1",
+      terminationGracePeriodSeconds: 0,
+      containers: [
+        { name: "c", image: DEMO, command: ["sh", "-c", script], volumeMounts: [{ name: "v", mountPath: "/data" }] },
+      ],
+      volumes: [{ name: "v", persistentVolumeClaim: { claimName: "disk" } }],
+    },
+  };
+  await kubectl.runWith(JSON.stringify(pod), "create", "-f", "-");
+  await kubectl.run("wait", "pod/keeper", "--for=condition=Ready", "--timeout=60s");
+  const summary = await kubectl.run("get", "--raw", "/api/v1/nodes/node-1/proxy/stats/summary");
+  assert.match(summary, /"usedBytes":400,.*"pvcRef":\{"name":"disk","namespace":"default"\}/);
+  await killAndAwaitRestart(cluster.state, "node-1/kubelet");
+  const file = (path: string) => join(driver.folder("disk"), path);
+  await writeFile(file("more"), "");
+  await waitFor("the pod to write on", async () => (await readFile(file("file"), "utf8")) === "one\ntwo\n");
+  await kubectl.run("delete", "pod", "keeper", "--timeout=60s");
+  await waitFor("the volume to be unstaged", () => driver.requests("NodeUnstageVolume", "disk").length > 0);
+  await waitFor("all mounts to be gone", async () => {
+    const mounts = await readFile("/proc/self/mountinfo", "utf8");
+    return !mounts.split("\n").some((line) => line.includes(kubeletRoot) && line.includes("csi"));
+  });
+  assert.equal(await readFile(file("file"), "utf8"), "one\ntwo\n", "the volume's data was removed");
 });
 
 test("a killed containerd comes back, and its containers never noticed", async () => {
