@@ -1,6 +1,6 @@
 // The OpenAPI version 2 document as protocol buffers (gnostic's openapi.v2.Document), the only form that old kubectls take.
-import { stringify } from "yaml";
-import type { Json, JsonObject } from "./json-schema.ts";
+import { anyValue, extensions, listOf, named, objectOf, textOf, textsOf } from "./gnostic-values.ts";
+import type { JsonObject } from "./json-schema.ts";
 import { MessageWriter } from "./protobuf-writer.ts";
 
 // Field numbers are those of gnostic's OpenAPIv2.proto. Only what our documents use is written.
@@ -13,15 +13,6 @@ export function encodeVersion2(document: JsonObject): Uint8Array {
     .message(8, named(2, objectOf(document.paths), pathItem))
     .message(9, named(1, objectOf(document.definitions), schema))
     .finish();
-}
-
-/** A message whose only fields are (name, value) pairs. */
-function named(field: number, entries: JsonObject, encode: (value: JsonObject) => MessageWriter): MessageWriter {
-  const writer = new MessageWriter();
-  for (const [name, value] of Object.entries(entries)) {
-    writer.message(field, new MessageWriter().string(1, name).message(2, encode(objectOf(value))));
-  }
-  return writer;
 }
 
 const METHOD_FIELDS: Readonly<Record<string, number>> = { get: 2, put: 3, post: 4, delete: 5, patch: 8 };
@@ -97,33 +88,4 @@ function schema(spec: JsonObject): MessageWriter {
   if (spec.items) writer.message(23, new MessageWriter().message(1, schema(objectOf(spec.items))));
   if (spec.properties) writer.message(25, named(1, objectOf(spec.properties), schema));
   return extensions(31, spec, writer);
-}
-
-/** Vendor extensions travel as YAML texts. */
-function extensions(field: number, spec: JsonObject, writer: MessageWriter): MessageWriter {
-  for (const [name, value] of Object.entries(spec)) {
-    if (!name.startsWith("x-") || value === undefined) continue;
-    writer.message(field, new MessageWriter().string(1, name).message(2, anyValue(value)));
-  }
-  return writer;
-}
-
-function anyValue(value: Json): MessageWriter {
-  return new MessageWriter().string(2, stringify(value));
-}
-
-function objectOf(value: Json | undefined): JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
-}
-
-function listOf(value: Json | undefined): readonly Json[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function textOf(value: Json | undefined): string | undefined {
-  return typeof value === "string" ? value : undefined;
-}
-
-function textsOf(value: Json | undefined): readonly string[] {
-  return listOf(value).filter((item) => typeof item === "string");
 }

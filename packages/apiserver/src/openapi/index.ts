@@ -11,11 +11,15 @@ import type { Answer, PathHandler, RequestContext } from "../http/endpoint.ts";
 import { noSuchResource } from "../http/router.ts";
 import { DocumentBuilder } from "./documents.ts";
 import { encodeVersion2 } from "./encode-v2.ts";
+import { encodeVersion3 } from "./encode-v3.ts";
 import type { JsonObject } from "./json-schema.ts";
 
 const PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 // What clients ask for is no valid media type, so answers of either kind carry this name, which Go's parser accepts.
 const PROTOBUF_V2_VALID = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+// As client-go asks, and as upstream answers.
+const PROTOBUF_V3 = "application/com.github.proto-openapi.spec.v3@v1.0+protobuf";
+const PROTOBUF_V3_VALID = "application/com.github.proto-openapi.spec.v3.v1.0+protobuf";
 const JSON_TYPE = "application/json";
 const ROOT_V3 = "/openapi/v3";
 
@@ -53,6 +57,11 @@ class DocumentStore {
       const document = (await this.builder()).version2();
       return pack(form === "json" ? Buffer.from(JSON.stringify(document)) : encodeVersion2(document));
     });
+  }
+
+  /** One of version 3's documents; `name` is known. */
+  version3Protobuf(name: string): Promise<Packed> {
+    return this.once(`v3 ${name}`, async () => pack(encodeVersion3((await this.builder()).version3(name))));
   }
 
   /** All documents of version 3 by name: the index carries the hash of each. */
@@ -108,14 +117,17 @@ async function serveVersion3(store: DocumentStore, context: RequestContext): Pro
   if (name === "") return { code: 200, contentType: JSON_TYPE, bytes: JSON.stringify(indexOf(documents)) };
   const document = documents.get(name);
   if (!document) throw noSuchResource();
-  wantedType(context, [JSON_TYPE]);
+  const type = wantedType(context, [JSON_TYPE, PROTOBUF_V3, PROTOBUF_V3_VALID]);
   const asked = context.query.get("hash");
   if (asked && asked !== document.hash) {
     return { code: 301, contentType: JSON_TYPE, bytes: "", headers: { location: urlOf(name, document) } };
   }
   // The hash is part of the address, so what is there never changes.
   const caching = asked ? { "cache-control": "public, immutable", expires: FAR_FUTURE } : {};
-  return send(context, document, JSON_TYPE, caching);
+  if (type === JSON_TYPE) return send(context, document, JSON_TYPE, caching);
+  // Known by the hash of the JSON form, as the index gives no other.
+  const { gzipped } = await store.version3Protobuf(name);
+  return send(context, { gzipped, hash: document.hash }, PROTOBUF_V3_VALID, caching);
 }
 
 const FAR_FUTURE = "Fri, 31 Dec 2100 00:00:00 GMT";

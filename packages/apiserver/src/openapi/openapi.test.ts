@@ -113,5 +113,12 @@ test("createOpenApiHandlers links version 3 documents by hash and answers a know
   const etag = document?.headers?.etag ?? "";
   assert.equal((await get(path, { "if-none-match": etag }, query))?.code, 304);
   assert.equal((await get(path, {}, "hash=old"))?.headers?.location, url);
+  const asked = { accept: "application/com.github.proto-openapi.spec.v3@v1.0+protobuf" };
+  const protobuf = await get(path, asked, query);
+  assert.ok(protobuf && "bytes" in protobuf);
+  assert.equal(protobuf.contentType, "application/com.github.proto-openapi.spec.v3.v1.0+protobuf");
+  // The first field of a Document: the text "3.0.0".
+  assert.ok(Buffer.from(protobuf.bytes).subarray(0, 7).equals(Buffer.from("\n\x053.0.0")));
+  await assert.rejects(async () => get(path, { accept: "application/cbor" }, query), { code: 406 });
   await assert.rejects(async () => get("/openapi/v3/apis/none/v1"), { code: 404 });
 });
