@@ -14,6 +14,14 @@ export const CONTRACTS = [
     json: "packages/kubelet/src/plugin-registration/plugin-registration-v1.json",
   },
   { proto: "proto/csi/csi-v1.proto", json: "packages/kubelet/src/volumes/csi/csi-v1.json" },
+  {
+    proto: "proto/kubelet/deviceplugin-v1beta1.proto",
+    json: "packages/kubelet/src/resource-managers/devices/deviceplugin-v1beta1.json",
+  },
+  {
+    proto: "proto/kubelet/podresources-v1.proto",
+    json: "packages/kubelet/src/resource-managers/pod-resources/podresources-v1.json",
+  },
 ] as const;
 
 /** The descriptor of one .proto file, as protobufjs writes it. */

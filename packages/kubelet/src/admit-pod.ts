@@ -31,18 +31,15 @@ export interface AdmissionFacts {
   /** What the node is short of, such as MemoryPressure. */
   readonly pressures: readonly string[];
   readonly allowedSysctls: readonly string[];
+  /** Whether a resource is given out by a manager that counts exactly. */
+  isCounted?(resource: string): boolean;
   /** A graceful shutdown of the machine has begun. */
   readonly isShuttingDown?: boolean;
 }
 
 export function admitPod(pod: Readonly<Pod>, facts: AdmissionFacts): Admission {
-  const { others, node, allocatable } = facts;
-  return (
-    checkNodeState(pod, facts) ??
-    checkPlace(pod, node) ??
-    checkPorts(pod, others) ??
-    checkResources(pod, others, allocatable)
-  );
+  const { others, node } = facts;
+  return checkNodeState(pod, facts) ?? checkPlace(pod, node) ?? checkPorts(pod, others) ?? checkResources(pod, facts);
 }
 
 type Refusal = Extract<Admission, { admitted: false }>;
@@ -83,16 +80,16 @@ function checkPorts(pod: Readonly<Pod>, others: readonly Readonly<Pod>[]): Refus
   return refuse("NodePorts", "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports");
 }
 
-function checkResources(
-  pod: Readonly<Pod>,
-  others: readonly Readonly<Pod>[],
-  allocatable: Readonly<Record<string, string>>,
-): Admission {
+function checkResources(pod: Readonly<Pod>, { others, node, allocatable, isCounted }: AdmissionFacts): Admission {
   const used = others.map(podRequests);
   const refusals: Refusal[] = [];
   for (const [name, requested] of [["pods", 1] as const, ...Object.entries(podRequests(pod))]) {
+    if (isCounted?.(name)) continue;
+    const known = name.includes("/") ? { ...node?.status?.allocatable, ...allocatable } : allocatable;
+    // As upstream: one that the node says nothing of is somebody else's to count.
+    if (name.includes("/") && known[name] === undefined) continue;
     const taken = name === "pods" ? others.length : used.reduce((sum, requests) => sum + (requests[name] ?? 0), 0);
-    const total = amountOf(name, allocatable);
+    const total = amountOf(name, known);
     if (requested > 0 && requested + taken > total) refusals.push(outOf(name, requested, taken, total));
   }
   const [first] = refusals;

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pods, services } from "@skiff/api/resource-ref.ts";
-import type { Node, Pod, Service } from "@skiff/api/types.ts";
+import type { Pod, Service } from "@skiff/api/types.ts";
 import { DelegatedAuth } from "@skiff/client/delegated-auth.ts";
 import type { EventRecorder } from "@skiff/client/event-recorder.ts";
 import { Informer } from "@skiff/client/informer.ts";
@@ -27,6 +27,7 @@ import { imageOptions } from "./images/image-options.ts";
 import { KubeletMetrics } from "./metrics/kubelet-metrics.ts";
 import { observeKubelet } from "./metrics/observe-kubelet.ts";
 import { podsMemoryBytes } from "./node/allocatable.ts";
+import { KnownNode } from "./node/known-node.ts";
 import type { MachineInfo } from "./node/machine-info.ts";
 import { makeNodeAgent } from "./node/make-node-agent.ts";
 import type { NodeAgent } from "./node/node-agent.ts";
@@ -39,14 +40,16 @@ import { PodSyncer } from "./pod-syncer.ts";
 import { PodWorkers } from "./pod-workers.ts";
 import { admitOrPreempt } from "./preemption/preempt-pods.ts";
 import { ProbeManager } from "./probes/probe-manager.ts";
+import { makeResourceManagers } from "./resource-managers/make-resource-managers.ts";
+import type { ResourceManagers } from "./resource-managers/resource-managers.ts";
 import { ContainerStarter } from "./runtime/container-starter.ts";
 import { parseResolvConf } from "./runtime/dns.ts";
-import { GarbageCollector } from "./runtime/garbage-collector.ts";
+import { deadContainerLimits, GarbageCollector } from "./runtime/garbage-collector.ts";
 import { LifecycleHooks } from "./runtime/lifecycle-hooks.ts";
 import { PodKiller } from "./runtime/pod-killer.ts";
 import { RuntimeClasses } from "./runtime/runtime-classes.ts";
 import { RuntimeReader } from "./runtime/runtime-reader.ts";
-import { StartGate } from "./runtime/start-gate.ts";
+import { gateOptions, StartGate } from "./runtime/start-gate.ts";
 import { ServedPods } from "./served-pods.ts";
 import { type ServedKubelet, serveKubelet } from "./server/index.ts";
 import { StatusManager } from "./status/status-manager.ts";
@@ -68,12 +71,6 @@ export interface Parts {
   readonly recorder: EventRecorder;
 }
 
-/** Starting and removing pods is processor time, so more at once than processors would only delay each other. */
-const MIN_AT_ONCE = 2;
-/** A start that takes longer waits for something: an image, a volume, a hook. Removals let starts go first for a second. */
-const START_PATIENCE_MS = 2000;
-const REMOVAL_YIELD_MS = 1000;
-
 export class Kubelet {
   private readonly config: KubeletConfig;
   private readonly context: ProgramContext;
@@ -94,14 +91,14 @@ export class Kubelet {
   private readonly statuses: StatusManager;
   private readonly gate: StartGate;
   private readonly resizer: PodResizer;
+  private readonly resources: ResourceManagers;
   private readonly collector: GarbageCollector;
   private readonly killer: PodKiller;
   private readonly syncer: PodSyncer;
   private readonly workers: PodWorkers;
   private readonly agent: NodeAgent;
   private readonly upkeep: Upkeep;
-  private node: Readonly<Node> | undefined;
-  private podCidr = "";
+  private readonly node: KnownNode;
 
   constructor(config: KubeletConfig, context: ProgramContext, parts: Parts) {
     this.config = config;
@@ -115,6 +112,7 @@ export class Kubelet {
     const mine = { fieldSelector: `spec.nodeName=${config.nodeName}`, transform: withoutSource };
     this.pods = new Informer<Pod>(client.of(pods), mine, shared);
     this.services = new Informer<Service>(client.of(services), { transform: withoutManagedFields<Service> }, shared);
+    this.node = new KnownNode({ cri, log, podCidr: config["pod-cidr"] });
     this.events = new PodEvents(recorder);
     this.reader = new RuntimeReader(cri);
     const exits = (until: AbortSignal) => exitEvents(cri, config["container-runtime-endpoint"], until);
@@ -130,7 +128,7 @@ export class Kubelet {
     const { objects, tokens, events } = this;
     this.storage = new NodeStorage({
       ...{ nodeName: config.nodeName, client, paths, objects, tokens, events, ...shared },
-      node: () => this.node,
+      node: () => this.node.current,
       onInUse: () => this.agent.poke(),
     });
     const cgroupOptions = {
@@ -144,20 +142,12 @@ export class Kubelet {
     this.probes = new ProbeManager({ ...probeDeps, ...shared });
     const mirrorOf = (pod: Readonly<Pod>) => this.upkeep.mirrors.get(pod);
     this.statuses = new StatusManager({ client: client.of(pods), mirrorOf, ...shared }, signal);
-    const atOnce = Math.max(MIN_AT_ONCE, machine.cpus);
-    this.gate = new StartGate(
-      { starts: atOnce, removals: atOnce, patienceMs: START_PATIENCE_MS, yieldMs: REMOVAL_YIELD_MS },
-      { clock },
-    );
-    const dead = {
-      perContainer: config["maximum-dead-containers-per-container"],
-      total: config["maximum-dead-containers"],
-      minAgeMs: config["minimum-container-ttl-duration"],
-    };
-    this.collector = new GarbageCollector(dead, { cri, paths, gate: this.gate, clock });
+    this.gate = new StartGate(gateOptions(machine.cpus), { clock });
+    this.collector = new GarbageCollector(deadContainerLimits(config), { cri, paths, gate: this.gate, clock });
     const hooks = new LifecycleHooks({ cri, clock });
     this.killer = new PodKiller({ cri, hooks, gate: this.gate, events: this.events, ...shared });
     this.resizer = this.makeResizer();
+    this.resources = makeResourceManagers({ ...parts, config, ...shared, onCapacity: () => this.agent.poke() });
     this.syncer = this.makeSyncer(hooks);
     this.workers = this.makeWorkers();
     this.agent = this.makeAgent();
@@ -184,7 +174,7 @@ export class Kubelet {
 
   async run(signal: AbortSignal): Promise<void> {
     await this.cgroups.setUp();
-    await this.resizer.restore();
+    await Promise.all([this.resizer.restore(), this.resources.restore()]);
     this.pleg.onChange = (uid) => this.workers.wake(uid);
     this.pleg.isBusy = (uid) => this.workers.isBusy(uid);
     this.probes.onChange = (uid) => this.workers.wake(uid);
@@ -197,6 +187,7 @@ export class Kubelet {
       this.pleg.run(signal),
       this.agent.run(signal),
       this.storage.run(signal),
+      this.resources.run(signal),
       this.dispatch(signal),
       // As static pods may be what the API itself runs on, they wait for the runtime alone.
       this.pleg.synced().then(() => Promise.all([this.upkeep.run(signal), this.upkeep.runStatic(signal)])),
@@ -271,6 +262,7 @@ export class Kubelet {
       memoryCapacity: machine.memoryBytes,
       metrics: this.kubeletMetrics,
       services: () => this.services.lister.list(),
+      extras: (pod, container) => this.resources.extrasFor(pod, container),
     });
     return new PodSyncer({
       cri,
@@ -302,10 +294,21 @@ export class Kubelet {
 
   private makeWorkers(): PodWorkers {
     const { syncer, killer, statuses, probes, events, pleg, objects } = this;
-    const { volumes, cgroups, tokens, collector, resizer } = this;
+    const { volumes, cgroups, tokens, collector, resizer, resources } = this;
     const { clock, log, signal } = this.context;
     const { paths } = this.parts;
-    const cleanup = new PodCleanup({ volumes, cgroups, objects, tokens, probes, pleg, collector, paths, resizer });
+    const cleanup = new PodCleanup({
+      volumes,
+      cgroups,
+      objects,
+      tokens,
+      probes,
+      pleg,
+      collector,
+      paths,
+      resizer,
+      resources,
+    });
     return new PodWorkers(
       {
         syncer,
@@ -319,7 +322,11 @@ export class Kubelet {
         metrics: this.kubeletMetrics,
         resyncMs: this.config.settings.syncFrequency,
         resizer,
-        admit: async (pod, isNew) => (isNew ? this.admitOrPreempt(pod) : this.admit(pod)),
+        admit: (pod, isNew) => {
+          const answer = this.admit(pod);
+          return answer.admitted || !isNew ? answer : this.admitOrPreempt(pod);
+        },
+        allocate: (pod) => this.resources.allocate(pod),
         runtime: (uid) => pleg.get(uid),
         refresh: (uid) => pleg.refresh(uid),
         register: (pod) => objects.register(pod),
@@ -340,10 +347,11 @@ export class Kubelet {
   private admit(pod: Readonly<Pod>): Admission {
     return admitPod(pod, {
       others: this.workers.admitted(pod.metadata.uid ?? ""),
-      node: this.node,
+      node: this.node.current,
       allocatable: this.agent.allocatable,
       pressures: this.upkeep.pressures,
       allowedSysctls: this.config.settings.allowedUnsafeSysctls,
+      isCounted: (resource) => this.resources.counts(resource),
     });
   }
 
@@ -363,7 +371,8 @@ export class Kubelet {
       },
       pressures: () => this.upkeep.pressures,
       volumesInUse: () => this.storage.volumesInUse(),
-      onNode: (known) => this.learnNode(known),
+      extended: () => this.resources.capacity(),
+      onNode: (known) => this.node.learn(known),
     });
   }
 
@@ -379,19 +388,8 @@ export class Kubelet {
       podCgroups: cgroups,
       thresholds: node.reservation.thresholds,
       podsMemoryBytes: podsMemoryBytes(node.size, node.reservation),
-      node: () => this.node,
+      node: () => this.node.current,
       onPressure: () => this.agent.poke(),
-    });
-  }
-
-  private learnNode(node: Readonly<Node>): void {
-    this.node = node;
-    const podCidr = node.spec?.podCIDR || this.config["pod-cidr"];
-    if (!podCidr || podCidr === this.podCidr) return;
-    this.podCidr = podCidr;
-    this.parts.cri.updatePodCidr(podCidr).catch((error) => {
-      this.podCidr = "";
-      this.context.log.warn({ err: error, podCidr }, "runtime did not take the pod CIDR");
     });
   }
 }

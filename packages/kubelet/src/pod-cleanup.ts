@@ -4,6 +4,7 @@ import type { PodCgroups } from "./cgroups/pod-cgroups.ts";
 import type { Pleg } from "./pleg.ts";
 import type { PodPaths } from "./pod-paths.ts";
 import type { ProbeManager } from "./probes/probe-manager.ts";
+import type { ResourceManagers } from "./resource-managers/resource-managers.ts";
 import type { GarbageCollector } from "./runtime/garbage-collector.ts";
 import type { ObjectCache } from "./volumes/object-cache.ts";
 import type { TokenManager } from "./volumes/token-manager.ts";
@@ -19,6 +20,7 @@ export interface PodCleanupDeps {
   readonly collector: Pick<GarbageCollector, "purge">;
   readonly paths: PodPaths;
   readonly resizer: Pick<PodResizer, "forget">;
+  readonly resources: Pick<ResourceManagers, "release">;
 }
 
 export class PodCleanup {
@@ -30,12 +32,13 @@ export class PodCleanup {
 
   /** Volumes, cgroup and watches; the containers stay for their logs. */
   async release(uid: string): Promise<void> {
-    const { volumes, cgroups, objects, tokens, probes, resizer } = this.deps;
+    const { volumes, cgroups, objects, tokens, probes, resizer, resources } = this.deps;
     await volumes.tearDown(uid);
     await cgroups.remove(uid);
     objects.unregister(uid);
     tokens.forget(uid);
     probes.remove(uid);
+    resources.release(uid);
     resizer.forget(uid);
   }
 

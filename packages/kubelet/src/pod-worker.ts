@@ -12,7 +12,7 @@ import type { KubeletMetrics } from "./metrics/kubelet-metrics.ts";
 import type { PodSyncer, SyncMemory, SyncOutcome } from "./pod-syncer.ts";
 import type { PodKiller } from "./runtime/pod-killer.ts";
 import type { RuntimePod } from "./runtime/runtime-pod.ts";
-import { runningContainers } from "./runtime/runtime-pod.ts";
+import { hasNewExit, runningContainers } from "./runtime/runtime-pod.ts";
 import type { ProbeStates } from "./status/container-statuses.ts";
 import type { PodVerdict } from "./status/pod-status.ts";
 import { makePodStatus } from "./status/pod-status.ts";
@@ -31,8 +31,10 @@ export interface PodWorkerDeps {
   /** How often a pod is looked at though nothing happened. */
   readonly resyncMs: number;
   readonly metrics?: Pick<KubeletMetrics, "podRuns" | "passed" | "rejected">;
-  /** A critical pod that is new may displace others. */
-  admit(pod: Readonly<Pod>, isNew: boolean): Promise<Admission>;
+  /** A critical pod that is new may displace others, which takes a while. */
+  admit(pod: Readonly<Pod>, isNew: boolean): Admission | Promise<Admission>;
+  /** Sets devices and the like aside for a pod that was let in. */
+  allocate(pod: Readonly<Pod>): Promise<Admission>;
   runtime(uid: string): RuntimePod;
   refresh(uid: string): Promise<RuntimePod>;
   /** Called once the pod is known to the worker, before its first pass. */
@@ -263,13 +265,17 @@ export class PodWorker {
   private async admit(): Promise<boolean> {
     // What already runs was let in by an earlier kubelet.
     const runs = this.deps.runtime(this.uid).containers.length > 0;
-    const answer = await this.deps.admit(this.allocated, !runs);
+    const asked = this.deps.admit(this.allocated, !runs);
+    let answer = asked instanceof Promise ? await asked : asked;
     // Deleted while others were displaced for it: no container of it was ever made.
     if (this.shallEnd()) return false;
     if (answer.admitted || runs) {
+      // Before the wait, so that others see what this one takes.
       this.admitted = true;
       this.deps.resizer.admitted(this.pod);
-      return true;
+      answer = await this.deps.allocate(this.allocated);
+      if (answer.admitted || runs) return true;
+      this.admitted = false;
     }
     this.verdict = { phase: "Failed", reason: answer.reason, message: `Pod was rejected: ${answer.message}` };
     this.deps.events.pod(this.pod, "Warning", answer.reason, answer.message);
@@ -371,17 +377,6 @@ export class PodWorker {
     await purge(this.pod);
     return true;
   }
-}
-
-/** Whether a container or a sandbox ended between two looks. */
-function hasNewExit(before: RuntimePod, after: RuntimePod): boolean {
-  const known = new Set(endedIds(before));
-  return endedIds(after).some((id) => !known.has(id));
-}
-
-function endedIds({ containers, sandboxes }: RuntimePod): string[] {
-  const exited = containers.filter(({ state }) => state === "exited").map(({ id }) => id);
-  return [...exited, ...sandboxes.filter(({ ready }) => !ready).map(({ id }) => id)];
 }
 
 /** Milliseconds until the pod's deadline; infinite where it has none. */

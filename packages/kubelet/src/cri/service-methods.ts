@@ -27,6 +27,18 @@ export function serviceMethods(descriptor: object, services: readonly string[]):
   return methods;
 }
 
+/** How one message of a contract is written and read. */
+export function messageCodec<T extends object>(
+  descriptor: object,
+  name: string,
+): { encode(message: T): Uint8Array; decode(bytes: Uint8Array): T } {
+  const type = protobuf.Root.fromJSON(descriptor as INamespace).lookupType(name);
+  return {
+    encode: (message) => type.encode(type.fromObject(message)).finish(),
+    decode: (bytes) => type.toObject(type.decode(bytes), PLAIN) as T,
+  };
+}
+
 function methodOf(serviceName: string, service: protobuf.Service, method: protobuf.Method): GrpcMethod {
   // Looked up on first use: most of a contract's messages are never needed.
   const encode = (typeName: string) => (message: object) => {

@@ -105,6 +105,7 @@ export interface ContainerConfig {
   envs: { key: string; value: string }[];
   mounts: Mount[];
   devices: { containerPath: string; hostPath: string; permissions: string }[];
+  CDIDevices?: { name: string }[];
   labels: Labels;
   annotations: Labels;
   logPath: string;

@@ -7,7 +7,10 @@ import { NodeAgent } from "./node-agent.ts";
 import { NodeEvents } from "./node-events.ts";
 
 /** What only the kubelet as a whole knows. */
-export type NodeAgentHooks = Pick<NodeAgentDeps, "images" | "problems" | "pressures" | "volumesInUse" | "onNode">;
+export type NodeAgentHooks = Pick<
+  NodeAgentDeps,
+  "images" | "problems" | "pressures" | "extended" | "volumesInUse" | "onNode"
+>;
 
 export function makeNodeAgent(
   config: KubeletConfig,

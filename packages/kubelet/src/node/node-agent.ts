@@ -33,6 +33,8 @@ export interface NodeAgentOptions {
   readonly machine: MachineInfo;
 }
 
+type Amounts = Readonly<Record<string, string>>;
+
 export interface NodeAgentDeps {
   readonly client: RestClient;
   readonly cri: CriClient;
@@ -42,6 +44,8 @@ export interface NodeAgentDeps {
   readonly log: Logger;
   /** Why the kubelet itself cannot run pods. */
   problems(): readonly string[];
+  /** What device plugins add to the node. */
+  extended(): { readonly capacity: Amounts; readonly allocatable: Amounts };
   /** What the node is short of, such as MemoryPressure. */
   pressures(): readonly string[];
   /** What must not be detached; undefined while that is not known. */
@@ -70,7 +74,8 @@ export class NodeAgent {
 
   /** What pods may use of the node. */
   get allocatable(): Record<string, string> {
-    return nodeAllocatable(this.options.size, this.options.reservation);
+    const { size, reservation } = this.options;
+    return { ...nodeAllocatable(size, reservation), ...this.deps.extended().allocatable };
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -165,8 +170,9 @@ export class NodeAgent {
     this.learn(node);
     const status = await this.status(node);
     const { clock } = this.deps;
+    const known = withOwnAmounts(node.status ?? {}, status);
     const isDue = clock.monotonic() - this.reportedAt >= this.options.statusReportMs;
-    if (!isDue && isDeepStrictEqual(comparable(node.status ?? {}), comparable(status))) return;
+    if (!isDue && isDeepStrictEqual(comparable(known), comparable(status))) return;
     const body = { metadata: { uid: node.metadata.uid }, status: patchOf(status) };
     this.learn(await client.patch("", nodeName, "strategic", body, { signal, subresource: "status" }));
     this.reportedAt = clock.monotonic();
@@ -189,7 +195,7 @@ export class NodeAgent {
     const conditions = nodeConditions({ pressures: this.deps.pressures(), problems, previous, now });
     this.deps.events.observe(conditions, previous);
     return {
-      capacity: nodeCapacity(size),
+      capacity: { ...nodeCapacity(size), ...this.deps.extended().capacity },
       allocatable: this.allocatable,
       addresses,
       conditions,
@@ -288,6 +294,17 @@ function comparable(status: NodeStatus): unknown {
     volumesInUse: volumesInUse?.length ? volumesInUse : undefined,
   });
   return JSON.parse(text);
+}
+
+/** Others may have given the node resources of their own, which stay. */
+function withOwnAmounts(known: NodeStatus, own: NodeStatus): NodeStatus {
+  const pick = (all: Amounts = {}, mine: Amounts = {}) =>
+    Object.fromEntries(Object.entries(all).filter(([name]) => name in mine));
+  return {
+    ...known,
+    ...(known.capacity ? { capacity: pick(known.capacity, own.capacity) } : {}),
+    ...(known.allocatable ? { allocatable: pick(known.allocatable, own.allocatable) } : {}),
+  };
 }
 
 /** Addresses and images are replaced whole: merging them by key would keep what is gone. */

@@ -14,6 +14,8 @@ import type { PodEvents } from "../events/pod-events.ts";
 
 import type { ImageManager } from "../images/image-manager.ts";
 import type { KubeletMetrics } from "../metrics/kubelet-metrics.ts";
+import type { ContainerExtras } from "../resource-managers/container-extras.ts";
+import { withExtras } from "../resource-managers/container-extras.ts";
 import type { MountedVolumes } from "../volumes/volume-manager.ts";
 import type { ContainerConfigDeps } from "./container-config.ts";
 import { containerConfig } from "./container-config.ts";
@@ -31,6 +33,8 @@ export interface ContainerStarterDeps extends ContainerConfigDeps {
   readonly log: Logger;
   readonly metrics?: Pick<KubeletMetrics, "containerStart">;
   services(): readonly Service[];
+  /** Devices and processors that were set aside for the container. */
+  extras(pod: Pod, container: Container): Promise<ContainerExtras>;
 }
 
 /** What all containers of one pod share during one pass. */
@@ -94,7 +98,7 @@ export class ContainerStarter {
     const target = (container as { targetContainerName?: string }).targetContainerName;
     const targetId = target ? latestContainer(context.runtime, target)?.id : undefined;
     try {
-      return await containerConfig(
+      const config = await containerConfig(
         {
           ...more,
           pod,
@@ -111,6 +115,7 @@ export class ContainerStarter {
         },
         this.deps,
       );
+      return withExtras(config, await this.deps.extras(pod, container));
     } catch (error) {
       context.signal.throwIfAborted();
       const message = error instanceof Error ? error.message : String(error);

@@ -1,6 +1,7 @@
 // Removes what the runtime still keeps of containers and sandboxes that nobody will ask about again.
 import { rm } from "node:fs/promises";
 import type { Clock } from "@skiff/component-base/clock.ts";
+import type { KubeletConfig } from "../config.ts";
 import { removeLogs } from "../container-logs/log-paths.ts";
 import type { CriClient } from "../cri/cri-client.ts";
 import { isCriNotFound } from "../cri/cri-client.ts";
@@ -8,7 +9,7 @@ import type { PodPaths } from "../pod-paths.ts";
 import type { RuntimeContainer, RuntimePod } from "./runtime-pod.ts";
 import type { StartGate } from "./start-gate.ts";
 
-export interface DeadContainerLimits {
+interface DeadContainerLimits {
   /** Per container name, beside the newest: `kubectl logs --previous` reads them. */
   readonly perContainer: number;
   /** On the whole node; negative for no limit. */
@@ -102,4 +103,12 @@ function always(): boolean {
 
 function fineWhenGone(error: unknown): void {
   if (!isCriNotFound(error)) throw error;
+}
+
+export function deadContainerLimits(config: KubeletConfig): DeadContainerLimits {
+  return {
+    perContainer: config["maximum-dead-containers-per-container"],
+    total: config["maximum-dead-containers"],
+    minAgeMs: config["minimum-container-ttl-duration"],
+  };
 }

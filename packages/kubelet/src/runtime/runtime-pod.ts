@@ -70,6 +70,17 @@ export function readySandbox(pod: RuntimePod): RuntimeSandbox | undefined {
   return pod.sandboxes.find((sandbox) => sandbox.ready);
 }
 
+/** Whether a container or a sandbox ended between two looks. */
+export function hasNewExit(before: RuntimePod, after: RuntimePod): boolean {
+  const known = new Set(endedIds(before));
+  return endedIds(after).some((id) => !known.has(id));
+}
+
+function endedIds({ containers, sandboxes }: RuntimePod): string[] {
+  const exited = containers.filter(({ state }) => state === "exited").map(({ id }) => id);
+  return [...exited, ...sandboxes.filter(({ ready }) => !ready).map(({ id }) => id)];
+}
+
 export function sandboxFromCri(status: PodSandboxStatus): RuntimeSandbox {
   const { network } = status;
   const ips = network?.ip ? [network.ip, ...network.additionalIps.map((entry) => entry.ip)] : [];

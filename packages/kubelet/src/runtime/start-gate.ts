@@ -97,3 +97,14 @@ export class StartGate {
     return oldest !== undefined && this.clock.monotonic() - oldest >= yieldMs ? 1 : 0;
   }
 }
+
+/** Starting and removing pods is processor time, so more at once than processors would only delay each other. */
+const MIN_AT_ONCE = 2;
+/** A start that takes longer waits for something: an image, a volume, a hook. Removals let starts go first for a second. */
+const START_PATIENCE_MS = 2000;
+const REMOVAL_YIELD_MS = 1000;
+
+export function gateOptions(cpus: number): StartGateOptions {
+  const atOnce = Math.max(MIN_AT_ONCE, cpus);
+  return { starts: atOnce, removals: atOnce, patienceMs: START_PATIENCE_MS, yieldMs: REMOVAL_YIELD_MS };
+}

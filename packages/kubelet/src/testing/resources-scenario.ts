@@ -1,5 +1,6 @@
 // What pods may use of one real node, step by step; resources.component.test.ts runs it inside a network namespace.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { configMaps, events, nodes, pods, serviceAccounts } from "@skiff/api/resource-ref.ts";
 import type { Pod, ResourceRequirements } from "@skiff/api/types.ts";
@@ -7,11 +8,13 @@ import type { ResourceClient } from "@skiff/client/resource-client.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
 import { CgroupFs } from "../cgroups/cgroup-fs.ts";
+import { FakeDevicePlugin } from "./fake-device-plugin.ts";
 import { NODE_NAME, NodeUnderTest } from "./node-under-test.ts";
 import { BUSYBOX_IMAGE } from "./private-containerd.ts";
 
 const options = { signal: new AbortController().signal };
 const MIB = 1024 * 1024;
+const WIDGET = "example.com/widget";
 
 /** Rejects at the first step that goes wrong, with the end of the kubelet's log. */
 export default async function runScenario(netns: string): Promise<void> {
@@ -40,6 +43,7 @@ class Scenario {
     await this.resizes();
     await this.restartsForAResize();
     await this.defersAResize();
+    await this.givesDevices();
   }
 
   private async prepare(): Promise<void> {
@@ -98,6 +102,56 @@ class Scenario {
     await this.pods.delete("default", "big", { gracePeriodSeconds: 0 }, options);
     const after = await this.isResized("resized", amounts("600m", "80Mi"));
     assert.equal((await this.limitsOf(after)).quota, 60_000);
+  }
+
+  private async givesDevices(): Promise<void> {
+    const folder = join(this.node.rootDir, "device-plugins");
+    await using plugin = await FakeDevicePlugin.start({
+      folder,
+      resource: WIDGET,
+      devices: [{ ID: "w1", health: "Healthy" }],
+      respond: ([id = ""]) => ({
+        envs: { WIDGET: id },
+        mounts: [{ containerPath: "/widgets", hostPath: this.node.rootDir, readOnly: true }],
+        devices: [{ containerPath: "/dev/widget", hostPath: "/dev/null", permissions: "rw" }],
+      }),
+    });
+    await plugin.register();
+    await this.hasWidgets("1");
+    const script =
+      "test -c /dev/widget && test -d /widgets/pods && echo >/dev/widget && echo has $WIDGET && sleep 1000";
+    const widget = { limits: { [WIDGET]: "1" } };
+    const command = ["sh", "-c", script];
+    await this.create("device", [{ ...sleeper("c", widget), command }]);
+    const pod = await this.isReady("device");
+    const log = join(this.node.logDir, `default_device_${pod.metadata.uid}`, "c", "0.log");
+    await waitFor("the container to see it", async () => (await readFile(log, "utf8")).includes("has w1"));
+    await this.create("deviceless", [sleeper("c", widget)]);
+    const refused = await this.hasFailed("deviceless");
+    assert.equal(refused.status?.reason, "UnexpectedAdmissionError");
+    assert.match(refused.status?.message ?? "", /requested number of devices unavailable for example.com\/widget/);
+    plugin.offer([{ ID: "w1", health: "Unhealthy" }]);
+    await this.hasWidgets("0");
+    // The next kubelet takes the plugin's socket away, but not the device from its pod.
+    await this.node.stopKubelet("SIGKILL");
+    this.node.startKubelet();
+    await this.hasWidgets("0", "0");
+    assert.equal(containerId(await this.isReady("device")), containerId(pod));
+    await this.pods.delete("default", "device", { gracePeriodSeconds: 0 }, options);
+  }
+
+  private async hasWidgets(allocatable: string, capacity = "1"): Promise<void> {
+    await waitFor(`${allocatable} healthy widgets`, async () => {
+      const { status } = await this.node.client.of(nodes).get("", NODE_NAME, options);
+      return status?.allocatable?.[WIDGET] === allocatable && status.capacity?.[WIDGET] === capacity;
+    });
+  }
+
+  private hasFailed(name: string): Promise<Pod> {
+    return waitFor(`pod ${name} to fail`, async () => {
+      const pod = await this.pods.get("default", name, options);
+      return pod.status?.phase === "Failed" && pod;
+    });
   }
 
   private async resize(name: string, resources: ResourceRequirements): Promise<void> {

@@ -1,0 +1,19 @@
+// Why the node's resource managers do not take a pod in, in upstream's words.
+
+export class AllocationError extends Error {
+  readonly reason: string;
+
+  constructor(reason: string, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** What ought not to happen after the scheduler's word: the resources are not there. */
+export function unexpected(why: string): AllocationError {
+  return new AllocationError("UnexpectedAdmissionError", `Allocate failed due to ${why}, which is unexpected`);
+}
+
+export function notAligned(): AllocationError {
+  return new AllocationError("TopologyAffinityError", "Resources cannot be allocated with Topology locality");
+}

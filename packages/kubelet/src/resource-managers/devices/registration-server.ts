@@ -1,0 +1,53 @@
+// device-plugins/kubelet.sock, where device plugins make themselves known.
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
+import { Server, ServerCredentials, status } from "@grpc/grpc-js";
+import { serviceMethods } from "../../cri/service-methods.ts";
+import descriptor from "./deviceplugin-v1beta1.json" with { type: "json" };
+
+export interface Registration {
+  readonly version: string;
+  readonly endpoint: string;
+  readonly resourceName: string;
+}
+
+export const CHECKPOINT_NAME = "kubelet_internal_checkpoint";
+const SOCKET_NAME = "kubelet.sock";
+
+/** Serves until disposed. `register` throws what the plugin is told. */
+export async function serveRegistration(
+  folder: string,
+  register: (request: Registration) => void,
+): Promise<AsyncDisposable> {
+  await mkdir(folder, { recursive: true, mode: 0o750 });
+  await removeSockets(folder);
+  const server = new Server();
+  const handle = (call: ServerUnaryCall<object, object>, callback: sendUnaryData<object>) => {
+    try {
+      register(call.request as Registration);
+      callback(null, {});
+    } catch (error) {
+      callback({ code: status.UNKNOWN, details: (error as Error).message });
+    }
+  };
+  server.addService(serviceMethods(descriptor, ["v1beta1.Registration"]), { Register: handle });
+  await new Promise<void>((resolve, reject) => {
+    const address = `unix://${join(folder, SOCKET_NAME)}`;
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));
+  });
+  return {
+    async [Symbol.asyncDispose]() {
+      server.forceShutdown();
+      await rm(join(folder, SOCKET_NAME), { force: true });
+    },
+  };
+}
+
+/** As upstream: plugins see their sockets go, or ours come, and register anew. */
+async function removeSockets(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (entry.name === CHECKPOINT_NAME || entry.isDirectory()) continue;
+    await rm(join(folder, entry.name), { force: true });
+  }
+}
