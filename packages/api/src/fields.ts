@@ -18,11 +18,15 @@ export interface FieldSelector {
   toString(): string;
 }
 
-/** Throws ApiError 400 in upstream's words; which fields a kind knows is for the caller to check. */
-export function parseFieldSelector(text: string): FieldSelector {
+/**
+ * Throws ApiError 400 in upstream's words; which fields a kind knows is for the caller to check. `nameOf` gives the stored
+ * name of a field that the client's version calls otherwise.
+ */
+export function parseFieldSelector(text: string, nameOf = (field: string) => field): FieldSelector {
   const requirements = splitTerms(text)
     .filter((term) => term !== "")
-    .map((term) => parseTerm(term, text));
+    .map((term) => parseTerm(term, text))
+    .map((term) => ({ ...term, field: nameOf(term.field) }));
   return {
     requirements,
     isEverything: requirements.length === 0,

@@ -24,6 +24,8 @@ export interface ServedVersion {
   readonly model: string;
   /** The releases that deprecated the version and that dropped it upstream: `["v1.21", "v1.25"]`. */
   readonly deprecated?: readonly [since: string, gone: string];
+  /** The stored name of each field that can be selected by, where they differ. */
+  readonly fieldLabels?: Readonly<Record<string, string>>;
   toStored(object: KubeObject): KubeObject;
   fromStored(object: KubeObject): KubeObject;
 }

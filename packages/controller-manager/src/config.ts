@@ -51,6 +51,7 @@ const flags = {
   "large-cluster-size-threshold": flag.int(50, "nodes up to which an unhealthy zone evicts nothing"),
   "concurrent-deployment-syncs": flag.int(5, "Deployments worked on at once"),
   "concurrent-replicaset-syncs": flag.int(5, "ReplicaSets worked on at once"),
+  "concurrent-rc-syncs": flag.int(5, "ReplicationControllers worked on at once"),
   "concurrent-endpoint-syncs": flag.int(5, "Services worked on at once for Endpoints"),
   "concurrent-service-endpoint-syncs": flag.int(5, "Services worked on at once for EndpointSlices"),
   "concurrent-namespace-syncs": flag.int(10, "namespaces deleted at once"),
@@ -143,6 +144,7 @@ function workersOf(values: Values) {
   return Object.freeze({
     concurrentDeploymentSyncs: values["concurrent-deployment-syncs"],
     concurrentReplicaSetSyncs: values["concurrent-replicaset-syncs"],
+    concurrentRcSyncs: values["concurrent-rc-syncs"],
     concurrentEndpointSyncs: values["concurrent-endpoint-syncs"],
     concurrentServiceEndpointSyncs: values["concurrent-service-endpoint-syncs"],
     concurrentNamespaceSyncs: values["concurrent-namespace-syncs"],

@@ -182,6 +182,29 @@ test("kube-controller-manager rolls a deployment out, over and away, and a Servi
   });
 });
 
+test("kube-controller-manager keeps a ReplicationController's pods, adopts its orphans and counts them", async () => {
+  const labels = { app: "rc" };
+  const spec = { containers: [{ name: "c", image: "img:1" }] };
+  await client.of(refs.pods).create("default", { metadata: { name: "orphan", labels }, spec }, { signal });
+  const body = { metadata: { name: "rc", labels }, spec: { replicas: 2, template: { metadata: { labels }, spec } } };
+  const { metadata } = await client.of(refs.replicationControllers).create("default", body, { signal });
+  const where = (what: string, replicas: number) =>
+    waitFor(`replication controller: ${what}`, async () => {
+      const { status } = await client.of(refs.replicationControllers).get("default", "rc", { signal });
+      return status?.replicas === replicas && status.fullyLabeledReplicas === replicas && status;
+    });
+  await where("two pods", 2);
+  const pods = await podsOf("rc");
+  assert.ok(pods.some(({ metadata: { name } }) => name === "orphan"));
+  const owners = pods.map(({ metadata: { ownerReferences = [] } }) =>
+    ownerReferences.map(({ kind, uid }) => [kind, uid]),
+  );
+  assert.deepEqual(owners, [[["ReplicationController", metadata.uid]], [["ReplicationController", metadata.uid]]]);
+  await client.of(refs.replicationControllers).patch("default", "rc", "merge", { spec: { replicas: 0 } }, { signal });
+  await where("none", 0);
+  await endDeletedPods();
+});
+
 test("kube-controller-manager replaces a slice that somebody else took over", async () => {
   const service = {
     metadata: { name: "taken", namespace: "default" },

@@ -152,18 +152,18 @@ test("certificate request: a verdict is given once, by those who may", () => {
     };
   const approval = certificateSigningRequestKind.subresources.find(({ name }) => name === "approval")?.rules;
   const approved = structuredClone(request);
-  conditions("Approved")(approved);
+  conditions("Approved", "Seen")(approved);
   approval?.prepareForUpdate(approved, request);
   assert.deepEqual(approval?.validateUpdate(approved, request), []);
   assert.deepEqual(
     approved.status?.conditions?.map(({ type }) => type),
-    ["Approved"],
+    ["Approved", "Seen"],
   );
-  const signed = updated(certificateSigningRequestKind, request, conditions("Approved", "Failed"), true);
-  assert.deepEqual(
-    signed.object.status?.conditions?.map(({ type }) => type),
-    ["Failed"],
-  );
+  const bySigner = (...types: string[]) =>
+    JSON.stringify(updated(certificateSigningRequestKind, approved, conditions(...types), true).errors);
+  assert.equal(bySigner("Approved", "Failed"), "[]");
+  assert.match(bySigner("Approved", "Denied"), /updates may not add a condition of type .*Denied/);
+  assert.match(bySigner("Failed"), /updates may not remove a condition of type .*Approved/);
   const denied = structuredClone(approved);
   conditions("Denied")(denied);
   approval?.prepareForUpdate(denied, approved);

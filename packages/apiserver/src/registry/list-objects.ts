@@ -37,7 +37,7 @@ export async function listObjects(deps: ListDeps, kind: StorageKind, exchange: E
   // Lists are bounded otherwise, but what is no number is refused all the same.
   readCount(query, "timeoutSeconds");
   const cache = deps.storage.cacheOf(kind);
-  const selection = readSelection(kind, info.namespace, query, cache.indexField);
+  const selection = readSelection(kind, info, query, cache.indexField);
   const result = await findObjects(deps, kind, selection, query);
   return encodeResult(deps, kind, result, format, exchange);
 }

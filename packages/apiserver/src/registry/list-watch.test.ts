@@ -92,6 +92,24 @@ test("label and field selectors select, and unknown fields are refused", async (
   assert.equal((await client.get(`${path}?fieldSelector=constructor%3Db`)).code, 400);
 });
 
+test("fields are selected by the names of the version that is asked", async () => {
+  const events = (version: string, selector: string) =>
+    client.get(`/apis/${version}/events?fieldSelector=${encodeURIComponent(selector)}`);
+  const event = { metadata: { name: "e" }, involvedObject: { kind: "Pod", namespace: "default" } };
+  const reporter = { reportingComponent: "test.example/c", source: { component: "s" } };
+  await client.post("/api/v1/namespaces/default/events", { ...event, ...reporter });
+  const newer = "events.k8s.io/v1";
+  for (const selector of ["reportingController=test.example/c", "regarding.kind=Pod,reportingController!=x"]) {
+    assert.deepEqual(namesOf((await events(newer, selector)).body), ["e"], selector);
+  }
+  assert.deepEqual(namesOf((await events(newer, "regarding.kind=Node")).body), []);
+  for (const selector of ["source=s", "involvedObject.kind=Pod", "reportingComponent=x"]) {
+    assert.equal((await events(newer, selector)).code, 400, selector);
+  }
+  const older = await client.get("/api/v1/events?fieldSelector=source%3Ds");
+  assert.deepEqual(namesOf(older.body), ["e"]);
+});
+
 test("a watch from a revision sees every later change once, in order", async () => {
   const path = await freshNamespace();
   const version = await fill(path, ["a"]);

@@ -121,7 +121,7 @@ export async function deleteCollection(
   const { deletion, dryRun } = await readDeleteOptions(exchange);
   const options = { ...baseOptions(exchange), dryRun };
   const cache = deps.storage.cacheOf(kind);
-  const selection = readSelection(kind, exchange.info.namespace, exchange.query, cache.indexField);
+  const selection = readSelection(kind, exchange.info, exchange.query, cache.indexField);
   const query = new URLSearchParams([...exchange.query].filter(([name]) => LIST_PARAMETERS.has(name)));
   const { objects, metadata } = await findObjects(deps, kind, selection, query);
   await eachOf(objects, DELETE_WORKERS, async (object) => {

@@ -1,7 +1,9 @@
 // What a list or watch selects: the narrowest scope the cache can answer, and the filters on top of it.
 import { badRequest } from "@skiff/api/errors.ts";
 import { type FieldSelector, parseFieldSelector } from "@skiff/api/fields.ts";
+import type { ServedVersion } from "@skiff/api/kind.ts";
 import { parseLabelSelector, type Selector } from "@skiff/api/labels.ts";
+import type { RequestInfo } from "../http/request-info.ts";
 import type { Scope } from "../storage/resource-cache.ts";
 import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
 
@@ -14,15 +16,14 @@ export interface Selection {
 /** Throws 400 for selectors that cannot be read or name a field that the kind does not offer. */
 export function readSelection(
   kind: StorageKind,
-  namespace: string,
+  { namespace, group, version }: Pick<RequestInfo, "namespace" | "group" | "version">,
   query: URLSearchParams,
   indexField: string | undefined,
 ): Selection {
   const labelText = query.get("labelSelector") ?? "";
   const fieldText = query.get("fieldSelector") ?? "";
   const labels = labelText ? readLabels(labelText) : undefined;
-  const fields = fieldText ? parseFieldSelector(fieldText) : undefined;
-  if (fields) checkFields(kind, fields);
+  const fields = fieldText ? parseFieldSelector(fieldText, fieldNames(kind, group, version)) : undefined;
   const scope = scopeOf(kind, namespace, fields, indexField);
   return { scope, matches: matcher(scope, namespace, labels, fields) };
 }
@@ -32,12 +33,17 @@ function readLabels(text: string): Selector | undefined {
   return selector.isEverything ? undefined : selector;
 }
 
-function checkFields(kind: StorageKind, selector: FieldSelector): void {
-  for (const { field } of selector.requirements) {
-    if (field === "metadata.name" || field === "metadata.namespace") continue;
-    if (!Object.hasOwn(kind.definition.selectableFields, field))
+/** The stored name of a field as that version calls it. */
+function fieldNames({ definition }: StorageKind, group: string, version: string): (field: string) => string {
+  const isAsked = (other: ServedVersion) => (other.group ?? definition.group) === group && other.version === version;
+  const labels = definition.otherVersions?.find(isAsked)?.fieldLabels;
+  return (field) => {
+    if (field === "metadata.name" || field === "metadata.namespace") return field;
+    if (!Object.hasOwn(labels ?? definition.selectableFields, field)) {
       throw badRequest(`field label not supported: ${field}`);
-  }
+    }
+    return labels?.[field] ?? field;
+  };
 }
 
 function scopeOf(

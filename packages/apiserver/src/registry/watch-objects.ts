@@ -37,7 +37,7 @@ export async function watchObjects(deps: WatchDeps, kind: StorageKind, exchange:
   const { query, info } = exchange;
   const encoder = chooseEncoder(deps, kind, exchange);
   const cache = deps.storage.cacheOf(kind);
-  const selection = readSelection(kind, info.namespace, withName(query, info.name), cache.indexField);
+  const selection = readSelection(kind, info, withName(query, info.name), cache.indexField);
   const bookmarks = isTrue(query.get("allowWatchBookmarks"));
   const seconds = readCount(query, "timeoutSeconds");
   const timeoutMs = seconds > 0 ? seconds * 1000 : deps.minRequestTimeoutMs * (1 + Math.random());

@@ -13,6 +13,7 @@ import { nodeIpamController } from "./node-ipam/node-ipam-controller.ts";
 import { nodeLifecycleController } from "./node-lifecycle/node-lifecycle-controller.ts";
 import { podGarbageCollector } from "./pod-gc.ts";
 import { replicaSetController } from "./replica-set/replica-set-controller.ts";
+import { replicationController } from "./replication-controller.ts";
 import { rootCaPublisher } from "./root-ca-publisher.ts";
 import { serviceAccountController } from "./service-account.ts";
 import { serviceCidrController } from "./service-cidr/service-cidr-controller.ts";
@@ -27,6 +28,7 @@ export const CONTROLLERS: readonly ControllerDefinition[] = [
   taintEvictionController,
   deploymentController,
   replicaSetController,
+  replicationController,
   serviceCidrController,
   endpointsController,
   endpointSliceController,

@@ -27,7 +27,7 @@ import type { InformerFactory } from "@skiff/client/informer-factory.ts";
 
 /** Index of pods by `spec.nodeName`. */
 export const BY_NODE = "node";
-/** Index of pods and ReplicaSets by the UID of their controller; those without one are under `orphansOf(namespace)`. */
+/** Index of pods, ReplicaSets and ReplicationControllers by the UID of their controller; those without one are under `orphansOf(namespace)`. */
 export const BY_CONTROLLER = "controller";
 /** Index of EndpointSlices by `namespace/service`. */
 export const BY_SERVICE = "service";
@@ -57,7 +57,8 @@ export function shareInformers(factory: InformerFactory) {
       }),
     replicaSets: (): Informer<ReplicaSet> => watch(refs.replicaSets, { indexers: { [BY_CONTROLLER]: byController } }),
     deployments: (): Informer<Deployment> => watch(refs.deployments),
-    replicationControllers: (): Informer<ReplicationController> => watch(refs.replicationControllers),
+    replicationControllers: (): Informer<ReplicationController> =>
+      watch(refs.replicationControllers, { indexers: { [BY_CONTROLLER]: byController } }),
     statefulSets: (): Informer<StatefulSet> => watch(refs.statefulSets),
     podDisruptionBudgets: (): Informer<PodDisruptionBudget> => watch(refs.podDisruptionBudgets),
     nodes: (): Informer<Node> => watch(refs.nodes),
@@ -89,7 +90,7 @@ export function orphansOf(namespace: string | undefined): string {
   return `orphan/${namespace ?? ""}`;
 }
 
-function byController(object: Pod | ReplicaSet): string[] {
+function byController(object: Pod | ReplicaSet | ReplicationController): string[] {
   return [controllerOf(object)?.uid ?? orphansOf(object.metadata.namespace)];
 }
 

@@ -8,18 +8,16 @@ import { ageColumn, column, nameColumn } from "../columns.ts";
 import { copyPart, defineKind } from "../define-kind.ts";
 import { validateApproval, validateRequest, validateRequestUpdate, validateSignerUpdate } from "./validate.ts";
 
-/** Approving is a right of its own, so it has a subresource, which writes those two conditions alone. */
+/** Approving is a right of its own, so it has a subresource, which writes conditions alone. */
 const approvalRules: WriteRules<CertificateSigningRequest> = {
   prepareForUpdate(next, previous) {
     copyPart(next, previous, "spec");
     const { conditions } = next.status ?? {};
-    next.status = { ...previous.status, ...(conditions ? { conditions } : {}) };
-    keepConditions(next, previous, (type) => !APPROVAL_TYPES.has(type));
+    const { conditions: _, ...status } = previous.status ?? {};
+    next.status = { ...status, ...(conditions ? { conditions } : {}) };
   },
   validateUpdate: validateApproval,
 };
-
-const APPROVAL_TYPES: ReadonlySet<string> = new Set(["Approved", "Denied"]);
 
 export const certificateSigningRequestKind = defineKind<CertificateSigningRequest>({
   ref: certificateSigningRequests,
@@ -39,7 +37,7 @@ export const certificateSigningRequestKind = defineKind<CertificateSigningReques
     // What is asked for does not change once it has been asked.
     next.spec = structuredClone(previous.spec);
   },
-  prepareForStatusUpdate: (next, previous) => keepConditions(next, previous, (type) => APPROVAL_TYPES.has(type)),
+  prepareForStatusUpdate: (next, previous) => keepVerdict(next, previous),
   validateStatusUpdate: validateSignerUpdate,
   subresources: [
     {
@@ -62,17 +60,16 @@ export const certificateSigningRequestKind = defineKind<CertificateSigningReques
   ],
 });
 
-/** Puts the conditions of these types back to what they were. */
-function keepConditions(
-  next: CertificateSigningRequest,
-  previous: Readonly<CertificateSigningRequest>,
-  isKept: (type: string) => boolean,
-): void {
-  const wanted = (next.status?.conditions ?? []).filter(({ type }) => !isKept(type));
-  const kept = (previous.status?.conditions ?? []).filter(({ type }) => isKept(type));
-  const conditions = [...kept, ...wanted];
-  next.status = { ...next.status, ...(conditions.length > 0 ? { conditions } : {}) };
-  if (conditions.length === 0) delete next.status.conditions;
+/** A verdict that is still there stays as it was; one that came or went is for validation to refuse. */
+function keepVerdict(next: CertificateSigningRequest, previous: Readonly<CertificateSigningRequest>): void {
+  const before = previous.status?.conditions ?? [];
+  const conditions = next.status?.conditions;
+  if (!conditions) return;
+  const isVerdict = (type: string) => type === "Approved" || type === "Denied";
+  const kept = conditions.map((condition) => {
+    return isVerdict(condition.type) ? (before.find(({ type }) => type === condition.type) ?? condition) : condition;
+  });
+  next.status = { ...next.status, conditions: kept };
 }
 
 /** `Approved,Issued` */

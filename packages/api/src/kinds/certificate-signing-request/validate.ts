@@ -101,14 +101,14 @@ function validateConditions(conditions: readonly CertificateSigningRequestCondit
 }
 
 export function validateRequestUpdate(next: Csr, previous: Readonly<Csr>): FieldError[] {
-  return validateKeptConditions(next, previous, ["Approved", "Denied", "Failed"]);
+  return [...refuseRemoval(next, previous), ...refuseVerdict(next, previous)];
 }
 
-/** Approvers add a verdict, once. */
+/** Approvers give the verdict. */
 export function validateApproval(next: Csr, previous: Readonly<Csr>): FieldError[] {
   return [
     ...validateConditions(next.status?.conditions ?? [], root("status").child("conditions")),
-    ...validateKeptConditions(next, previous, ["Approved", "Denied"]),
+    ...refuseRemoval(next, previous),
   ];
 }
 
@@ -117,7 +117,8 @@ export function validateSignerUpdate(next: Csr, previous: Readonly<Csr>): FieldE
   const path = root("status");
   const errors = [
     ...validateConditions(next.status?.conditions ?? [], path.child("conditions")),
-    ...validateKeptConditions(next, previous, ["Approved", "Denied", "Failed"]),
+    ...refuseRemoval(next, previous),
+    ...refuseVerdict(next, previous),
   ];
   const before = previous.status?.certificate;
   const after = next.status?.certificate;
@@ -134,21 +135,27 @@ function isPemCertificates(base64: string): boolean {
   return pem.includes("-----BEGIN CERTIFICATE-----") && pem.includes("-----END CERTIFICATE-----");
 }
 
-/** A verdict stands: it is neither taken back nor changed. */
-function validateKeptConditions(next: Csr, previous: Readonly<Csr>, types: readonly string[]): FieldError[] {
-  const path = root("status").child("conditions");
-  const pick = (request: Readonly<Csr>, type: string) =>
-    (request.status?.conditions ?? [])
-      .filter((condition) => condition.type === type)
-      .map(({ lastTransitionTime: _t, lastUpdateTime: _u, ...rest }) => rest);
-  return types.flatMap((type) => {
-    const before = pick(previous, type);
-    const after = pick(next, type);
-    if (before.length === 0 || deepEqual(before, after)) return [];
-    const detail =
-      after.length < before.length
-        ? `updates may not remove a condition of type ${JSON.stringify(type)}`
-        : `updates may not modify a condition of type ${JSON.stringify(type)}`;
-    return [forbiddenField(path, detail)];
+const conditionsPath = root("status").child("conditions");
+
+function conditionsOf(request: Readonly<Csr>, type: string): CertificateSigningRequestCondition[] {
+  return (request.status?.conditions ?? []).filter((condition) => condition.type === type);
+}
+
+/** What was said of a request stays said. */
+function refuseRemoval(next: Csr, previous: Readonly<Csr>): FieldError[] {
+  return ["Approved", "Denied", "Failed"]
+    .filter((type) => conditionsOf(next, type).length < conditionsOf(previous, type).length)
+    .map((type) => forbiddenField(conditionsPath, `updates may not remove a condition of type "${type}"`));
+}
+
+/** Only approvers give a verdict. */
+function refuseVerdict(next: Csr, previous: Readonly<Csr>): FieldError[] {
+  return ["Approved", "Denied"].flatMap((type) => {
+    const before = conditionsOf(previous, type);
+    const after = conditionsOf(next, type);
+    // A removal is refused already.
+    if (after.length < before.length || deepEqual(before, after)) return [];
+    const what = after.length > before.length ? "add" : "modify";
+    return [forbiddenField(conditionsPath, `updates may not ${what} a condition of type "${type}"`)];
   });
 }

@@ -19,11 +19,23 @@ const NAMES = [
   ["deprecatedCount", "count"],
 ] as const satisfies readonly (readonly [keyof EventsV1Event, keyof CoreV1Event])[];
 
+/** Under their stored names; `source` is not among them. */
+function fieldLabels(): Record<string, string> {
+  const fields = ["kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"];
+  return {
+    ...Object.fromEntries(fields.map((field) => [`regarding.${field}`, `involvedObject.${field}`])),
+    reason: "reason",
+    reportingController: "reportingComponent",
+    type: "type",
+  };
+}
+
 function version(name: string, model: string): ServedVersion {
   return {
     group: "events.k8s.io",
     version: name,
     model,
+    fieldLabels: fieldLabels(),
     toStored: (object) => renamed(object, new Map(NAMES)),
     fromStored: (object) => renamed(object, new Map(NAMES.map(([newer, older]) => [older, newer]))),
   };

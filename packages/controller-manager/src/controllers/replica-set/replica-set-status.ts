@@ -1,7 +1,8 @@
 // Computes a ReplicaSet's status from its pods.
 import { findCondition, isPodReady } from "@skiff/api/conditions.ts";
-import type { Pod, ReplicaSet, ReplicaSetCondition, ReplicaSetStatus } from "@skiff/api/types.ts";
+import type { Pod, ReplicaSetCondition, ReplicaSetStatus } from "@skiff/api/types.ts";
 import { formatTime, parseTime } from "@skiff/component-base/clock.ts";
+import type { Replicated } from "./replicated-kind.ts";
 
 /** What a pass found; `active` are the pods that count. */
 export interface ReplicaSetObservation {
@@ -13,7 +14,7 @@ export interface ReplicaSetObservation {
 
 /** The status that the pods call for. Conditions keep their times where nothing changed. */
 export function computeReplicaSetStatus(
-  replicaSet: Readonly<ReplicaSet>,
+  replicaSet: Readonly<Replicated>,
   { active, terminating, failure }: ReplicaSetObservation,
   nowMs: number,
 ): ReplicaSetStatus {

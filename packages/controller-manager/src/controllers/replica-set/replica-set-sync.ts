@@ -1,12 +1,11 @@
-// One pass over one ReplicaSet: claim its pods, create or delete the difference, write its status.
+// One pass over one ReplicaSet or ReplicationController: claim its pods, create or delete the difference, write its status.
 import { isPodActive, isPodTerminal } from "@skiff/api/conditions.ts";
 import { isConflict, isNotFound } from "@skiff/api/errors.ts";
-import { selectorOf } from "@skiff/api/labels.ts";
 import type { Unsaved } from "@skiff/api/object.ts";
 import { splitKey } from "@skiff/api/object.ts";
 import { controllerOf, newControllerRef } from "@skiff/api/owner-references.ts";
-import { pods, replicaSets } from "@skiff/api/resource-ref.ts";
-import type { Pod, ReplicaSet, ReplicaSetStatus } from "@skiff/api/types.ts";
+import { pods } from "@skiff/api/resource-ref.ts";
+import type { Pod, ReplicaSetStatus } from "@skiff/api/types.ts";
 import type { Lister } from "@skiff/client/informer.ts";
 import { claim, planClaims } from "../adoption.ts";
 import type { ControllerContext } from "../controller-definition.ts";
@@ -16,11 +15,12 @@ import { BY_CONTROLLER, orphansOf } from "../shared-informers.ts";
 import { slowStart } from "../slow-start.ts";
 import { planScale } from "./plan-scale.ts";
 import { computeReplicaSetStatus, isSameReplicaSetStatus, nextAvailabilityMs } from "./replica-set-status.ts";
+import type { Replicated, ReplicatedKind } from "./replicated-kind.ts";
 
 type Context = Pick<ControllerContext, "client" | "recorder" | "clock" | "log">;
 
-export interface ReplicaSetListers {
-  readonly replicaSets: Lister<ReplicaSet>;
+export interface ReplicaSetListers<T extends Replicated> {
+  readonly owners: Lister<T>;
   readonly pods: Lister<Pod>;
 }
 
@@ -30,18 +30,21 @@ interface ScaleFailure {
 }
 
 /** `recheck` is for pods that become available by the mere passing of time. */
-export class ReplicaSetSync {
-  private readonly listers: ReplicaSetListers;
+export class ReplicaSetSync<T extends Replicated> {
+  private readonly kind: ReplicatedKind<T>;
+  private readonly listers: ReplicaSetListers<T>;
   private readonly expectations: Expectations;
   private readonly recheck: (key: string, afterMs: number) => void;
   private readonly context: Context;
 
   constructor(
-    listers: ReplicaSetListers,
+    kind: ReplicatedKind<T>,
+    listers: ReplicaSetListers<T>,
     expectations: Expectations,
     recheck: (key: string, afterMs: number) => void,
     context: Context,
   ) {
+    this.kind = kind;
     this.listers = listers;
     this.expectations = expectations;
     this.recheck = recheck;
@@ -51,7 +54,7 @@ export class ReplicaSetSync {
   /** Safe to repeat after a crash at any point: each write follows from what the server holds, not from what was done before. */
   async sync(key: string, signal: AbortSignal): Promise<void> {
     const { namespace, name } = splitKey(key);
-    const replicaSet = this.listers.replicaSets.get(namespace, name);
+    const replicaSet = this.listers.owners.get(namespace, name);
     if (!replicaSet) return this.expectations.forget(key);
     // Asked before the pods are read: an event in between makes the count complete, never too small.
     const mayScale = this.expectations.satisfied(key) && !replicaSet.metadata.deletionTimestamp;
@@ -72,7 +75,7 @@ export class ReplicaSetSync {
   }
 
   private async claimPods(
-    replicaSet: Readonly<ReplicaSet>,
+    replicaSet: Readonly<T>,
     signal: AbortSignal,
   ): Promise<{ active: Readonly<Pod>[]; terminating: number }> {
     const { client } = this.context;
@@ -80,16 +83,17 @@ export class ReplicaSetSync {
     // All pods of the namespace need not be looked at: only those it has and those that nobody has.
     const own = this.listers.pods.byIndex(BY_CONTROLLER, uid);
     const candidates = [...own, ...this.listers.pods.byIndex(BY_CONTROLLER, orphansOf(namespace))].filter(isPodActive);
-    const plan = planClaims(replicaSet, selectorOf(replicaSet.spec?.selector), candidates as Pod[]);
-    const target = { ownerRef: replicaSets, owners: client.of(replicaSets), objects: client.of(pods) };
-    const active = await claim(target, replicaSet as ReplicaSet, plan, signal);
+    const plan = planClaims(replicaSet, this.kind.selectorOf(replicaSet), candidates as Pod[]);
+    const { ref } = this.kind;
+    const target = { ownerRef: ref, owners: client.of(ref), objects: client.of(pods) };
+    const active = await claim(target, replicaSet, plan, signal);
     const terminating = own.filter((pod) => pod.metadata.deletionTimestamp && !isPodTerminal(pod)).length;
     return { active, terminating };
   }
 
   private async scale(
     key: string,
-    replicaSet: Readonly<ReplicaSet>,
+    replicaSet: Readonly<T>,
     active: readonly Readonly<Pod>[],
     signal: AbortSignal,
   ): Promise<ScaleFailure | undefined> {
@@ -104,13 +108,13 @@ export class ReplicaSetSync {
 
   private async createPods(
     key: string,
-    replicaSet: Readonly<ReplicaSet>,
+    replicaSet: Readonly<T>,
     count: number,
     signal: AbortSignal,
   ): Promise<ScaleFailure | undefined> {
     this.context.log.debug({ replicaSet: key, count }, "creating pods");
     this.expectations.expectCreations(key, count);
-    const template = podOf(replicaSet);
+    const template = podOf(replicaSet, this.kind);
     const { successes, error } = await slowStart(count, () => this.createPod(replicaSet, template, signal));
     // What was not created will not be seen.
     if (successes < count) this.expectations.creationObserved(key, count - successes);
@@ -118,7 +122,7 @@ export class ReplicaSetSync {
     return error === undefined || isNamespaceTerminating(error) ? undefined : { reason: "FailedCreate", error };
   }
 
-  private async createPod(replicaSet: Readonly<ReplicaSet>, pod: Unsaved<Pod>, signal: AbortSignal): Promise<void> {
+  private async createPod(replicaSet: Readonly<T>, pod: Unsaved<Pod>, signal: AbortSignal): Promise<void> {
     try {
       const created = await this.context.client.of(pods).create(replicaSet.metadata.namespace ?? "", pod, { signal });
       this.record(replicaSet, "Normal", "SuccessfulCreate", `Created pod: ${created.metadata.name}`);
@@ -132,7 +136,7 @@ export class ReplicaSetSync {
 
   private async deletePods(
     key: string,
-    replicaSet: Readonly<ReplicaSet>,
+    replicaSet: Readonly<T>,
     remove: readonly Readonly<Pod>[],
     signal: AbortSignal,
   ): Promise<ScaleFailure | undefined> {
@@ -149,7 +153,7 @@ export class ReplicaSetSync {
 
   private async deletePod(
     key: string,
-    replicaSet: Readonly<ReplicaSet>,
+    replicaSet: Readonly<T>,
     { metadata: { namespace = "", name, uid } }: Readonly<Pod>,
     signal: AbortSignal,
   ): Promise<void> {
@@ -166,35 +170,31 @@ export class ReplicaSetSync {
   }
 
   /** The active pods of all ReplicaSets with the same owner, whose crowding on a node counts. */
-  private relatedPods(replicaSet: Readonly<ReplicaSet>): Readonly<Pod>[] {
+  private relatedPods(replicaSet: Readonly<T>): Readonly<Pod>[] {
     const owner = controllerOf(replicaSet);
-    const siblings = owner ? this.listers.replicaSets.byIndex(BY_CONTROLLER, owner.uid) : [replicaSet];
+    const siblings = owner ? this.listers.owners.byIndex(BY_CONTROLLER, owner.uid) : [replicaSet];
     return siblings
       .flatMap((sibling) => this.listers.pods.byIndex(BY_CONTROLLER, sibling.metadata.uid))
       .filter(isPodActive);
   }
 
-  private async writeStatus(
-    replicaSet: Readonly<ReplicaSet>,
-    status: ReplicaSetStatus,
-    signal: AbortSignal,
-  ): Promise<void> {
+  private async writeStatus(replicaSet: Readonly<T>, status: ReplicaSetStatus, signal: AbortSignal): Promise<void> {
     // A write comes back as an event and brings the set here again: without this it would never end.
     if (isSameReplicaSetStatus(replicaSet.status, status)) return;
     try {
-      await this.context.client.of(replicaSets).updateStatus({ ...replicaSet, status }, { signal });
+      await this.context.client.of(this.kind.ref).updateStatus(this.kind.withStatus(replicaSet, status), { signal });
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
   }
 
-  private record(object: Readonly<ReplicaSet>, type: "Normal" | "Warning", reason: string, message: string): void {
-    this.context.recorder.record({ ref: replicaSets, object }, type, reason, message);
+  private record(object: Readonly<T>, type: "Normal" | "Warning", reason: string, message: string): void {
+    this.context.recorder.record({ ref: this.kind.ref, object }, type, reason, message);
   }
 }
 
 /** The pod to create: the template, named after the set and owned by it. */
-function podOf(replicaSet: Readonly<ReplicaSet>): Unsaved<Pod> {
+function podOf<T extends Replicated>(replicaSet: Readonly<T>, { ref }: ReplicatedKind<T>): Unsaved<Pod> {
   const template = replicaSet.spec?.template;
   const { labels, annotations, finalizers } = template?.metadata ?? {};
   return {
@@ -204,7 +204,7 @@ function podOf(replicaSet: Readonly<ReplicaSet>): Unsaved<Pod> {
       ...(labels ? { labels } : {}),
       ...(annotations ? { annotations } : {}),
       ...(finalizers ? { finalizers } : {}),
-      ownerReferences: [newControllerRef(replicaSet, replicaSets)],
+      ownerReferences: [newControllerRef(replicaSet, ref)],
     },
     spec: template?.spec ?? { containers: [] },
   };
