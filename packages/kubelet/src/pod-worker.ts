@@ -129,7 +129,7 @@ export class PodWorker {
     this.wake();
   }
 
-  /** Ends the pod for the node's sake; resolves once its containers have stopped. */
+  /** Ends the pod for the node's sake; resolves once it holds nothing of it any more. */
   async evict(verdict: PodVerdict, graceSeconds: number | undefined): Promise<void> {
     if (this.shallEnd() || this.terminated) return this.ended.promise;
     this.verdict = verdict;
@@ -328,7 +328,6 @@ export class PodWorker {
     if (runningContainers(left).length > 0) throw new Error("containers are still running after they were stopped");
     this.deps.probes.remove(this.uid);
     this.terminated = true;
-    this.ended.resolve();
     if (!this.removed) this.publish(left);
     log.debug({ pod: `${this.pod.metadata.namespace}/${this.pod.metadata.name}` }, "pod terminated");
   }
@@ -368,6 +367,8 @@ export class PodWorker {
     if (!this.released) {
       await release(this.uid);
       this.released = true;
+      // Not before its volumes are gone: who evicted the pod for its disk usage looks again at once.
+      this.ended.resolve();
     }
     const deleting = this.removed || this.pod.metadata.deletionTimestamp !== undefined;
     // A pod that has run to its end stays until somebody deletes it; so do its logs.

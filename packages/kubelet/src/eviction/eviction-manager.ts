@@ -31,7 +31,7 @@ export interface EvictionDeps {
   /** Those that still hold resources. */
   activePods(): readonly Readonly<Pod>[];
   measure(pods: readonly Readonly<Pod>[]): Promise<readonly Measured[]>;
-  /** Ends the pod as evicted; resolves once its containers have stopped. */
+  /** Ends the pod as evicted; resolves once its containers have stopped and its volumes are gone. */
   evict(pod: Readonly<Pod>, eviction: Eviction): Promise<void>;
   removeDeadContainers(): Promise<void>;
   removeUnusedImages(): Promise<void>;
