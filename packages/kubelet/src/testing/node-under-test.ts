@@ -7,8 +7,9 @@ import { RestClient } from "@skiff/client/rest-client.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
 import { silentLogger } from "@skiff/component-base/logger.ts";
 import { ChildProgram } from "@skiff/testkit/child-program.ts";
+import { FaultProxy } from "@skiff/testkit/fault-proxy.ts";
 import { freePorts } from "@skiff/testkit/free-port.ts";
-import { clientCertificate, RealApiServer } from "@skiff/testkit/real-api-server.ts";
+import { clientCertificate, RealApiServer, type ServerPki } from "@skiff/testkit/real-api-server.ts";
 import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
 import { CgroupFs } from "../cgroups/cgroup-fs.ts";
 import { PrivateContainerd } from "./private-containerd.ts";
@@ -22,17 +23,20 @@ export class NodeUnderTest implements AsyncDisposable {
   private readonly stack: AsyncDisposableStack;
   private readonly args: readonly string[];
   private readonly api: RealApiServer;
+  /** What the kubelet says to the API passes through here. */
+  readonly toApi: FaultProxy;
   private kubelet: ChildProgram | undefined;
 
   private constructor(
     containerd: PrivateContainerd,
     client: RestClient,
     args: readonly string[],
-    api: RealApiServer,
+    { api, toApi }: { readonly api: RealApiServer; readonly toApi: FaultProxy },
     stack: AsyncDisposableStack,
   ) {
     this.containerd = containerd;
     this.api = api;
+    this.toApi = toApi;
     this.client = client;
     this.args = args;
     this.stack = stack;
@@ -45,11 +49,12 @@ export class NodeUnderTest implements AsyncDisposable {
     const containerd = stack.use(await PrivateContainerd.start("10.231.7.0/24", netns));
     const etcd = stack.use(await RealEtcd.start());
     const api = stack.use(await RealApiServer.start(etcd));
+    const toApi = stack.use(await FaultProxy.start({ host: "127.0.0.1", port: api.port }));
     const deps = { clock: realClock, log: silentLogger() };
     const config = await loadKubeconfig(api.kubeconfig);
     const client = stack.use(new RestClient(config, { userAgent: "kubelet-test" }, deps));
-    const args = await kubeletArguments(containerd, api);
-    return new NodeUnderTest(containerd, client, args, api, stack.move());
+    const args = await kubeletArguments(containerd, api.pki, `https://127.0.0.1:${toApi.port}`);
+    return new NodeUnderTest(containerd, client, args, { api, toApi }, stack.move());
   }
 
   /** Where pods' files and logs are. */
@@ -59,6 +64,10 @@ export class NodeUnderTest implements AsyncDisposable {
 
   get logDir(): string {
     return join(this.containerd.dir, "logs");
+  }
+
+  get kubeletRuns(): boolean {
+    return this.kubelet?.isRunning ?? false;
   }
 
   get kubeletLog(): string {
@@ -96,12 +105,12 @@ function cgroupRootOf(containerd: PrivateContainerd): string {
 
 const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 
-async function kubeletArguments(containerd: PrivateContainerd, api: RealApiServer): Promise<string[]> {
+async function kubeletArguments(containerd: PrivateContainerd, pki: ServerPki, apiUrl: string): Promise<string[]> {
   const { dir, endpoint } = containerd;
-  const { ca } = api.pki;
-  const node = await clientCertificate(api.pki, `system:node:${NODE_NAME}`, ["system:nodes"]);
+  const { ca } = pki;
+  const node = await clientCertificate(pki, `system:node:${NODE_NAME}`, ["system:nodes"]);
   // Nobody checks the name on it here: the test speaks to the API server only.
-  const own = await clientCertificate(api.pki, NODE_NAME);
+  const own = await clientCertificate(pki, NODE_NAME);
   await mkdir(join(dir, "pki"));
   const files = {
     "ca.crt": ca.cert,
@@ -113,7 +122,7 @@ async function kubeletArguments(containerd: PrivateContainerd, api: RealApiServe
   for (const [name, text] of Object.entries(files)) await writeFile(join(dir, "pki", name), text, { mode: 0o600 });
   const file = (name: string) => join(dir, "pki", name);
   const kubeconfig = {
-    clusters: [{ name: "test", cluster: { server: api.url, "certificate-authority": file("ca.crt") } }],
+    clusters: [{ name: "test", cluster: { server: apiUrl, "certificate-authority": file("ca.crt") } }],
     users: [{ name: "node", user: { "client-certificate": file("node.crt"), "client-key": file("node.key") } }],
     contexts: [{ name: "test", context: { cluster: "test", user: "node" } }],
     "current-context": "test",

@@ -4,7 +4,7 @@ import type { ChildProcess } from "node:child_process";
 import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -116,9 +116,50 @@ export class PrivateContainerd implements AsyncDisposable {
     }
     await this.kill();
     if (this.ownsNetns) await run("ip", ["netns", "del", this.netns]).catch(() => {});
-    const mounts = (await readFile("/proc/self/mounts", "utf8")).split("\n").map((line) => line.split(" ")[1] ?? "");
-    for (const path of mounts.filter((at) => at.startsWith(this.dir)).reverse()) await run("umount", ["-l", path]);
+    await this.unmountAll();
     await rm(this.dir, { recursive: true, force: true });
+  }
+
+  /** As a reboot: all processes end, and what lies in memory is lost, but not what is mounted at `disk`. */
+  async loseRuntimeState(disk: string): Promise<void> {
+    await this.kill("SIGKILL");
+    for (const pid of await this.shims()) await killFamily(pid);
+    await this.unmountAll(disk);
+    await rm(join(this.dir, "state"), { recursive: true, force: true });
+  }
+
+  /** Of the container's first process; 0 when it has none. */
+  async pidOf(containerId: string): Promise<number> {
+    const file = join(this.dir, "state/io.containerd.runtime.v2.task/k8s.io", containerId, "init.pid");
+    return Number(await readFile(file, "utf8").catch(() => "0"));
+  }
+
+  /** Of this containerd. */
+  async shims(): Promise<number[]> {
+    const found: number[] = [];
+    for (const pid of await processIds()) {
+      const text = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+      if (text.includes("containerd-shim") && text.includes(this.dir)) found.push(pid);
+    }
+    return found;
+  }
+
+  private async unmountAll(except?: string): Promise<void> {
+    const mounts = (await readFile("/proc/self/mounts", "utf8")).split("\n").map((line) => line.split(" ")[1] ?? "");
+    const mine = mounts.filter((at) => at.startsWith(this.dir) && at !== except);
+    for (const path of mine.reverse()) await run("umount", ["-l", path]);
+  }
+
+  /** The images' blobs, as a broken disk would: containerd still knows the names. */
+  async loseImageContent(): Promise<void> {
+    await rm(join(this.dir, "root/io.containerd.content.v1.content/blobs"), { recursive: true });
+  }
+
+  /** Loads them anew, after what is there in name only was removed. */
+  async restoreImages(): Promise<void> {
+    const ctr = ["-a", join(this.dir, "containerd.sock"), "-n", "k8s.io"];
+    await run("ctr", [...ctr, "images", "rm", "--sync", SANDBOX_IMAGE, BUSYBOX_IMAGE]);
+    await this.loadImages();
   }
 
   private async loadImages(): Promise<void> {
@@ -150,6 +191,35 @@ export async function makeNetns(name: string): Promise<void> {
   await run("ip", ["-n", name, "link", "set", "lo", "up"]);
 }
 
+async function processIds(): Promise<number[]> {
+  return (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+}
+
+/** Children of processes, by `/proc`. */
+export async function childrenOf(parents: readonly number[]): Promise<number[]> {
+  const found: number[] = [];
+  for (const pid of await processIds()) {
+    const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+    const [, parent = ""] = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    if (parents.includes(Number(parent))) found.push(pid);
+  }
+  return found;
+}
+
+export function killNow(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+async function killFamily(pid: number): Promise<void> {
+  const children = await childrenOf([pid]);
+  killNow(pid);
+  for (const child of children) await killFamily(child);
+}
+
 function cniConfig(dir: string, subnet: string, id: string): object {
   return {
     cniVersion: "0.4.0",
@@ -178,6 +248,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "${SANDBOX_IMAGE}"
   restrict_oom_score_adj = true
+  netns_mounts_under_state_dir = true
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "${dir}/cni"
