@@ -13,6 +13,8 @@ export interface CommandOptions {
   readonly input?: string;
   readonly signal?: AbortSignal;
   readonly cwd?: string;
+  /** Added to our own environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -25,8 +27,13 @@ export function runCommand(
   options: CommandOptions = {},
 ): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
-    const { signal, cwd } = options;
-    const child = spawn(file, args, { stdio: "pipe", ...(signal && { signal }), ...(cwd && { cwd }) });
+    const { signal, cwd, env } = options;
+    const child = spawn(file, args, {
+      stdio: "pipe",
+      ...(signal && { signal }),
+      ...(cwd && { cwd }),
+      ...(env && { env: { ...process.env, ...env } }),
+    });
     const out = { stdout: "", stderr: "" };
     for (const stream of ["stdout", "stderr"] as const) {
       child[stream].setEncoding("utf8").on("data", (text: string) => {

@@ -68,6 +68,11 @@ const FLAGS = {
   "image-gc-low-threshold": flag.int(80, "percentage of the disk down to which images are removed"),
   "minimum-image-ttl-duration": flag.duration(120_000, "no image is removed sooner after it was first seen"),
   "serialize-image-pulls": flag.bool(true, "pull one image at a time"),
+  "image-credential-provider-config": flag.string(
+    "",
+    "CredentialProviderConfig file, or folder of such, of logins to registries",
+  ),
+  "image-credential-provider-bin-dir": flag.string("", "folder of the credential-provider plug-ins"),
   "container-log-max-size": flag.string("10Mi", "size from which on a log is rotated"),
   "container-log-max-files": flag.int(5, "files per container's log"),
   "maximum-dead-containers-per-container": flag.int(1, "dead containers that are kept per container"),
@@ -146,6 +151,11 @@ export async function parseConfig(argv: readonly string[]) {
   const file = await readSettings(places.config, places["config-dir"]);
   const flags = parseFlags("kubelet", argv, withDefaults(file));
   if (!flags.kubeconfig) throw new UsageError("flag --kubeconfig is required");
+  if (Boolean(flags["image-credential-provider-config"]) !== Boolean(flags["image-credential-provider-bin-dir"])) {
+    throw new UsageError(
+      "--image-credential-provider-config and --image-credential-provider-bin-dir must come together",
+    );
+  }
   if (Boolean(flags["tls-cert-file"]) !== Boolean(flags["tls-private-key-file"])) {
     throw new UsageError("--tls-cert-file and --tls-private-key-file must come together");
   }

@@ -22,6 +22,7 @@ import type { CriClient } from "./cri/cri-client.ts";
 import { exitEvents } from "./cri/exit-events.ts";
 import { PodEvents } from "./events/pod-events.ts";
 import { Housekeeper } from "./housekeeper.ts";
+import type { CredentialProviders } from "./images/credential-providers/credential-providers.ts";
 import { ImageManager } from "./images/image-manager.ts";
 import { imageOptions } from "./images/image-options.ts";
 import { KubeletMetrics } from "./metrics/kubelet-metrics.ts";
@@ -69,6 +70,7 @@ export interface Parts {
   readonly cri: CriClient;
   readonly cgroupFs: CgroupFs;
   readonly recorder: EventRecorder;
+  readonly providers?: CredentialProviders | undefined;
 }
 
 export class Kubelet {
@@ -124,6 +126,7 @@ export class Kubelet {
       objects: this.objects,
       events: this.events,
       clock,
+      providers: parts.providers,
     });
     const { objects, tokens, events } = this;
     this.storage = new NodeStorage({

@@ -10,6 +10,7 @@ import { CgroupFs } from "./cgroups/cgroup-fs.ts";
 import type { KubeletConfig } from "./config.ts";
 import { callMetrics } from "./cri/call-metrics.ts";
 import { CriClient } from "./cri/cri-client.ts";
+import type { CredentialProviders } from "./images/credential-providers/credential-providers.ts";
 import { Kubelet } from "./kubelet.ts";
 import { readMachineInfo, refuseSwap } from "./node/machine-info.ts";
 import { nodeShape } from "./node/node-shape.ts";
@@ -45,7 +46,8 @@ export async function runKubelet(config: KubeletConfig, program: ProgramContext)
     { timeoutMs: settings.runtimeRequestTimeout },
   );
   const cgroupFs = await CgroupFs.open(clock);
-  const kubelet = new Kubelet(config, context, { machine, node, paths, client, cri, cgroupFs, recorder });
+  const providers = await openProviders(config, context);
+  const kubelet = new Kubelet(config, context, { machine, node, paths, client, cri, cgroupFs, recorder, providers });
   await using _health = await serveHealth(
     {
       host: config["healthz-bind-address"],
@@ -75,4 +77,16 @@ function certificateOptions(config: KubeletConfig): CertificateOptions {
     servingCert: config["tls-cert-file"],
     servingKey: config["tls-private-key-file"],
   };
+}
+
+/** Loaded only where the node has such plug-ins. */
+async function openProviders(config: KubeletConfig, context: ProgramContext): Promise<CredentialProviders | undefined> {
+  const file = config["image-credential-provider-config"];
+  if (!file) return undefined;
+  const { CredentialProviders } = await import("./images/credential-providers/credential-providers.ts");
+  const options = {
+    config: file,
+    binDir: config["image-credential-provider-bin-dir"],
+  };
+  return CredentialProviders.open(options, context);
 }

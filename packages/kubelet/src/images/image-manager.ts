@@ -7,6 +7,7 @@ import type { AuthConfig, Image, PodSandboxConfig } from "../cri/types.ts";
 import type { PodObjects } from "../env/make-env.ts";
 import type { PodEvents } from "../events/pod-events.ts";
 import { WaitingError } from "../runtime/waiting-error.ts";
+import type { CredentialProviders } from "./credential-providers/credential-providers.ts";
 import { withDefaultTag } from "./image-reference.ts";
 import { credentialsFor } from "./pull-secrets.ts";
 
@@ -21,6 +22,8 @@ export interface ImageManagerDeps {
   readonly objects: PodObjects;
   readonly events: PodEvents;
   readonly clock: Clock;
+  /** The node's own logins, tried after those of the pod. */
+  readonly providers?: Pick<CredentialProviders, "credentialsFor"> | undefined;
 }
 
 export interface ImageManagerOptions {
@@ -127,7 +130,10 @@ export class ImageManager {
     const wanted = container.image ?? "";
     events.container(pod, container, "Normal", "Pulling", `Pulling image "${wanted}"`);
     const startedAt = clock.monotonic();
-    const auths = credentialsFor(image, await this.pullSecrets(pod, signal));
+    const auths = [
+      ...credentialsFor(image, await this.pullSecrets(pod, signal)),
+      ...((await this.deps.providers?.credentialsFor(image, signal)) ?? []),
+    ];
     try {
       const ref = await this.pullWithAny(image, auths, sandbox, signal);
       const tookMs = clock.monotonic() - startedAt;
@@ -161,16 +167,16 @@ export class ImageManager {
     sandbox: PodSandboxConfig,
     signal: AbortSignal,
   ): Promise<string> {
-    let failure: unknown;
+    const failures: Error[] = [];
     for (const auth of auths.length > 0 ? auths : [undefined]) {
       try {
         return await this.pullOnce(image, auth, sandbox, signal);
       } catch (error) {
         signal.throwIfAborted();
-        failure = error;
+        failures.push(error as Error);
       }
     }
-    throw failure;
+    throw aggregate(failures);
   }
 
   /** Pods that want the same image with the same login share one pull, which ends when none of them wants it any more. */
@@ -226,6 +232,13 @@ export class ImageManager {
       else this.running--;
     }
   }
+}
+
+/** As upstream joins the failures of several logins: each message once. */
+function aggregate(failures: readonly Error[]): Error {
+  const messages = [...new Set(failures.map(({ message }) => message))];
+  const [only = ""] = messages;
+  return new Error(messages.length === 1 ? only : `[${messages.join(", ")}]`, { cause: failures.at(-1) });
 }
 
 /** As Go prints a duration rounded to milliseconds: `812ms`, `1.204s`. */

@@ -3,7 +3,7 @@ import type { Secret } from "@skiff/api/types.ts";
 import type { AuthConfig } from "../cri/types.ts";
 import { parseImageReference } from "./image-reference.ts";
 
-interface Login {
+export interface Login {
   /** Registry host, with an optional path and `*` in parts of the host. */
   readonly where: string;
   readonly auth: AuthConfig;
@@ -12,8 +12,14 @@ interface Login {
 /** Credentials for `image`, the most specific first. Secrets of other types are passed over. */
 export function credentialsFor(image: string, secrets: readonly Readonly<Secret>[]): AuthConfig[] {
   const { registry, repository } = parseImageReference(image);
-  const matching = secrets.flatMap(loginsOf).filter((login) => matches(login.where, registry, repository));
-  return matching.sort((a, b) => b.where.length - a.where.length).map((login) => login.auth);
+  return matchingLogins(`${registry}/${repository}`, secrets.flatMap(loginsOf));
+}
+
+/** Of `logins` those for an image, which is given as registry and repository; the most specific first. */
+export function matchingLogins(image: string, logins: readonly Login[]): AuthConfig[] {
+  const bare = logins.map(({ where, auth }) => ({ where: stripScheme(where), auth }));
+  const matching = bare.filter(({ where }) => isMeantFor(where, image));
+  return matching.sort((a, b) => b.where.length - a.where.length).map(({ auth }) => auth);
 }
 
 interface DockerAuth {
@@ -31,7 +37,7 @@ function loginsOf(secret: Readonly<Secret>): Login[] {
     : legacy
       ? (parse<Record<string, DockerAuth>>(legacy) ?? {})
       : {};
-  return Object.entries(entries).map(([where, entry]) => ({ where: stripScheme(where), auth: authOf(entry) }));
+  return Object.entries(entries).map(([where, entry]) => ({ where, auth: authOf(entry) }));
 }
 
 function parse<T>(base64: string): T | undefined {
@@ -57,7 +63,11 @@ function stripScheme(where: string): string {
   return bare.replace(/\/+$/, "");
 }
 
-function matches(where: string, registry: string, repository: string): boolean {
+/** Whether `where`, a registry's host with `*` in its parts and perhaps a path, means that image. */
+export function isMeantFor(where: string, image: string): boolean {
+  const end = image.indexOf("/");
+  const registry = image.slice(0, end);
+  const repository = image.slice(end + 1);
   const slash = where.indexOf("/");
   const host = slash < 0 ? where : where.slice(0, slash);
   const path = slash < 0 ? "" : where.slice(slash + 1);
