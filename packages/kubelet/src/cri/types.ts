@@ -76,6 +76,9 @@ export interface Mount {
   readonly: boolean;
   propagation: MountPropagation;
   recursiveReadOnly?: boolean;
+  /** In place of `hostPath`. */
+  image?: { image: string; userSpecifiedImage: string };
+  imageSubPath?: string;
 }
 
 export interface LinuxContainerSecurityContext {

@@ -19,13 +19,17 @@ import { withExtras } from "../resource-managers/container-extras.ts";
 import type { MountedVolumes } from "../volumes/volume-manager.ts";
 import type { ContainerConfigDeps } from "./container-config.ts";
 import { containerConfig } from "./container-config.ts";
+import { pullImageVolumes } from "./image-volumes.ts";
 import type { LifecycleHooks } from "./lifecycle-hooks.ts";
 import type { RuntimePod } from "./runtime-pod.ts";
 import { latestContainer } from "./runtime-pod.ts";
 import { WaitingError } from "./waiting-error.ts";
 
 export interface ContainerStarterDeps extends ContainerConfigDeps {
-  readonly cri: Pick<CriClient, "createContainer" | "startContainer" | "stopContainer">;
+  readonly cri: Pick<
+    CriClient,
+    "createContainer" | "startContainer" | "stopContainer" | "version" | "status" | "podSandboxStatus"
+  >;
   readonly images: Pick<ImageManager, "ensure">;
   readonly objects: PodObjects;
   readonly events: PodEvents;
@@ -71,7 +75,8 @@ export class ContainerStarter {
 
   private async startOnce(pod: Pod, container: Container, context: StartContext): Promise<void> {
     const { signal, sandboxConfig } = context;
-    const image = await this.deps.images.ensure(pod, container, sandboxConfig, signal).catch((error) => {
+    const pulled = this.pull(pod, container, sandboxConfig, signal);
+    const { image, imageVolumes } = await pulled.catch((error) => {
       // Beside the event that says why, upstream writes one with the reason alone.
       if (error instanceof WaitingError) {
         this.deps.events.container(pod, container, "Warning", "Failed", `Error: ${error.reason}`);
@@ -80,7 +85,7 @@ export class ContainerStarter {
     });
     signal.throwIfAborted();
     const restartCount = await this.nextRestartCount(pod, container, context.runtime);
-    const config = await this.configure(pod, container, context, { image, restartCount });
+    const config = await this.configure(pod, container, context, { image, imageVolumes, restartCount });
     signal.throwIfAborted();
     const id = await this.create(pod, container, context, config);
     await this.launch(pod, container, id);
@@ -88,11 +93,16 @@ export class ContainerStarter {
     await this.runPostStart(pod, container, id, context);
   }
 
+  private async pull(pod: Pod, container: Container, sandbox: PodSandboxConfig, signal: AbortSignal) {
+    const image = await this.deps.images.ensure(pod, container, sandbox, signal);
+    return { image, imageVolumes: await pullImageVolumes(pod, container, sandbox, this.deps, signal) };
+  }
+
   private async configure(
     pod: Pod,
     container: Container,
     context: StartContext,
-    more: Pick<Parameters<typeof containerConfig>[0], "image" | "restartCount">,
+    more: Pick<Parameters<typeof containerConfig>[0], "image" | "imageVolumes" | "restartCount">,
   ) {
     const { events, objects } = this.deps;
     const target = (container as { targetContainerName?: string }).targetContainerName;
@@ -107,6 +117,7 @@ export class ContainerStarter {
           targetId,
           facts: context.facts,
           mounted: context.mounted,
+          canMountReadOnlyRecursively: () => this.canMountReadOnlyRecursively(context.sandboxId),
           signal: context.signal,
           services: this.deps.services(),
           onSkippedKeys: (message) => {
@@ -120,10 +131,22 @@ export class ContainerStarter {
       context.signal.throwIfAborted();
       const message = error instanceof Error ? error.message : String(error);
       events.container(pod, container, "Warning", "Failed", `Error: ${message}`);
+      const { cause } = error as Error;
+      if (cause) this.deps.log.warn({ err: cause, container: container.name }, message);
       // A broken reference is the user's to repair; everything else is the node's trouble and may pass sooner.
       const reason = error instanceof ContainerConfigError ? "CreateContainerConfigError" : "CreateContainerError";
       throw new WaitingError(reason, message, { retryMs: CONFIG_RETRY_MS, cause: error });
     }
+  }
+
+  private async canMountReadOnlyRecursively(sandboxId: string): Promise<boolean> {
+    const { cri } = this.deps;
+    const [{ runtimeHandlers }, { runtimeHandler }] = await Promise.all([
+      cri.status(),
+      cri.podSandboxStatus(sandboxId),
+    ]);
+    const handler = runtimeHandlers.find(({ name }) => name === runtimeHandler);
+    return handler?.features?.recursiveReadOnlyMounts ?? false;
   }
 
   private async create(

@@ -28,6 +28,8 @@ export interface RuntimeContainer {
   readonly terminationMessagePolicy: string;
   /** The host file behind `terminationMessagePath`. */
   readonly terminationMessageFile: string;
+  /** Paths of mounts below which nothing can be written either. */
+  readonly recursiveReadOnlyPaths: readonly string[];
   readonly gracePeriodSeconds: number | undefined;
   readonly preStop: LifecycleHandler | undefined;
   readonly resources: LinuxContainerResources | undefined;
@@ -125,6 +127,7 @@ export function containerFromCri(status: ContainerStatus, sandboxId: string): Ru
     terminationMessagePath: messagePath,
     terminationMessagePolicy: annotations[ANNOTATION.terminationMessagePolicy] ?? "File",
     terminationMessageFile: status.mounts.find((mount) => mount.containerPath === messagePath)?.hostPath ?? "",
+    recursiveReadOnlyPaths: status.mounts.flatMap((mount) => (mount.recursiveReadOnly ? [mount.containerPath] : [])),
     gracePeriodSeconds: grace === undefined ? undefined : Number(grace),
     preStop: parseHook(annotations[ANNOTATION.preStop]),
     resources: status.resources?.linux ?? undefined,

@@ -57,7 +57,7 @@ function containerStatus(pod: Pod, container: Container, input: ContainerStatusI
     status.state = { waiting: { reason: waiting.reason, message: waiting.message } };
   }
   applyProbes(pod, container, status, latest, input);
-  return withSpecFields(container, status, input.actuated?.[container.name]);
+  return withSpecFields(container, status, input.actuated?.[container.name], latest);
 }
 
 function statusOf(
@@ -164,10 +164,12 @@ function withSpecFields(
   container: Container,
   status: ContainerStatus,
   actuated: ResourceRequirements | undefined,
+  latest: RuntimeContainer | undefined,
 ): ContainerStatus {
   const allocated = container.resources?.requests;
   const { requests, limits } = actuated ?? container.resources ?? {};
   const mounts = container.volumeMounts ?? [];
+  const recursively = (path: string) => (latest?.recursiveReadOnlyPaths.includes(path) ? "Enabled" : "Disabled");
   return {
     ...status,
     ...(allocated ? { allocatedResources: allocated } : {}),
@@ -180,7 +182,7 @@ function withSpecFields(
           volumeMounts: mounts.map(({ name, mountPath, readOnly }) => ({
             name,
             mountPath,
-            ...(readOnly ? { readOnly, recursiveReadOnly: "Disabled" } : {}),
+            ...(readOnly ? { readOnly, recursiveReadOnly: recursively(mountPath) } : {}),
           })),
         }
       : {}),

@@ -51,6 +51,7 @@ export function sampleState(name: string, more: Partial<RuntimeContainer> = {}):
     terminationMessagePath: "",
     terminationMessagePolicy: "File",
     terminationMessageFile: "",
+    recursiveReadOnlyPaths: [],
     gracePeriodSeconds: undefined,
     preStop: undefined,
     resources: undefined,

@@ -52,7 +52,9 @@ export class VolumeManager {
   async setUp(pod: Pod, facts: PodFacts, signal: AbortSignal): Promise<MountedVolumes> {
     const mounted = new Map<string, string>();
     const used = usedVolumes(pod);
-    const volumes = (pod.spec?.volumes ?? []).filter(({ name }) => used.mounted.has(name) || used.mapped.has(name));
+    // Images are the runtime's to mount.
+    const isWanted = ({ name, image }: Volume) => !image && (used.mounted.has(name) || used.mapped.has(name));
+    const volumes = (pod.spec?.volumes ?? []).filter(isWanted);
     await Promise.all(
       volumes.map(async (volume) => {
         try {
