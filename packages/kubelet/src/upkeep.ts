@@ -1,4 +1,4 @@
-// What keeps the node in shape beside its pods' own workers: log rotation, image collection, eviction, static pods.
+// What keeps the node in shape beside its pods' own workers: log rotation, image collection, eviction, static pods, and news of kills.
 
 import { quantityValue } from "@skiff/api/quantity.ts";
 import { pods } from "@skiff/api/resource-ref.ts";
@@ -17,6 +17,8 @@ import { measurePods } from "./eviction/measure-pods.ts";
 import { observeSignals } from "./eviction/signals.ts";
 import type { Threshold } from "./eviction/thresholds.ts";
 import { ImageCollector } from "./images/image-collector.ts";
+import type { Victim } from "./node/oom-watcher.ts";
+import { watchOom } from "./node/oom-watcher.ts";
 import type { Pleg } from "./pleg.ts";
 import type { PodPaths } from "./pod-paths.ts";
 import type { PodWorkers } from "./pod-workers.ts";
@@ -72,7 +74,11 @@ export class Upkeep {
 
   /** Works until the signal aborts. Start it once the runtime's pods are known. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.rotator.run(signal), this.images.run(signal), this.eviction.run(signal)]);
+    const { clock, log } = this.context;
+    const onSystemOom = ({ process, pid }: Victim) =>
+      this.nodeEvents().warn("SystemOOM", `System OOM encountered, victim process: ${process}, pid: ${pid}`);
+    const oom = watchOom({ onSystemOom, clock, log }, signal);
+    await Promise.all([this.rotator.run(signal), this.images.run(signal), this.eviction.run(signal), oom]);
   }
 
   /** Runs static pods, where a source of them is configured; they need no API. */

@@ -19,8 +19,11 @@ export async function readMachineInfo(): Promise<MachineInfo> {
       (content) => content.trim(),
       () => "",
     );
+  const memory = await text("/proc/meminfo");
+  const swapBytes = amountOf("SwapTotal", memory);
   return {
     system: {
+      ...(swapBytes > 0 ? { swap: { capacity: swapBytes } } : {}),
       machineID: await text("/etc/machine-id"),
       systemUUID: (await text("/sys/class/dmi/id/product_uuid")) || (await text("/etc/machine-id")),
       bootID: await text("/proc/sys/kernel/random/boot_id"),
@@ -30,7 +33,7 @@ export async function readMachineInfo(): Promise<MachineInfo> {
       architecture: ARCHITECTURES[machine()] ?? machine(),
     },
     cpus: availableParallelism(),
-    memoryBytes: parseMemTotal(await text("/proc/meminfo")),
+    memoryBytes: amountOf("MemTotal", memory),
     hugePages: await readHugePages(),
   };
 }
@@ -39,8 +42,9 @@ function parseOsName(osRelease: string): string {
   return /^PRETTY_NAME="?(.*?)"?$/m.exec(osRelease)?.[1] ?? "Linux";
 }
 
-function parseMemTotal(text: string): number {
-  return Number(/^MemTotal:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) * 1024;
+/** Bytes of a line such as `MemTotal:  16384 kB`; 0 where it is not there. */
+function amountOf(name: string, meminfo: string): number {
+  return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(meminfo)?.[1] ?? 0) * 1024;
 }
 
 async function readHugePages(): Promise<Map<string, number>> {
