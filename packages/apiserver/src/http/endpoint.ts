@@ -32,6 +32,8 @@ export type Answer =
       readonly code: number;
       readonly contentType: string;
       readonly stream: NodeJS.ReadableStream;
+      /** Bytes that the stream will bring, where that is known: such answers need no chunks. */
+      readonly length?: number;
       /** Every chunk must reach the client at once (watches, followed logs): never compressed. */
       readonly live?: boolean;
       readonly headers?: Readonly<Record<string, string>>;

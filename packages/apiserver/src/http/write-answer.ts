@@ -1,9 +1,11 @@
 // Puts an Answer on the wire: encodes, compresses where it pays, and respects a slow reader.
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { constants, createGzip } from "node:zlib";
+import { constants, createGzip, type Gzip } from "node:zlib";
+import { type BodyParts, PartsStream, sendParts } from "./body-parts.ts";
 import type { Answer } from "./endpoint.ts";
 import type { Exchange, RawResponse } from "./exchange.ts";
+import { canSendLiveBody, sendLiveBody } from "./live-body.ts";
 import { negotiateMedia, wantsPretty } from "./negotiate.ts";
 import { formatYaml } from "./yaml.ts";
 
@@ -32,16 +34,25 @@ async function writeStream(
   const headers = headersOf(exchange, answer.contentType, answer.headers);
   const compress = !answer.live && acceptsGzip(exchange) && isText(answer.contentType);
   if (compress) Object.assign(headers, { "content-encoding": "gzip", vary: "Accept-Encoding" });
+  else if (answer.length !== undefined) headers["content-length"] = String(answer.length);
   try {
     response.writeHead(answer.code, headers);
     response.flushHeaders();
-    const gzip = compress ? [createGzip({ level: constants.Z_BEST_SPEED })] : [];
+    const gzip = compress ? createGzip({ level: constants.Z_BEST_SPEED }) : undefined;
     if (exchange.raw.method === "HEAD") response.end();
-    else await pipeline([answer.stream, ...gzip, response as NodeJS.WritableStream]);
+    else if (answer.stream instanceof PartsStream) await writeParts(answer.stream.parts, gzip, response);
+    else if (answer.live && canSendLiveBody(response)) await sendLiveBody(answer.stream as Readable, response);
+    else await pipeline([answer.stream, ...(gzip ? [gzip] : []), response as NodeJS.WritableStream]);
   } finally {
     // A stream that nobody reads to its end (a HEAD, a client that left) still holds what it watches.
     if ("destroy" in answer.stream && typeof answer.stream.destroy === "function") answer.stream.destroy();
   }
+}
+
+async function writeParts(parts: BodyParts, gzip: Gzip | undefined, response: RawResponse): Promise<void> {
+  if (!gzip) return await sendParts(parts, response);
+  // The part that fails first tells why, and ends the other.
+  await Promise.all([pipeline(gzip, response), sendParts(parts, gzip)]);
 }
 
 function encode(exchange: Exchange, object: object): { bytes: string; contentType: string } {

@@ -1,6 +1,6 @@
-// Lists on the wire: byte slices of the cached objects joined in chunks, so that memory stays flat for long ones.
-import { Readable } from "node:stream";
+// Lists on the wire: byte slices of the cached objects joined in parts, so that memory stays flat for long ones.
 import { groupVersion } from "@skiff/api/object.ts";
+import { type BodyParts, PartsStream } from "../http/body-parts.ts";
 import type { Answer } from "../http/endpoint.ts";
 import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
 import type { ListMeta } from "./views.ts";
@@ -8,12 +8,16 @@ import type { ListMeta } from "./views.ts";
 /** The JSON of a list; one buffer when short, a stream when long. */
 export function encodeList(kind: StorageKind, objects: readonly StoredObject[], metadata: ListMeta): Answer {
   const head = listHead(kind, metadata);
-  const size = objects.reduce((sum, object) => sum + object.itemSize + 1, head.length + LIST_END.length);
+  const commas = Math.max(objects.length - 1, 0);
+  const around = Buffer.byteLength(head) + commas + LIST_END.length;
+  const size = objects.reduce((sum, object) => sum + object.itemSize, around);
   const contentType = "application/json";
+  const parts = new ListParts(head, objects);
   if (size <= SINGLE_LIMIT) {
-    return { code: 200, contentType, bytes: join(head, objects, 0, objects.length, true, size) };
+    const bytes = parts.next(Buffer.allocUnsafe(size + SPARE)) ?? NOTHING;
+    return { code: 200, contentType, bytes };
   }
-  return { code: 200, contentType, stream: Readable.from(chunksOf(head, objects), { objectMode: false }) };
+  return { code: 200, contentType, stream: new PartsStream(parts), length: size };
 }
 
 export function listHead(kind: StorageKind, metadata: ListMeta): string {
@@ -23,37 +27,54 @@ export function listHead(kind: StorageKind, metadata: ListMeta): string {
 }
 
 const LIST_END = "]}\n";
+/** What ListParts wants to be free at the end of each object but need not use. */
+const SPARE = LIST_END.length + 1;
+const NOTHING = Buffer.alloc(0);
 const SINGLE_LIMIT = 256 * 1024;
-const CHUNK_BYTES = 128 * 1024;
 
-function* chunksOf(head: string, objects: readonly StoredObject[]): Generator<Buffer> {
-  for (let from = 0; from < objects.length; ) {
-    let size = from === 0 ? head.length : 0;
-    let to = from;
-    for (; to < objects.length && size < CHUNK_BYTES; to++) size += (objects[to]?.itemSize ?? 0) + 1;
-    const last = to === objects.length;
-    yield join(from === 0 ? head : "", objects, from, to, last, size + LIST_END.length);
-    from = to;
-  }
-}
+/** The parts of a list: as many objects as fit into each. */
+class ListParts implements BodyParts {
+  private readonly head: string;
+  private readonly objects: readonly StoredObject[];
+  private at = 0;
+  private state: "head" | "items" | "ended" = "head";
 
-/** `size` is at least what is written. */
-function join(
-  head: string,
-  objects: readonly StoredObject[],
-  from: number,
-  to: number,
-  last: boolean,
-  size: number,
-): Buffer {
-  const buffer = Buffer.allocUnsafe(size);
-  let at = buffer.write(head, 0);
-  for (let i = from; i < to; i++) {
-    if (i > 0) buffer[at++] = COMMA;
-    at = objects[i]?.writeItem(buffer, at) ?? at;
+  constructor(head: string, objects: readonly StoredObject[]) {
+    this.head = head;
+    this.objects = objects;
   }
-  if (last) at += buffer.write(LIST_END, at);
-  return buffer.subarray(0, at);
+
+  next(scratch: Buffer): Buffer | undefined {
+    if (this.state === "ended") return undefined;
+    let end = 0;
+    if (this.state === "head") {
+      end = scratch.write(this.head);
+      this.state = "items";
+    }
+    for (; this.at < this.objects.length; this.at++) {
+      const object = this.objects[this.at] as StoredObject;
+      // Room for the comma before it and for the end of the list, should it be the last.
+      const size = object.itemSize + 1 + LIST_END.length;
+      if (end + size > scratch.length) return end > 0 ? scratch.subarray(0, end) : this.alone(object, size);
+      end = this.write(object, scratch, end);
+    }
+    this.state = "ended";
+    return scratch.subarray(0, end + scratch.write(LIST_END, end));
+  }
+
+  /** An object that is larger than a part. */
+  private alone(object: StoredObject, size: number): Buffer {
+    const own = Buffer.allocUnsafe(size);
+    const end = this.write(object, own, 0);
+    this.at += 1;
+    return own.subarray(0, end);
+  }
+
+  private write(object: StoredObject, target: Buffer, offset: number): number {
+    let end = offset;
+    if (this.at > 0) target[end++] = COMMA;
+    return object.writeItem(target, end);
+  }
 }
 
 const COMMA = 0x2c;

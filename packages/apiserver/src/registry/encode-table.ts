@@ -1,6 +1,6 @@
 // Tables and lists of metadata on the wire: rows put together from remembered cells and slices of the stored bytes.
-import { Readable } from "node:stream";
 import { groupVersion } from "@skiff/api/object.ts";
+import { type BodyParts, PartsStream } from "../http/body-parts.ts";
 import type { Answer } from "../http/endpoint.ts";
 import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
 import type { TableCells } from "./table-cells.ts";
@@ -78,35 +78,54 @@ function encodeItems(
   encode: (object: StoredObject) => Buffer[],
 ): Answer {
   const contentType = "application/json";
-  const chunks = chunksOf(head, objects, encode);
-  if (objects.length > SINGLE_LIMIT) {
-    return { code: 200, contentType, stream: Readable.from(chunks, { objectMode: false }) };
-  }
-  return { code: 200, contentType, bytes: Buffer.concat([...chunks]) };
+  const parts = new ItemParts(head, objects, encode);
+  if (objects.length > SINGLE_LIMIT) return { code: 200, contentType, stream: new PartsStream(parts) };
+  const all: Buffer[] = [];
+  for (let part = parts.next(NO_ROOM); part; part = parts.next(NO_ROOM)) all.push(part);
+  return { code: 200, contentType, bytes: Buffer.concat(all) };
 }
 
 const SINGLE_LIMIT = 100;
-const CHUNK_BYTES = 128 * 1024;
+const NO_ROOM = Buffer.alloc(0);
 const COMMA = Buffer.from(",");
 const END = Buffer.from("]}\n");
 
-function* chunksOf(
-  head: string,
-  objects: readonly StoredObject[],
-  encode: (object: StoredObject) => Buffer[],
-): Generator<Buffer> {
-  let parts: Buffer[] = [Buffer.from(head)];
-  let size = 0;
-  for (const [index, object] of objects.entries()) {
-    if (index > 0) parts.push(COMMA);
-    for (const part of encode(object)) {
-      parts.push(part);
-      size += part.length;
-    }
-    if (size < CHUNK_BYTES) continue;
-    yield Buffer.concat(parts);
-    parts = [];
-    size = 0;
+/** The parts of such a list: as many pieces as fit into each. */
+class ItemParts implements BodyParts {
+  private readonly objects: readonly StoredObject[];
+  private readonly encode: (object: StoredObject) => Buffer[];
+  private at = 0;
+  private pending: Buffer[];
+
+  constructor(head: string, objects: readonly StoredObject[], encode: (object: StoredObject) => Buffer[]) {
+    this.objects = objects;
+    this.encode = encode;
+    this.pending = [Buffer.from(head), ...(objects.length === 0 ? [END] : [])];
   }
-  yield Buffer.concat([...parts, END]);
+
+  next(scratch: Buffer): Buffer | undefined {
+    let end = 0;
+    for (let pieces = this.pieces(); pieces.length > 0; pieces = this.pieces()) {
+      const size = pieces.reduce((sum, piece) => sum + piece.length, 0);
+      if (end + size > scratch.length) {
+        if (end > 0) break;
+        this.pending = [];
+        return Buffer.concat(pieces, size);
+      }
+      for (const piece of pieces) end += piece.copy(scratch, end);
+      this.pending = [];
+    }
+    return end > 0 ? scratch.subarray(0, end) : undefined;
+  }
+
+  /** What comes next and has not been taken yet; nothing at the end. */
+  private pieces(): readonly Buffer[] {
+    const { objects } = this;
+    if (this.pending.length > 0 || this.at === objects.length) return this.pending;
+    const first = this.at === 0;
+    this.pending = this.encode(objects[this.at++] as StoredObject);
+    if (!first) this.pending.unshift(COMMA);
+    if (this.at === objects.length) this.pending.push(END);
+    return this.pending;
+  }
 }
