@@ -1,4 +1,5 @@
 // Bundles every program into dist/<program>.mjs, so that it starts fast; does nothing while the sources are unchanged.
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import http from "node:http";
@@ -49,7 +50,7 @@ async function bundle(program: string, entry: string): Promise<void> {
   const bundled = await rolldown({
     input: entry,
     platform: "node",
-    plugins: [keepFilePaths(), lightHttp(), textOfJson()],
+    plugins: [keepFilePaths(), lightHttp(), textOfJson(), nameCommit()],
     logLevel: "warn",
     onLog: (level, log, next) => {
       // Dependencies' own oddities, all harmless: eval in protobufjs, circular imports, and the like.
@@ -83,6 +84,26 @@ function keepFilePaths(): Plugin {
         .replaceAll("import.meta.dirname", `(${folder.replaceAll("import.meta", "import$meta")})`)
         .replaceAll("import.meta.url", `(${url.replaceAll("import.meta", "import$meta")})`)
         .replaceAll("import$meta", "import.meta");
+    },
+  };
+}
+
+// What `kubectl version` shows of the sources. Without git, or outside a checkout, the constants stay as they are.
+function nameCommit(): Plugin {
+  const git = (...words: string[]) =>
+    spawnSync("git", ["-C", ROOT, ...words], { encoding: "utf8", env: { ...process.env, TZ: "UTC" } });
+  const [commit, date] = (
+    git("log", "-1", "--format=%H %cd", "--date=format-local:%Y-%m-%dT%H:%M:%SZ").stdout ?? ""
+  ).split(/\s/);
+  const state = git("status", "--porcelain", "--untracked-files=no").stdout ? "dirty" : "clean";
+  return {
+    name: "name-commit",
+    transform(code, id) {
+      if (!commit || !id.endsWith("/component-base/src/version.ts")) return null;
+      return code
+        .replace(/(GIT_COMMIT = )"[^"]*"/, `$1"${commit}"`)
+        .replace(/(GIT_TREE_STATE = )"[^"]*"/, `$1"${state}"`)
+        .replace(/(BUILD_DATE = )"[^"]*"/, `$1"${date}"`);
     },
   };
 }

@@ -1,7 +1,7 @@
 // /healthz, /livez, /readyz with upstream's checks, /version, /metrics and the list of paths at /.
 import { type HealthCheck, runChecks } from "@skiff/component-base/health-server.ts";
 import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
-import { GIT_VERSION, MAJOR, MINOR } from "@skiff/component-base/version.ts";
+import { BUILD_DATE, GIT_COMMIT, GIT_TREE_STATE, GIT_VERSION, MAJOR, MINOR } from "@skiff/component-base/version.ts";
 import type { Answer, PathHandler, RequestContext } from "./endpoint.ts";
 
 const TEXT = "text/plain; charset=utf-8";
@@ -42,9 +42,9 @@ export function versionHandler(): PathHandler {
     major: MAJOR,
     minor: MINOR,
     gitVersion: GIT_VERSION,
-    gitCommit: "unknown",
-    gitTreeState: "clean",
-    buildDate: "1970-01-01T00:00:00Z",
+    gitCommit: GIT_COMMIT,
+    gitTreeState: GIT_TREE_STATE,
+    buildDate: BUILD_DATE,
     goVersion: `node ${process.version}`,
     compiler: "v8",
     platform: `${process.platform}/${process.arch === "x64" ? "amd64" : process.arch}`,

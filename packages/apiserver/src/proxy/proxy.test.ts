@@ -5,9 +5,10 @@ import type { IncomingMessage, Server } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
-import { type Duplex, PassThrough } from "node:stream";
+import { type Duplex, PassThrough, pipeline } from "node:stream";
 import type { TestContext } from "node:test";
 import { test } from "node:test";
+import { gunzipSync, gzipSync } from "node:zlib";
 import type { Node, Pod } from "@skiff/api/types.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
 import { silentLogger } from "@skiff/component-base/logger.ts";
@@ -21,7 +22,8 @@ import { preferredAddress } from "./node-location.ts";
 import { chooseContainer } from "./pod-container.ts";
 import { splitSchemeNamePort } from "./proxy-target.ts";
 import { relayRequest, relayUpgrade } from "./relay.ts";
-import { rewriteLocation } from "./resource-proxy.ts";
+import { rewriteAnswer } from "./resource-proxy.ts";
+import { linkRewriter, rewriteHtml } from "./rewrite-links.ts";
 import { logQuery, streamQuery } from "./stream-options.ts";
 
 async function listen(t: TestContext, server: Server): Promise<number> {
@@ -183,14 +185,56 @@ test("streamQuery and logQuery translate for the kubelet", () => {
   assert.throws(() => logQuery(new URLSearchParams("tailLines=-1")), /tailLines: Invalid value: -1/);
 });
 
-test("rewriteLocation leads redirects back through the proxy and leaves foreign ones", () => {
-  const address = { host: "10.0.0.1", port: 80 };
-  const rewritten = (location: string) => {
-    const headers = { location: [location] };
-    rewriteLocation(headers, address, "/p/proxy");
-    return headers.location[0];
+test("linkRewriter leads the backend's own URLs through the proxy and leaves foreign and relative ones", () => {
+  const rewrite = linkRewriter({ host: "10.0.0.1", port: 80 }, "/p/proxy", "api:6443");
+  assert.equal(rewrite("/a?b=c#d"), "/p/proxy/a?b=c#d");
+  assert.equal(rewrite("http://10.0.0.1:80/b"), "/p/proxy/b");
+  assert.equal(rewrite("https://api:6443/b/"), "/p/proxy/b/");
+  for (const kept of ["https://elsewhere/c", "//elsewhere/c", "c/d", "#top", "mailto:x", "/p/proxy/a"]) {
+    assert.equal(rewrite(kept), kept);
+  }
+});
+
+test("rewriteHtml changes links in tags alone, however the page is cut", async () => {
+  const rewrite = linkRewriter({ host: "10.0.0.1", port: 80 }, "/p", undefined);
+  const page =
+    '<!DOCTYPE html><A title="/x>" HREF=\'/a?b&amp;c\'>/b</a> 1 < 2 <img src=/i alt="/j"><form action="/f" x>é' +
+    '<!-- <a href="/c"> --><script src="/s">"<a href=\'/n\'>"</script><a href="r">r</a><a href="/unfinished';
+  const wanted = page
+    .replace("'/a?b", "'/p/a?b")
+    .replace("src=/i", "src=/p/i")
+    .replace('"/f"', '"/p/f"')
+    .replace('"/s"', '"/p/s"');
+  for (const size of [1, 7, 1000]) {
+    const stream = rewriteHtml(rewrite);
+    const bytes = Buffer.from(page);
+    for (let at = 0; at < bytes.length; at += size) stream.write(bytes.subarray(at, at + size));
+    stream.end();
+    assert.equal(Buffer.concat(await stream.toArray()).toString(), wanted, `in pieces of ${size}`);
+  }
+});
+
+test("rewriteAnswer rewrites pages, packed ones too, and touches nothing else", async () => {
+  const rewrite = (url: string) => `/p${url}`;
+  const through = async (headers: Record<string, string[]>, body: Buffer) => {
+    const steps = rewriteAnswer(headers, rewrite, true);
+    const [first] = steps;
+    if (!first) return body;
+    if (steps.length > 1) pipeline(steps, () => {});
+    first.end(body);
+    return Buffer.concat(await (steps.at(-1) as Duplex).toArray());
   };
-  assert.equal(rewritten("/a"), "/p/proxy/a");
-  assert.equal(rewritten("http://10.0.0.1:80/b"), "/p/proxy/b");
-  assert.equal(rewritten("https://elsewhere/c"), "https://elsewhere/c");
+  const page = Buffer.from('<a href="/x">');
+  const html = { "content-type": ["text/html; charset=utf-8"], "content-length": ["13"] };
+  const plain = { ...html };
+  assert.equal((await through(plain, page)).toString(), '<a href="/p/x">');
+  assert.equal(plain["content-length"], undefined);
+  const packed = await through({ ...html, "content-encoding": ["gzip"] }, gzipSync(page));
+  assert.equal(gunzipSync(packed).toString(), '<a href="/p/x">');
+  for (const other of [{ "content-type": ["text/plain"] }, { ...html, "content-encoding": ["br"] }]) {
+    assert.equal(await through(other, page), page);
+  }
+  const redirect = { location: ["/l"] };
+  rewriteAnswer(redirect, rewrite, false);
+  assert.deepEqual(redirect.location, ["/p/l"]);
 });

@@ -1,5 +1,5 @@
 // Passes one request on and its answer back: plain answers as streams, upgraded connections byte for byte.
-import type { Duplex } from "node:stream";
+import { type Duplex, pipeline, type Readable } from "node:stream";
 import { badRequest } from "@skiff/api/errors.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { Answer, RequestContext } from "../http/endpoint.ts";
@@ -10,13 +10,13 @@ import { joined, requestHeaders, responseHeaders } from "./rebuild-headers.ts";
 /** Wraps a failure to reach the backend into what the client should see. */
 export type ReachError = (error: unknown) => Error;
 
-/** The backend's answer whatever its status, streamed. `adjust` may change the headers on the way back. */
+/** The backend's answer whatever its status, streamed. `adjust` may change the headers, and names what the body goes through. */
 export async function relayRequest(
   pool: BackendPool,
   context: RequestContext,
   target: BackendTarget,
   reachError: ReachError,
-  adjust: (headers: HeaderMap) => void = () => {},
+  adjust: (headers: HeaderMap) => readonly Duplex[] = () => [],
 ): Promise<Answer> {
   const { raw, signal } = context;
   const method = raw.method ?? "GET";
@@ -29,15 +29,23 @@ export async function relayRequest(
     throw badRequest("the backend switched protocols without being asked to");
   }
   const headers = responseHeaders(answer.response);
-  adjust(headers);
+  const steps = adjust(headers);
   const contentType = headers["content-type"]?.[0] ?? "application/octet-stream";
   return {
     code: answer.response.statusCode ?? 502,
     contentType,
-    stream: answer.response,
+    stream: throughAll(answer.response, steps),
     live: true,
     headers: { ...joined(headers), "content-type": contentType },
   };
+}
+
+function throughAll(body: Readable, steps: readonly Duplex[]): Readable {
+  const last = steps.at(-1);
+  if (!last) return body;
+  // A failure anywhere destroys all of them, the last one too, whose reader is told.
+  pipeline([body, ...steps], () => {});
+  return last;
 }
 
 /**

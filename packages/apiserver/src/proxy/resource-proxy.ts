@@ -1,5 +1,6 @@
 // The proxy subresource of pods, services and nodes: any HTTP request, upgrades included, to what runs there.
 import type { Duplex } from "node:stream";
+import { createGunzip, createGzip } from "node:zlib";
 import { ApiError } from "@skiff/api/errors.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { Answer, RequestContext, ResourceHandler } from "../http/endpoint.ts";
@@ -7,10 +8,10 @@ import { noSuchResource } from "../http/router.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
 import type { BackendPool, BackendTarget } from "./backend.ts";
 import { dialText } from "./backend.ts";
-import type { ProxyAddress } from "./proxy-target.ts";
 import { resolveProxyTarget } from "./proxy-target.ts";
 import type { HeaderMap } from "./rebuild-headers.ts";
 import { relayRequest, relayUpgrade } from "./relay.ts";
+import { type LinkRewriter, linkRewriter, rewriteHtml } from "./rewrite-links.ts";
 
 export interface ResourceProxyDeps {
   readonly reader: ObjectReader;
@@ -45,7 +46,9 @@ async function handle(deps: ResourceProxyDeps, context: RequestContext): Promise
   const target = { ...address, path };
   const reach = (error: unknown) => unreachable(target, error);
   addForwardedHeaders(context, prefix);
-  return relayRequest(deps.pool, context, target, reach, (headers) => rewriteLocation(headers, address, prefix));
+  const rewrite = linkRewriter(address, prefix, hostOf(context));
+  const hasBody = context.raw.method !== "HEAD";
+  return relayRequest(deps.pool, context, target, reach, (headers) => rewriteAnswer(headers, rewrite, hasBody));
 }
 
 interface ProxyPath {
@@ -71,25 +74,28 @@ function splitPath({ raw }: RequestContext): ProxyPath {
 }
 
 /** Lets what is behind the proxy build links to itself. */
-function addForwardedHeaders({ raw }: RequestContext, prefix: string): void {
-  const host = raw.headers[":authority"] ?? raw.headers.host;
-  raw.rawHeaders.push("X-Forwarded-Uri", prefix, "X-Forwarded-Proto", "https");
-  if (typeof host === "string") raw.rawHeaders.push("X-Forwarded-Host", host);
+function addForwardedHeaders(context: RequestContext, prefix: string): void {
+  const host = hostOf(context);
+  context.raw.rawHeaders.push("X-Forwarded-Uri", prefix, "X-Forwarded-Proto", "https");
+  if (host) context.raw.rawHeaders.push("X-Forwarded-Host", host);
 }
 
-/** Redirects to the backend itself are led back through the proxy; others are left alone. */
-export function rewriteLocation(
-  headers: HeaderMap,
-  { host, port }: Pick<ProxyAddress, "host" | "port">,
-  prefix: string,
-): void {
+function hostOf({ raw }: RequestContext): string | undefined {
+  const host = raw.headers[":authority"] ?? raw.headers.host;
+  return typeof host === "string" ? host : undefined;
+}
+
+/** Changes the head of an answer, and returns what its body has to go through. */
+export function rewriteAnswer(headers: HeaderMap, rewrite: LinkRewriter, hasBody: boolean): Duplex[] {
   const location = headers.location?.[0];
-  if (!location) return;
-  const isPath = location.startsWith("/") && !location.startsWith("//");
-  const match = /^https?:\/\/([^/]+)(\/.*)?$/.exec(location);
-  const isOwn = match?.[1] === `${host}:${port}` || match?.[1] === host;
-  if (isPath) headers.location = [`${prefix}${location}`];
-  else if (isOwn) headers.location = [`${prefix}${match?.[2] ?? "/"}`];
+  if (location) headers.location = [rewrite(location)];
+  const isHtml = headers["content-type"]?.[0]?.split(";")[0]?.trim().toLowerCase() === "text/html";
+  const encoding = headers["content-encoding"]?.join().toLowerCase() ?? "";
+  // A page in an encoding that is unknown here goes on as it is, as upstream's proxy lets it.
+  if (!isHtml || !hasBody || (encoding && encoding !== "gzip")) return [];
+  delete headers["content-length"];
+  const page = rewriteHtml(rewrite);
+  return encoding ? [createGunzip(), page, createGzip()] : [page];
 }
 
 function unreachable(target: BackendTarget, error: unknown): ApiError {
