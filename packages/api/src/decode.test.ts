@@ -203,3 +203,21 @@ test("decode leaves out what upstream's types do not write: empty optional lists
   const role = decode<{ rules: unknown[] }>("Role", { metadata: {}, rules: [] }, { strict: true });
   assert.deepEqual(role.object.rules, []);
 });
+
+test("decode drops the zeros of plain fields and keeps those behind pointers", () => {
+  const spec = {
+    containers: [{ name: "c", image: "i", workingDir: "", tty: false, ports: [{ containerPort: 1, hostIP: "" }] }],
+    hostname: "",
+    runtimeClassName: "",
+    automountServiceAccountToken: false,
+  };
+  const { object } = decode("Pod", { spec, metadata: { name: "p", generateName: "" } }, { strict: true });
+  assert.deepEqual(object, {
+    metadata: { name: "p" },
+    spec: {
+      containers: [{ name: "c", image: "i", ports: [{ containerPort: 1 }] }],
+      runtimeClassName: "",
+      automountServiceAccountToken: false,
+    },
+  });
+});

@@ -57,7 +57,7 @@ function lookUp(model: string, field: string): FieldFacts | undefined {
   return facts?.get(field);
 }
 
-// Alpha and beta versions of a type (V1beta1Device) follow the stable one wherever they share a field.
-function unversioned(model: string): string {
+/** Alpha and beta versions of a type (V1beta1Device) follow the stable one wherever they share a field. */
+export function unversioned(model: string): string {
   return model.replace(/^V\d+(alpha|beta)\d+/, "");
 }

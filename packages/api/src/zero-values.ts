@@ -1,5 +1,7 @@
 // What stands in an object although its writer left it out, and what does not although it was written: upstream's types
 // write their required fields always and leave out what is empty elsewhere. Readers rely on both.
+import { PLAIN_SCALARS, POINTERS_TO_TEXT } from "./field-facts/plain-scalars.ts";
+import { unversioned } from "./field-tables.ts";
 import { modelOf } from "./models.ts";
 import type { Schema } from "./schema.ts";
 
@@ -57,31 +59,20 @@ export function zeroOf(schema: Schema): unknown {
 /** Upstream writes these even when they are empty, although they need not be given. */
 const KEPT_WHEN_EMPTY: ReadonlySet<string> = new Set(["ClusterRole.rules", "EndpointSlice.ports", "Role.rules"]);
 
-const counts = (model: string, ...fields: readonly string[]) => fields.map((field) => `${model}.${field}`);
-
-/** Plain values in upstream's types, where 0 and false are the same as nothing. Elsewhere they may be meant. */
-const LEFT_OUT_WHEN_ZERO: ReadonlySet<string> = new Set([
-  ...counts("PodSpec", "hostIPC", "hostNetwork", "hostPID"),
-  ...["Container", "EphemeralContainer"].flatMap((model) => counts(model, "stdin", "stdinOnce", "tty")),
-  ...counts("ContainerPort", "hostPort"),
-  ...counts("VolumeMount", "readOnly"),
-  ...counts("Probe", "initialDelaySeconds"),
-  ...counts("NodeSpec", "unschedulable"),
-  ...counts("ServiceSpec", "publishNotReadyAddresses", "healthCheckNodePort"),
-  ...counts("ServicePort", "nodePort"),
-  ...counts("DeploymentSpec", "minReadySeconds", "paused"),
-  ...counts("DeploymentStatus", "observedGeneration", "replicas", "updatedReplicas"),
-  ...counts("DeploymentStatus", "readyReplicas", "availableReplicas", "unavailableReplicas"),
-  ...counts("ReplicaSetSpec", "minReadySeconds"),
-  ...counts("ReplicaSetStatus", "observedGeneration", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"),
-]);
-
-/** Whether a decoded value is dropped: an empty list or map that is optional, or a zero that means nothing. */
+/** Whether a decoded value is dropped: what is empty and optional, unless upstream tells it from nothing. */
 export function isLeftOut(model: string, field: string, schema: Schema): ((value: unknown) => boolean) | undefined {
   const name = `${model}.${field}`;
-  if (LEFT_OUT_WHEN_ZERO.has(name)) return (value) => value === 0 || value === false;
+  const plain = `${unversioned(model)}.${field}`;
+  if (PLAIN_SCALARS.has(name) || PLAIN_SCALARS.has(plain)) return (value) => value === 0 || value === false;
   if (KEPT_WHEN_EMPTY.has(name) || modelOf(model).required.includes(field)) return undefined;
-  if (schema.type === "array") return (value) => (value as unknown[]).length === 0;
-  if (schema.type === "map") return (value) => Object.keys(value as object).length === 0;
-  return undefined;
+  switch (schema.type) {
+    case "array":
+      return (value) => (value as unknown[]).length === 0;
+    case "map":
+      return (value) => Object.keys(value as object).length === 0;
+    case "string":
+      return POINTERS_TO_TEXT.has(name) || POINTERS_TO_TEXT.has(plain) ? undefined : (value) => value === "";
+    default:
+      return undefined;
+  }
 }

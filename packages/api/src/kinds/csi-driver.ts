@@ -8,7 +8,7 @@ import { duplicate, type FieldPath, invalidValue, notSupported, required, root }
 import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 import { sameAs } from "./older/same.ts";
-import { validateCsiDriverName } from "./persistent-volume/validate-source.ts";
+import { validateCsiDriverName } from "./volume-sources/validate-csi-driver-name.ts";
 
 const MODES = ["Ephemeral", "Persistent"];
 const MIN_TOKEN_SECONDS = 600;

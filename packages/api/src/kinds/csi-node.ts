@@ -17,7 +17,7 @@ import {
 import { ageColumn, countColumn, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 import { sameAs } from "./older/same.ts";
-import { validateCsiDriverName } from "./persistent-volume/validate-source.ts";
+import { validateCsiDriverName } from "./volume-sources/validate-csi-driver-name.ts";
 
 const MAX_NODE_ID = 192;
 

@@ -23,7 +23,11 @@ const BAD_VOLUMES: readonly (readonly [object, ...string[]])[] = [
     { accessModes: ["ReadWriteOncePod", "ReadOnlyMany"] },
     "spec.accessModes: Forbidden: may not use ReadWriteOncePod with other access modes",
   ],
-  [{ capacity: {} }, "spec.capacity: Required value"],
+  [
+    { capacity: {} },
+    "spec.capacity: Required value",
+    'spec.capacity: Unsupported value: null: supported values: "storage"',
+  ],
   [{ capacity: { storage: "0" } }, 'spec.capacity[storage]: Invalid value: "0": must be greater than zero'],
   [
     { persistentVolumeReclaimPolicy: "Keep" },

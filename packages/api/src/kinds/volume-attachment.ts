@@ -11,7 +11,7 @@ import { defineKind } from "./define-kind.ts";
 import { sameAs } from "./older/same.ts";
 import { defaultVolumeSpec } from "./persistent-volume/defaults.ts";
 import { validateVolumeSpec } from "./persistent-volume/validate.ts";
-import { validateCsiDriverName } from "./persistent-volume/validate-source.ts";
+import { validateCsiDriverName } from "./volume-sources/validate-csi-driver-name.ts";
 
 const MAX_MESSAGE = 1024;
 
@@ -59,7 +59,7 @@ function validateSource(source: VolumeAttachmentSource, path: FieldPath): FieldE
   if (inline && name !== undefined) {
     return [invalidValue(path, "", "must specify exactly one of inlineVolumeSpec and persistentVolumeName")];
   }
-  if (inline) return validateVolumeSpec(inline, path.child("inlineVolumeSpec"), true);
+  if (inline) return validateVolumeSpec(inline, path.child("inlineVolumeSpec"));
   if (name === undefined)
     return [required(path, "must specify exactly one of inlineVolumeSpec and persistentVolumeName")];
   return name === ""

@@ -6,8 +6,8 @@ import { deepEqual } from "../validation/deep-equal.ts";
 import { forbiddenField, invalidValue, required, root } from "../validation/path.ts";
 import { ageColumn, column } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
-import { validateCsiDriverName } from "./persistent-volume/validate-source.ts";
 import { nameWithDefault, validateParameters } from "./storage-class.ts";
+import { validateCsiDriverName } from "./volume-sources/validate-csi-driver-name.ts";
 
 export const volumeAttributesClassKind = defineKind<VolumeAttributesClass>({
   ref: volumeAttributesClasses,

@@ -17,6 +17,11 @@ export class FieldPath {
     return path;
   }
 
+  /** The path of another member of the same object. */
+  sibling(name: string): FieldPath {
+    return (this.#parent ?? new FieldPath("")).child(name);
+  }
+
   index(at: number): FieldPath {
     return new FieldPath(`[${at}]`, this);
   }

@@ -1,38 +1,35 @@
 // The storage behind a PersistentVolume.
-import type { CSIPersistentVolumeSource, PersistentVolumeSpec, SecretReference } from "../../../generated/types.ts";
+import type {
+  CSIPersistentVolumeSource,
+  LocalVolumeSource,
+  PersistentVolumeSpec,
+  SecretReference,
+} from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
 import { isDns1123Label, isDns1123Subdomain } from "../../validation/names.ts";
-import { type FieldPath, invalidAll, invalidValue, required, tooLong } from "../../validation/path.ts";
+import { type FieldPath, invalidAll, required } from "../../validation/path.ts";
+import { validateNoBacksteps } from "../pod/validate-paths.ts";
 import { validateHostPath } from "../pod/validate-volumes.ts";
+import { validateCsiDriverName } from "../volume-sources/validate-csi-driver-name.ts";
+import { isRemoteSource, validateRemoteSource } from "../volume-sources/validate-remote-source.ts";
 
-const REQUIRED = {
-  awsElasticBlockStore: ["volumeID"],
-  azureDisk: ["diskName", "diskURI"],
-  azureFile: ["secretName", "shareName"],
-  cephfs: ["monitors"],
-  cinder: ["volumeID"],
-  csi: [],
-  fc: [],
-  flexVolume: ["driver"],
-  flocker: [],
-  gcePersistentDisk: ["pdName"],
-  glusterfs: ["endpoints", "path"],
-  hostPath: [],
-  iscsi: ["targetPortal", "iqn"],
-  local: ["path"],
-  nfs: ["server", "path"],
-  photonPersistentDisk: ["pdID"],
-  portworxVolume: ["volumeID"],
-  quobyte: ["registry", "volume"],
-  rbd: ["monitors", "image"],
-  scaleIO: ["gateway", "system", "volumeName"],
-  storageos: [],
-  vsphereVolume: ["volumePath"],
-} as const satisfies Partial<Record<keyof PersistentVolumeSpec, readonly string[]>>;
+/** The order in which upstream looks: the first source is checked, every later one is too many. */
+const NAMES = [
+  ...([
+    "hostPath",
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "glusterfs",
+    "flocker",
+    "nfs",
+    "rbd",
+    "quobyte",
+  ] as const),
+  ...(["cephfs", "iscsi", "cinder", "fc", "flexVolume", "azureFile", "vsphereVolume", "photonPersistentDisk"] as const),
+  ...(["portworxVolume", "azureDisk", "scaleIO", "local", "storageos", "csi"] as const),
+] as const satisfies readonly (keyof PersistentVolumeSpec)[];
 
-export type VolumeSourceName = keyof typeof REQUIRED;
-
-const NAMES = Object.keys(REQUIRED) as VolumeSourceName[];
+export type VolumeSourceName = (typeof NAMES)[number];
 
 export function sourcesOf(spec: Readonly<PersistentVolumeSpec>): VolumeSourceName[] {
   return NAMES.filter((name) => spec[name] !== undefined);
@@ -42,25 +39,19 @@ export function validateVolumeSource(
   spec: PersistentVolumeSpec,
   name: VolumeSourceName,
   path: FieldPath,
+  volumeName: string,
 ): FieldError[] {
-  const values: ReadonlyMap<string, unknown> = new Map(Object.entries(spec[name] ?? {}));
-  const missing = REQUIRED[name].filter((field) => {
-    const value = values.get(field);
-    return !value || (Array.isArray(value) && value.length === 0);
-  });
-  const errors = missing.map((field) => required(path.child(field)));
-  if (name === "csi" && spec.csi) errors.push(...validateCsi(spec.csi, path));
-  if (name === "hostPath" && spec.hostPath) errors.push(...validateHostPath(spec.hostPath, path));
-  if (name === "nfs" && spec.nfs?.path && !spec.nfs.path.startsWith("/")) {
-    errors.push(invalidValue(path.child("path"), spec.nfs.path, "must be an absolute path"));
-  }
-  if (name === "local" && spec.local?.path?.split("/").includes("..")) {
-    errors.push(invalidValue(path.child("path"), spec.local.path, "must not contain '..'"));
-  }
-  return errors;
+  const source = spec[name];
+  if (isRemoteSource(name) && source) return validateRemoteSource(name, source, path, { persistentVolume: volumeName });
+  if (name === "csi" && spec.csi) return validateCsi(spec.csi, path);
+  if (name === "hostPath" && spec.hostPath) return validateHostPath(spec.hostPath, path);
+  if (name === "local" && spec.local) return validateLocal(spec.local, path.child("path"));
+  return [];
 }
 
-const MAX_DRIVER_NAME = 63;
+function validateLocal({ path: folder }: LocalVolumeSource, path: FieldPath): FieldError[] {
+  return folder ? validateNoBacksteps(folder, path) : [required(path)];
+}
 
 function validateCsi(csi: CSIPersistentVolumeSource, path: FieldPath): FieldError[] {
   const errors = validateCsiDriverName(csi.driver, path.child("driver"));
@@ -76,15 +67,11 @@ function validateCsi(csi: CSIPersistentVolumeSource, path: FieldPath): FieldErro
   return errors;
 }
 
-export function validateCsiDriverName(name: string | undefined, path: FieldPath): FieldError[] {
-  if (!name) return [required(path)];
-  const errors = name.length > MAX_DRIVER_NAME ? [tooLong(path, MAX_DRIVER_NAME)] : [];
-  return [...errors, ...invalidAll(path, name, isDns1123Subdomain(name.toLowerCase()))];
-}
-
 function validateSecret(secret: SecretReference | undefined, path: FieldPath): FieldError[] {
   if (!secret) return [];
-  const errors: FieldError[] = secret.name ? [] : [required(path.child("name"))];
+  const errors = secret.name
+    ? invalidAll(path.child("name"), secret.name, isDns1123Subdomain(secret.name))
+    : [required(path.child("name"))];
   if (!secret.namespace) return [...errors, required(path.child("namespace"))];
   return [...errors, ...invalidAll(path.child("namespace"), secret.namespace, isDns1123Label(secret.namespace))];
 }

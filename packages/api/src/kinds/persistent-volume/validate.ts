@@ -19,15 +19,16 @@ import { validateAccessModes } from "../access-modes.ts";
 import { validateNodeSelector } from "../pod/validate-affinity.ts";
 import { sourcesOf, validateVolumeSource } from "./validate-source.ts";
 
-export function validateVolume({ spec }: PersistentVolume): FieldError[] {
-  return validateVolumeSpec(spec ?? {}, root("spec"));
+export function validateVolume({ metadata, spec }: PersistentVolume): FieldError[] {
+  return validateVolumeSpec(spec ?? {}, root("spec"), metadata.name ?? "");
 }
 
-/** `inline` specs stand in a VolumeAttachment, where capacity and class say nothing. */
-export function validateVolumeSpec(spec: PersistentVolumeSpec, path: FieldPath, inline = false): FieldError[] {
+/** Specs without a `name` stand in a VolumeAttachment, where capacity and class say nothing. */
+export function validateVolumeSpec(spec: PersistentVolumeSpec, path: FieldPath, name?: string): FieldError[] {
+  const inline = name === undefined;
   return [
     ...(inline ? validateInline(spec, path) : validateOwn(spec, path)),
-    ...validateSources(spec, path),
+    ...validateSources(spec, path, name ?? ""),
     ...validateReclaim(spec, path.child("persistentVolumeReclaimPolicy")),
     ...(inline ? [] : validateClass(spec, path)),
   ];
@@ -56,9 +57,9 @@ function validateInline(spec: PersistentVolumeSpec, path: FieldPath): FieldError
 
 function validateCapacity({ capacity }: PersistentVolumeSpec, path: FieldPath): FieldError[] {
   const resources = Object.keys(capacity ?? {});
-  if (resources.length === 0) return [required(path)];
-  const errors: FieldError[] = [];
-  if (!capacity?.storage || resources.length > 1) errors.push(notSupported(path, capacity, ["storage"]));
+  // Upstream goes on: no capacity is also not the one of storage.
+  const errors: FieldError[] = resources.length === 0 ? [required(path)] : [];
+  if (!capacity?.storage || resources.length > 1) errors.push(notSupported(path, capacity ?? null, ["storage"]));
   for (const resource of resources) {
     const amount = capacity?.[resource] ?? "0";
     if (compareQuantities(amount, "0") <= 0) errors.push(invalidValue(path.key(resource), amount, NOT_POSITIVE));
@@ -72,12 +73,16 @@ function validateNodeAffinity({ nodeAffinity, local }: PersistentVolumeSpec, pat
   return validateNodeSelector(nodeAffinity.required, path.child("required"));
 }
 
-function validateSources(spec: PersistentVolumeSpec, path: FieldPath): FieldError[] {
+function validateSources(spec: PersistentVolumeSpec, path: FieldPath, name: string): FieldError[] {
   const [first, ...others] = sourcesOf(spec);
   if (!first) return [required(path, "must specify a volume type")];
   return [
-    ...validateVolumeSource(spec, first, path.child(first)),
-    ...others.map((name) => forbiddenField(path.child(name), "may not specify more than 1 volume type")),
+    ...validateVolumeSource(spec, first, path.child(first), name),
+    ...others.map((other) => {
+      // Spelt so by upstream.
+      const field = other === "cephfs" ? "cephFS" : other;
+      return forbiddenField(path.child(field), "may not specify more than 1 volume type");
+    }),
   ];
 }
 

@@ -1,7 +1,8 @@
 // Image references, as far as defaults depend on them.
 
-/** The tag of an image reference; "latest" where neither tag nor digest is given, and "" for a bare digest. */
+/** The tag of an image reference; "latest" where neither tag nor digest is given, "" for a bare digest and for nonsense. */
 export function parseImageTag(image: string): string {
+  if (!REFERENCE_RE.test(image)) return "";
   const at = image.indexOf("@");
   const name = at < 0 ? image : image.slice(0, at);
   // A colon before the last slash belongs to the registry's port.
@@ -9,3 +10,10 @@ export function parseImageTag(image: string): string {
   if (colon >= 0) return name.slice(colon + 1);
   return at < 0 ? "latest" : "";
 }
+
+const HOST =
+  "(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\\[[a-fA-F0-9:]+\\])(?::\\d+)?";
+const SEGMENT = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";
+const REFERENCE_RE = new RegExp(
+  `^(?:${HOST}/)?${SEGMENT}(?:/${SEGMENT})*(?::\\w[\\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?$`,
+);

@@ -220,7 +220,7 @@ const BAD: readonly (readonly [string, object, ...string[]])[] = [
       ],
     }),
     "spec.volumes[0].projected.sources[0].serviceAccountToken.expirationSeconds: Invalid value: 60: may not specify a duration less than 10 minutes",
-    "spec.volumes[0].projected.sources[0].serviceAccountToken.path: Invalid value: \"../t\": must not contain '..'",
+    "spec.volumes[0].projected.path: Invalid value: \"../t\": must not contain '..'",
   ],
   [
     "init container probes",

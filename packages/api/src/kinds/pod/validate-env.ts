@@ -10,7 +10,7 @@ import type {
 } from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
 import { compareQuantities } from "../../quantity.ts";
-import { isConfigMapKey, isEnvVarName, isQualifiedName } from "../../validation/names.ts";
+import { isConfigMapKey, isDns1123Subdomain, isEnvVarName, isQualifiedName } from "../../validation/names.ts";
 import { type FieldPath, invalidAll, invalidValue, notSupported, required } from "../../validation/path.ts";
 
 export function validateEnv(variables: readonly EnvVar[], path: FieldPath): FieldError[] {
@@ -47,7 +47,8 @@ function validateReferences(from: EnvVarSource, path: FieldPath): FieldError[] {
 }
 
 function validateKeyRef({ name, key }: ConfigMapKeySelector, path: FieldPath): FieldError[] {
-  const errors = name ? [] : [required(path.child("name"))];
+  // An empty name is reported as malformed, not as missing.
+  const errors = invalidAll(path.child("name"), name ?? "", isDns1123Subdomain(name ?? ""));
   if (!key) return [...errors, required(path.child("key"))];
   return [...errors, ...invalidAll(path.child("key"), key, isConfigMapKey(key))];
 }
@@ -63,8 +64,8 @@ export function validateEnvFrom(sources: readonly EnvFromSource[], path: FieldPa
   return sources.flatMap(({ prefix, configMapRef, secretRef }, i) => {
     const at = path.index(i);
     const errors = prefix ? invalidAll(at.child("prefix"), prefix, isEnvVarName(prefix)) : [];
-    if (configMapRef && !configMapRef.name) errors.push(required(at.child("configMapRef", "name")));
-    if (secretRef && !secretRef.name) errors.push(required(at.child("secretRef", "name")));
+    if (configMapRef) errors.push(...validateObjectName(configMapRef.name, at.child("configMapRef", "name")));
+    if (secretRef) errors.push(...validateObjectName(secretRef.name, at.child("secretRef", "name")));
     if (!configMapRef && !secretRef) {
       errors.push(invalidValue(path, "", "must specify one of: `configMapRef` or `secretRef`"));
     } else if (configMapRef && secretRef) {
@@ -72,6 +73,10 @@ export function validateEnvFrom(sources: readonly EnvFromSource[], path: FieldPa
     }
     return errors;
   });
+}
+
+function validateObjectName(name: string | undefined, path: FieldPath): FieldError[] {
+  return name ? invalidAll(path, name, isDns1123Subdomain(name)) : [required(path)];
 }
 
 const ENV_FIELDS = [
@@ -110,6 +115,9 @@ export function validateFieldRef(ref: ObjectFieldSelector, valid: readonly strin
   if (!ref.apiVersion) return [required(path.child("apiVersion"))];
   const at = path.child("fieldPath");
   if (!ref.fieldPath) return [required(at)];
+  if (ref.apiVersion !== "v1") {
+    return [invalidValue(at, ref.fieldPath, `error converting fieldPath: unsupported pod version: ${ref.apiVersion}`)];
+  }
   const subscript = SUBSCRIPT_RE.exec(ref.fieldPath);
   if (subscript) {
     const key = subscript[2] ?? "";

@@ -1,65 +1,87 @@
 // Projected volumes: several sources in one directory, which must not write the same file.
 import type {
   ProjectedVolumeSource,
+  SecretProjection,
   ServiceAccountTokenProjection,
   VolumeProjection,
 } from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
-import { duplicate, type FieldPath, forbiddenField, invalidValue, required } from "../../validation/path.ts";
-import { validateLocalPath } from "./validate-paths.ts";
-import { validateDownwardFile, validateItems, validateMode } from "./validate-volume-items.ts";
+import { type FieldPath, forbiddenField, invalidValue, required } from "../../validation/path.ts";
+import { validateLocalPath, validateProjectedPath } from "./validate-paths.ts";
+import { validateDownwardFile, validateItem, validateMode } from "./validate-volume-items.ts";
 
 export function validateProjected(volume: ProjectedVolumeSource, path: FieldPath): FieldError[] {
   const errors = validateMode(volume.defaultMode, path.child("defaultMode"));
-  const paths = new Set<string>();
+  const files = new FilePaths(path);
   for (const [i, source] of (volume.sources ?? []).entries()) {
     const at = path.child("sources").index(i);
-    errors.push(...validateSource(source, at), ...validateNoConflicts(source, paths, path));
+    errors.push(...validateSource(source, path, at, files));
+    if (SOURCES.filter((name) => source[name] !== undefined).length > 1) {
+      errors.push(forbiddenField(at, "may not specify more than 1 volume type per source"));
+    }
   }
   return errors;
 }
 
-type SourceName = keyof VolumeProjection;
-const SOURCES: readonly SourceName[] = [
+/** The files of one volume; two sources must not write the same one. */
+class FilePaths {
+  readonly #path: FieldPath;
+  readonly #taken = new Set<string>();
+
+  constructor(path: FieldPath) {
+    this.#path = path;
+  }
+
+  /** `value` is what upstream's error shows. */
+  claim(file: string | undefined, value: string | undefined): FieldError[] {
+    if (!file) return [];
+    const isTaken = this.#taken.has(file);
+    this.#taken.add(file);
+    return isTaken ? [invalidValue(this.#path, value ?? "", "conflicting duplicate paths")] : [];
+  }
+}
+
+const SOURCES = [
   "secret",
   "configMap",
   "downwardAPI",
   "serviceAccountToken",
   "clusterTrustBundle",
   "podCertificate",
-];
+] as const satisfies readonly (keyof VolumeProjection)[];
 
-function validateSource(source: VolumeProjection, path: FieldPath): FieldError[] {
-  const [first, ...more] = SOURCES.filter((name) => source[name] !== undefined);
-  if (!first) return [required(path, "must specify a volume type")];
-  const errors = validateOne(source, first, path.child(first));
-  for (const name of more) errors.push(forbiddenField(path.child(name), "may not specify more than 1 volume type"));
+/** A source may be of several kinds, or of none: upstream checks what is there. */
+function validateSource(source: VolumeProjection, volume: FieldPath, path: FieldPath, files: FilePaths): FieldError[] {
+  const { secret, configMap, downwardAPI, serviceAccountToken, clusterTrustBundle } = source;
+  const errors: FieldError[] = [];
+  if (secret) errors.push(...validateKeys(secret, path.child("secret"), files));
+  if (configMap) errors.push(...validateKeys(configMap, path.child("configMap"), files));
+  for (const file of downwardAPI?.items ?? []) {
+    errors.push(...validateDownwardFile(file, path.child("downwardAPI")), ...files.claim(file.path, file.path));
+  }
+  if (serviceAccountToken) {
+    errors.push(...validateToken(serviceAccountToken, volume.child("path"), path.child("serviceAccountToken")));
+  }
+  if (clusterTrustBundle) {
+    const at = path.child("clusterTrustBundle", "path");
+    errors.push(...(clusterTrustBundle.path ? validateLocalPath(clusterTrustBundle.path, at) : [required(at)]));
+    errors.push(...files.claim(clusterTrustBundle.path, clusterTrustBundle.path));
+  }
   return errors;
 }
 
-function validateOne(source: VolumeProjection, name: SourceName, path: FieldPath): FieldError[] {
-  switch (name) {
-    case "secret":
-    case "configMap": {
-      const projection = source[name];
-      const errors = projection?.name ? [] : [required(path.child("name"))];
-      return [...errors, ...validateItems(projection?.items, path)];
-    }
-    case "downwardAPI":
-      return (source.downwardAPI?.items ?? []).flatMap((item, i) =>
-        validateDownwardFile(item, path.child("items").index(i)),
-      );
-    case "serviceAccountToken":
-      return source.serviceAccountToken ? validateToken(source.serviceAccountToken, path) : [];
-    case "clusterTrustBundle":
-      return source.clusterTrustBundle?.path ? [] : [required(path.child("path"))];
-    default:
-      return [];
+function validateKeys({ name, items }: SecretProjection, path: FieldPath, files: FilePaths): FieldError[] {
+  const errors = name ? [] : [required(path.child("name"))];
+  for (const [i, item] of (items ?? []).entries()) {
+    errors.push(...validateItem(item, path.child("items").index(i)), ...files.claim(item.path, name));
   }
+  return errors;
 }
 
+/** `filePath` is the volume's: upstream reports the token's file there. */
 function validateToken(
   { expirationSeconds, path: file }: ServiceAccountTokenProjection,
+  filePath: FieldPath,
   path: FieldPath,
 ): FieldError[] {
   const errors: FieldError[] = [];
@@ -69,20 +91,5 @@ function validateToken(
   } else if (expirationSeconds !== undefined && expirationSeconds > 2 ** 32) {
     errors.push(invalidValue(at, expirationSeconds, "may not specify a duration larger than 2^32 seconds"));
   }
-  return file ? [...errors, ...validateLocalPath(file, path.child("path"))] : [...errors, required(path.child("path"))];
-}
-
-function validateNoConflicts(source: VolumeProjection, paths: Set<string>, path: FieldPath): FieldError[] {
-  const files = [
-    ...(source.secret?.items ?? []),
-    ...(source.configMap?.items ?? []),
-    ...(source.downwardAPI?.items ?? []),
-    ...(source.serviceAccountToken ? [source.serviceAccountToken] : []),
-  ].map((item) => item.path);
-  return files.flatMap((file) => {
-    if (!file) return [];
-    const taken = paths.has(file);
-    paths.add(file);
-    return taken ? [{ ...duplicate(path, file), detail: "conflicting duplicate paths" }] : [];
-  });
+  return [...errors, ...(file ? validateProjectedPath(file, filePath) : [required(filePath)])];
 }

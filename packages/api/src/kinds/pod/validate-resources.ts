@@ -105,16 +105,16 @@ function isNative(name: string): boolean {
 
 function validateResourceName(name: string, path: FieldPath): FieldError[] {
   const errors = invalidAll(path, name, isQualifiedName(name));
-  if (errors.length) return errors;
-  if (!name.includes("/")) return validateStandardName(name, path);
-  if (isNative(name) || isExtended(name)) return [];
-  return [invalidValue(path, name, "doesn't follow extended resource name standard")];
+  // What is no name at all is not looked up, but it is no container's resource either.
+  if (!name.includes("/")) return [...errors, ...validateStandardName(name, errors.length === 0, path)];
+  if (isNative(name) || isExtended(name)) return errors;
+  return [...errors, invalidValue(path, name, "doesn't follow extended resource name standard")];
 }
 
-function validateStandardName(name: string, path: FieldPath): FieldError[] {
+function validateStandardName(name: string, isName: boolean, path: FieldPath): FieldError[] {
   if (CONTAINER_RESOURCES.has(name) || isHugepages(name)) return [];
   const errors: FieldError[] = [];
-  if (!STANDARD_RESOURCES.has(name)) {
+  if (isName && !STANDARD_RESOURCES.has(name)) {
     errors.push(invalidValue(path, name, "must be a standard resource type or fully qualified"));
   }
   return [...errors, invalidValue(path, name, "must be a standard resource for containers")];

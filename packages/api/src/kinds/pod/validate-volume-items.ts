@@ -6,13 +6,14 @@ import { VOLUME_FIELDS, validateFieldRef, validateResourceFieldRef } from "./val
 import { validateProjectedPath } from "./validate-paths.ts";
 
 export function validateItems(items: readonly KeyToPath[] | undefined, path: FieldPath): FieldError[] {
-  return (items ?? []).flatMap((item, i) => {
-    const at = path.index(i);
-    const errors = item.key ? [] : [required(at.child("key"))];
-    if (item.path) errors.push(...validateProjectedPath(item.path, at.child("path")));
-    else errors.push(required(at.child("path")));
-    return [...errors, ...validateMode(item.mode, at.child("mode"))];
-  });
+  return (items ?? []).flatMap((item, i) => validateItem(item, path.index(i)));
+}
+
+export function validateItem(item: KeyToPath, path: FieldPath): FieldError[] {
+  const errors = item.key ? [] : [required(path.child("key"))];
+  if (item.path) errors.push(...validateProjectedPath(item.path, path.child("path")));
+  else errors.push(required(path.child("path")));
+  return [...errors, ...validateMode(item.mode, path.child("mode"))];
 }
 
 export function validateMode(mode: number | undefined, path: FieldPath): FieldError[] {

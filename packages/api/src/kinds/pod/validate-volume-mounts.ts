@@ -22,7 +22,8 @@ export function validateVolumeMounts(container: Container, volumes: Volumes, pat
       ...validateMountPath(mount, paths, at),
       ...validateNotDevice(mount, container, at),
       ...validateSubPath(mount, at),
-      ...validatePropagation(mount, container, at.child("mountPropagation")),
+      // Upstream reports this one without the index.
+      ...validatePropagation(mount, container, path.child("mountPropagation")),
       ...validateRecursiveReadOnly(mount, at.child("recursiveReadOnly")),
     ];
   });
@@ -99,10 +100,10 @@ export function validateVolumeDevices(container: Container, volumes: Volumes, pa
 }
 
 function validateDeviceName(name: string, taken: ReadonlySet<string>, volumes: Volumes, path: FieldPath): FieldError[] {
-  if (!name) return [required(path)];
-  const errors: FieldError[] = taken.has(name) ? [invalidValue(path, name, "must be unique")] : [];
+  const errors: FieldError[] = name ? [] : [required(path)];
+  if (taken.has(name)) errors.push(invalidValue(path, name, "must be unique"));
   const volume = volumes.get(name);
-  if (!volume) return [...errors, notFoundValue(path, name)];
+  if (!volume) return [...errors, notFoundValue(path, name ?? "")];
   if (volume.persistentVolumeClaim || volume.ephemeral) return errors;
   const detail = "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode";
   return [...errors, invalidValue(path, name, detail)];

@@ -1,6 +1,7 @@
 // Volumes of a pod: one source each, with what that source needs.
 import type {
   ConfigMapVolumeSource,
+  CSIVolumeSource,
   HostPathVolumeSource,
   ObjectMeta,
   PersistentVolumeClaimTemplate,
@@ -20,6 +21,10 @@ import {
   required,
 } from "../../validation/path.ts";
 import { validateClaimSpec } from "../persistent-volume-claim/validate.ts";
+import { requireFields } from "../volume-sources/require-fields.ts";
+import { isPortalNameTooLong, PORTAL_NAME_TOO_LONG } from "../volume-sources/validate-block-network.ts";
+import { validateCsiDriverName } from "../volume-sources/validate-csi-driver-name.ts";
+import { isRemoteSource, validateRemoteSource } from "../volume-sources/validate-remote-source.ts";
 import { validateLocalPath, validateNoBacksteps } from "./validate-paths.ts";
 import { validateProjected } from "./validate-projected.ts";
 import { validateDownwardFile, validateItems, validateMode } from "./validate-volume-items.ts";
@@ -38,6 +43,26 @@ export function validateVolumes(volumes: readonly Volume[], path: FieldPath, met
 
 type SourceName = Exclude<keyof Volume, "name">;
 
+/** The order in which upstream looks: the first source is checked, every later one is too many. */
+const SOURCES: readonly SourceName[] = [
+  ...([
+    "emptyDir",
+    "hostPath",
+    "gitRepo",
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "secret",
+    "nfs",
+    "iscsi",
+  ] as const),
+  ...(["glusterfs", "flocker", "persistentVolumeClaim", "rbd", "cinder", "cephfs", "quobyte", "downwardAPI"] as const),
+  ...(["fc", "flexVolume", "configMap", "azureFile", "vsphereVolume", "photonPersistentDisk"] as const),
+  ...(["portworxVolume", "azureDisk", "storageos", "projected", "scaleIO", "csi", "ephemeral", "image"] as const),
+];
+
+/** Sources that upstream's message about too many spells in its own way. */
+const SPELT: Partial<Record<SourceName, string>> = { cephfs: "cephFS", downwardAPI: "downwarAPI" };
+
 function validateVolume(
   volume: Volume,
   others: ReadonlyMap<string, Volume>,
@@ -45,16 +70,21 @@ function validateVolume(
   meta: Readonly<ObjectMeta> | undefined,
 ): FieldError[] {
   const namePath = path.child("name");
-  const [source, ...more] = (Object.keys(volume) as (keyof Volume)[]).filter(
-    (field): field is SourceName => field !== "name" && volume[field] !== undefined,
-  );
-  const errors = source ? validateSource(volume, source, path) : [required(path, "must specify a volume type")];
-  for (const name of more) errors.push(forbiddenField(path.child(name), "may not specify more than 1 volume type"));
+  const [source, ...more] = SOURCES.filter((name) => volume[name] !== undefined);
+  const errors = source ? validateSource(volume, source, path) : [];
+  for (const name of more) {
+    errors.push(forbiddenField(path.child(SPELT[name] ?? name), "may not specify more than 1 volume type"));
+  }
+  if (source === "iscsi" && volume.iscsi && isPortalNameTooLong(volume.name, { ...volume.iscsi })) {
+    errors.push(invalidValue(namePath, volume.name, PORTAL_NAME_TOO_LONG));
+  }
+  if (volume.ephemeral && meta?.name && volume.name) {
+    errors.push(...validateClaimName(volume.name, meta.name, namePath));
+  }
+  if (!source) errors.push(required(path, "must specify a volume type"));
   if (!volume.name) errors.push(required(namePath));
   else errors.push(...invalidAll(namePath, volume.name, isDns1123Label(volume.name)));
   if (others.has(volume.name)) errors.push(duplicate(namePath, volume.name));
-  if (volume.ephemeral && meta?.name && volume.name)
-    errors.push(...validateClaimName(volume.name, meta.name, namePath));
   return errors;
 }
 
@@ -64,17 +94,28 @@ function validateClaimName(volume: string, pod: string, path: FieldPath): FieldE
   return isDns1123Subdomain(claim).map((message) => invalidValue(path, volume, `PVC name "${claim}": ${message}`));
 }
 
+/** The claim is made by a controller, which decides everything but labels and annotations. */
+const CLAIM_METADATA: ReadonlySet<string> = new Set(["annotations", "labels"]);
+
 function validateClaimTemplate(template: PersistentVolumeClaimTemplate | undefined, path: FieldPath): FieldError[] {
   if (!template) return [required(path)];
+  const metadata = path.child("metadata");
+  const foreign = Object.keys(template.metadata ?? {}).filter((field) => !CLAIM_METADATA.has(field));
   return [
-    ...validateLabels(template.metadata?.labels, path.child("metadata", "labels")),
-    ...validateAnnotations(template.metadata?.annotations, path.child("metadata", "annotations")),
+    ...validateAnnotations(template.metadata?.annotations, metadata.child("annotations")),
+    ...validateLabels(template.metadata?.labels, metadata.child("labels")),
+    // Upstream derives the name from its own field UID.
+    ...foreign.map((field) =>
+      forbiddenField(metadata.child(field === "uid" ? "uID" : field), "cannot be set for an ephemeral volume"),
+    ),
     ...validateClaimSpec(template.spec ?? {}, path.child("spec")),
   ];
 }
 
 function validateSource(volume: Volume, name: SourceName, path: FieldPath): FieldError[] {
   const at = path.child(name);
+  const source = volume[name];
+  if (isRemoteSource(name) && source) return validateRemoteSource(name, source, at);
   switch (name) {
     case "emptyDir":
       return validateSizeLimit(volume.emptyDir?.sizeLimit, at.child("sizeLimit"));
@@ -87,14 +128,13 @@ function validateSource(volume: Volume, name: SourceName, path: FieldPath): Fiel
     case "downwardAPI":
       return [
         ...validateMode(volume.downwardAPI?.defaultMode, at.child("defaultMode")),
-        ...(volume.downwardAPI?.items ?? []).flatMap((item, i) =>
-          validateDownwardFile(item, at.child("items").index(i)),
-        ),
+        // Upstream's paths leave the item out.
+        ...(volume.downwardAPI?.items ?? []).flatMap((item) => validateDownwardFile(item, at)),
       ];
     case "projected":
       return volume.projected ? validateProjected(volume.projected, at) : [];
-    case "nfs":
-      return validateNfs(volume, at);
+    case "csi":
+      return volume.csi ? validateCsi(volume.csi, at) : [];
     case "gitRepo":
       return [
         ...requireFields(volume.gitRepo, ["repository"], at),
@@ -102,41 +142,19 @@ function validateSource(volume: Volume, name: SourceName, path: FieldPath): Fiel
       ];
     case "ephemeral":
       return validateClaimTemplate(volume.ephemeral?.volumeClaimTemplate, at.child("volumeClaimTemplate"));
+    case "persistentVolumeClaim":
+      return requireFields(source, ["claimName"], at);
     default:
-      return requireFields(volume[name], REQUIRED[name] ?? [], at);
+      return requireFields(source, ["reference"], at);
   }
 }
 
-/** What the other sources cannot do without. */
-const REQUIRED: Partial<Record<SourceName, readonly string[]>> = {
-  persistentVolumeClaim: ["claimName"],
-  csi: ["driver"],
-  image: ["reference"],
-  iscsi: ["targetPortal", "iqn"],
-  glusterfs: ["endpoints", "path"],
-  rbd: ["monitors", "image"],
-  cephfs: ["monitors"],
-  cinder: ["volumeID"],
-  azureFile: ["secretName", "shareName"],
-  azureDisk: ["diskName", "diskURI"],
-  vsphereVolume: ["volumePath"],
-  photonPersistentDisk: ["pdID"],
-  portworxVolume: ["volumeID"],
-  quobyte: ["registry", "volume"],
-  scaleIO: ["gateway", "system", "volumeName"],
-  flexVolume: ["driver"],
-  awsElasticBlockStore: ["volumeID"],
-  gcePersistentDisk: ["pdName"],
-};
-
-function requireFields(source: object | undefined, fields: readonly string[], path: FieldPath): FieldError[] {
-  const values = new Map<string, unknown>(Object.entries(source ?? {}));
-  return fields
-    .filter((field) => {
-      const value = values.get(field);
-      return !value || (Array.isArray(value) && value.length === 0);
-    })
-    .map((field) => required(path.child(field)));
+function validateCsi({ driver, nodePublishSecretRef: secret }: CSIVolumeSource, path: FieldPath): FieldError[] {
+  const errors = validateCsiDriverName(driver, path.child("driver"));
+  if (!secret) return errors;
+  if (!secret.name) return [...errors, required(path.child("nodePublishSecretRef", "name"))];
+  // Upstream reports the name beside the driver's.
+  return [...errors, ...invalidAll(path.child("name"), secret.name, isDns1123Subdomain(secret.name))];
 }
 
 function validateSizeLimit(limit: string | undefined, path: FieldPath): FieldError[] {
@@ -160,14 +178,6 @@ export function validateHostPath(source: HostPathVolumeSource, path: FieldPath):
   const errors = validateNoBacksteps(source.path, path.child("path"));
   if (source.type !== undefined && !HOST_PATH_TYPES.includes(source.type)) {
     errors.push(notSupported(path.child("type"), source.type, HOST_PATH_TYPES));
-  }
-  return errors;
-}
-
-function validateNfs({ nfs }: Volume, path: FieldPath): FieldError[] {
-  const errors = requireFields(nfs, ["server", "path"], path);
-  if (nfs?.path && !nfs.path.startsWith("/")) {
-    errors.push(invalidValue(path.child("path"), nfs.path, "must be an absolute path"));
   }
   return errors;
 }
