@@ -28,12 +28,15 @@ export interface ServedVersion {
   readonly fieldLabels?: Readonly<Record<string, string>>;
   toStored(object: KubeObject): KubeObject;
   fromStored(object: KubeObject): KubeObject;
+  /** What only writers of this version are held to. Both get stored objects and come after the kind's own rules. */
+  validateCreate?(object: Readonly<KubeObject>): FieldError[];
+  validateUpdate?(next: Readonly<KubeObject>, previous: Readonly<KubeObject>): FieldError[];
 }
 
 /** How writes through a subresource (or to the object itself) are shaped and judged. */
 export interface WriteRules<T> {
-  /** Puts back what this way of writing may not change, and counts the generation. May change `next` only. */
-  prepareForUpdate(next: T, previous: Readonly<T>): void;
+  /** Puts back what this way of writing may not change, and counts the generation. May change `next` only. `now` is an API time. */
+  prepareForUpdate(next: T, previous: Readonly<T>, now: string): void;
   validateUpdate(next: T, previous: Readonly<T>): FieldError[];
 }
 

@@ -21,11 +21,20 @@ const ABSENT_WHEN_UNSET: ReadonlySet<string> = new Set([
   "StatefulSetSpec.selector",
 ]);
 
+/** Written always although they need not be given: upstream's types leave out no structs, and this text neither. */
+const WRITTEN_ALWAYS: Readonly<Record<string, readonly string[]>> = {
+  Endpoint: ["conditions"],
+  NodeDaemonEndpoints: ["kubeletEndpoint"],
+  PersistentVolumeClaimSpec: ["resources"],
+  StatefulSetSpec: ["serviceName"],
+};
+
 /** The required fields of a model, and the metadata and spec of a kind. Unset times and free-form values stay unset. */
 export function zeroFieldsOf(model: string): ZeroField[] {
   const { fields, required } = modelOf(model);
   const isKind = "apiVersion" in fields && "kind" in fields;
-  const names = new Set(isKind ? [...required, "metadata", "spec"] : required);
+  const always = WRITTEN_ALWAYS[unversioned(model)] ?? [];
+  const names = new Set([...required, ...always, ...(isKind ? ["metadata", "spec"] : [])]);
   const found: ZeroField[] = [];
   for (const field of names) {
     const schema = fields[field];

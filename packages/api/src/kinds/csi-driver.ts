@@ -62,7 +62,7 @@ function validateSpec(spec: CSIDriverSpec, path: FieldPath): FieldError[] {
   for (const field of ["attachRequired", "podInfoOnMount", "storageCapacity"] as const) {
     if (spec[field] === undefined) errors.push(required(path.child(field)));
   }
-  const policies = ["ReadWriteOnceWithFSType", "File", "None"];
+  const policies = ["File", "None", "ReadWriteOnceWithFSType"];
   errors.push(...optionalWord(spec.fsGroupPolicy, policies, path.child("fsGroupPolicy")));
   errors.push(...validateTokens(spec.tokenRequests ?? [], path.child("tokenRequests")));
   for (const mode of spec.volumeLifecycleModes ?? []) {

@@ -61,11 +61,11 @@ function validateDriver({ nodeID, allocatable, topologyKeys }: CSINodeDriver, pa
   }
   const seen = new Set<string>();
   for (const key of topologyKeys ?? []) {
-    const where = path.child("topologyKeys");
-    if (!key) errors.push(required(where));
-    if (seen.has(key)) errors.push(duplicate(where, key));
+    // Upstream reports the driver.
+    if (!key) errors.push(required(path));
+    if (seen.has(key)) errors.push(duplicate(path, key));
     seen.add(key);
-    errors.push(...invalidAll(where, key, isQualifiedName(key)));
+    errors.push(...invalidAll(path, key, isQualifiedName(key)));
   }
   return errors;
 }

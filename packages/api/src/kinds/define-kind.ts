@@ -26,7 +26,7 @@ export interface KindSpec<T extends KubeObject>
   /** Judges a write of the status. */
   validateStatusUpdate?(next: T, previous: Readonly<T>): FieldError[];
   /** Puts back what status writes may not change, beyond the spec. */
-  prepareForStatusUpdate?(next: T, previous: Readonly<T>): void;
+  prepareForStatusUpdate?(next: T, previous: Readonly<T>, now: string): void;
 }
 
 export function defineKind<T extends KubeObject>(spec: KindSpec<T>): KindDefinition<T> {
@@ -84,9 +84,9 @@ function updateRules<T extends KubeObject>(spec: KindSpec<T>, hasStatus: boolean
 
 function statusRules<T extends KubeObject>(spec: KindSpec<T>): WriteRules<T> {
   return {
-    prepareForUpdate(next, previous) {
+    prepareForUpdate(next, previous, now) {
       copyPart(next, previous, "spec");
-      spec.prepareForStatusUpdate?.(next, previous);
+      spec.prepareForStatusUpdate?.(next, previous, now);
     },
     validateUpdate: spec.validateStatusUpdate ?? noErrors,
   };

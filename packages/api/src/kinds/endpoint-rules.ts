@@ -20,7 +20,11 @@ const SPECIAL = SPECIAL_RANGES.map(([message, ranges]) => ({
 /** Endpoints may not point at the node itself or at what no packet can reach. */
 export function validateNonSpecialIp(address: string, path: FieldPath): FieldError[] {
   const ip = parseIp(address);
-  if (!ip) return invalidAll(path, address, isValidIp(address));
+  if (!ip)
+    return [
+      ...invalidAll(path, address, isValidIp(address)),
+      invalidValue(path, address, "must be a valid IP address"),
+    ];
   return SPECIAL.filter(({ ranges }) => ranges.some((range) => cidrContains(range, ip))).map(({ message }) =>
     invalidValue(path, address, message),
   );
@@ -45,7 +49,7 @@ export function validatePortFields(port: NamedPort, requirePort: boolean, path: 
     errors.push(...invalidAll(path.child("port"), port.port ?? 0, isPortNumber(port.port ?? 0)));
   }
   errors.push(...validateProtocol(port.protocol, path.child("protocol")));
-  if (port.appProtocol) {
+  if (port.appProtocol !== undefined) {
     errors.push(...invalidAll(path.child("appProtocol"), port.appProtocol, isQualifiedName(port.appProtocol)));
   }
   return errors;

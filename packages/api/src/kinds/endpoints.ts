@@ -1,9 +1,10 @@
 // Endpoints: the older form of EndpointSlice, one object per Service.
 import type { EndpointAddress, EndpointSubset, Endpoints } from "../../generated/types.ts";
 import type { FieldError } from "../errors.ts";
+import { parseIp } from "../ip.ts";
 import { endpoints } from "../resource-ref.ts";
 import { isDns1123Label, isDns1123Subdomain } from "../validation/names.ts";
-import { type FieldPath, invalidAll, required, root } from "../validation/path.ts";
+import { type FieldPath, invalidAll, invalidValue, required, root } from "../validation/path.ts";
 import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 import { formatUpToThree, validateNonSpecialIp, validatePortFields, validatePortName } from "./endpoint-rules.ts";
@@ -38,10 +39,14 @@ function validateSubset(subset: EndpointSubset, path: FieldPath): FieldError[] {
 }
 
 function validateAddress(address: EndpointAddress, path: FieldPath): FieldError[] {
-  const errors = validateNonSpecialIp(address.ip ?? "", path.child("ip"));
+  const ip = address.ip ?? "";
+  const errors = validateNonSpecialIp(ip, path.child("ip"));
+  // Upstream looks a second time for addresses that may not be routed to, and says so in other words.
+  if (!parseIp(ip)) errors.push(invalidValue(path.child("ip"), ip, "must be a valid IP address"));
   const { hostname, nodeName } = address;
   if (hostname) errors.push(...invalidAll(path.child("hostname"), hostname, isDns1123Label(hostname)));
-  if (nodeName) errors.push(...invalidAll(path.child("nodeName"), nodeName, isDns1123Subdomain(nodeName)));
+  if (nodeName !== undefined)
+    errors.push(...invalidAll(path.child("nodeName"), nodeName, isDns1123Subdomain(nodeName)));
   return errors;
 }
 

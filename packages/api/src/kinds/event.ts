@@ -78,8 +78,9 @@ function validateNewStyle(event: CoreV1Event): FieldError[] {
     errors.push(invalidValue(involvedNamespacePath, "", MISMATCH));
   }
   const reporter = event.reportingComponent ?? "";
-  if (!reporter) errors.push(required(root("reportingComponent")));
-  errors.push(...invalidAll(root("reportingComponent"), reporter, isQualifiedName(reporter)));
+  // By its newer name, whichever group the event came through.
+  if (!reporter) errors.push(required(root("reportingController")));
+  errors.push(...invalidAll(root("reportingController"), reporter, isQualifiedName(reporter)));
   for (const field of ["reportingInstance", "action", "reason"] as const) {
     if (!event[field]) errors.push(required(root(field)));
     errors.push(...atMost(field, event[field], 128));

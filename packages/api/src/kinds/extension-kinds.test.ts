@@ -153,7 +153,7 @@ test("certificate request: a verdict is given once, by those who may", () => {
   const approval = certificateSigningRequestKind.subresources.find(({ name }) => name === "approval")?.rules;
   const approved = structuredClone(request);
   conditions("Approved", "Seen")(approved);
-  approval?.prepareForUpdate(approved, request);
+  approval?.prepareForUpdate(approved, request, "2026-01-01T00:00:01Z");
   assert.deepEqual(approval?.validateUpdate(approved, request), []);
   assert.deepEqual(
     approved.status?.conditions?.map(({ type }) => type),
@@ -166,7 +166,7 @@ test("certificate request: a verdict is given once, by those who may", () => {
   assert.match(bySigner("Failed"), /updates may not remove a condition of type .*Approved/);
   const denied = structuredClone(approved);
   conditions("Denied")(denied);
-  approval?.prepareForUpdate(denied, approved);
+  approval?.prepareForUpdate(denied, approved, "2026-01-01T00:00:01Z");
   assert.match(JSON.stringify(approval?.validateUpdate(denied, approved)), /may not remove a condition of type/);
 });
 

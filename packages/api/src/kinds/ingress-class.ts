@@ -46,6 +46,7 @@ function formatParameters(parameters: IngressClassParametersReference | undefine
 }
 
 function validateController(controller: string, path: FieldPath): FieldError[] {
+  if (!controller) return [required(path)];
   const errors = controller.length > MAX_CONTROLLER ? [tooLong(path, MAX_CONTROLLER)] : [];
   return [...errors, ...invalidAll(path, controller, isDomainPrefixedPath(controller))];
 }
@@ -56,7 +57,10 @@ function validateParameters(parameters: IngressClassParametersReference | undefi
   const errors: FieldError[] = [];
   if (apiGroup !== undefined)
     errors.push(...invalidAll(path.child("aPIGroup"), apiGroup, isDns1123Subdomain(apiGroup)));
-  errors.push(...validateSegment(kind, path.child("kind")), ...validateSegment(name, path.child("name")));
+  errors.push(
+    ...validateSegment(kind, "kind", path.child("kind")),
+    ...validateSegment(name, "name", path.child("name")),
+  );
   if (scope === undefined) errors.push(required(path.child("scope")));
   else errors.push(...requiredWord(scope, ["Cluster", "Namespace"], path.child("scope")));
   const at = path.child("namespace");
@@ -68,6 +72,6 @@ function validateParameters(parameters: IngressClassParametersReference | undefi
   return [...errors, ...invalidAll(at, namespace, isDns1123Label(namespace))];
 }
 
-function validateSegment(text: string | undefined, path: FieldPath): FieldError[] {
-  return text ? invalidAll(path, text, isPathSegmentName(text)) : [required(path)];
+function validateSegment(text: string | undefined, field: string, path: FieldPath): FieldError[] {
+  return text ? invalidAll(path, text, isPathSegmentName(text)) : [required(path, `${field} is required`)];
 }

@@ -45,7 +45,7 @@ export function updated<T extends KubeObject>(
   const object = structuredClone(previous);
   change(object);
   kind.applyDefaults(object);
-  rules.prepareForUpdate(object, previous);
+  rules.prepareForUpdate(object, previous, "2026-01-01T00:00:01Z");
   return { object, errors: rules.validateUpdate(object, previous) };
 }
 

@@ -15,6 +15,7 @@ import {
 } from "../validation/path.ts";
 import { createdAtColumn, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
+import { validateContainerResourceName, validateResourceName } from "./resource-names.ts";
 
 type Amounts = Readonly<Record<string, string>>;
 
@@ -25,6 +26,10 @@ export const limitRangeKind = defineKind<LimitRange>({
   shortNames: ["limits"],
   applyDefaults({ spec }) {
     for (const item of spec?.limits ?? []) if (item.type === "Container") defaultContainerItem(item);
+  },
+  prepareForCreate({ metadata }) {
+    // Upstream names an unnamed range by itself.
+    if (!metadata.name && !metadata.generateName) metadata.name = metadata.uid;
   },
   validate({ spec }) {
     const path = root("spec").child("limits");
@@ -52,9 +57,10 @@ function validateType(type: string, path: FieldPath): FieldError[] {
 }
 
 function validateItem(item: LimitRangeItem, path: FieldPath): FieldError[] {
-  const errors: FieldError[] = [];
+  const errors = [...validateNames(item, "max", path), ...validateNames(item, "min", path)];
   for (const field of ["default", "defaultRequest"] as const) {
-    if (item.type === "Pod" && Object.keys(item[field] ?? {}).length > 0) {
+    if (item.type !== "Pod") errors.push(...validateNames(item, field, path));
+    else if (Object.keys(item[field] ?? {}).length > 0) {
       errors.push(forbiddenField(path.child(field), "may not be specified when `type` is 'Pod'"));
     }
   }
@@ -62,18 +68,27 @@ function validateItem(item: LimitRangeItem, path: FieldPath): FieldError[] {
     const detail = "either minimum or maximum storage value is required, but neither was provided";
     errors.push(required(path.child("limits"), detail));
   }
+  errors.push(...validateNames(item, "maxLimitRequestRatio", path));
   const { min, max, default: limit, defaultRequest, maxLimitRequestRatio } = item;
   const resources = new Set(
     [min, max, limit, defaultRequest, maxLimitRequestRatio].flatMap((a) => Object.keys(a ?? {})),
   );
   for (const resource of resources) {
-    errors.push(...validateResource(item, resource, path));
+    errors.push(...validateBounds(item, resource, path));
   }
   return errors;
 }
 
+type AmountsField = "default" | "defaultRequest" | "max" | "maxLimitRequestRatio" | "min";
+
+/** Pods and containers ask for what containers can have, everything else for any resource. */
+function validateNames(item: LimitRangeItem, field: AmountsField, path: FieldPath): FieldError[] {
+  const rule = item.type === "Pod" || item.type === "Container" ? validateContainerResourceName : validateResourceName;
+  return Object.keys(item[field] ?? {}).flatMap((name) => rule(name, path.child(field).key(name)));
+}
+
 /** The bounds and defaults of one resource, in ascending order: min, default request, default limit, max. */
-function validateResource(item: LimitRangeItem, resource: string, path: FieldPath): FieldError[] {
+function validateBounds(item: LimitRangeItem, resource: string, path: FieldPath): FieldError[] {
   const { min = {}, max = {}, default: limit = {}, defaultRequest: request = {} } = item;
   const errors: FieldError[] = [];
   const check = (low: Amounts, high: Amounts, field: string, shown: Amounts, words: readonly [string, string]) => {

@@ -51,11 +51,11 @@ export const namespaceKind = defineKind<Namespace>({
 
 function validateFinalizers(namespace: Namespace): FieldError[] {
   const path = root("spec").child("finalizers");
-  return (namespace.spec.finalizers ?? []).flatMap((name, i) => {
+  return (namespace.spec.finalizers ?? []).flatMap((name) => {
     const errors = invalidAll(path, name, isQualifiedName(name));
-    if (errors.length || name.includes("/") || name === "kubernetes") return errors;
+    if (name.includes("/") || name === "kubernetes") return errors;
     const detail = "name is neither a standard finalizer name nor is it fully qualified";
-    return [invalidValue(path.index(i), name, detail)];
+    return [...errors, invalidValue(path, name, detail)];
   });
 }
 

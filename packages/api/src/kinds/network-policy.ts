@@ -22,9 +22,10 @@ import {
 } from "../validation/path.ts";
 import { ageColumn, column, formatSelector, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
-import { PROTOCOLS } from "./endpoint-rules.ts";
 
-const POLICY_TYPES = ["Egress", "Ingress"];
+const POLICY_TYPES = ["Ingress", "Egress"];
+/** In the order of upstream's messages. */
+const PROTOCOLS = ["TCP", "UDP", "SCTP"];
 
 export const networkPolicyKind = defineKind<NetworkPolicy>({
   ref: networkPolicies,

@@ -1,5 +1,5 @@
 // Node: a machine, as its kubelet reports it; the spec holds its pod ranges and taints.
-import type { Node, Taint } from "../../generated/types.ts";
+import type { Node, NodeSystemInfo, Taint } from "../../generated/types.ts";
 import type { FieldError } from "../errors.ts";
 import { parseCidr } from "../ip.ts";
 import type { Column } from "../kind.ts";
@@ -56,6 +56,8 @@ export const nodeKind = defineKind<Node>({
   applyDefaults(node) {
     node.spec ??= {};
     node.status ??= {};
+    node.status.daemonEndpoints ??= { kubeletEndpoint: { Port: 0 } };
+    node.status.nodeInfo ??= { ...NO_INFO };
     // The first of the list is the single one's other name; where they differ, the older field wins.
     const { podCIDR, podCIDRs } = node.spec;
     if (podCIDR && podCIDRs?.[0] !== podCIDR) node.spec.podCIDRs = [podCIDR];
@@ -69,10 +71,25 @@ export const nodeKind = defineKind<Node>({
   columns,
 });
 
+/** What a node says of itself is written even while it has said nothing. */
+const NO_INFO: NodeSystemInfo = {
+  machineID: "",
+  systemUUID: "",
+  bootID: "",
+  kernelVersion: "",
+  osImage: "",
+  containerRuntimeVersion: "",
+  kubeletVersion: "",
+  kubeProxyVersion: "",
+  operatingSystem: "",
+  architecture: "",
+};
+
 const TAINT_EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 function validateTaints(node: Node): FieldError[] {
-  const path = root("spec").child("taints");
+  // Upstream reports taints as if they were metadata.
+  const path = root("metadata").child("taints");
   const seen = new Set<string>();
   return (node.spec?.taints ?? []).flatMap((taint, i) => {
     const errors = validateTaint(taint, path.index(i));
@@ -80,7 +97,9 @@ function validateTaints(node: Node): FieldError[] {
     if (seen.has(identity)) {
       const { key, value = "", effect, timeAdded = null } = taint;
       // Shown by the names of upstream's internal type.
-      errors.push(duplicate(path.index(i), { Key: key, Value: value, Effect: effect, TimeAdded: timeAdded }));
+      const shown = { Key: key, Value: value, Effect: effect, TimeAdded: timeAdded };
+      const detail = "taints must be unique by key and effect pair";
+      errors.push({ ...duplicate(path.index(i), shown), detail });
     }
     seen.add(identity);
     return errors;
@@ -107,8 +126,11 @@ function validatePodCidrs(node: Node): FieldError[] {
   );
   if (errors.length || cidrs.length < 2) return errors;
   const families = new Set(cidrs.map((cidr) => parseCidr(cidr)?.version));
-  if (cidrs.length === 2 && families.size === 2) return [];
-  return [invalidValue(path, cidrs, "may specify no more than one CIDR for each IP family")];
+  if (cidrs.length !== 2 || families.size !== 2) {
+    errors.push(invalidValue(path, cidrs, "may specify no more than one CIDR for each IP family"));
+  }
+  const repeated = cidrs.flatMap((cidr, i) => (cidrs.indexOf(cidr) < i ? [duplicate(path.index(i), cidr)] : []));
+  return [...errors, ...repeated];
 }
 
 function validateResources(node: Node): FieldError[] {

@@ -4,7 +4,7 @@ import type { FieldError } from "../errors.ts";
 import { selectorOf } from "../labels.ts";
 import { isEmptySelector, validateLabelSelector } from "../validation/label-selector.ts";
 import { validateAnnotations, validateLabels } from "../validation/object-meta.ts";
-import { type FieldPath, forbiddenField, invalidValue, notSupported, required } from "../validation/path.ts";
+import { type FieldPath, forbiddenField, invalidValue, notSupported, required, root } from "../validation/path.ts";
 import { defaultPodSpec } from "./pod/defaults.ts";
 import { validatePodSpec } from "./pod/validate-spec.ts";
 
@@ -22,6 +22,8 @@ export function validateReplicaTemplate(
   path: FieldPath,
 ): FieldError[] {
   if (!template) return [required(path)];
+  // A malformed selector has its own errors, and the template is not looked at.
+  if (isMalformedSelector(selector)) return [];
   return [...selectorErrors(template, selector, path), ...validateTemplateOf(template, kind, path)];
 }
 
@@ -44,20 +46,30 @@ export function validateWorkloadSelector(selector: LabelSelector | undefined, pa
   const errors = validateLabelSelector(selector, path);
   // Upstream's words for every workload, ReplicaSets too.
   if (isEmptySelector(selector)) errors.push(invalidValue(path, selector, "empty selector is invalid for deployment"));
+  if (isMalformedSelector(selector)) errors.push(invalidValue(path, selector, "invalid label selector"));
   return errors;
 }
 
+/** Whether the selector cannot be made into one that matches anything. */
+export function isMalformedSelector(selector: LabelSelector | undefined): boolean {
+  return validateLabelSelector(selector, root()).length > 0;
+}
+
 export function validatePodTemplate(template: PodTemplateSpec, path: FieldPath): FieldError[] {
+  const ephemeral = template.spec?.ephemeralContainers?.length;
   return [
     ...validateLabels(template.metadata?.labels, path.child("labels")),
     ...validateAnnotations(template.metadata?.annotations, path.child("annotations")),
     ...validatePodSpec(template.spec ?? { containers: [] }, path.child("spec")),
+    ...(ephemeral
+      ? [forbiddenField(path.child("spec", "ephemeralContainers"), "ephemeral containers not allowed in pod template")]
+      : []),
   ];
 }
 
 function selectorErrors(template: PodTemplateSpec, selector: LabelSelector | undefined, path: FieldPath): FieldError[] {
-  // An empty or malformed selector has its own error.
-  if (isEmptySelector(selector) || validateLabelSelector(selector, path).length) return [];
+  // An empty selector has its own error.
+  if (isEmptySelector(selector)) return [];
   const labels = template.metadata?.labels ?? {};
   if (selectorOf(selector).matches(labels)) return [];
   return [invalidValue(path.child("metadata", "labels"), labels, "`selector` does not match template `labels`")];

@@ -3,7 +3,6 @@ import type { ReplicationController, ReplicationControllerSpec } from "../../gen
 import type { FieldError } from "../errors.ts";
 import { formatLabels, selectorFromMap } from "../labels.ts";
 import { replicationControllers } from "../resource-ref.ts";
-import { validateLabels } from "../validation/object-meta.ts";
 import { type FieldPath, invalidValue, required, root } from "../validation/path.ts";
 import { ageColumn, column, containerColumns, countColumn, formatMap, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
@@ -65,9 +64,7 @@ function isFilled(map: Readonly<Record<string, string>> | undefined): boolean {
 function validateSpec(spec: ReplicationControllerSpec, path: FieldPath): FieldError[] {
   return [
     ...nonNegative(spec, ["minReadySeconds"], path),
-    ...(isFilled(spec.selector)
-      ? validateLabels(spec.selector, path.child("selector"))
-      : [required(path.child("selector"))]),
+    ...(isFilled(spec.selector) ? [] : [required(path.child("selector"))]),
     ...nonNegative(spec, ["replicas"], path),
     ...validateTemplate(spec, path.child("template")),
   ];

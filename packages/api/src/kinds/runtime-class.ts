@@ -1,12 +1,13 @@
 // RuntimeClass: which of a node's container runtimes runs a pod.
 
-import type { RuntimeClass } from "../../generated/types.ts";
+import type { RuntimeClass, Toleration } from "../../generated/types.ts";
 import type { FieldError } from "../errors.ts";
 import { runtimeClasses } from "../resource-ref.ts";
+import { deepEqual } from "../validation/deep-equal.ts";
 import { immutableField } from "../validation/field-rules.ts";
 import { isDns1123Label } from "../validation/names.ts";
 import { validateLabels } from "../validation/object-meta.ts";
-import { invalidAll, root } from "../validation/path.ts";
+import { duplicate, type FieldPath, invalidAll, root } from "../validation/path.ts";
 import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 import { sameAs } from "./older/same.ts";
@@ -24,8 +25,18 @@ export const runtimeClassKind = defineKind<RuntimeClass>({
 function validate({ handler, overhead, scheduling }: RuntimeClass): FieldError[] {
   return [
     ...invalidAll(root("handler"), handler, isDns1123Label(handler)),
-    ...validateOverhead(overhead?.podFixed, root("overhead").child("podFixed")),
+    ...validateOverhead(overhead?.podFixed, root("overhead")),
     ...validateLabels(scheduling?.nodeSelector, root("scheduling").child("nodeSelector")),
-    ...validateTolerations(scheduling?.tolerations ?? [], root("scheduling").child("tolerations")),
+    ...validateOwnTolerations(scheduling?.tolerations ?? [], root("scheduling").child("tolerations")),
   ];
+}
+
+/** The same one twice would be added to pods twice. Upstream's path names the list twice as well. */
+function validateOwnTolerations(tolerations: readonly Toleration[], path: FieldPath): FieldError[] {
+  const errors = validateTolerations(tolerations, path.child("tolerations"));
+  for (const [i, toleration] of tolerations.entries()) {
+    const isRepeated = tolerations.slice(0, i).some((earlier) => deepEqual(earlier, toleration));
+    if (isRepeated) errors.push(duplicate(path.index(i), toleration));
+  }
+  return errors;
 }

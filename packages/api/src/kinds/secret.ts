@@ -1,6 +1,7 @@
 // Secret: base64 values, typed by a promise of which keys are there; write-only stringData folds into data.
 import type { Secret } from "../../generated/types.ts";
 import type { FieldError } from "../errors.ts";
+import { scanJson } from "../json-syntax.ts";
 import { secrets } from "../resource-ref.ts";
 import { type FieldPath, IMMUTABLE, invalidValue, required, root, tooLong } from "../validation/path.ts";
 import { ageColumn, column, nameColumn } from "./columns.ts";
@@ -40,6 +41,9 @@ export const secretKind = defineKind<Secret>({
   ],
 });
 
+/** Upstream's path, with the place of the field left unfilled. */
+const TYPED_DATA = root("data[%s]");
+
 const SERVICE_ACCOUNT_NAME = "kubernetes.io/service-account.name";
 
 const TYPE_RULES: Readonly<Record<string, (secret: Secret, path: FieldPath) => FieldError[]>> = {
@@ -49,12 +53,12 @@ const TYPE_RULES: Readonly<Record<string, (secret: Secret, path: FieldPath) => F
       : [required(root("metadata").child("annotations").key(SERVICE_ACCOUNT_NAME))],
   "kubernetes.io/dockercfg": (secret, path) => validateJsonKey(secret, ".dockercfg", path),
   "kubernetes.io/dockerconfigjson": (secret, path) => validateJsonKey(secret, ".dockerconfigjson", path),
-  "kubernetes.io/basic-auth": ({ data }, path) =>
+  "kubernetes.io/basic-auth": ({ data }) =>
     data?.username !== undefined || data?.password !== undefined
       ? []
-      : [required(path.key("username")), required(path.key("password"))],
-  "kubernetes.io/ssh-auth": ({ data }, path) =>
-    data?.["ssh-privatekey"] ? [] : [required(path.key("ssh-privatekey"))],
+      : [required(TYPED_DATA.key("username")), required(TYPED_DATA.key("password"))],
+  "kubernetes.io/ssh-auth": ({ data }) =>
+    data?.["ssh-privatekey"] ? [] : [required(TYPED_DATA.key("ssh-privatekey"))],
   "kubernetes.io/tls": ({ data }, path) =>
     ["tls.crt", "tls.key"].filter((key) => data?.[key] === undefined).map((key) => required(path.key(key))),
 };
@@ -62,11 +66,15 @@ const TYPE_RULES: Readonly<Record<string, (secret: Secret, path: FieldPath) => F
 function validateJsonKey({ data }: Secret, key: string, path: FieldPath): FieldError[] {
   const encoded = data?.[key];
   if (encoded === undefined) return [required(path.key(key))];
-  try {
-    JSON.parse(Buffer.from(encoded, "base64").toString());
-    return [];
-  } catch {
-    // Parsers quote what they choke on, so only the fact is told.
-    return [invalidValue(path.key(key), "<secret contents redacted>", "invalid JSON")];
-  }
+  const text = Buffer.from(encoded, "base64").toString();
+  const wrong = scanJson(text).syntaxError ?? notAnObject(text);
+  return wrong ? [invalidValue(path.key(key), "<secret contents redacted>", wrong)] : [];
+}
+
+/** `null` and objects pass; Go names what else it finds. */
+function notAnObject(text: string): string | undefined {
+  const value: unknown = JSON.parse(text);
+  if (value === null || (typeof value === "object" && !Array.isArray(value))) return undefined;
+  const found = Array.isArray(value) ? "array" : typeof value === "boolean" ? "bool" : typeof value;
+  return `json: cannot unmarshal ${found} into Go value of type map[string]interface {}`;
 }

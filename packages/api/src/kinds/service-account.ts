@@ -7,6 +7,8 @@ import { defineKind } from "./define-kind.ts";
 export const serviceAccountKind = defineKind<ServiceAccount>({
   ref: serviceAccounts,
   shortNames: ["sa"],
+  prepareForCreate: keepSecretNames,
+  prepareForUpdate: keepSecretNames,
   subresources: [
     { name: "token", group: "authentication.k8s.io", version: "v1", kind: "TokenRequest", verbs: ["create"] },
   ],
@@ -16,3 +18,8 @@ export const serviceAccountKind = defineKind<ServiceAccount>({
     ageColumn,
   ],
 });
+
+/** Secrets are named; whatever else a reference could say means nothing here. */
+function keepSecretNames(account: ServiceAccount): void {
+  if (account.secrets) account.secrets = account.secrets.map(({ name }) => (name ? { name } : {}));
+}

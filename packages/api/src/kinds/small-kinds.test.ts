@@ -50,7 +50,7 @@ test("secret: stringData folds into data, types promise keys, the type stays", (
   ]);
   const type = "kubernetes.io/dockerconfigjson";
   assert.deepEqual(judgeNew(secretKind, { type, stringData: { ".dockerconfigjson": "{hidden" } }), [
-    'data[.dockerconfigjson]: Invalid value: "<secret contents redacted>": invalid JSON',
+    "data[.dockerconfigjson]: Invalid value: \"<secret contents redacted>\": invalid character 'h' looking for beginning of object key string",
   ]);
   assert.deepEqual(
     judgeUpdate(secretKind, secret, (next) => {
@@ -112,7 +112,7 @@ test("namespace: finalizer, label and phase", () => {
   const finalize = namespaceKind.subresources.find(({ name }) => name === "finalize")?.rules;
   const next = structuredClone(namespace);
   next.spec.finalizers = [];
-  finalize?.prepareForUpdate(next, namespace);
+  finalize?.prepareForUpdate(next, namespace, "2026-01-01T00:00:01Z");
   assert.deepEqual([next.spec.finalizers, finalize?.validateUpdate(next, namespace)], [[], []]);
   assert.deepEqual(
     judgeUpdate(namespaceKind, namespace, (n) => Object.assign(n, { status: { phase: "Terminating" } }), true),
@@ -129,8 +129,8 @@ test("node: creators say the status, ranges are set once, taints are judged", ()
   assert.deepEqual(patched, moved);
   const taint = { key: "a", effect: "NoSchedule" };
   assert.deepEqual(judgeNew(nodeKind, { spec: { taints: [taint, taint, { key: "b", effect: "Maybe" }] } }), [
-    'spec.taints[1]: Duplicate value: {"Key":"a","Value":"","Effect":"NoSchedule","TimeAdded":null}',
-    'spec.taints[2].effect: Unsupported value: "Maybe": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
+    'metadata.taints[1]: Duplicate value: {"Key":"a","Value":"","Effect":"NoSchedule","TimeAdded":null}: taints must be unique by key and effect pair',
+    'metadata.taints[2].effect: Unsupported value: "Maybe": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
   ]);
 });
 
@@ -182,6 +182,30 @@ test("event: namespaces match, new style needs a reporter, columns read times in
   const event = created(eventKind, { ...fine, type: "Normal", message: " ran \n" });
   const cells = eventKind.columns.map((column) => column.value(event, Date.parse("2026-01-01T00:05:00Z")));
   assert.deepEqual(cells, ["5m", "Normal", "Ran", "pod/web", "", "kubelet, n1", "ran", "5m", 1, "x"]);
+});
+
+test("event: writers through events.k8s.io/v1 say all of it, and may only go on with the series", () => {
+  const version = eventKind.otherVersions?.find(({ group, version }) => group === "events.k8s.io" && version === "v1");
+  const words = (errors: readonly { field: string; detail: string }[] | undefined) =>
+    errors?.map(({ field, detail }) => `${field}: ${detail}`);
+  const involvedObject = { kind: "Pod", name: "web", namespace: "default" };
+  const loose = created(eventKind, { involvedObject, count: 2, source: { component: "c" }, series: { count: 1 } });
+  assert.deepEqual(words(version?.validateCreate?.(loose)), [
+    "series.count: should be at least 2",
+    "series.lastObservedTime: ",
+    "eventTime: ",
+    "type: has invalid value: ",
+    "count: needs to be unset",
+    "source: needs to be unset",
+  ]);
+  const eventTime = "2026-01-01T00:00:00.000000Z";
+  const event = created(eventKind, { involvedObject, eventTime, type: "Normal", reason: "Ran" });
+  assert.deepEqual(version?.validateCreate?.(event), []);
+  const next = { ...event, reason: "Ran on", series: { count: 2, lastObservedTime: eventTime } };
+  assert.deepEqual(words(version?.validateUpdate?.(next, event)), [
+    "reason: field is immutable",
+    "reason: field is immutable",
+  ]);
 });
 
 test("lease: durations", () => {

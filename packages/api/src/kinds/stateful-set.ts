@@ -19,7 +19,12 @@ import { figureOf, validateAtMost100Percent, validateIntOrPercent } from "./int-
 import { nonNegative, scaleOf } from "./numbers.ts";
 import { defaultClaimSpec } from "./persistent-volume-claim/defaults.ts";
 import { templateWarnings } from "./pod/warnings.ts";
-import { defaultPodTemplate, templateContainers, validateReplicaTemplate } from "./pod-template-rules.ts";
+import {
+  defaultPodTemplate,
+  isMalformedSelector,
+  templateContainers,
+  validateReplicaTemplate,
+} from "./pod-template-rules.ts";
 
 const NEW_STATUS: StatefulSetStatus = { replicas: 0, availableReplicas: 0 };
 
@@ -126,6 +131,7 @@ function validateSelector({ selector }: StatefulSetSpec, path: FieldPath): Field
   if (!selector) return [required(path)];
   const errors = validateLabelSelector(selector, path);
   if (isEmptySelector(selector)) errors.push(invalidValue(path, selector, "empty selector is invalid for statefulset"));
+  if (isMalformedSelector(selector)) errors.push(invalidValue(path, selector, ""));
   return errors;
 }
 

@@ -7,7 +7,16 @@ import { deepEqual } from "../validation/deep-equal.ts";
 import { immutableField, requiredWord } from "../validation/field-rules.ts";
 import { isLabelValue, isQualifiedName } from "../validation/names.ts";
 import { validateLabelName } from "../validation/object-meta.ts";
-import { duplicate, type FieldPath, forbiddenField, invalidAll, required, root, tooLong } from "../validation/path.ts";
+import {
+  duplicate,
+  type FieldPath,
+  forbiddenField,
+  invalidAll,
+  invalidValue,
+  required,
+  root,
+  tooLong,
+} from "../validation/path.ts";
 import { ageColumn, column } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 import { sameAs } from "./older/same.ts";
@@ -26,7 +35,7 @@ export const storageClassKind = defineKind<StorageClass>({
   validate: (storage) => [
     ...validateProvisioner(storage.provisioner, root("provisioner")),
     ...validateParameters(storage.parameters, root("parameters")),
-    ...requiredWord(storage.reclaimPolicy, ["Delete", "Retain"], root("reclaimPolicy")),
+    ...(storage.reclaimPolicy ? requiredWord(storage.reclaimPolicy, ["Delete", "Retain"], root("reclaimPolicy")) : []),
     ...requiredWord(storage.volumeBindingMode, ["Immediate", "WaitForFirstConsumer"], root("volumeBindingMode")),
     ...validateTopologies(storage.allowedTopologies ?? [], root("allowedTopologies")),
   ],
@@ -69,7 +78,7 @@ export function validateParameters(
   const entries = Object.entries(parameters ?? {});
   if (entries.length > MAX_PARAMETERS) return [tooLong(path, MAX_PARAMETERS)];
   const bytes = entries.reduce((sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value), 0);
-  const errors = entries.some(([key]) => key === "") ? [{ ...required(path), detail: "field can not be empty." }] : [];
+  const errors = entries.some(([key]) => key === "") ? [invalidValue(path, "", "field can not be empty.")] : [];
   return bytes > MAX_PARAMETER_BYTES ? [...errors, tooLong(path, MAX_PARAMETER_BYTES)] : errors;
 }
 
@@ -77,7 +86,9 @@ function validateTopologies(terms: readonly TopologySelectorTerm[], path: FieldP
   const errors: FieldError[] = [];
   for (const [i, term] of terms.entries()) {
     errors.push(...validateTopologyTerm(term, path.index(i).child("matchLabelExpressions")));
-    if (terms.slice(0, i).some((earlier) => deepEqual(earlier, term))) {
+    // A term of nothing repeats the empty place that upstream keeps for each.
+    const isEmpty = !term.matchLabelExpressions?.length;
+    if (isEmpty || terms.slice(0, i).some((earlier) => deepEqual(earlier, term))) {
       errors.push(duplicate(path.index(i).child("matchLabelExpressions"), ""));
     }
   }

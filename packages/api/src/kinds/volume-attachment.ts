@@ -5,7 +5,7 @@ import type { FieldError } from "../errors.ts";
 import { volumeAttachments } from "../resource-ref.ts";
 import { immutableField } from "../validation/field-rules.ts";
 import { isDns1123Subdomain } from "../validation/names.ts";
-import { type FieldPath, invalidAll, invalidValue, required, root, tooLong } from "../validation/path.ts";
+import { type FieldPath, forbiddenField, invalidAll, required, root, tooLong } from "../validation/path.ts";
 import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 import { sameAs } from "./older/same.ts";
@@ -57,14 +57,14 @@ export const volumeAttachmentKind = defineKind<VolumeAttachment>({
 function validateSource(source: VolumeAttachmentSource, path: FieldPath): FieldError[] {
   const { persistentVolumeName: name, inlineVolumeSpec: inline } = source;
   if (inline && name !== undefined) {
-    return [invalidValue(path, "", "must specify exactly one of inlineVolumeSpec and persistentVolumeName")];
+    return [forbiddenField(path, "must specify exactly one of inlineVolumeSpec and persistentVolumeName")];
   }
   if (inline) return validateVolumeSpec(inline, path.child("inlineVolumeSpec"));
   if (name === undefined)
     return [required(path, "must specify exactly one of inlineVolumeSpec and persistentVolumeName")];
-  return name === ""
-    ? [required(path.child("persistentVolumeName"), "must specify non empty persistentVolumeName")]
-    : [];
+  const at = path.child("persistentVolumeName");
+  const missing = name === "" ? [required(at, "must specify non empty persistentVolumeName")] : [];
+  return [...missing, ...invalidAll(at, name, isDns1123Subdomain(name))];
 }
 
 function validateError(error: VolumeError | undefined, path: FieldPath): FieldError[] {

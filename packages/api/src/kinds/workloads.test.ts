@@ -33,6 +33,7 @@ const BAD: readonly (readonly [object, ...string[]])[] = [
   [
     web({ selector: { matchExpressions: [{ key: "app", operator: "In" }] } }),
     "spec.selector.matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'",
+    'spec.selector: Invalid value: {"matchExpressions":[{"key":"app","operator":"In"}]}: invalid label selector',
   ],
   [
     web({ strategy: { type: "Recreate", rollingUpdate: {} } }),

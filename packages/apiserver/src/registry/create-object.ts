@@ -3,12 +3,14 @@ import { randomUUID } from "node:crypto";
 import { ApiError, alreadyExists, badRequest, invalid } from "@skiff/api/errors.ts";
 import { generateName } from "@skiff/api/generate-name.ts";
 import { type KubeObject, objectKey } from "@skiff/api/object.ts";
+import { dedupeOwnerReferences } from "@skiff/api/validation/dedupe-owner-references.ts";
 import { validateObjectMeta } from "@skiff/api/validation/object-meta.ts";
 import { root } from "@skiff/api/validation/path.ts";
 import { formatTime } from "@skiff/component-base/clock.ts";
 import { encodeForStorage, type StorageKind, StoredObject } from "../storage/stored-object.ts";
 import { admissionRequest, admit, validateAdmission } from "./admission-chain.ts";
 import { recordOwnership } from "./ownership.ts";
+import { servedVersionOf } from "./served-version.ts";
 import type { WriteDeps, WriteOptions } from "./write-options.ts";
 
 /** `object` is decoded and becomes the registry's. Throws ApiError. */
@@ -47,11 +49,13 @@ async function createOnce(
 ): Promise<StoredObject | undefined> {
   const { definition } = kind;
   definition.applyDefaults(object);
+  const repeated = dedupeOwnerReferences(object.metadata);
+  if (repeated) options.warn(repeated);
   recordOwnership(deps.clock, kind, undefined, object, options);
   const request = admissionRequest("CREATE", kind, { namespace, name: object.metadata.name }, { object }, options);
   await admit(deps.admission, request, options.signal);
   definition.prepareForCreate(object);
-  validateNew(kind, object);
+  validateNew(kind, object, options);
   for (const text of definition.warnings?.(object) ?? []) options.warn(text);
   await validateAdmission(deps.admission, request, options.signal);
   const hook = deps.hooks.get(kind.directory);
@@ -82,22 +86,20 @@ function fillSystemFields(deps: WriteDeps, kind: StorageKind, namespace: string,
   const { metadata } = object;
   if (kind.definition.namespaced) metadata.namespace = namespace;
   else delete metadata.namespace;
-  for (const field of [
-    "resourceVersion",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "selfLink",
-    "generation",
-  ] as const) {
+  for (const field of ["resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] as const) {
     delete metadata[field];
   }
   metadata.uid = randomUUID();
   metadata.creationTimestamp = formatTime(deps.clock.now());
 }
 
-function validateNew(kind: StorageKind, object: KubeObject): void {
+function validateNew(kind: StorageKind, object: KubeObject, { served }: WriteOptions): void {
   const { definition } = kind;
-  const errors = [...validateObjectMeta(definition, object.metadata, root("metadata")), ...definition.validate(object)];
+  const errors = [
+    ...validateObjectMeta(definition, object.metadata, root("metadata")),
+    ...definition.validate(object),
+    ...((served && servedVersionOf(kind, served)?.validateCreate?.(object)) ?? []),
+  ];
   if (errors.length > 0) throw invalid(definition.group, definition.kind, object.metadata.name ?? "", errors);
 }
 

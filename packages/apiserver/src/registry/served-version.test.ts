@@ -94,6 +94,17 @@ test("events are the same objects in both groups", async () => {
   assert.deepEqual([core.body.apiVersion, core.body.message, core.body.involvedObject.name], ["v1", "hello", "p"]);
 });
 
+test("field selectors speak the names of their version", async () => {
+  const list = "/apis/events.k8s.io/v1/namespaces/default/events?fieldSelector=";
+  const found = async (selector: string) => {
+    const { code, body } = await client.get(`${list}${selector}`);
+    return [code, code === 200 ? body.items.length : body.message];
+  };
+  assert.deepEqual(await found("regarding.name=p,reportingController=c,type=Normal"), [200, 1]);
+  assert.deepEqual(await found("regarding.name=q"), [200, 0]);
+  assert.deepEqual(await found("involvedObject.name=p"), [400, "field label not supported: involvedObject.name"]);
+});
+
 test("discovery and OpenAPI tell of every version", async () => {
   const { body } = await client.get("/apis/autoscaling");
   assert.deepEqual(

@@ -67,6 +67,11 @@ export function deprecationOf({ definition }: StorageKind, served: GroupVersion)
   return `${before} is deprecated in ${since}+, unavailable in ${gone}+; use ${groupVersion(served.group, version)} ${kind}`;
 }
 
+/** The rules of a version other than the stored one. */
+export function servedVersionOf({ definition }: StorageKind, served: GroupVersion): ServedVersion | undefined {
+  return isStored(definition, served) ? undefined : otherVersionOf(definition, served);
+}
+
 interface View {
   readonly kind: StorageKind;
   readonly served: ServedVersion;

@@ -2,14 +2,17 @@
 import { ApiError, conflict, invalid, notFound, OBJECT_MODIFIED } from "@skiff/api/errors.ts";
 import type { WriteRules } from "@skiff/api/kind.ts";
 import type { KubeObject } from "@skiff/api/object.ts";
+import { dedupeOwnerReferences } from "@skiff/api/validation/dedupe-owner-references.ts";
 import { validateObjectMetaUpdate } from "@skiff/api/validation/object-meta.ts";
 import { invalidValue, root } from "@skiff/api/validation/path.ts";
+import { formatTime } from "@skiff/component-base/clock.ts";
 import type { WriteDecision } from "../storage/object-storage.ts";
 import { encodeForStorage, type StorageKind, StoredObject } from "../storage/stored-object.ts";
 import { admissionRequest, admit, validateAdmission } from "./admission-chain.ts";
 import { ttlOf } from "./create-object.ts";
 import { finishesDeletion } from "./deletion-rules.ts";
 import { isUnchanged, recordOwnership } from "./ownership.ts";
+import { servedVersionOf } from "./served-version.ts";
 import { allowsUnconditionalUpdate } from "./update-policy.ts";
 import type { WriteDeps, WriteOptions } from "./write-options.ts";
 
@@ -69,15 +72,18 @@ async function prepare(
     ]);
   }
   definition.applyDefaults(next);
+  const repeated = dedupeOwnerReferences(next.metadata);
+  if (repeated) options.warn(repeated);
   recordOwnership(deps.clock, kind, previous, next, options);
   const place = { namespace: current.namespace, name: current.name };
   const request = admissionRequest("UPDATE", kind, place, { object: next, oldObject: previous }, options);
   if (!update.trusted) await admit(deps.admission, request, options.signal);
   keepSystemFields(next, previous);
-  update.rules.prepareForUpdate(next, previous);
+  update.rules.prepareForUpdate(next, previous, formatTime(deps.clock.now()));
   const errors = [
     ...validateObjectMetaUpdate(next.metadata, previous.metadata, root("metadata")),
     ...update.rules.validateUpdate(next, previous),
+    ...((options.served && servedVersionOf(kind, options.served)?.validateUpdate?.(next, previous)) ?? []),
   ];
   if (errors.length > 0) throw invalid(definition.group, definition.kind, current.name, errors);
   if (options.subresource === "" && next.metadata.generation !== previous.metadata.generation) {

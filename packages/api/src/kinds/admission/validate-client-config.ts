@@ -1,7 +1,7 @@
 // Where a webhook is: a URL, or a Service of the cluster. Admission and conversion say it alike.
 import type { FieldError } from "../../errors.ts";
 import { isDns1123Subdomain, isPortNumber } from "../../validation/names.ts";
-import { type FieldPath, invalidValue, required } from "../../validation/path.ts";
+import { type FieldPath, invalidAll, invalidValue, required } from "../../validation/path.ts";
 
 interface ClientConfig {
   readonly url?: string | undefined;
@@ -15,6 +15,7 @@ interface ServiceReference {
   readonly port?: number | undefined;
 }
 
+const SCHEME_RE = /^[a-z][a-z0-9+.-]*:/i;
 const URL_FORM = "desired format: https://host[/path]";
 
 export function validateClientConfig(config: ClientConfig, path: FieldPath): FieldError[] {
@@ -26,21 +27,17 @@ export function validateClientConfig(config: ClientConfig, path: FieldPath): Fie
 }
 
 function validateUrl(text: string, path: FieldPath): FieldError[] {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    return [required(path, `url must be a valid URL: ${text}; ${URL_FORM}`)];
-  }
+  const url = URL.parse(text);
+  if (!url && SCHEME_RE.test(text)) return [required(path, `url must be a valid URL: ${text}; ${URL_FORM}`)];
   const errors: FieldError[] = [];
-  const wrong = (detail: string) => errors.push(invalidValue(path, text, detail));
-  if (url.protocol !== "https:") {
-    wrong(`'https' is the only allowed URL scheme; ${URL_FORM}`);
-  }
-  if (!url.host) wrong(`host must be specified; ${URL_FORM}`);
-  if (url.username || url.password) wrong("user information is not permitted in the URL");
-  if (url.hash) wrong("fragments are not permitted in the URL");
-  if (url.search) wrong("query parameters are not permitted in the URL");
+  const wrong = (value: string, detail: string) => errors.push(invalidValue(path, value, detail));
+  // What has no scheme is a path to upstream's parser: valid, but of no host.
+  const scheme = url?.protocol.slice(0, -1) ?? "";
+  if (scheme !== "https") wrong(scheme, `'https' is the only allowed URL scheme; ${URL_FORM}`);
+  if (!url?.host) wrong("", `host must be provided; ${URL_FORM}`);
+  if (url?.username || url?.password) wrong(text, "user information is not permitted in the URL");
+  if (url?.hash) wrong(url.hash.slice(1), "fragments are not permitted in the URL");
+  if (url?.search) wrong(url.search.slice(1), "query parameters are not permitted in the URL");
   return errors;
 }
 
@@ -58,10 +55,19 @@ function validateService(service: ServiceReference, path: FieldPath): FieldError
 
 function validatePath(text: string | undefined, path: FieldPath): FieldError[] {
   if (text === undefined || text === "" || text === "/") return [];
-  if (!text.startsWith("/")) return [invalidValue(path, text, "must start with a '/'")];
-  const steps = (text.endsWith("/") ? text.slice(1, -1) : text.slice(1)).split("/");
-  return steps.flatMap((step, i) => {
-    if (step === "") return [invalidValue(path, text, `segment[${i}] may not be empty`)];
-    return isDns1123Subdomain(step).map((message) => invalidValue(path, text, `segment[${i}]: ${message}`));
-  });
+  const errors = text.startsWith("/") ? [] : [invalidValue(path, text, "must start with a '/'")];
+  // Whatever the first character is, the segments begin after it.
+  const steps = text.slice(1).replace(/\/$/, "").split("/");
+  for (const [i, step] of steps.entries()) {
+    if (step === "") errors.push(invalidValue(path, text, `segment[${i}] may not be empty`));
+    else
+      errors.push(
+        ...invalidAll(
+          path,
+          text,
+          isDns1123Subdomain(step).map((message) => `segment[${i}]: ${message}`),
+        ),
+      );
+  }
+  return errors;
 }

@@ -1,7 +1,7 @@
 // Whether a webhook can be called, and for what.
 import type { MutatingWebhook, ValidatingWebhook } from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
-import { optionalWord, requiredWord } from "../../validation/field-rules.ts";
+import { optionalWord } from "../../validation/field-rules.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { isDns1035Label, isFullyQualifiedName } from "../../validation/names.ts";
 import { duplicate, type FieldPath, invalidAll, invalidValue, required } from "../../validation/path.ts";
@@ -32,7 +32,7 @@ function validateWebhook(webhook: Webhook, path: FieldPath): FieldError[] {
   errors.push(
     ...optionalWord(webhook.failurePolicy, ["Fail", "Ignore"], path.child("failurePolicy")),
     ...optionalWord(webhook.matchPolicy, ["Equivalent", "Exact"], path.child("matchPolicy")),
-    ...requiredWord(webhook.sideEffects, sideEffectsOf(webhook), path.child("sideEffects")),
+    ...validateSideEffects(webhook, path.child("sideEffects")),
   );
   if ("reinvocationPolicy" in webhook) {
     errors.push(...optionalWord(webhook.reinvocationPolicy, ["IfNeeded", "Never"], path.child("reinvocationPolicy")));
@@ -49,6 +49,14 @@ function validateWebhook(webhook: Webhook, path: FieldPath): FieldError[] {
     ...validateClientConfig(webhook.clientConfig ?? {}, path.child("clientConfig")),
     ...validateMatchConditions(webhook.matchConditions ?? [], path.child("matchConditions"), ""),
   ];
+}
+
+function validateSideEffects(webhook: Webhook, path: FieldPath): FieldError[] {
+  const valid = sideEffectsOf(webhook);
+  const { sideEffects } = webhook;
+  return sideEffects
+    ? optionalWord(sideEffects, valid, path)
+    : [required(path, `must specify one of ${valid.join(", ")}`)];
 }
 
 /** Webhooks of before v1 need not know what they do. */

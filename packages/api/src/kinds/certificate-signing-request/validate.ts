@@ -48,7 +48,7 @@ function isPemRequest(base64: string): boolean {
 }
 
 function validateUsages(usages: readonly string[], path: FieldPath): FieldError[] {
-  if (usages.length === 0) return [required(path, "usages is required")];
+  if (usages.length === 0) return [required(path, "usages must be provided")];
   const valid = [...USAGES].sort();
   const seen = new Set<string>();
   return usages.flatMap((usage, i) => {
@@ -61,7 +61,7 @@ function validateUsages(usages: readonly string[], path: FieldPath): FieldError[
 
 /** `domain/path`, where the path may have dots as a namespace and a name have. */
 function validateSignerName(name: string, path: FieldPath): FieldError[] {
-  if (!name) return [required(path)];
+  if (!name) return [required(path, "signerName must be provided")];
   const segments = name.split("/");
   const [domain = "", signer = ""] = segments;
   if (segments.length !== 2) {

@@ -90,7 +90,7 @@ function validateVersion(version: CustomResourceDefinitionVersion, path: FieldPa
     const at = path.child("deprecationWarning");
     if (!version.deprecated) errors.push(invalidValue(at, warning, "can only be set for deprecated versions"));
     if (Buffer.byteLength(warning) > 256) errors.push(invalidValue(at, warning, "must be <= 256 characters long"));
-    if (warning === "") errors.push(invalidValue(at, warning, "must not be empty if specified"));
+    if (warning === "") errors.push(invalidValue(at, warning, "must not be an empty string"));
   }
   const schema = version.schema?.openAPIV3Schema;
   const schemaPath = path.child("schema", "openAPIV3Schema");
@@ -127,9 +127,11 @@ function validateColumn(column: CustomResourceColumnDefinition, path: FieldPath)
   if (column.format && !COLUMN_FORMATS.includes(column.format)) {
     errors.push(invalidValue(path.child("format"), column.format, `must be one of ${COLUMN_FORMATS.join(",")}`));
   }
-  if (!column.jsonPath) errors.push(required(path.child("jsonPath")));
+  // Upstream reports it by the name of older versions.
+  const at = path.child("JSONPath");
+  if (!column.jsonPath) errors.push(required(at));
   else if (!column.jsonPath.startsWith(".")) {
-    errors.push(invalidValue(path.child("jsonPath"), column.jsonPath, "must be a simple json path starting with ."));
+    errors.push(invalidValue(at, column.jsonPath, "must be a simple json path starting with ."));
   }
   return errors;
 }

@@ -3,7 +3,7 @@ import type { V2MetricIdentifier, V2MetricSpec, V2MetricTarget } from "../../../
 import type { FieldError } from "../../errors.ts";
 import { compareQuantities } from "../../quantity.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
-import { isPathSegmentName } from "../../validation/names.ts";
+import { isDns1123Label, isPathSegmentName } from "../../validation/names.ts";
 import {
   type FieldPath,
   forbiddenField,
@@ -12,6 +12,7 @@ import {
   notSupported,
   required,
 } from "../../validation/path.ts";
+import { validateContainerResourceName } from "../resource-names.ts";
 import { validateReference } from "./validate-reference.ts";
 
 const SOURCES = {
@@ -36,87 +37,83 @@ export function validateMetrics(
   ];
 }
 
+/** The first source in upstream's order is judged, whatever the type; what does not belong to the type is too much. */
 function validateMetric(metric: V2MetricSpec, path: FieldPath): FieldError[] {
-  if (!metric.type) return [required(path.child("type"), "must specify a metric source type")];
-  if (!isSourceType(metric.type)) return [notSupported(path.child("type"), metric.type, Object.keys(SOURCES))];
-  const expected = SOURCES[metric.type];
-  const errors: FieldError[] = [];
-  for (const field of Object.values(SOURCES)) {
-    if (field !== expected && metric[field]) {
-      const detail = "must populate the given metric source only";
-      errors.push(forbiddenField(path.child(field), detail));
-    }
+  const type = metric.type ?? "";
+  const at = path.child("type");
+  const expected = isSourceType(type) ? SOURCES[type] : undefined;
+  const unsupported = notSupported(at, type, Object.keys(SOURCES));
+  const errors: FieldError[] = type ? [] : [required(at, "must specify a metric source type")];
+  if (!expected) errors.push(unsupported);
+  const present = ORDER.filter((field) => metric[field]);
+  const [first] = present;
+  if (first) errors.push(...RULES[first](metric, path.child(first)));
+  if (!expected) errors.push(unsupported);
+  else if (!metric[expected]) {
+    errors.push(required(path.child(expected), "must populate information for the given metric source"));
   }
-  if (!metric[expected]) {
-    return [...errors, required(path.child(expected), "must populate information for the given metric source")];
-  }
-  return [...errors, ...validateSource(metric, path.child(expected))];
+  if (present.length === 1) return errors;
+  const surplus = present.filter((field) => field !== expected);
+  const detail = "must populate the given metric source only";
+  return [...errors, ...surplus.map((field) => forbiddenField(path.child(field), detail))];
 }
 
 function isSourceType(type: string): type is keyof typeof SOURCES {
   return Object.hasOwn(SOURCES, type);
 }
 
-function validateSource(metric: V2MetricSpec, path: FieldPath): FieldError[] {
-  const { object, external, pods, resource, containerResource } = metric;
-  const target = path.child("target");
-  if (metric.type === "Object" && object) {
+type SourceField = (typeof SOURCES)[keyof typeof SOURCES];
+
+const ORDER: readonly SourceField[] = ["object", "external", "pods", "resource", "containerResource"];
+
+const RULES: Readonly<Record<SourceField, (metric: V2MetricSpec, path: FieldPath) => FieldError[]>> = {
+  object: ({ object }, path) => [
+    ...validateReference(object?.describedObject, path.child("describedObject")),
+    ...validateIdentifier(object?.metric, path.child("metric")),
+    ...validateTarget(object?.target, path.child("target")),
+    ...requireOne(object?.target, ["value", "averageValue"], path, "must set either a target value or averageValue"),
+  ],
+  external: ({ external }, path) => {
+    const { value, averageValue } = external?.target ?? {};
+    const isDouble = value !== undefined && averageValue !== undefined;
+    const detail = "may not set both a target value for metric and a per-pod target";
     return [
-      ...validateReference(object.describedObject, path.child("describedObject")),
-      ...validateIdentifier(object.metric, path.child("metric")),
-      ...validateTarget(object.target, target),
-      ...requireOne(
-        object.target,
-        ["value", "averageValue"],
-        target,
-        "must set either a target raw value or a target raw value per-pod value",
-      ),
+      ...validateIdentifier(external?.metric, path.child("metric")),
+      ...validateTarget(external?.target, path.child("target")),
+      ...requireOne(external?.target, ["value", "averageValue"], path, NO_EXTERNAL_TARGET),
+      ...(isDouble ? [forbiddenField(path.child("target", "value"), detail)] : []),
     ];
-  }
-  if (metric.type === "External" && external) {
+  },
+  pods: ({ pods }, path) => [
+    ...validateIdentifier(pods?.metric, path.child("metric")),
+    ...validateTarget(pods?.target, path.child("target")),
+    ...requireOne(pods?.target, ["averageValue"], path, "must specify a positive target averageValue"),
+  ],
+  resource: ({ resource }, path) => [
+    ...(resource?.name ? [] : [required(path.child("name"), "must specify a resource name")]),
+    ...validateResourceTarget(resource?.target, path.child("target")),
+  ],
+  containerResource: ({ containerResource }, path) => {
+    const { name, container, target } = containerResource ?? {};
+    const names = path.child("name");
+    const at = path.child("container");
     return [
-      ...validateIdentifier(external.metric, path.child("metric")),
-      ...validateTarget(external.target, target),
-      ...requireOne(
-        external.target,
-        ["value", "averageValue"],
-        target,
-        "must set either a target value for metric or a per-pod target",
-      ),
-      ...(external.target?.value !== undefined && external.target.averageValue !== undefined
-        ? [forbiddenField(target.child("value"), "may not set both a target value for metric and a per-pod target")]
-        : []),
+      ...(name ? validateContainerResourceName(name, names) : [required(names, "must specify a resource name")]),
+      ...(container
+        ? invalidAll(at, container, isDns1123Label(container))
+        : [required(at, "must specify a container")]),
+      ...validateResourceTarget(target, path.child("target")),
     ];
-  }
-  if (metric.type === "Pods" && pods) {
-    return [
-      ...validateIdentifier(pods.metric, path.child("metric")),
-      ...validateTarget(pods.target, target),
-      ...requireOne(
-        pods.target,
-        ["averageValue"],
-        target,
-        "must specify a positive target averageValue",
-        "averageValue",
-      ),
-    ];
-  }
-  const source = metric.type === "Resource" ? resource : containerResource;
-  return [
-    ...(source?.name ? [] : [required(path.child("name"), "must specify a resource name")]),
-    ...(metric.type === "ContainerResource" && !containerResource?.container
-      ? [required(path.child("container"), "must specify a container")]
-      : []),
-    ...validateTarget(source?.target, target),
-    ...validateResourceTarget(source?.target, target),
-  ];
-}
+  },
+};
+
+const NO_EXTERNAL_TARGET = "must set either a target value for metric or a per-pod target";
 
 function validateIdentifier(identifier: V2MetricIdentifier | undefined, path: FieldPath): FieldError[] {
   const name = identifier?.name;
   const at = path.child("name");
   return [
-    ...(name ? invalidAll(at, name, isPathSegmentName(name)) : [required(at)]),
+    ...(name ? invalidAll(at, name, isPathSegmentName(name)) : [required(at, "must specify a metric name")]),
     ...validateLabelSelector(identifier?.selector, path.child("selector")),
   ];
 }
@@ -125,8 +122,8 @@ function validateTarget(target: V2MetricTarget | undefined, path: FieldPath): Fi
   const { type, value, averageValue, averageUtilization } = target ?? {};
   const errors: FieldError[] = [];
   if (!type) errors.push(required(path.child("type"), "must specify a metric target type"));
-  else if (!["Utilization", "Value", "AverageValue"].includes(type)) {
-    errors.push(invalidValue(path.child("type"), type, "must be either Utilization, Value, or AverageValue"));
+  if (!["Utilization", "Value", "AverageValue"].includes(type ?? "")) {
+    errors.push(invalidValue(path.child("type"), type ?? "", "must be either Utilization, Value, or AverageValue"));
   }
   if (value !== undefined && compareQuantities(value, "0") <= 0) {
     errors.push(invalidValue(path.child("value"), value, "must be positive"));
@@ -141,22 +138,25 @@ function validateTarget(target: V2MetricTarget | undefined, path: FieldPath): Fi
 }
 
 function validateResourceTarget(target: V2MetricTarget | undefined, path: FieldPath): FieldError[] {
+  const errors = validateTarget(target, path);
   const hasShare = target?.averageUtilization !== undefined;
   const hasValue = target?.averageValue !== undefined;
   if (!hasShare && !hasValue) {
     const detail = "must set either a target raw value or a target utilization";
-    return [required(path.child("averageUtilization"), detail)];
+    return [...errors, required(path.child("averageUtilization"), detail)];
   }
-  if (!hasShare || !hasValue) return [];
-  return [forbiddenField(path.child("averageValue"), "may not set both a target raw value and a target utilization")];
+  if (!hasShare || !hasValue) return errors;
+  const detail = "may not set both a target raw value and a target utilization";
+  return [...errors, forbiddenField(path.child("averageValue"), detail)];
 }
 
+/** `path` is the source's. */
 function requireOne(
   target: V2MetricTarget | undefined,
   fields: readonly ("value" | "averageValue")[],
   path: FieldPath,
   detail: string,
-  shown = "averageValue",
 ): FieldError[] {
-  return fields.some((field) => target?.[field] !== undefined) ? [] : [required(path.child(shown), detail)];
+  const isSet = fields.some((field) => target?.[field] !== undefined);
+  return isSet ? [] : [required(path.child("target", "averageValue"), detail)];
 }

@@ -1,7 +1,7 @@
 // Whether an autoscaler knows what to scale, between which bounds and by what.
 import type { V2HorizontalPodAutoscaler, V2HorizontalPodAutoscalerSpec } from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
-import { type FieldPath, invalidValue, NOT_POSITIVE, required, root } from "../../validation/path.ts";
+import { type FieldPath, invalidValue, required, root } from "../../validation/path.ts";
 import { nonNegative } from "../numbers.ts";
 import { validateBehavior } from "./validate-behavior.ts";
 import { validateMetrics } from "./validate-metrics.ts";
@@ -27,7 +27,7 @@ function validateBounds({ minReplicas, maxReplicas }: V2HorizontalPodAutoscalerS
   if (minReplicas !== undefined && minReplicas < 1) {
     errors.push(invalidValue(path.child("minReplicas"), minReplicas, "must be greater than or equal to 1"));
   }
-  if (maxReplicas < 1) errors.push(invalidValue(path.child("maxReplicas"), maxReplicas, NOT_POSITIVE));
+  if (maxReplicas < 1) errors.push(invalidValue(path.child("maxReplicas"), maxReplicas, "must be greater than 0"));
   if (minReplicas !== undefined && maxReplicas < minReplicas) {
     const detail = "must be greater than or equal to `minReplicas`";
     errors.push(invalidValue(path.child("maxReplicas"), maxReplicas, detail));

@@ -49,11 +49,13 @@ function validateClassName({ ingressClassName: name }: IngressSpec, path: FieldP
   return name === undefined ? [] : invalidAll(path.child("ingressClassName"), name, isDns1123Subdomain(name));
 }
 
-function validateTls({ hosts }: IngressTLS, path: FieldPath): FieldError[] {
-  return (hosts ?? []).flatMap((host, i) => {
+function validateTls({ hosts, secretName }: IngressTLS, path: FieldPath): FieldError[] {
+  const errors = (hosts ?? []).flatMap((host, i) => {
     const messages = host.includes("*") ? isWildcardDns1123Subdomain(host) : isDns1123Subdomain(host);
     return invalidAll(path.child("hosts").index(i), host, messages);
   });
+  if (!secretName) return errors;
+  return [...errors, ...invalidAll(path.child("secretName"), secretName, isDns1123Subdomain(secretName))];
 }
 
 function validateRules(rules: readonly IngressRule[], path: FieldPath): FieldError[] {
@@ -100,17 +102,19 @@ function validateBackend({ service, resource }: IngressBackend, path: FieldPath)
   if (resource) {
     const at = path.child("resource");
     const errors: FieldError[] = [];
-    if (resource.apiGroup)
+    if (resource.apiGroup !== undefined)
       errors.push(...invalidAll(at.child("apiGroup"), resource.apiGroup, isDns1123Subdomain(resource.apiGroup)));
     for (const field of ["kind", "name"] as const) {
       const value = resource[field];
       errors.push(
-        ...(value ? invalidAll(at.child(field), value, isPathSegmentName(value)) : [required(at.child(field))]),
+        ...(value
+          ? invalidAll(at.child(field), value, isPathSegmentName(value))
+          : [required(at.child(field), `${field} is required`)]),
       );
     }
     return errors;
   }
-  if (!service) return [required(path, "must specify either a service or resource backend")];
+  if (!service) return [invalidValue(path, "", "resource or service backend is required")];
   return validateService(service, path);
 }
 

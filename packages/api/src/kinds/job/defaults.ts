@@ -38,7 +38,7 @@ export function generateSelector(job: Job): void {
   if (!spec || spec.manualSelector) return;
   const template = { ...spec.template.metadata };
   const labels: Record<string, string> = { ...template.labels };
-  for (const key of NAME_LABELS) labels[key] ??= metadata.name;
+  for (const key of NAME_LABELS) labels[key] ??= metadata.name ?? "";
   for (const key of UID_LABELS) labels[key] ??= metadata.uid;
   spec.template.metadata = { ...template, labels };
   spec.selector ??= {};

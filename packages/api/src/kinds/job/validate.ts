@@ -97,7 +97,7 @@ function validateGeneratedSelector({ metadata }: Job, spec: JobSpec): FieldError
   const expected: Record<string, string> = {};
   const errors: FieldError[] = [];
   for (const [key, source] of GENERATED_LABELS) {
-    const value = metadata[source];
+    const value = metadata[source] ?? "";
     expected[key] = value;
     const detail = `must be '${value}'`;
     if (labels[key] === undefined) errors.push(required(path.key(key), detail));

@@ -42,9 +42,9 @@ test("endpoint slice v1beta1: topology", () => {
   const endpoints = [{ addresses: ["10.0.0.1"], nodeName: "n", topology }];
   const { stored, shown } = both(endpointSliceBeta, { addressType: "IPv4", endpoints });
   assert.deepEqual(stored.endpoints, [
-    { addresses: ["10.0.0.1"], nodeName: "n", zone: "z", deprecatedTopology: { rack: "r" } },
+    { addresses: ["10.0.0.1"], conditions: {}, nodeName: "n", zone: "z", deprecatedTopology: { rack: "r" } },
   ]);
-  assert.deepEqual((shown as { endpoints: object }).endpoints, endpoints);
+  assert.deepEqual((shown as { endpoints: object }).endpoints, [{ ...endpoints[0], conditions: {} }]);
 });
 
 test("disruption budget v1beta1: an empty selector selects nothing", () => {

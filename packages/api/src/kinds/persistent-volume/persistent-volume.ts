@@ -18,6 +18,13 @@ export const persistentVolumeKind = defineKind<PersistentVolume>({
   prepareForCreate(volume) {
     volume.status = { phase: "Pending", lastPhaseTransitionTime: volume.metadata.creationTimestamp };
   },
+  prepareForStatusUpdate(next, previous, now) {
+    if (!next.status || next.status.phase === previous.status?.phase) return;
+    // Whoever changes the phase may say when; most do not.
+    const told = next.status.lastPhaseTransitionTime;
+    if (told && told !== previous.status?.lastPhaseTransitionTime) return;
+    next.status.lastPhaseTransitionTime = now;
+  },
   validate: validateVolume,
   validateUpdate: validateVolumeUpdate,
   selectableFields: { name: ({ metadata }) => metadata.name },

@@ -12,7 +12,7 @@ function update(previous: Pod, change: (next: Pod) => void): { pod: Pod; errors:
   const pod = structuredClone(previous);
   change(pod);
   podKind.applyDefaults(pod);
-  ephemeralContainerRules.prepareForUpdate(pod, previous);
+  ephemeralContainerRules.prepareForUpdate(pod, previous, "2026-01-01T00:00:01Z");
   const errors = ephemeralContainerRules.validateUpdate(pod, previous);
   return { pod, errors: errors.map(({ field, detail }) => `${field}: ${detail}`) };
 }

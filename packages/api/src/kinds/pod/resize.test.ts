@@ -15,7 +15,7 @@ function resize(previous: Pod, change: (next: Pod) => void): { pod: Pod; errors:
   const pod = structuredClone(previous);
   change(pod);
   podKind.applyDefaults(pod);
-  resizeRules.prepareForUpdate(pod, previous);
+  resizeRules.prepareForUpdate(pod, previous, "2026-01-01T00:00:01Z");
   return { pod, errors: resizeRules.validateUpdate(pod, previous).map(({ field, detail }) => `${field}: ${detail}`) };
 }
 

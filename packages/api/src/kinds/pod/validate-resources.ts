@@ -2,18 +2,17 @@
 import type { CoreV1ResourceClaim, PodSpec, ResourceRequirements } from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
 import { addQuantities, compareQuantities, quantityMilliValue } from "../../quantity.ts";
-import { isQualifiedName } from "../../validation/names.ts";
 import {
   duplicate,
   type FieldPath,
   forbiddenField,
-  invalidAll,
   invalidValue,
   NOT_NEGATIVE,
   notFoundValue,
   notSupported,
   required,
 } from "../../validation/path.ts";
+import { isHugepages, isNative, validateContainerResourceName } from "../resource-names.ts";
 
 type Amounts = Readonly<Record<string, string>>;
 
@@ -36,7 +35,7 @@ export function validateResources(
 function validateAmounts(amounts: Amounts, path: FieldPath): FieldError[] {
   return Object.entries(amounts).flatMap(([name, amount]) => {
     const at = path.key(name);
-    return [...validateResourceName(name, at), ...validateAmount(name, amount, at)];
+    return [...validateContainerResourceName(name, at), ...validateAmount(name, amount, at)];
   });
 }
 
@@ -85,44 +84,6 @@ function validateClaims(
     if (!known.has(name)) errors.push(notFoundValue(path.index(i).child("name"), name));
     return errors;
   });
-}
-
-const CONTAINER_RESOURCES: ReadonlySet<string> = new Set(["cpu", "memory", "ephemeral-storage"]);
-/** Names without a domain that mean something somewhere, such as in quotas. */
-const STANDARD_RESOURCES: ReadonlySet<string> = new Set([
-  ...CONTAINER_RESOURCES,
-  ...[...CONTAINER_RESOURCES].flatMap((name) => [`requests.${name}`, `limits.${name}`]),
-  ...["pods", "services", "secrets", "configmaps", "resourcequotas", "replicationcontrollers"],
-  ...["persistentvolumeclaims", "storage", "requests.storage", "services.nodeports", "services.loadbalancers"],
-]);
-
-const isHugepages = (name: string) => name.startsWith("hugepages-");
-
-/** Kubernetes' own resources, as opposed to `vendor.example/thing`. */
-function isNative(name: string): boolean {
-  return !name.includes("/") || name.includes("kubernetes.io/");
-}
-
-function validateResourceName(name: string, path: FieldPath): FieldError[] {
-  const errors = invalidAll(path, name, isQualifiedName(name));
-  // What is no name at all is not looked up, but it is no container's resource either.
-  if (!name.includes("/")) return [...errors, ...validateStandardName(name, errors.length === 0, path)];
-  if (isNative(name) || isExtended(name)) return errors;
-  return [...errors, invalidValue(path, name, "doesn't follow extended resource name standard")];
-}
-
-function validateStandardName(name: string, isName: boolean, path: FieldPath): FieldError[] {
-  if (CONTAINER_RESOURCES.has(name) || isHugepages(name)) return [];
-  const errors: FieldError[] = [];
-  if (isName && !STANDARD_RESOURCES.has(name)) {
-    errors.push(invalidValue(path, name, "must be a standard resource type or fully qualified"));
-  }
-  return [...errors, invalidValue(path, name, "must be a standard resource for containers")];
-}
-
-/** Quotas count them under `requests.NAME`, which must be a name as well. */
-function isExtended(name: string): boolean {
-  return !name.startsWith("requests.") && isQualifiedName(`requests.${name}`).length === 0;
 }
 
 /** Resources of the pod as a whole cover what its containers ask for. */

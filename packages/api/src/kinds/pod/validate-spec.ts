@@ -64,7 +64,9 @@ function validateNames(spec: PodSpec, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   const check = (field: keyof PodSpec & string, rule: (text: string) => string[]) => {
     const value = spec[field];
-    if (typeof value === "string" && value) errors.push(...invalidAll(path.child(field), value, rule(value)));
+    // Behind a pointer, the empty text is a name that was given.
+    const isGiven = value !== "" || field === "runtimeClassName";
+    if (typeof value === "string" && isGiven) errors.push(...invalidAll(path.child(field), value, rule(value)));
   };
   check("serviceAccountName", isDns1123Subdomain);
   check("nodeName", isDns1123Subdomain);
@@ -72,8 +74,8 @@ function validateNames(spec: PodSpec, path: FieldPath): FieldError[] {
   check("subdomain", isDns1123Label);
   check("priorityClassName", isDns1123Subdomain);
   check("runtimeClassName", isDns1123Subdomain);
-  if (spec.preemptionPolicy && !PREEMPTION_POLICIES.includes(spec.preemptionPolicy)) {
-    errors.push(notSupported(path.child("preemptionPolicy"), spec.preemptionPolicy, PREEMPTION_POLICIES));
+  if (spec.preemptionPolicy !== undefined) {
+    errors.push(...oneOf(spec.preemptionPolicy, PREEMPTION_POLICIES, path.child("preemptionPolicy")));
   }
   if (spec.os && !OPERATING_SYSTEMS.includes(spec.os.name)) {
     errors.push(

@@ -57,10 +57,20 @@ function validateAmounts(amounts: Amounts, path: FieldPath): FieldError[] {
 
 function validateResourceName(resource: string, path: FieldPath): FieldError[] {
   const errors = invalidAll(path, resource, isQualifiedName(resource));
-  if (errors.length > 0 || resource.includes("/")) return errors;
-  if (COUNTS.has(resource) || COMPUTE.has(resource) || resource === "requests.storage") return [];
-  if (/^(requests\.)?hugepages-/.test(resource)) return [];
-  return [invalidValue(path, resource, "must be a standard resource for quota")];
+  if (resource.includes("/") || isStandard(resource)) return errors;
+  return [...errors, invalidValue(path, resource, "must be a standard resource for quota")];
+}
+
+/** Names that the quota itself gives a meaning; others are counted as they come. */
+function isStandard(resource: string): boolean {
+  if (COUNTS.has(resource) || COMPUTE.has(resource) || resource === "requests.storage") return true;
+  return /^(requests\.)?hugepages-/.test(resource);
+}
+
+/** The resources of a quota that a scope cannot narrow, in order. */
+function unfitFor(scope: string, { hard }: ResourceQuotaSpec): string[] {
+  const names = Object.keys(hard ?? {}).sort();
+  return names.filter((resource) => isStandard(resource) && !fitsScope(scope, resource));
 }
 
 /** Which resources a scope can narrow. */
@@ -74,8 +84,11 @@ function fitsScope(scope: string, resource: string): boolean {
     case "NotBestEffort":
     case "PriorityClass":
       return resource === "pods" || COMPUTE.has(resource) || resource === "count/pods" || /hugepages-/.test(resource);
-    default:
+    case "VolumeAttributesClass":
       return resource === "persistentvolumeclaims" || resource.includes("storage") || resource.startsWith("count/");
+    default:
+      // An unknown scope has an error of its own.
+      return true;
   }
 }
 
@@ -84,9 +97,8 @@ function validateScopes(spec: ResourceQuotaSpec, path: FieldPath): FieldError[] 
   const errors: FieldError[] = [];
   for (const scope of scopes) {
     if (!SCOPES.has(scope)) errors.push(invalidValue(path, scopes, "unsupported scope"));
-    else if (Object.keys(spec.hard ?? {}).some((resource) => !fitsScope(scope, resource))) {
-      errors.push(invalidValue(path, scopes, "unsupported scope applied to resource"));
-    }
+    const unfit = unfitFor(scope, spec);
+    errors.push(...unfit.map(() => invalidValue(path, scopes, "unsupported scope applied to resource")));
   }
   for (const pair of OPPOSITES) {
     if (pair.every((scope) => scopes.includes(scope))) errors.push(invalidValue(path, scopes, "conflicting scopes"));
@@ -97,6 +109,14 @@ function validateScopes(spec: ResourceQuotaSpec, path: FieldPath): FieldError[] 
 const EXISTS_ONLY =
   "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";
 
+/** By the names of upstream's internal type. */
+function shownSelector({ scopeSelector }: ResourceQuotaSpec): unknown {
+  const shown = ({ scopeName, operator, values }: ScopedResourceSelectorRequirement) => {
+    return { ScopeName: scopeName, Operator: operator ?? "", Values: values ?? null };
+  };
+  return { MatchExpressions: (scopeSelector?.matchExpressions ?? []).map(shown) };
+}
+
 function validateRequirement(
   { scopeName, operator, values = [] }: ScopedResourceSelectorRequirement,
   spec: ResourceQuotaSpec,
@@ -105,9 +125,8 @@ function validateRequirement(
   const errors: FieldError[] = [];
   const name = path.child("scopeName");
   if (!SCOPES.has(scopeName)) errors.push(invalidValue(name, scopeName, "unsupported scope"));
-  else if (Object.keys(spec.hard ?? {}).some((resource) => !fitsScope(scopeName, resource))) {
-    errors.push(invalidValue(name, spec.scopeSelector, "unsupported scope applied to resource"));
-  }
+  const unfit = unfitFor(scopeName, spec);
+  errors.push(...unfit.map(() => invalidValue(path, shownSelector(spec), "unsupported scope applied to resource")));
   const valued = scopeName === "PriorityClass" || scopeName === "VolumeAttributesClass";
   if (SCOPES.has(scopeName) && !valued && operator !== "Exists") {
     errors.push(invalidValue(path.child("operator"), operator, EXISTS_ONLY));

@@ -94,7 +94,7 @@ function validatePort(port: ServicePort, requireName: boolean, names: Set<string
     errors.push(notSupported(path.child("protocol"), port.protocol, PROTOCOLS));
   }
   errors.push(...validatePortNumberOrName(port.targetPort, path.child("targetPort")));
-  if (port.appProtocol) {
+  if (port.appProtocol !== undefined) {
     errors.push(...invalidAll(path.child("appProtocol"), port.appProtocol, isQualifiedName(port.appProtocol)));
   }
   return errors;
