@@ -16,6 +16,10 @@ import type { PersistentVolumes } from "./persistent-volumes.ts";
 import type { TokenManager } from "./token-manager.ts";
 import { VolumeManager } from "./volume-manager.ts";
 
+const NODE_RETRY_MS = 1000;
+/** How soon a Node that was deleted and registered again has its CSINode. */
+const NODE_LOOK_MS = 10_000;
+
 export interface NodeStorageDeps {
   readonly nodeName: string;
   readonly client: RestClient;
@@ -64,7 +68,28 @@ export class NodeStorage {
     const { clock, log, paths, plugins } = this.deps;
     await this.adopt();
     const handlers: PluginHandlers = { CSIPlugin: async () => (await this.csi()).drivers, ...plugins };
-    await watchPlugins(paths.root, { handlers, clock, log }, signal);
+    await Promise.all([watchPlugins(paths.root, { handlers, clock, log }, signal), this.showNode(signal)]);
+  }
+
+  /** Schedulers and attachers look for the CSINode, drivers or not; it goes with its Node and must come back with it. */
+  private async showNode(signal: AbortSignal): Promise<void> {
+    const { nodeName, client, clock, log, node } = this.deps;
+    const { CsiNodeObject } = await import("./csi/csi-node-object.ts");
+    const object = new CsiNodeObject(nodeName, client);
+    let shownFor: string | undefined;
+    while (!signal.aborted) {
+      const known = node();
+      if (known && known.metadata.uid !== shownFor) {
+        try {
+          await object.ensure(known, signal);
+          if (shownFor !== undefined) await (await this.loadedCsi)?.drivers.reinstall(signal);
+          shownFor = known.metadata.uid;
+        } catch (error) {
+          if (!signal.aborted) log.warn({ err: error }, "CSINode could not be shown, trying again");
+        }
+      }
+      await clock.sleep(shownFor ? NODE_LOOK_MS : NODE_RETRY_MS, signal).catch(() => {});
+    }
   }
 
   /** Learns what an earlier kubelet left mounted, so that nobody detaches it. */

@@ -60,6 +60,13 @@ export class CsiDrivers implements PluginHandler {
     await this.deps.object.uninstall(name, signal);
   }
 
+  /** Shows all drivers again, on a Node that is new. */
+  async reinstall(signal: AbortSignal): Promise<void> {
+    for (const [name, { client }] of this.drivers) {
+      await this.deps.object.install(name, await client.nodeInfo(signal), signal);
+    }
+  }
+
   private replace(name: string, driver: Driver | undefined): void {
     this.drivers.get(name)?.client[Symbol.dispose]();
     if (driver) this.drivers.set(name, driver);

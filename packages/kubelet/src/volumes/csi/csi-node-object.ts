@@ -18,6 +18,11 @@ export class CsiNodeObject {
     this.client = client;
   }
 
+  /** Makes the object where it is missing. */
+  async ensure(node: Readonly<Node>, signal: AbortSignal): Promise<void> {
+    await this.change((drivers) => drivers, node, signal);
+  }
+
   async install(driver: string, info: NodeInfo, signal: AbortSignal): Promise<void> {
     if (info.nodeId === "") throw new Error("error adding CSI driver node info: driver nodeID must not be empty");
     const node = await this.client.of(nodes).get("", this.nodeName, { signal });
@@ -38,7 +43,7 @@ export class CsiNodeObject {
   /** Without `owner` an object that is not there stays so. */
   private async change(
     edit: (drivers: readonly CSINodeDriver[]) => readonly CSINodeDriver[],
-    owner: Node | undefined,
+    owner: Readonly<Node> | undefined,
     signal: AbortSignal,
   ): Promise<void> {
     for (let attempt = 1; ; attempt++) {
@@ -53,7 +58,7 @@ export class CsiNodeObject {
 
   private async changeOnce(
     edit: (drivers: readonly CSINodeDriver[]) => readonly CSINodeDriver[],
-    owner: Node | undefined,
+    owner: Readonly<Node> | undefined,
     signal: AbortSignal,
   ): Promise<void> {
     const client = this.client.of(csiNodes);
@@ -72,7 +77,10 @@ export class CsiNodeObject {
   }
 }
 
-function newObject({ metadata }: Node, drivers: CSINodeDriver[]): Pick<CSINode, "spec"> & { metadata: object } {
+function newObject(
+  { metadata }: Readonly<Node>,
+  drivers: CSINodeDriver[],
+): Pick<CSINode, "spec"> & { metadata: object } {
   const owner = { apiVersion: "v1", kind: "Node", name: metadata.name, uid: metadata.uid ?? "" };
   return { metadata: { name: metadata.name, ownerReferences: [owner] }, spec: { drivers } };
 }
