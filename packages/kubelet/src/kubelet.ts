@@ -353,6 +353,7 @@ export class Kubelet {
       node: this.node.current,
       allocatable: this.agent.allocatable,
       pressures: this.upkeep.pressures,
+      isShuttingDown: this.upkeep.isShuttingDown,
       allowedSysctls: this.config.settings.allowedUnsafeSysctls,
       isCounted: (resource) => this.resources.counts(resource),
     });
@@ -369,8 +370,8 @@ export class Kubelet {
     return makeNodeAgent(this.config, this.context, this.parts, {
       images: this.images,
       problems: () => {
-        const problem = this.pleg.healthProblem();
-        return problem ? [problem] : [];
+        const shutdown = this.upkeep.isShuttingDown ? "node is shutting down" : undefined;
+        return [this.pleg.healthProblem(), shutdown].filter((problem) => problem !== undefined);
       },
       pressures: () => this.upkeep.pressures,
       volumesInUse: () => this.storage.volumesInUse(),

@@ -23,6 +23,8 @@ import type { Pleg } from "./pleg.ts";
 import type { PodPaths } from "./pod-paths.ts";
 import type { PodWorkers } from "./pod-workers.ts";
 import type { GarbageCollector } from "./runtime/garbage-collector.ts";
+import { shutdownClasses } from "./shutdown/plan-shutdown.ts";
+import type { ShutdownManager } from "./shutdown/shutdown-manager.ts";
 import { MirrorPods } from "./static-pods/mirror-pods.ts";
 import type { ManifestSource } from "./static-pods/static-pods.ts";
 import { StaticPods } from "./static-pods/static-pods.ts";
@@ -56,6 +58,7 @@ export class Upkeep {
   private readonly images: ImageCollector;
   private readonly eviction: EvictionManager;
   private statics: StaticPods | undefined;
+  private shutdown: ShutdownManager | undefined;
 
   constructor(config: KubeletConfig, context: ProgramContext, deps: UpkeepDeps) {
     this.config = config;
@@ -72,13 +75,18 @@ export class Upkeep {
     return this.eviction.pressures;
   }
 
+  get isShuttingDown(): boolean {
+    return this.shutdown?.isShuttingDown ?? false;
+  }
+
   /** Works until the signal aborts. Start it once the runtime's pods are known. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.context;
     const onSystemOom = ({ process, pid }: Victim) =>
       this.nodeEvents().warn("SystemOOM", `System OOM encountered, victim process: ${process}, pid: ${pid}`);
     const oom = watchOom({ onSystemOom, clock, log }, signal);
-    await Promise.all([this.rotator.run(signal), this.images.run(signal), this.eviction.run(signal), oom]);
+    const shutdown = this.runShutdown(signal);
+    await Promise.all([this.rotator.run(signal), this.images.run(signal), this.eviction.run(signal), oom, shutdown]);
   }
 
   /** Runs static pods, where a source of them is configured; they need no API. */
@@ -166,6 +174,28 @@ export class Upkeep {
     await this.deps.workers.evict(pod.metadata.uid ?? "", verdict, graceSeconds);
   }
 
+  /** Loaded only where pods have time at a shutdown. */
+  private async runShutdown(signal: AbortSignal): Promise<void> {
+    const classes = shutdownClasses(this.config.settings);
+    if (classes.length === 0) return;
+    const [{ Logind }, { ShutdownManager }] = await Promise.all([
+      import("./shutdown/logind.ts"),
+      import("./shutdown/shutdown-manager.ts"),
+    ]);
+    const { clock, log } = this.context;
+    const { workers, onPressure } = this.deps;
+    this.shutdown = new ShutdownManager(classes, {
+      inhibitor: new Logind(clock),
+      clock,
+      log,
+      activePods: () => workers.active(),
+      end: ({ metadata }, verdict, graceSeconds) => workers.evict(metadata.uid ?? "", verdict, graceSeconds),
+      onChange: onPressure,
+      tell: (message) => this.nodeEvents().say("Shutdown", message),
+    });
+    await this.shutdown.run(signal);
+  }
+
   private makeMirrors(): MirrorPods {
     const { clock, log } = this.context;
     const { client, statuses, workers } = this.deps;
@@ -197,10 +227,14 @@ export class Upkeep {
     return sources;
   }
 
-  private nodeEvents(): { warn(reason: string, message: string): void } {
+  private nodeEvents() {
     const { nodeName } = this.config;
     const node: ObjectReference = { kind: "Node", name: nodeName, uid: nodeName, apiVersion: "v1" };
-    return { warn: (reason, message) => this.deps.recorder.record(node, "Warning", reason, message) };
+    const { recorder } = this.deps;
+    return {
+      warn: (reason: string, message: string) => recorder.record(node, "Warning", reason, message),
+      say: (reason: string, message: string) => recorder.record(node, "Normal", reason, message),
+    };
   }
 }
 

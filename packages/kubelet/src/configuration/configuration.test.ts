@@ -77,6 +77,19 @@ test("validation speaks in upstream's words", async () => {
   );
   await refused(/unsupported eviction signal disk/, "--eviction-hard=disk<1Gi");
   await refused(/invalid MaxFiles 1, must be > 1/, "--container-log-max-files=1");
+  const shutdown = (text: string) => file("shutdown.yaml", text);
+  await refused(
+    /invalid configuration: shutdownGracePeriod 5s must be >= shutdownGracePeriodCriticalPods 10s/,
+    `--config=${await shutdown("shutdownGracePeriod: 5s\nshutdownGracePeriodCriticalPods: 10s\n")}`,
+  );
+  await refused(
+    /shutdownGracePeriod 500ms must be either zero or otherwise >= 1 sec/,
+    `--config=${await shutdown("shutdownGracePeriod: 500ms\n")}`,
+  );
+  await refused(
+    /Cannot specify both shutdownGracePeriodByPodPriority and shutdownGracePeriod at the same time/,
+    `--config=${await shutdown("shutdownGracePeriod: 5s\nshutdownGracePeriodByPodPriority: [{priority: 0, shutdownGracePeriodSeconds: 5}]\n")}`,
+  );
 });
 
 test("formatDuration prints as Go does", () => {

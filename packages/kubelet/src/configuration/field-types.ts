@@ -126,6 +126,24 @@ export interface ShutdownClass {
   readonly shutdownGracePeriodSeconds: number;
 }
 
+export function shutdownClasses(): Field<readonly ShutdownClass[]> {
+  return {
+    default: [],
+    decode(value) {
+      if (!Array.isArray(value)) throw new Error("a list of priorities and their seconds is wanted");
+      return value.map((one) => {
+        const { priority, shutdownGracePeriodSeconds } = asObject(one);
+        const whole = int(0);
+        return {
+          priority: whole.decode(priority),
+          shutdownGracePeriodSeconds: whole.decode(shutdownGracePeriodSeconds),
+        };
+      });
+    },
+    encode: (value) => (value.length > 0 ? value : undefined),
+  };
+}
+
 /** As Go prints a duration: `10s`, `1m0s`, `2h0m0s`, `500ms`. */
 export function formatDuration(ms: number): string {
   if (ms === 0) return "0s";

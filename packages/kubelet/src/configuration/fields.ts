@@ -1,6 +1,19 @@
 // The fields of KubeletConfiguration v1beta1 with upstream's names and defaults. What is not here is refused as unknown.
 import type { Field } from "./field-types.ts";
-import { bool, duration, int, map, only, optionalInt, quantity, strings, taints, text, word } from "./field-types.ts";
+import {
+  bool,
+  duration,
+  int,
+  map,
+  only,
+  optionalInt,
+  quantity,
+  shutdownClasses,
+  strings,
+  taints,
+  text,
+  word,
+} from "./field-types.ts";
 
 /** A dot stands for a field inside an object. */
 export const FIELDS = {
@@ -75,6 +88,9 @@ export const FIELDS = {
   imageServiceEndpoint: only(""),
   "crashLoopBackOff.maxContainerRestartPeriod": duration(300_000),
   "logging.verbosity": int(2),
+  shutdownGracePeriod: duration(0),
+  shutdownGracePeriodCriticalPods: duration(0),
+  shutdownGracePeriodByPodPriority: shutdownClasses(),
   enableServer: only(true),
   enableDebuggingHandlers: only(true),
   hairpinMode: only("promiscuous-bridge"),

@@ -46,6 +46,7 @@ const RULES: readonly Rule[] = [
     if (podLogsDir === "") return "podLogsDir was not specified";
     return podLogsDir.startsWith("/") ? undefined : `pod logs path ${JSON.stringify(podLogsDir)} must be absolute path`;
   },
+  shutdownProblem,
   (s) => reserved(s.kubeReserved, "kubeReserved (--kube-reserved)"),
   (s) => reserved(s.systemReserved, "systemReserved (--system-reserved)"),
   ({ enforceNodeAllocatable }) => {
@@ -67,6 +68,22 @@ const RULES: readonly Rule[] = [
       ? `CrashLoopBackOff.MaxContainerRestartPeriod (got: ${formatDuration(s["crashLoopBackOff.maxContainerRestartPeriod"])}) must be set between 1s and 300s`
       : undefined,
 ];
+
+function shutdownProblem(s: Settings): string | undefined {
+  const { shutdownGracePeriod: total, shutdownGracePeriodCriticalPods: critical } = s;
+  if (s.shutdownGracePeriodByPodPriority.length > 0 && (total > 0 || critical > 0)) {
+    return "Cannot specify both shutdownGracePeriodByPodPriority and shutdownGracePeriod at the same time";
+  }
+  if (critical > total) {
+    return `shutdownGracePeriod ${formatDuration(total)} must be >= shutdownGracePeriodCriticalPods ${formatDuration(critical)}`;
+  }
+  for (const [name, ms] of Object.entries({ shutdownGracePeriod: total, shutdownGracePeriodCriticalPods: critical })) {
+    if (ms < 0 || (ms > 0 && ms < 1000)) {
+      return `${name} ${formatDuration(ms)} must be either zero or otherwise >= 1 sec`;
+    }
+  }
+  return undefined;
+}
 
 const RESERVABLE = /^(cpu|memory|ephemeral-storage|pid|hugepages-.+)$/;
 
