@@ -18,8 +18,11 @@ import { requireAllowed } from "./filters/authorization.ts";
 import { InFlightLimit } from "./filters/in-flight.ts";
 import { Pipeline } from "./filters/pipeline.ts";
 import { RequestMetrics } from "./filters/request-metrics.ts";
+import { createFlowDumps } from "./flowcontrol/dumps.ts";
+import { FlowController } from "./flowcontrol/flow-controller.ts";
 import type { PathHandler, ResourceHandler } from "./http/endpoint.ts";
 import { healthHandlers, indexHandler, metricsHandler, versionHandler } from "./http/health-paths.ts";
+import type { RequestInfo } from "./http/request-info.ts";
 import { Router } from "./http/router.ts";
 import { createOpenApiHandlers } from "./openapi/index.ts";
 import { createProxyHandlers } from "./proxy/index.ts";
@@ -81,13 +84,10 @@ export function composeServer(inputs: Inputs): ServerParts {
   });
   const hooks = hooksByDirectory(services.hooks as readonly unknown[] as readonly WriteHooks<KubeObject>[]);
   const writes = { ...plainWrites, hooks };
-  const limit = new InFlightLimit({
-    readOnly: config["max-requests-inflight"],
-    mutating: config["max-mutating-requests-inflight"],
-  });
+  const { limit, flows } = composeLimit(inputs, reader, resources);
   const pipeline = new Pipeline({
     ...security,
-    router: composeRouter(inputs, security, writes, resources, reader),
+    router: composeRouter(inputs, security, writes, resources, reader, flows),
     limit,
     metrics: new RequestMetrics(metrics, limit),
     audit: inputs.audit,
@@ -100,8 +100,28 @@ export function composeServer(inputs: Inputs): ServerParts {
   return {
     pipeline,
     background: (port) =>
-      Promise.all([services.repairLoop(signal), startBootstrap(inputs, { reader, writer, port, services })]),
+      Promise.all([
+        services.repairLoop(signal),
+        flows?.run(signal),
+        startBootstrap(inputs, { reader, writer, port, services }),
+      ]),
   };
+}
+
+/** Priority and fairness unless it is off, or no seats are left to it. */
+function composeLimit({ config, storage, context }: Inputs, reader: CachedReader, resources: ResourceTable) {
+  const readOnly = config["max-requests-inflight"];
+  const mutating = config["max-mutating-requests-inflight"];
+  if (!config["enable-priority-and-fairness"] || readOnly + mutating <= 0) {
+    return { limit: new InFlightLimit({ readOnly, mutating }), flows: undefined };
+  }
+  const options = { concurrency: readOnly + mutating, waitLimitMs: config["request-timeout"] / 4 };
+  const countOf = (info: RequestInfo) => {
+    const kind = resources.find(info);
+    return kind ? storage.objects.cacheOf(kind).size : 0;
+  };
+  const flows = new FlowController(options, { ...context, reader, countOf });
+  return { limit: flows, flows };
 }
 
 type Security = ReturnType<typeof composeSecurity>;
@@ -123,6 +143,7 @@ function composeRouter(
   writes: WriteDeps,
   resources: ResourceTable,
   reader: CachedReader,
+  flows: FlowController | undefined,
 ): Router {
   const { config, context } = inputs;
   const registry = new RestServer({
@@ -133,7 +154,7 @@ function composeRouter(
     cells: new TableCells(),
     minRequestTimeoutMs: config["min-request-timeout"] * 1000,
   });
-  const paths = pathHandlers(inputs);
+  const paths = [...pathHandlers(inputs), ...(flows ? createFlowDumps(flows) : [])];
   return new Router([...paths, indexHandler(paths)], resourceHandlers(inputs, security, resources, reader), registry);
 }
 
@@ -201,6 +222,7 @@ function startBootstrap(
     kv: storage.kv,
     advertiseAddress: config["advertise-address"],
     securePort: parts.port,
+    priorityAndFairness: config["enable-priority-and-fairness"],
     serviceIp: parts.services.firstAddress,
     serviceRanges: parts.services.configuredRanges,
     authentication: { clientCa: files.clientCa, requestHeader: authenticationOf(config, files).requestHeader },

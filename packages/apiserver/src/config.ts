@@ -39,6 +39,7 @@ const flags = {
     false,
     "let Secrets of type bootstrap.kubernetes.io/token authenticate machines that join",
   ),
+  "enable-priority-and-fairness": flag.bool(true, "queue requests fairly, by FlowSchemas and priority levels"),
   "max-requests-inflight": flag.int(400, "reading requests at once; 0: no limit"),
   "max-mutating-requests-inflight": flag.int(200, "writing requests at once; 0: no limit"),
   "request-timeout": flag.duration(60_000, "how long a request may take unless it is long-running"),

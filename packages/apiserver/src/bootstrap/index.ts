@@ -3,6 +3,7 @@ import { isAlreadyExists } from "@skiff/api/errors.ts";
 import { namespaces } from "@skiff/api/resource-ref.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
+import { keepFlowObjects } from "../flowcontrol/maintain-objects.ts";
 import { runRoleAggregation } from "./aggregate-roles.ts";
 import type { PublishedAuthentication } from "./extension-authentication.ts";
 import { publishAuthentication } from "./extension-authentication.ts";
@@ -18,6 +19,8 @@ export interface BootstrapDeps extends MasterServiceDeps {
   readonly signal: AbortSignal;
   /** --service-cluster-ip-range: one range, or one of each family. */
   readonly serviceRanges: readonly string[];
+  /** Whether the FlowSchemas and priority levels of every cluster are wanted. */
+  readonly priorityAndFairness: boolean;
   readonly authentication?: PublishedAuthentication;
   /** Called once, when all that a fresh cluster needs exists: the server is not ready before. */
   readonly onReady?: () => void;
@@ -35,6 +38,7 @@ export async function runBootstrap(deps: BootstrapDeps): Promise<void> {
     prepareAndMaintain(deps),
     // An address that cannot stand in Endpoints must not keep the whole cluster from becoming ready.
     repeat(deps, "maintain the Service kubernetes", ROUND_MS, () => reconcileMasterService(deps, signal)),
+    deps.priorityAndFairness ? keepFlowObjects(deps, signal) : undefined,
     runRoleAggregation(deps, signal),
   ]);
 }

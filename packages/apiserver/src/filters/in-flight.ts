@@ -1,19 +1,39 @@
 // Max in flight: at most so many requests at once, reading and writing counted apart; long-running ones not at all.
 import { tooManyRequests } from "@skiff/api/errors.ts";
 import type { Gauge } from "@skiff/component-base/metrics.ts";
-import type { UserInfo } from "../authn/authenticator.ts";
+import type { Exchange } from "../http/exchange.ts";
 import type { RequestInfo } from "../http/request-info.ts";
 
-export class InFlightLimit {
-  private readonly limits: { readonly readOnly: number; readonly mutating: number };
-  private readonly running = { readOnly: 0, mutating: 0 };
+/** A place among the running requests, given back once. */
+interface Place {
+  leave(): void;
+}
 
-  constructor(limits: { readonly readOnly: number; readonly mutating: number }) {
+/** Who may run now: priority and fairness, or max in flight where that is off. */
+export interface RequestLimit {
+  /** Whether watches take a place until they are set up. */
+  readonly takesWatches: boolean;
+  /** Takes a place, at once if it can. Throws or rejects with 429. */
+  enter(exchange: Exchange): Place | Promise<Place>;
+  /** For the gauge `apiserver_current_inflight_requests`. */
+  current(): Iterable<{ labels: Record<string, string>; value: number }>;
+}
+
+type Pool = "readOnly" | "mutating";
+
+export class InFlightLimit implements RequestLimit {
+  readonly takesWatches = false;
+  private readonly limits: Readonly<Record<Pool, number>>;
+  private readonly running = { readOnly: 0, mutating: 0 };
+  private readonly places: Readonly<Record<Pool, Place>>;
+
+  constructor(limits: Readonly<Record<Pool, number>>) {
     this.limits = limits;
+    this.places = { readOnly: this.placeIn("readOnly"), mutating: this.placeIn("mutating") };
   }
 
-  /** Takes a place and returns how to give it back; throws 429 when all are taken. 0 means no limit. */
-  enter(info: RequestInfo, user: UserInfo): () => void {
+  /** 0 means no limit. */
+  enter({ info, user }: Exchange): Place {
     const pool = READ_VERBS.has(info.verb) ? "readOnly" : "mutating";
     const limit = this.limits[pool];
     const exempt = user.groups.includes("system:masters");
@@ -21,15 +41,20 @@ export class InFlightLimit {
       throw tooManyRequests("Too many requests, please try again later.", 1);
     }
     this.running[pool] += 1;
-    return () => {
-      this.running[pool] -= 1;
-    };
+    return this.places[pool];
   }
 
-  /** For the gauge `apiserver_current_inflight_requests`. */
   *current(): Iterable<{ labels: Record<string, string>; value: number }> {
     yield { labels: { request_kind: "readOnly" }, value: this.running.readOnly };
     yield { labels: { request_kind: "mutating" }, value: this.running.mutating };
+  }
+
+  private placeIn(pool: Pool): Place {
+    return {
+      leave: () => {
+        this.running[pool] -= 1;
+      },
+    };
   }
 }
 

@@ -15,7 +15,9 @@ let admin: TestClient;
 
 before(async () => {
   etcd = await RealEtcd.start({ tls: true });
-  server = await RealApiServer.start(etcd, { flags: ["--max-requests-inflight=4"] });
+  server = await RealApiServer.start(etcd, {
+    flags: ["--max-requests-inflight=4", "--enable-priority-and-fairness=false"],
+  });
   admin = new TestClient(server);
 });
 

@@ -20,14 +20,14 @@ import { describeRequest } from "../tracing/describe-request.ts";
 import type { RequestSpan, Tracer } from "../tracing/tracer.ts";
 import { attributesOf, requireAllowed } from "./authorization.ts";
 import { impersonate } from "./impersonation.ts";
-import { countLongRunning, type InFlightLimit, isLongRunning } from "./in-flight.ts";
+import { countLongRunning, isLongRunning, type RequestLimit } from "./in-flight.ts";
 import type { RequestMetrics } from "./request-metrics.ts";
 
 export interface PipelineDeps {
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
   readonly router: Router;
-  readonly limit: InFlightLimit;
+  readonly limit: RequestLimit;
   readonly metrics: RequestMetrics;
   readonly audit: Auditor | undefined;
   readonly tracer: Tracer | undefined;
@@ -168,7 +168,25 @@ export class Pipeline {
   }
 
   private async longRunning(exchange: Exchange): Promise<Answer> {
+    const { limit } = this.deps;
+    if (exchange.info.verb !== "watch" || !limit.takesWatches) return await this.serveLong(exchange);
+    await this.authenticate(exchange);
+    // Setting a watch up is work; what it lasts is not.
+    const place = await limit.enter(exchange);
+    try {
+      await this.authorize(exchange);
+      return await this.dispatchLong(exchange);
+    } finally {
+      place.leave();
+    }
+  }
+
+  private async serveLong(exchange: Exchange): Promise<Answer> {
     await this.admit(exchange);
+    return await this.dispatchLong(exchange);
+  }
+
+  private async dispatchLong(exchange: Exchange): Promise<Answer> {
     const done = this.countLongRunning(exchange);
     try {
       const answer = await this.deps.router.dispatch(exchange);
@@ -189,12 +207,13 @@ export class Pipeline {
 
   private async bounded(exchange: Exchange): Promise<Answer> {
     await this.authenticate(exchange);
-    const leave = this.deps.limit.enter(exchange.info, exchange.user);
+    const entered = this.deps.limit.enter(exchange);
+    const place = entered instanceof Promise ? await entered : entered;
     try {
       await this.authorize(exchange);
       return await this.deps.router.dispatch(exchange);
     } finally {
-      leave();
+      place.leave();
     }
   }
 

@@ -8,7 +8,7 @@ import {
   type MetricsRegistry,
 } from "@skiff/component-base/metrics.ts";
 import type { RequestInfo } from "../http/request-info.ts";
-import type { InFlightLimit } from "./in-flight.ts";
+import type { RequestLimit } from "./in-flight.ts";
 
 export class RequestMetrics {
   readonly longRunning: Gauge;
@@ -17,7 +17,7 @@ export class RequestMetrics {
   /** By what makes them, for labels cost more to put together than to count. */
   private readonly known = new Map<string, { base: Labels; byCode: Map<number, Labels> }>();
 
-  constructor(registry: MetricsRegistry, limit: InFlightLimit) {
+  constructor(registry: MetricsRegistry, limit: RequestLimit) {
     this.total = registry.counter(
       "apiserver_request_total",
       "Counter of apiserver requests broken out for each verb, dry run value, group, version, resource, scope, component, and HTTP response code.",

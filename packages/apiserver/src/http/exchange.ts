@@ -25,6 +25,8 @@ export class Exchange implements RequestContext {
   audit: AuditedRequest | undefined;
   /** Its place in a trace, where there is tracing. */
   span: RequestSpan | undefined;
+  /** What the answer says of priority and fairness. */
+  flowHeaders: Readonly<Record<string, string>> | undefined;
   private id: string | undefined;
   private controller: AbortController | undefined;
   private aborted: Error | undefined;

@@ -68,6 +68,7 @@ function headersOf(exchange: Exchange, contentType: string, extra: Readonly<Reco
     "audit-id": exchange.auditId,
     "cache-control": "no-cache, private",
     "content-type": contentType,
+    ...exchange.flowHeaders,
     ...extra,
   };
   if (exchange.warnings.length > 0) headers.warning = exchange.warnings.map(warningHeader);

@@ -1,0 +1,187 @@
+// Priority and fairness: FlowSchemas sort requests into priority levels, which have seats of their own and lend them to each other.
+import type { Unsaved } from "@skiff/api/object.ts";
+import { flowSchemas, priorityLevelConfigurations } from "@skiff/api/resource-ref.ts";
+import type { FlowSchema, PriorityLevelConfiguration } from "@skiff/api/types.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
+import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
+import type { RequestLimit } from "../filters/in-flight.ts";
+import type { Exchange } from "../http/exchange.ts";
+import type { RequestInfo } from "../http/request-info.ts";
+import type { ObjectReader } from "../registry/object-access.ts";
+import { LEVELS, MANDATORY, SCHEMAS } from "./bootstrap-objects.ts";
+import { divideConcurrency, lendSeats } from "./concurrency.ts";
+import { Flow, type Place, type RequestKind } from "./flow.ts";
+import { registerFlowMetrics } from "./flow-metrics.ts";
+import { seatsOf } from "./list-seats.ts";
+import { byPrecedence, distinguisherOf } from "./match-flow.ts";
+import { PriorityLevel } from "./priority-level.ts";
+
+export interface FlowOptions {
+  /** Seats of this server. */
+  readonly concurrency: number;
+  /** How long a request may wait for one. */
+  readonly waitLimitMs: number;
+}
+
+interface FlowDeps {
+  readonly reader: ObjectReader;
+  readonly clock: Clock;
+  readonly metrics: MetricsRegistry;
+  /** How many objects of a resource there are. */
+  countOf(info: RequestInfo): number;
+}
+
+const READ_VERBS: ReadonlySet<string> = new Set(["get", "list", "watch", "head", "options"]);
+const LEND_EVERY_MS = 10_000;
+
+export class FlowController implements RequestLimit {
+  readonly takesWatches = true;
+  private readonly options: FlowOptions;
+  private readonly deps: FlowDeps;
+  private readonly onWaited: (flow: Flow, seconds: number, executed: boolean) => void;
+  private flows: readonly Flow[] = [];
+  private active: readonly PriorityLevel[] = [];
+  /** Levels that are configured no more, while requests of theirs wait or run. */
+  private quiescing: readonly PriorityLevel[] = [];
+  private isStale = true;
+  fairFraction = 1;
+
+  constructor(options: FlowOptions, deps: FlowDeps) {
+    this.options = options;
+    this.deps = deps;
+    this.onWaited = registerFlowMetrics(deps.metrics, this);
+    this.configure();
+  }
+
+  /** The levels and their schemas, for metrics and dumps. */
+  get levels(): readonly PriorityLevel[] {
+    return [...this.active, ...this.quiescing];
+  }
+
+  get schemas(): readonly Flow[] {
+    return this.flows;
+  }
+
+  isQuiescing(level: PriorityLevel): boolean {
+    return this.quiescing.includes(level);
+  }
+
+  enter(exchange: Exchange): Place | Promise<Place> {
+    if (this.isStale) this.configure();
+    const { info, user, query } = exchange;
+    for (const flow of this.flows) {
+      if (!flow.matches(info, user)) continue;
+      exchange.flowHeaders = flow.headers;
+      const kind: RequestKind = READ_VERBS.has(info.verb) ? "readOnly" : "mutating";
+      const { level } = flow;
+      const seats = level.isExempt ? 1 : seatsOf(info, query, this.deps.countOf);
+      const place = level.enterAtOnce(flow, kind, seats);
+      if (place) return place;
+      const distinguisher = distinguisherOf(flow.schema, info, user);
+      return level.enterQueue(flow, { kind, seats, distinguisher, signal: exchange.signal });
+    }
+    // Everybody is in one of the two groups of catch-all, so this is somebody who took himself out of both.
+    return NOWHERE;
+  }
+
+  *current(): Iterable<{ labels: Record<string, string>; value: number }> {
+    for (const kind of ["readOnly", "mutating"] as const) {
+      const value = this.flows.reduce((sum, { running }) => sum + running[kind], 0);
+      yield { labels: { request_kind: kind }, value };
+    }
+  }
+
+  /** Follows the objects, and lends seats every ten seconds, until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { reader, clock } = this.deps;
+    const onChange = () => {
+      this.isStale = true;
+    };
+    using _schemas = reader.observe(flowSchemas, onChange);
+    using _levels = reader.observe(priorityLevelConfigurations, onChange);
+    while (!signal.aborted) {
+      await clock.sleep(LEND_EVERY_MS, signal).catch(() => {});
+      if (!signal.aborted) this.lend();
+    }
+  }
+
+  /** Levels that have the objects' names go on as they are: requests wait and run in them. */
+  private configure(): void {
+    this.isStale = false;
+    const { reader } = this.deps;
+    const configurations = withMandatory(reader.list(priorityLevelConfigurations), LEVELS);
+    const schemas = withMandatory(reader.list(flowSchemas), SCHEMAS).toSorted(byPrecedence);
+    const known = new Map(this.levels.map((level) => [level.name, level]));
+    const former = new Map(this.flows.map((flow) => [flow.schema.metadata.name, flow]));
+    const levels = new Map(configurations.map((object) => [object.metadata.name, this.levelOf(object, known)]));
+    this.flows = schemas.flatMap((schema) => {
+      const level = levels.get(schema.spec?.priorityLevelConfiguration?.name ?? "");
+      return level ? [flowOf(schema, level, former.get(schema.metadata.name))] : [];
+    });
+    this.active = [...levels.values()];
+    this.quiescing = [...known.values()].filter(
+      (level) => !levels.has(level.name) && (level.fair.waiting > 0 || level.seatsInUse > 0),
+    );
+    const limits = divideConcurrency(
+      this.options.concurrency,
+      this.active.map(({ shares }) => shares),
+    );
+    for (const [i, level] of this.active.entries()) {
+      const before = level.limits;
+      level.limits = limits[i] ?? before;
+      if (level.limits.nominal !== before.nominal) level.setLimit(level.limits.nominal);
+    }
+  }
+
+  private levelOf(
+    object: Readonly<PriorityLevelConfiguration>,
+    known: ReadonlyMap<string, PriorityLevel>,
+  ): PriorityLevel {
+    const { name } = object.metadata;
+    const { clock } = this.deps;
+    const { waitLimitMs } = this.options;
+    const level = known.get(name) ?? new PriorityLevel(name, { clock, waitLimitMs, onWaited: this.onWaited });
+    level.configure(object);
+    return level;
+  }
+
+  private lend(): void {
+    for (const level of this.active) level.review();
+    const { limits, fairFraction } = lendSeats(
+      this.active.map(({ limits: own, demand, smoothed }) => ({
+        ...own,
+        highWatermark: demand.highWatermark,
+        smoothed,
+      })),
+    );
+    this.fairFraction = fairFraction;
+    for (const [i, level] of this.active.entries()) level.setLimit(limits[i] ?? level.limit);
+    this.quiescing = this.quiescing.filter((level) => level.fair.waiting > 0 || level.seatsInUse > 0);
+  }
+}
+
+const NOWHERE: Place = { leave() {} };
+
+/** Until their objects are there, the two that everything needs stand in from memory. */
+function withMandatory<T extends FlowSchema | PriorityLevelConfiguration>(
+  objects: readonly Readonly<T>[],
+  defaults: readonly Unsaved<T>[],
+): readonly Readonly<T>[] {
+  const names = new Set(objects.map(({ metadata }) => metadata.name));
+  const missing = defaults.filter(({ metadata: { name = "" } }) => MANDATORY.has(name) && !names.has(name));
+  const made = missing.map((object) => {
+    const metadata = { name: "", uid: "", resourceVersion: "", creationTimestamp: "", ...object.metadata };
+    return { ...object, metadata } as T;
+  });
+  return [...objects, ...made];
+}
+
+/** The same flow while neither the schema nor its level changed: requests that run count in it. */
+function flowOf(schema: Readonly<FlowSchema>, level: PriorityLevel, former: Flow | undefined): Flow {
+  const isSame =
+    former?.level === level &&
+    former.schema.metadata.resourceVersion === schema.metadata.resourceVersion &&
+    former.schema.metadata.uid === schema.metadata.uid &&
+    former.headers["x-kubernetes-pf-prioritylevel-uid"] === level.uid;
+  return isSame ? former : new Flow(schema, level, former);
+}
