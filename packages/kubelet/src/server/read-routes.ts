@@ -8,6 +8,7 @@ import { pathOf } from "./authorize.ts";
 import type { KubeletServerDeps, KubeletServerOptions } from "./deps.ts";
 import { HttpError } from "./http-error.ts";
 import { podList } from "./pod-lists.ts";
+import { ClaimMetrics } from "./stats/claim-metrics.ts";
 import { CpuRates } from "./stats/cpu-rates.ts";
 import { PodVolumes } from "./stats/pod-volumes.ts";
 import { renderResourceMetrics } from "./stats/resource-metrics.ts";
@@ -79,7 +80,11 @@ function addHealth(app: App, { checks = [] }: Pick<KubeletServerDeps, "checks">)
 function addMetrics(app: App, options: KubeletServerOptions, deps: KubeletServerDeps): void {
   const rates = new CpuRates();
   const volumes = new PodVolumes(options.rootDir ?? "/", deps);
-  app.get("/metrics", (_request, reply) => reply.type(METRICS_TYPE).send(deps.metrics.render()));
+  const { pods, metrics, clock } = deps;
+  const claims = new ClaimMetrics({ pods, volumes, clock });
+  app.get("/metrics", async (_request, reply) =>
+    reply.type(METRICS_TYPE).send(metrics.render() + (await claims.render())),
+  );
   app.get("/metrics/resource", async (_request, reply) =>
     reply.type(METRICS_TYPE).send(renderResourceMetrics(await readUsage(deps))),
   );
