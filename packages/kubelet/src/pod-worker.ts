@@ -14,6 +14,7 @@ import type { PodKiller } from "./runtime/pod-killer.ts";
 import type { RuntimePod } from "./runtime/runtime-pod.ts";
 import { hasNewExit, runningContainers } from "./runtime/runtime-pod.ts";
 import type { ProbeStates } from "./status/container-statuses.ts";
+import { hasFinished } from "./status/pod-phase.ts";
 import type { PodVerdict } from "./status/pod-status.ts";
 import { makePodStatus } from "./status/pod-status.ts";
 import type { StatusManager } from "./status/status-manager.ts";
@@ -61,6 +62,8 @@ export class PodWorker {
   private removed = false;
   private busy = false;
   private admitted = false;
+  /** Its containers have run to their end; sidecars may still run. */
+  private finished = false;
   private terminated = false;
   private released = false;
   private verdict: PodVerdict | undefined;
@@ -212,8 +215,8 @@ export class PodWorker {
   }
 
   private async step(): Promise<boolean> {
-    const ended = isTerminalPhase(this.deps.statuses.current(this.pod));
-    if (this.shallEnd() || ended) {
+    this.finished ||= isTerminalPhase(this.deps.statuses.current(this.pod));
+    if (this.shallEnd() || this.finished) {
       if (!this.terminated) await this.terminate();
       return this.afterTermination();
     }
@@ -231,7 +234,8 @@ export class PodWorker {
     this.deps.probes.update(this.pod);
     const status = this.publish(runtime);
     // All containers have run to their end: what is left is to stop the rest of the pod.
-    if (isTerminalPhase(status)) return this.wake();
+    this.finished = isTerminalPhase(status) || hasFinished(this.pod, status);
+    if (this.finished) return this.wake();
     const leftMs = activeMsLeft(this.pod, status, this.deps.clock.now());
     if (leftMs <= 0) return this.expire();
     let outcome: SyncOutcome;

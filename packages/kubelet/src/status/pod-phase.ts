@@ -1,5 +1,5 @@
 // The one-word summary of a pod's life, from its containers' states. Pure.
-import type { ContainerStatus, Pod } from "@skiff/api/types.ts";
+import type { ContainerStatus, Pod, PodStatus } from "@skiff/api/types.ts";
 import { isSidecar } from "../sync-pod.ts";
 
 export type PodPhase = "Pending" | "Running" | "Succeeded" | "Failed";
@@ -11,7 +11,29 @@ export interface PhaseInput {
   readonly isTerminal: boolean;
 }
 
-export function podPhase(pod: Pod, { init, containers, isTerminal }: PhaseInput): PodPhase {
+/** As upstream, a pod whose containers have run to their end is Running as long as a sidecar is. */
+export function podPhase(pod: Pod, input: PhaseInput): PodPhase {
+  const phase = phaseOfContainers(pod, input);
+  if (input.isTerminal || !isFinal(phase) || countInits(pod, input.init).failed > 0) return phase;
+  return hasRunningSidecar(pod, input.init) ? "Running" : phase;
+}
+
+/** Whether nothing is left for the pod to run, sidecars aside: they are to be stopped then. */
+export function hasFinished(pod: Pod, { initContainerStatuses = [], containerStatuses = [] }: PodStatus): boolean {
+  const input = { init: initContainerStatuses, containers: containerStatuses, isTerminal: false };
+  return isFinal(phaseOfContainers(pod, input));
+}
+
+function isFinal(phase: PodPhase): boolean {
+  return phase === "Succeeded" || phase === "Failed";
+}
+
+function hasRunningSidecar(pod: Pod, init: readonly ContainerStatus[]): boolean {
+  const sidecars = (pod.spec?.initContainers ?? []).filter(isSidecar);
+  return sidecars.some(({ name }) => init.find((status) => status.name === name)?.state?.running !== undefined);
+}
+
+function phaseOfContainers(pod: Pod, { init, containers, isTerminal }: PhaseInput): PodPhase {
   const policy = pod.spec?.restartPolicy ?? "Always";
   const inits = countInits(pod, init);
   const count = countContainers(pod, containers);

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { Pod, PodStatus } from "@skiff/api/types.ts";
 import type { RuntimePod } from "../runtime/runtime-pod.ts";
 import { sampleContainer, samplePod, sampleRuntime, sampleState } from "../testing/sample-pods.ts";
+import { hasFinished } from "./pod-phase.ts";
 import type { PodStatusInput } from "./pod-status.ts";
 import { makePodStatus } from "./pod-status.ts";
 
@@ -106,6 +107,22 @@ test("makePodStatus stays Pending while init containers run and says which are i
   const done = statusOf(pod, sampleRuntime([sampleState("c"), sampleState("i", { state: "exited" })]));
   assert.equal(done.phase, "Running");
   assert.equal(done.initContainerStatuses?.[0]?.ready, true);
+});
+
+test("makePodStatus keeps a finished pod Running until its sidecars have stopped", () => {
+  const sidecar = sampleContainer("side", { restartPolicy: "Always" });
+  const pod = samplePod({ restartPolicy: "Never", initContainers: [sidecar] });
+  const states = (side: "running" | "exited") =>
+    sampleRuntime([sampleState("c", { state: "exited" }), sampleState("side", { state: side })]);
+  const stopping = statusOf(pod, states("running"));
+  assert.equal(stopping.phase, "Running");
+  assert.equal(condition(stopping, "Ready")?.reason, "ContainersNotReady");
+  assert.equal(hasFinished(pod, stopping), true);
+  assert.equal(hasFinished(pod, statusOf(pod, sampleRuntime([sampleState("c"), sampleState("side")]))), false);
+  assert.equal(statusOf(pod, states("exited"), { isTerminal: true }).phase, "Succeeded");
+  const init = samplePod({ restartPolicy: "Never", initContainers: [sidecar, sampleContainer("i")] });
+  const failed = [sampleState("side"), sampleState("i", { state: "exited", exitCode: 1 })];
+  assert.equal(statusOf(init, sampleRuntime(failed)).phase, "Failed");
 });
 
 test("makePodStatus counts a container that the runtime lost as restarted", () => {
