@@ -7,6 +7,7 @@ import type { Flag } from "@skiff/component-base/flags.ts";
 import { commonFlags, flag, parseFlags, UsageError } from "@skiff/component-base/flags.ts";
 import type { FieldName, Settings } from "./configuration/fields.ts";
 import { readConfiguration } from "./configuration/read-configuration.ts";
+import { RESOURCE_FIELD_OF, RESOURCE_FLAGS } from "./configuration/resource-fields.ts";
 import { validateConfiguration } from "./configuration/validate-configuration.ts";
 
 const FLAGS = {
@@ -51,7 +52,6 @@ const FLAGS = {
   "resolv-conf": flag.string("/etc/resolv.conf", "resolver configuration of the node"),
   "max-pods": flag.int(110, "the most pods on this node"),
   "pods-per-core": flag.int(0, "the most pods per processor; 0 for no such limit"),
-  "pod-max-pids": flag.int(-1, "the most processes of a pod; -1 for no limit"),
   "node-labels": flag.map({}, "labels of the node"),
   "register-node": flag.bool(true, "create the node's object"),
   "register-with-taints": flag.strings([], "taints of the node at its registration, as key=value:effect"),
@@ -78,8 +78,7 @@ const FLAGS = {
   "maximum-dead-containers-per-container": flag.int(1, "dead containers that are kept per container"),
   "maximum-dead-containers": flag.int(-1, "dead containers that are kept on the node; -1 for no limit"),
   "minimum-container-ttl-duration": flag.duration(0, "no dead container is removed sooner"),
-  "kube-reserved": flag.map({}, "kept back for Kubernetes, such as cpu=200m,memory=500Mi"),
-  "system-reserved": flag.map({}, "kept back for the system"),
+  ...RESOURCE_FLAGS,
   "eviction-hard": flagOfThresholds("thresholds of eviction at once, such as memory.available<100Mi"),
   "eviction-soft": flagOfThresholds("thresholds of eviction after a grace period"),
   "eviction-soft-grace-period": flag.map({}, "grace periods of those, such as memory.available=1m30s"),
@@ -114,7 +113,6 @@ const FIELD_OF = {
   "resolv-conf": "resolvConf",
   "max-pods": "maxPods",
   "pods-per-core": "podsPerCore",
-  "pod-max-pids": "podPidsLimit",
   "register-node": "registerNode",
   "node-status-update-frequency": "nodeStatusUpdateFrequency",
   "node-status-max-images": "nodeStatusMaxImages",
@@ -130,8 +128,7 @@ const FIELD_OF = {
   "serialize-image-pulls": "serializeImagePulls",
   "container-log-max-size": "containerLogMaxSize",
   "container-log-max-files": "containerLogMaxFiles",
-  "kube-reserved": "kubeReserved",
-  "system-reserved": "systemReserved",
+  ...RESOURCE_FIELD_OF,
   "eviction-hard": "evictionHard",
   "eviction-soft": "evictionSoft",
   "eviction-soft-grace-period": "evictionSoftGracePeriod",

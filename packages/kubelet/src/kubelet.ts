@@ -41,6 +41,7 @@ import { PodSyncer } from "./pod-syncer.ts";
 import { PodWorkers } from "./pod-workers.ts";
 import { admitOrPreempt } from "./preemption/preempt-pods.ts";
 import { ProbeManager } from "./probes/probe-manager.ts";
+import { devicePluginHandler } from "./resource-managers/devices/device-plugin-handler.ts";
 import { makeResourceManagers } from "./resource-managers/make-resource-managers.ts";
 import type { ResourceManagers } from "./resource-managers/resource-managers.ts";
 import { ContainerStarter } from "./runtime/container-starter.ts";
@@ -121,28 +122,19 @@ export class Kubelet {
     this.pleg = new Pleg({ reader: this.reader, exits, ...shared });
     this.objects = new ObjectCache(client, shared, signal);
     this.tokens = new TokenManager(requestToken(client), { clock });
-    this.images = new ImageManager(imageOptions(config.settings), {
-      cri,
-      objects: this.objects,
-      events: this.events,
-      clock,
-      providers: parts.providers,
-    });
     const { objects, tokens, events } = this;
+    const { providers } = parts;
+    this.images = new ImageManager(imageOptions(config.settings), { cri, objects, events, clock, providers });
     this.storage = new NodeStorage({
       ...{ nodeName: config.nodeName, client, paths, objects, tokens, events, ...shared },
       node: () => this.node.current,
+      plugins: { DevicePlugin: async () => devicePluginHandler(this.resources.devices) },
       onInUse: () => this.agent.poke(),
     });
-    const cgroupOptions = {
-      root: config["cgroup-root"],
-      ...parts.node.pods,
-      podPidsLimit: config["pod-max-pids"],
-    };
+    const cgroupOptions = { root: config["cgroup-root"], ...parts.node.pods, podPidsLimit: config["pod-max-pids"] };
     this.cgroups = new PodCgroups(cgroupOptions, cgroupFs);
     const runtime = (uid: string) => this.pleg.get(uid);
-    const probeDeps = { cri, events: this.events, metrics: this.probeMetrics, hostIps, runtime };
-    this.probes = new ProbeManager({ ...probeDeps, ...shared });
+    this.probes = new ProbeManager({ cri, events, metrics: this.probeMetrics, hostIps, runtime, ...shared });
     const mirrorOf = (pod: Readonly<Pod>) => this.upkeep.mirrors.get(pod);
     this.statuses = new StatusManager({ client: client.of(pods), mirrorOf, ...shared }, signal);
     this.gate = new StartGate(gateOptions(machine.cpus), { clock });
@@ -150,7 +142,8 @@ export class Kubelet {
     const hooks = new LifecycleHooks({ cri, clock });
     this.killer = new PodKiller({ cri, hooks, gate: this.gate, events: this.events, ...shared });
     this.resizer = this.makeResizer();
-    this.resources = makeResourceManagers({ ...parts, config, ...shared, onCapacity: () => this.agent.poke() });
+    const late = { workers: () => this.workers, onCapacity: () => this.agent.poke() };
+    this.resources = makeResourceManagers({ ...parts, ...shared, ...late, config, pleg: this.pleg });
     this.syncer = this.makeSyncer(hooks);
     this.workers = this.makeWorkers();
     this.agent = this.makeAgent();

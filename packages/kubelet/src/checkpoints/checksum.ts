@@ -3,7 +3,12 @@
 /** A value with what its printed form names: Go's type. Elements of maps and lists have their type from these. */
 export type GoValue =
   | { readonly type: string; readonly text: string }
-  | { readonly type: string; readonly fields: readonly (readonly [name: string, value: GoValue])[] }
+  | {
+      readonly type: string;
+      readonly fields: readonly (readonly [name: string, value: GoValue])[];
+      /** Inside maps and lists, pointers show. */
+      readonly isPointer?: boolean;
+    }
   | { readonly type: string; readonly entries: ReadonlyMap<string, GoValue> }
   | { readonly type: string; readonly items: readonly GoValue[] }
   | { readonly type: string; readonly isNil: true };
@@ -24,7 +29,10 @@ function printUntyped(value: GoValue): string {
   if ("isNil" in value) return "<nil>";
   // Texts carry no quotes there.
   if ("text" in value) return value.text;
-  if ("fields" in value) return `{${value.fields.map(([name, inner]) => `${name}:${print(inner)}`).join(" ")}}`;
+  if ("fields" in value) {
+    const fields = value.fields.map(([name, inner]) => `${name}:${print(inner)}`).join(" ");
+    return `${value.isPointer ? "<*>" : ""}{${fields}}`;
+  }
   if ("items" in value) return `[${value.items.map(printUntyped).join(" ")}]`;
   const keys = [...value.entries.keys()].sort();
   return `map[${keys.map((key) => `${key}:${printUntyped(value.entries.get(key) as GoValue)}`).join(" ")}]`;

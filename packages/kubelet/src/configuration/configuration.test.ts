@@ -57,7 +57,7 @@ test("unknown fields, wrong types and other kinds are refused with the file's na
     `--config=${await file("type.yaml", "maxPods: '1'\n")}`,
   );
   await refused(
-    /only "none" is supported by this kubelet/,
+    /the static policy requires systemreserved.cpu/,
     `--config=${await file("cpu.yaml", "cpuManagerPolicy: static\n")}`,
   );
   const other = join(dir, "other.yaml");

@@ -155,12 +155,12 @@ export function formatDuration(ms: number): string {
   return minutes === 0 ? `${seconds}s` : `${minutes}m${seconds}s`;
 }
 
-function asText(value: unknown): string {
+export function asText(value: unknown): string {
   if (typeof value !== "string") throw new Error("a text is wanted");
   return value;
 }
 
-function asObject(value: unknown): Record<string, unknown> {
+export function asObject(value: unknown): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("an object is wanted");
   return value as Record<string, unknown>;
 }

@@ -14,6 +14,7 @@ import {
   text,
   word,
 } from "./field-types.ts";
+import { RESOURCE_FIELDS } from "./resource-fields.ts";
 
 /** A dot stands for a field inside an object. */
 export const FIELDS = {
@@ -53,14 +54,11 @@ export const FIELDS = {
   cgroupRoot: text("/"),
   cgroupsPerQOS: only(true),
   cgroupDriver: word("cgroupfs"),
-  cpuManagerPolicy: only("none"),
-  memoryManagerPolicy: only("None"),
-  topologyManagerPolicy: only("none"),
+  ...RESOURCE_FIELDS,
   runtimeRequestTimeout: duration(120_000),
   maxPods: int(110),
   podsPerCore: int(0),
   podCIDR: text(""),
-  podPidsLimit: int(-1),
   evictionHard: map({}),
   evictionSoft: map({}),
   evictionSoftGracePeriod: map({}),
@@ -76,9 +74,6 @@ export const FIELDS = {
   containerLogMaxWorkers: int(1),
   containerLogMonitorInterval: duration(10_000),
   configMapAndSecretChangeDetectionStrategy: only("Watch"),
-  systemReserved: map({}),
-  kubeReserved: map({}),
-  enforceNodeAllocatable: strings(["pods"]),
   allowedUnsafeSysctls: strings([]),
   seccompDefault: bool(false),
   registerNode: bool(true),

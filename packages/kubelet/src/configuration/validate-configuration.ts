@@ -4,6 +4,7 @@ import { parseThresholds } from "../eviction/thresholds.ts";
 import { formatDuration } from "./field-types.ts";
 import type { Settings } from "./fields.ts";
 import { effectiveEvictionHard } from "./read-configuration.ts";
+import { RESOURCE_RULES } from "./validate-resources.ts";
 
 type Rule = (settings: Settings) => string | undefined;
 
@@ -49,12 +50,7 @@ const RULES: readonly Rule[] = [
   shutdownProblem,
   (s) => reserved(s.kubeReserved, "kubeReserved (--kube-reserved)"),
   (s) => reserved(s.systemReserved, "systemReserved (--system-reserved)"),
-  ({ enforceNodeAllocatable }) => {
-    const other = enforceNodeAllocatable.find((what) => what !== "pods" && what !== "none");
-    return other === undefined
-      ? undefined
-      : `enforceNodeAllocatable (--enforce-node-allocatable) option ${JSON.stringify(other)} is not supported by this kubelet; valid options are "pods" and "none"`;
-  },
+  ...RESOURCE_RULES,
   ({ allowedUnsafeSysctls }) => {
     const wrong = allowedUnsafeSysctls.find(
       (name) => !/^[a-z0-9]([-_a-z0-9]*[a-z0-9])?([./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)*([./]?\*)?$/.test(name),

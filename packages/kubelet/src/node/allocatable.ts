@@ -42,6 +42,11 @@ export function podsMemoryBytes({ memoryBytes }: Pick<NodeSize, "memoryBytes">, 
   return Math.max(0, memoryBytes - reserved(reservation, "memory", quantityValue));
 }
 
+/** Memory that pods never get: reservations and what hard eviction keeps free. */
+export function reservedMemoryBytes(size: NodeSize, reservation: Reservation): number {
+  return reserved(reservation, "memory", quantityValue) + keptFree(reservation, "memory.available", size.memoryBytes);
+}
+
 function resourceList(size: NodeSize, milliCpu: number, memory: number, storage: number, reservation: Reservation) {
   const pages = [...size.hugePages].map(([page, bytes]) => {
     const left = Math.max(0, bytes - reserved(reservation, `hugepages-${page}`, quantityValue));

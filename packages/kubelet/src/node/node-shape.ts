@@ -2,8 +2,10 @@
 import { statfs } from "node:fs/promises";
 import { quantityMilliValue } from "@skiff/api/quantity.ts";
 import type { KubeletConfig } from "../config.ts";
+import type { Settings } from "../configuration/fields.ts";
 import { effectiveEvictionHard } from "../configuration/read-configuration.ts";
 import { parseThresholds } from "../eviction/thresholds.ts";
+import { parseCpuSet } from "../resource-managers/cpus/cpu-set.ts";
 import type { NodeSize, Reservation } from "./allocatable.ts";
 import { podsMemoryBytes } from "./allocatable.ts";
 import type { MachineInfo } from "./machine-info.ts";
@@ -17,7 +19,8 @@ export interface NodeShape {
 
 export async function nodeShape(config: KubeletConfig, machine: MachineInfo): Promise<NodeShape> {
   const { settings } = config;
-  const { maxPods, podsPerCore, kubeReserved, systemReserved, enforceNodeAllocatable } = settings;
+  const { maxPods, podsPerCore, enforceNodeAllocatable } = settings;
+  const { kubeReserved, systemReserved } = reservedAmounts(settings);
   const { blocks, bsize } = await statfs(config["root-dir"]);
   const size = {
     cpus: machine.cpus,
@@ -38,4 +41,12 @@ export async function nodeShape(config: KubeletConfig, machine: MachineInfo): Pr
       memoryBytes: isEnforced ? podsMemoryBytes(size, reservation) : undefined,
     },
   };
+}
+
+/** Named processors stand for amounts of CPU: as upstream, they replace both. */
+function reservedAmounts({ kubeReserved, systemReserved, reservedSystemCPUs }: Settings) {
+  const cpus = parseCpuSet(reservedSystemCPUs).size;
+  if (cpus === 0) return { kubeReserved, systemReserved };
+  const { cpu: _, ...others } = kubeReserved;
+  return { kubeReserved: others, systemReserved: { ...systemReserved, cpu: String(cpus) } };
 }

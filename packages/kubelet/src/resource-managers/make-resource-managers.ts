@@ -2,21 +2,62 @@
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { KubeletConfig } from "../config.ts";
+import type { CriClient } from "../cri/cri-client.ts";
+import { reservedMemoryBytes } from "../node/allocatable.ts";
+import type { NodeShape } from "../node/node-shape.ts";
+import type { Pleg } from "../pleg.ts";
+import type { PodWorkers } from "../pod-workers.ts";
+import { runningContainers } from "../runtime/runtime-pod.ts";
+import type { RunningContainer } from "./cpu-pinner.ts";
 import { ResourceManagers } from "./resource-managers.ts";
+import type { TopologyPolicy } from "./topology/merge-hints.ts";
 
 export interface ResourceManagersParts {
   readonly config: KubeletConfig;
+  readonly node: NodeShape;
+  readonly cri: Pick<CriClient, "updateContainerResources">;
+  readonly pleg: Pick<Pleg, "get">;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Made after this. */
+  workers(): Pick<PodWorkers, "active">;
   onCapacity(): void;
 }
 
-export function makeResourceManagers({ config, clock, log, onCapacity }: ResourceManagersParts): ResourceManagers {
+export function makeResourceManagers(parts: ResourceManagersParts): ResourceManagers {
+  const { config, node, cri, pleg, clock, log, onCapacity } = parts;
+  const { settings } = config;
+  const { kubeReserved, systemReserved } = node.reservation;
   const options = {
     rootDir: config["root-dir"],
-    topologyPolicy: config.settings.topologyManagerPolicy,
-    topologyScope: "container" as const,
-    numa: { nodes: [0] },
+    // Validated with the configuration.
+    topologyPolicy: settings.topologyManagerPolicy as TopologyPolicy,
+    topologyScope: settings.topologyManagerScope as "container" | "pod",
+    preferClosestNodes: settings.topologyManagerPolicyOptions["prefer-closest-numa-nodes"] === "true",
+    cpu:
+      settings.cpuManagerPolicy === "static"
+        ? {
+            reservedCpus: settings.reservedSystemCPUs,
+            reservedAmounts: [kubeReserved.cpu ?? "0", systemReserved.cpu ?? "0"],
+            policyOptions: settings.cpuManagerPolicyOptions,
+          }
+        : undefined,
+    reconcileMs: settings.cpuManagerReconcilePeriod,
+    memory:
+      settings.memoryManagerPolicy === "Static"
+        ? {
+            reserved: settings.reservedMemory,
+            nodeReservedBytes: reservedMemoryBytes(node.size, node.reservation),
+          }
+        : undefined,
   };
-  return new ResourceManagers(options, { clock, log, onCapacity });
+  const running = (): RunningContainer[] =>
+    parts
+      .workers()
+      .active()
+      .flatMap(({ metadata: { uid = "" } }) =>
+        runningContainers(pleg.get(uid)).map(({ name, id }) => ({ podUid: uid, name, id })),
+      );
+  const updateContainer = cri.updateContainerResources.bind(cri);
+  return new ResourceManagers(options, { clock, log, onCapacity, running, updateContainer });
 }

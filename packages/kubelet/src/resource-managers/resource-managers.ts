@@ -5,11 +5,21 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { Admission } from "../admit-pod.ts";
 import { CheckpointFile } from "../checkpoints/checkpoint-file.ts";
+import type { MemoryReservation } from "../configuration/resource-fields.ts";
+import type { LinuxContainerResources } from "../cri/types.ts";
 import { AllocationError } from "./admission.ts";
 import type { ContainerExtras } from "./container-extras.ts";
+import type { RunningContainer } from "./cpu-pinner.ts";
+import { CpuPinner } from "./cpu-pinner.ts";
+import type { CpuManager } from "./cpus/cpu-manager.ts";
 import { DeviceManager } from "./devices/device-manager.ts";
 import { CHECKPOINT_NAME, serveRegistration } from "./devices/registration-server.ts";
+import { IDLE_CPU, IDLE_MEMORY, keepIdle } from "./idle-state.ts";
+import type { MemoryManager } from "./memory/memory-manager.ts";
 import type { ResourceProvider } from "./resource-provider.ts";
+import type { StaticCpuOptions } from "./static-managers.ts";
+import type { MachineTopology } from "./topology/machine-topology.ts";
+import { readMachineTopology } from "./topology/machine-topology.ts";
 import type { NumaView, TopologyPolicy } from "./topology/merge-hints.ts";
 import { TopologyManager } from "./topology/topology-manager.ts";
 
@@ -17,7 +27,12 @@ export interface ResourceManagersOptions {
   readonly rootDir: string;
   readonly topologyPolicy: TopologyPolicy;
   readonly topologyScope: "container" | "pod";
-  readonly numa: NumaView;
+  readonly preferClosestNodes: boolean;
+  /** Undefined for the policy none. */
+  readonly cpu: StaticCpuOptions | undefined;
+  readonly reconcileMs: number;
+  /** Undefined for the policy None. */
+  readonly memory: { readonly reserved: readonly MemoryReservation[]; readonly nodeReservedBytes: number } | undefined;
 }
 
 export interface ResourceManagersDeps {
@@ -25,14 +40,26 @@ export interface ResourceManagersDeps {
   readonly log: Logger;
   /** What the node offers has changed. */
   onCapacity(): void;
+  /** Containers of pods that were let in. */
+  running(): readonly RunningContainer[];
+  updateContainer(id: string, resources: LinuxContainerResources): Promise<void>;
+  /** As the machine has it, unless a test says otherwise. */
+  readTopology?(): Promise<MachineTopology>;
 }
+
+/** More would make hints beyond counting: upstream's limit as well. */
+const MAX_NUMA_NODES = 8;
 
 export class ResourceManagers {
   readonly devices: DeviceManager;
+  cpu: CpuManager | undefined;
+  memory: MemoryManager | undefined;
   private readonly options: ResourceManagersOptions;
   private readonly deps: ResourceManagersDeps;
-  private readonly topology: TopologyManager;
-  private readonly providers: readonly ResourceProvider[];
+  private topology: TopologyManager | undefined;
+  private providers: readonly ResourceProvider[] = [];
+  private pinner: CpuPinner | undefined;
+  private numaNodes: readonly number[] = [0];
   /** One pod at a time, so that what one was offered no other is given. */
   private turn: Promise<unknown> = Promise.resolve();
 
@@ -40,41 +67,54 @@ export class ResourceManagers {
     this.options = options;
     this.deps = deps;
     const { clock, log, onCapacity } = deps;
-    const report = (error: unknown) => log.error({ err: error }, "device checkpoint was not saved");
     this.devices = new DeviceManager({
       folder: this.pluginFolder,
-      file: new CheckpointFile(join(this.pluginFolder, CHECKPOINT_NAME), report),
-      numaNodes: options.numa.nodes,
+      file: new CheckpointFile(join(this.pluginFolder, CHECKPOINT_NAME), this.reportFile),
+      numaNodes: () => this.numaNodes,
       onChange: onCapacity,
       clock,
       log,
     });
-    this.providers = [this.devices];
-    const { topologyPolicy: policy, topologyScope: scope, numa } = options;
-    this.topology = new TopologyManager({ policy, scope, numa }, this.providers);
   }
 
+  /** Rejects where the configuration does not fit the machine, or what an earlier kubelet left behind. */
   async restore(): Promise<void> {
+    const { topologyPolicy: policy, topologyScope: scope, cpu, memory } = this.options;
+    let numa: NumaView = { nodes: this.numaNodes };
+    // Most nodes do without, and need not know what their processors look like.
+    if (cpu || memory || policy !== "none") {
+      const machine = await (this.deps.readTopology ?? readMachineTopology)();
+      numa = this.numaView(machine);
+      await this.startStatic(machine);
+    }
+    this.numaNodes = numa.nodes;
+    const idle = { rootDir: this.options.rootDir, onError: this.reportFile };
+    if (!cpu) await keepIdle(IDLE_CPU, idle);
+    if (!memory) await keepIdle(IDLE_MEMORY, idle);
+    this.providers = [this.devices, this.cpu, this.memory].filter((provider) => provider !== undefined);
+    this.topology = new TopologyManager({ policy, scope, numa }, this.providers);
     await this.devices.restore();
   }
 
-  /** Serves device plugins until the signal aborts. */
+  /** Serves device plugins, and keeps containers on their processors, until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     await using _server = await serveRegistration(this.pluginFolder, (request) => {
       this.deps.log.info({ resource: request.resourceName, endpoint: request.endpoint }, "device plugin registered");
       this.devices.register(request);
     });
-    await new Promise<void>((resolve) => {
+    const stopped = new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       else signal.addEventListener("abort", () => resolve(), { once: true });
     });
+    await Promise.all([stopped, this.pinner?.run(signal)]);
     await this.devices.close();
   }
 
   /** Sets aside what the pod asks for, unless it has it already. */
   async allocate(pod: Readonly<Pod>): Promise<Admission> {
-    if (!this.isConcerned(pod)) return { admitted: true };
-    const mine = this.turn.then(() => this.topology.allocate(pod));
+    const { topology } = this;
+    if (!topology || !this.isConcerned(pod)) return { admitted: true };
+    const mine = this.turn.then(() => topology.allocate(pod));
     this.turn = mine.catch(() => {});
     try {
       await mine;
@@ -87,7 +127,12 @@ export class ResourceManagers {
 
   /** What the container's configuration gets beside what its spec says. */
   async extrasFor(pod: Readonly<Pod>, container: Container): Promise<ContainerExtras> {
-    return { devices: await this.devices.optionsFor(pod, container) };
+    const uid = pod.metadata.uid ?? "";
+    return {
+      devices: await this.devices.optionsFor(pod, container),
+      cpusetCpus: this.cpu?.cpusOf(uid, container.name),
+      cpusetMems: this.memory?.nodesOf(uid, container.name),
+    };
   }
 
   release(podUid: string): void {
@@ -99,7 +144,7 @@ export class ResourceManagers {
     return this.devices.capacity();
   }
 
-  /** Whether devices are counted here rather than by what the node shows. */
+  /** Whether a resource is counted here rather than by what the node shows. */
   counts(resource: string): boolean {
     return this.devices.owns(resource);
   }
@@ -108,8 +153,42 @@ export class ResourceManagers {
     return join(this.options.rootDir, "device-plugins");
   }
 
+  private readonly reportFile = (error: unknown): void => {
+    this.deps.log.error({ err: error }, "state of a resource manager was not saved");
+  };
+
   private isConcerned(pod: Readonly<Pod>): boolean {
+    // With a policy of their own, the managers look at every pod: most it does not concern.
+    if (this.cpu || this.memory) return true;
     const containers = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
     return containers.some((container) => this.devices.wants(container).size > 0);
+  }
+
+  private numaView({ nodes }: MachineTopology): NumaView {
+    const { topologyPolicy, preferClosestNodes } = this.options;
+    if (topologyPolicy !== "none" && nodes.length > MAX_NUMA_NODES) {
+      throw new Error(`unsupported on machines with more than ${MAX_NUMA_NODES} NUMA Nodes`);
+    }
+    const ids = nodes.map(({ id }) => id);
+    if (!preferClosestNodes) return { nodes: ids };
+    const distance = (from: number, to: number) => {
+      return nodes.find(({ id }) => id === from)?.distances[ids.indexOf(to)] ?? 0;
+    };
+    return { nodes: ids, distance };
+  }
+
+  private async startStatic(machine: MachineTopology): Promise<void> {
+    const { cpu, memory, rootDir, reconcileMs } = this.options;
+    if (!cpu && !memory) return;
+    const { startCpuManager, startMemoryManager } = await import("./static-managers.ts");
+    const files = { rootDir, onError: this.reportFile };
+    if (cpu) {
+      const manager = await startCpuManager(machine, cpu, files, () => this.pinner?.poke());
+      const { clock, log, running, updateContainer: update } = this.deps;
+      const cpusOf = (podUid: string, name: string) => manager.cpusOf(podUid, name);
+      this.pinner = new CpuPinner(reconcileMs, { running, cpusOf, update, clock, log });
+      this.cpu = manager;
+    }
+    if (memory) this.memory = await startMemoryManager(machine, memory.reserved, memory.nodeReservedBytes, files);
   }
 }

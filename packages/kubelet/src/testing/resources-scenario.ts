@@ -1,6 +1,7 @@
 // What pods may use of one real node, step by step; resources.component.test.ts runs it inside a network namespace.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { configMaps, events, nodes, pods, serviceAccounts } from "@skiff/api/resource-ref.ts";
 import type { Pod, ResourceRequirements } from "@skiff/api/types.ts";
@@ -44,6 +45,7 @@ class Scenario {
     await this.restartsForAResize();
     await this.defersAResize();
     await this.givesDevices();
+    await this.pinsProcessors();
   }
 
   private async prepare(): Promise<void> {
@@ -138,6 +140,34 @@ class Scenario {
     await this.hasWidgets("0", "0");
     assert.equal(containerId(await this.isReady("device")), containerId(pod));
     await this.pods.delete("default", "device", { gracePeriodSeconds: 0 }, options);
+  }
+
+  /** On two processors: one for the system, one to give out. */
+  private async pinsProcessors(): Promise<void> {
+    const left = ["resized", "restarted", "deviceless"];
+    for (const name of left) await this.pods.delete("default", name, { gracePeriodSeconds: 0 }, options);
+    await this.create("sharing", [sleeper("c", {})]);
+    const sharing = await this.isReady("sharing");
+    await this.node.stopKubelet("SIGTERM");
+    // As upstream wants it where the policy changes.
+    await rm(join(this.node.rootDir, "cpu_manager_state"));
+    this.node.startKubelet("--cpu-manager-policy=static", "--reserved-cpus=0");
+    await waitFor("the reservation to show", async () => {
+      const { status } = await this.node.client.of(nodes).get("", NODE_NAME, options);
+      return Number(status?.capacity?.cpu) - Number(status?.allocatable?.cpu) === 1;
+    });
+    await this.create("pinned", [sleeper("c", amounts("1", "16Mi"))]);
+    const pinned = await this.isReady("pinned");
+    assert.equal(await this.cpusetOf(pinned), "1");
+    const others = availableParallelism() > 2 ? `0,2-${availableParallelism() - 1}`.replace("2-2", "2") : "0";
+    await waitFor("the others to move aside", async () => (await this.cpusetOf(sharing)) === others);
+    await this.pods.delete("default", "pinned", { gracePeriodSeconds: 0 }, options);
+    await waitFor("the others to come back", async () => (await this.cpusetOf(sharing))?.startsWith("0-"));
+  }
+
+  private async cpusetOf(pod: Pod): Promise<string | undefined> {
+    const text = await this.cgroups.read("cpuset", join(this.cgroupOf(pod), containerId(pod)), "cpuset.cpus");
+    return text?.trim();
   }
 
   private async hasWidgets(allocatable: string, capacity = "1"): Promise<void> {

@@ -21,7 +21,7 @@ export interface DeviceManagerDeps {
   readonly file: Pick<CheckpointFile, "read" | "save" | "flushed">;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly numaNodes: readonly number[];
+  numaNodes(): readonly number[];
   /** What the node has changed. */
   onChange(): void;
   observe?(resource: string, event: "registered" | { readonly allocatedInSeconds: number }): void;
@@ -72,16 +72,21 @@ export class DeviceManager {
 
   /** A plugin's own registration; throws what it is told. */
   register({ version, endpoint, resourceName }: Registration): void {
-    if (version !== SUPPORTED_VERSION) {
-      const supported = JSON.stringify([SUPPORTED_VERSION]);
+    this.check(resourceName, [version]);
+    this.connect(resourceName, pluginSocket(this.deps.folder, endpoint));
+  }
+
+  /** Throws where a plugin of these versions cannot be taken for the resource. */
+  check(resource: string, versions: readonly string[]): void {
+    if (!versions.includes(SUPPORTED_VERSION)) {
+      const given = versions.map((version) => JSON.stringify(version)).join(" ");
       throw new Error(
-        `requested API version ${JSON.stringify(version)} is not supported by kubelet. Supported version is ${supported}`,
+        `requested API version ${given} is not supported by kubelet. Supported version is ["${SUPPORTED_VERSION}"]`,
       );
     }
-    if (!RESOURCE_NAME_RE.test(resourceName) || /(^|\.)kubernetes\.io\//.test(resourceName)) {
-      throw new Error(`the ResourceName ${JSON.stringify(resourceName)} is invalid`);
+    if (!RESOURCE_NAME_RE.test(resource) || /(^|\.)kubernetes\.io\//.test(resource)) {
+      throw new Error(`the ResourceName ${JSON.stringify(resource)} is invalid`);
     }
-    this.connect(resourceName, pluginSocket(this.deps.folder, endpoint));
   }
 
   /** Takes the plugin behind the socket for the resource's newest; an older one is left. */
@@ -146,7 +151,7 @@ export class DeviceManager {
       const held = this.devices.idsOf(uid, container.name, resource);
       const pool =
         held.size > 0 ? { available: held, reusable: new Set<string>() } : this.pool(pod, container, resource);
-      return [resource, deviceHints({ nodes, needed, ...pool }, this.deps.numaNodes)] as const;
+      return [resource, deviceHints({ nodes, needed, ...pool }, this.deps.numaNodes())] as const;
     });
     return new Map(wanted);
   }
@@ -157,7 +162,7 @@ export class DeviceManager {
       const nodes = this.endpoints.get(resource)?.devices.nodes ?? new Map();
       const held = this.devices.idsOfPod(uid, resource);
       const available = held.size > 0 ? held : this.pool(pod, undefined, resource).available;
-      return [resource, deviceHints({ nodes, needed, available, reusable: new Set() }, this.deps.numaNodes)] as const;
+      return [resource, deviceHints({ nodes, needed, available, reusable: new Set() }, this.deps.numaNodes())] as const;
     });
     return new Map(wanted);
   }

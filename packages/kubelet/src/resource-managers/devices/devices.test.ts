@@ -13,6 +13,7 @@ import { FakeDevicePlugin } from "../../testing/fake-device-plugin.ts";
 import { sampleContainer, samplePod } from "../../testing/sample-pods.ts";
 import { ResourceManagers } from "../resource-managers.ts";
 import { chooseDevices, deviceHints } from "./choose-devices.ts";
+import { devicePluginHandler } from "./device-plugin-handler.ts";
 
 const RESOURCE = "example.com/widget";
 const device = (ID: string, health: FakeDevice["health"] = "Healthy", ...nodes: number[]): FakeDevice => ({
@@ -62,6 +63,20 @@ test("deviceHints prefers the fewest nodes that could ever do, and knows when th
   );
 });
 
+function makeManagers(rootDir: string): ResourceManagers {
+  const none = { cpu: undefined, memory: undefined, reconcileMs: 10_000, preferClosestNodes: false };
+  return new ResourceManagers(
+    { rootDir, topologyPolicy: "none", topologyScope: "container", ...none },
+    {
+      clock: realClock,
+      log: silentLogger(),
+      onCapacity: () => {},
+      running: () => [],
+      updateContainer: async () => {},
+    },
+  );
+}
+
 async function withManagers(
   work: (make: () => Promise<ResourceManagers>, folder: string) => Promise<void>,
 ): Promise<void> {
@@ -69,10 +84,7 @@ async function withManagers(
   const stop = new AbortController();
   const running: Promise<void>[] = [];
   const make = async () => {
-    const numa = { nodes: [0, 1] };
-    const options = { rootDir, topologyPolicy: "none" as const, topologyScope: "container" as const, numa };
-    const deps = { clock: realClock, log: silentLogger(), onCapacity: () => {} };
-    const managers = new ResourceManagers(options, deps);
+    const managers = makeManagers(rootDir);
     await managers.restore();
     running.push(managers.run(stop.signal));
     return managers;
@@ -154,10 +166,7 @@ test("a lost plugin's devices are unhealthy; a kubelet that starts anew knows wh
     assert.equal(managers.capacity().capacity[RESOURCE], "2");
     const file = join(folder, "kubelet_internal_checkpoint");
     await waitFor("the checkpoint", async () => (await readFile(file, "utf8")).includes('"c"'));
-    const again = new ResourceManagers(
-      { rootDir: join(folder, ".."), topologyPolicy: "none", topologyScope: "container", numa: { nodes: [0] } },
-      { clock: realClock, log: silentLogger(), onCapacity: () => {} },
-    );
+    const again = makeManagers(join(folder, ".."));
     await again.restore();
     assert.deepEqual(again.capacity().capacity, { [RESOURCE]: "0" }, "until the plugin is back");
     assert.deepEqual(await again.allocate(pod), { admitted: true });
@@ -165,5 +174,23 @@ test("a lost plugin's devices are unhealthy; a kubelet that starts anew knows wh
     assert.match(refused.admitted ? "" : refused.message, /cannot allocate unregistered device/);
     const extras = await again.extrasFor(pod, pod.spec.containers[0]!);
     assert.equal(extras.devices?.annotations.widget, "yes");
+  });
+});
+
+test("a device plugin may come in by the folder of all plugins, and leave by it", async () => {
+  await withManagers(async (make, folder) => {
+    const managers = await make();
+    await waitFor("the folder", () => readFile(join(folder, "kubelet.sock")).catch((error) => error.code !== "ENOENT"));
+    const respond = () => ({});
+    await using plugin = await FakeDevicePlugin.start({ folder, resource: RESOURCE, devices: [device("w1")], respond });
+    const handler = devicePluginHandler(managers.devices);
+    const info = { type: "DevicePlugin", name: RESOURCE, endpoint: plugin.socket, supportedVersions: ["v1beta1"] };
+    assert.throws(() => handler.validate({ ...info, supportedVersions: ["v1"] }), /"v1" is not supported/);
+    assert.throws(() => handler.validate({ ...info, name: "widget" }), /the ResourceName "widget" is invalid/);
+    const { signal } = new AbortController();
+    await handler.register(info, signal);
+    await waitFor("the device", async () => managers.capacity().allocatable[RESOURCE] === "1");
+    await handler.deregister(RESOURCE, signal);
+    await waitFor("its loss", async () => managers.capacity().allocatable[RESOURCE] === "0");
   });
 });

@@ -8,7 +8,7 @@ export function maskOf(nodes: Iterable<number>): NumaMask {
   return mask;
 }
 
-function nodesOf(mask: NumaMask): number[] {
+export function nodesOf(mask: NumaMask): number[] {
   const nodes: number[] = [];
   for (let node = 0; mask >> node !== 0; node++) if ((mask >> node) & 1) nodes.push(node);
   return nodes;

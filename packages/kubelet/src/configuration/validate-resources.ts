@@ -1,0 +1,112 @@
+// What must hold of the configuration of the node's resources, in upstream's words. Pure.
+import { quantityValue } from "@skiff/api/quantity.ts";
+import { parseCpuSet } from "../resource-managers/cpus/cpu-set.ts";
+import type { Settings } from "./fields.ts";
+
+export const RESOURCE_RULES: readonly ((settings: Settings) => string | undefined)[] = [
+  ({ topologyManagerPolicy: policy }) => {
+    const known = ["none", "best-effort", "restricted", "single-numa-node"];
+    if (known.includes(policy)) return undefined;
+    return `topologyManagerPolicy (--topology-manager-policy) ${quoted(policy)} must be one of: [${known.map(quoted).join(" ")}]`;
+  },
+  ({ topologyManagerScope: scope }) =>
+    scope === "container" || scope === "pod"
+      ? undefined
+      : `topologyManagerScope (--topology-manager-scope) ${quoted(scope)} must be one of: "container", or "pod"`,
+  ({ cpuManagerPolicy: policy }) =>
+    policy === "none" || policy === "static" ? undefined : `cpuManagerPolicy: unknown policy: ${quoted(policy)}`,
+  ({ memoryManagerPolicy: policy }) =>
+    policy === "None" || policy === "Static" ? undefined : `memoryManagerPolicy: unknown policy: ${quoted(policy)}`,
+  ({ cpuManagerPolicy, cpuManagerPolicyOptions }) =>
+    optionProblem("cpumanager", cpuManagerPolicyOptions, CPU_OPTIONS) ??
+    (cpuManagerPolicy === "none" && Object.keys(cpuManagerPolicyOptions).length > 0
+      ? `None policy: received unsupported options=${JSON.stringify(cpuManagerPolicyOptions)}`
+      : undefined),
+  ({ topologyManagerPolicyOptions }) =>
+    optionProblem("topology manager policy", topologyManagerPolicyOptions, TOPOLOGY_OPTIONS),
+  ({ reservedSystemCPUs }) => {
+    try {
+      parseCpuSet(reservedSystemCPUs);
+      return undefined;
+    } catch (error) {
+      return `unable to parse reservedSystemCPUs (--reserved-cpus) ${reservedSystemCPUs}, error: ${(error as Error).message}`;
+    }
+  },
+  ({ reservedSystemCPUs, systemReservedCgroup, kubeReservedCgroup }) =>
+    reservedSystemCPUs && (systemReservedCgroup || kubeReservedCgroup)
+      ? "can't use reservedSystemCPUs (--reserved-cpus) with systemReservedCgroup (--system-reserved-cgroup) or kubeReservedCgroup (--kube-reserved-cgroup)"
+      : undefined,
+  ({ cpuManagerPolicy, reservedSystemCPUs, kubeReserved, systemReserved }) =>
+    cpuManagerPolicy !== "static" || reservedSystemCPUs || kubeReserved.cpu || systemReserved.cpu
+      ? undefined
+      : "the static policy requires systemreserved.cpu + kubereserved.cpu to be greater than zero",
+  ({ enforceNodeAllocatable, systemReservedCgroup, kubeReservedCgroup }) => {
+    const name = "enforceNodeAllocatable (--enforce-node-allocatable)";
+    for (const what of enforceNodeAllocatable) {
+      if (!ENFORCEABLE.includes(what)) {
+        return `option ${quoted(what)} specified for ${name}. Valid options are "pods", "system-reserved", "system-reserved-compressible", "kube-reserved", "kube-reserved-compressible" or "none"`;
+      }
+      if (what === "none" && enforceNodeAllocatable.length > 1) {
+        return `${name} may not contain additional enforcements when "none" is specified`;
+      }
+      if (what.startsWith("system-reserved") && !systemReservedCgroup) {
+        return `systemReservedCgroup (--system-reserved-cgroup) must be specified when ${quoted(what)} contained in ${name}`;
+      }
+      if (what.startsWith("kube-reserved") && !kubeReservedCgroup) {
+        return `kubeReservedCgroup (--kube-reserved-cgroup) must be specified when ${quoted(what)} contained in ${name}`;
+      }
+    }
+    return undefined;
+  },
+  ({ reservedMemory }) => {
+    const seen = new Set<string>();
+    for (const { numaNode, limits } of reservedMemory) {
+      for (const [kind, amount] of Object.entries(limits)) {
+        if (kind !== "memory" && !kind.startsWith("hugepages-")) {
+          return `the limit type ${quoted(kind)} for NUMA node ${numaNode} is not supported, only [memory hugepages-<HugePageSize>] is accepted`;
+        }
+        if (quantityValue(amount) === 0) {
+          return `reserved memory may not be zero for NUMA node ${numaNode} and resource ${quoted(kind)}`;
+        }
+        const key = `${numaNode}/${kind}`;
+        if (seen.has(key)) {
+          return `the reserved memory has a duplicate value for NUMA node ${numaNode} and resource ${quoted(kind)}`;
+        }
+        seen.add(key);
+      }
+    }
+    return undefined;
+  },
+  ({ "memorySwap.swapBehavior": behavior }) =>
+    ["", "NoSwap", "LimitedSwap"].includes(behavior)
+      ? undefined
+      : `memorySwap.swapBehavior ${quoted(behavior)} must be one of: "", "LimitedSwap" or "NoSwap"`,
+];
+
+const ENFORCEABLE: readonly string[] = [
+  "pods",
+  "none",
+  "system-reserved",
+  "system-reserved-compressible",
+  "kube-reserved",
+  "kube-reserved-compressible",
+];
+const CPU_OPTIONS: readonly string[] = ["full-pcpus-only", "distribute-cpus-across-numa", "strict-cpu-reservation"];
+const TOPOLOGY_OPTIONS: readonly string[] = ["prefer-closest-numa-nodes"];
+
+function optionProblem(
+  what: string,
+  options: Readonly<Record<string, string>>,
+  known: readonly string[],
+): string | undefined {
+  for (const [name, value] of Object.entries(options)) {
+    if (!known.includes(name)) return `unsupported ${what} option: ${quoted(name)} (${value})`;
+    if (value !== "true" && value !== "false")
+      return `bad value for option ${quoted(name)}: ${quoted(value)} is no truth value`;
+  }
+  return undefined;
+}
+
+function quoted(word: string): string {
+  return JSON.stringify(word);
+}

@@ -1,0 +1,86 @@
+// The CPU and memory managers where a static policy asks for them, each with its state file.
+import { join } from "node:path";
+import { quantityMilliValue, quantityValue } from "@skiff/api/quantity.ts";
+import { CheckpointFile } from "../checkpoints/checkpoint-file.ts";
+import type { MemoryReservation } from "../configuration/resource-fields.ts";
+import { takePacked } from "./cpus/assign-cpus.ts";
+import { CpuManager } from "./cpus/cpu-manager.ts";
+import type { CpuSet } from "./cpus/cpu-set.ts";
+import { parseCpuSet } from "./cpus/cpu-set.ts";
+import { stateError } from "./idle-state.ts";
+import { MemoryManager } from "./memory/memory-manager.ts";
+import type { MachineTopology } from "./topology/machine-topology.ts";
+
+export interface StaticCpuOptions {
+  /** By number, such as `0-1`; empty where an amount is reserved. */
+  readonly reservedCpus: string;
+  /** Quantities of CPU that are reserved. */
+  readonly reservedAmounts: readonly string[];
+  readonly policyOptions: Readonly<Record<string, string>>;
+}
+
+export interface StateFiles {
+  readonly rootDir: string;
+  onError(error: unknown): void;
+}
+
+const CPU_STATE = "cpu_manager_state";
+const MEMORY_STATE = "memory_manager_state";
+
+/** Throws where the machine or an earlier policy's state does not allow it. */
+export async function startCpuManager(
+  { cpus }: MachineTopology,
+  { reservedCpus, reservedAmounts, policyOptions }: StaticCpuOptions,
+  { rootDir, onError }: StateFiles,
+  onChange: () => void,
+): Promise<CpuManager> {
+  const all: CpuSet = new Set(cpus.map(({ id }) => id));
+  const milli = reservedAmounts.reduce((sum, amount) => sum + quantityMilliValue(amount), 0);
+  const named = parseCpuSet(reservedCpus);
+  // As upstream: whatever part of a processor is reserved, the whole is.
+  const reserved = named.size > 0 ? named : takePacked(cpus, all, Math.ceil(milli / 1000));
+  if (reserved.size === 0) {
+    throw new Error("the static policy requires systemreserved.cpu + kubereserved.cpu to be greater than zero");
+  }
+  const has = (name: string) => policyOptions[name] === "true";
+  const options = {
+    cpus,
+    reserved,
+    fullPcpusOnly: has("full-pcpus-only"),
+    distributeAcrossNuma: has("distribute-cpus-across-numa"),
+    strictReservation: has("strict-cpu-reservation"),
+  };
+  const manager = new CpuManager(options, { file: new CheckpointFile(join(rootDir, CPU_STATE), onError), onChange });
+  await restored(manager, "CPU", join(rootDir, CPU_STATE));
+  return manager;
+}
+
+export async function startMemoryManager(
+  { nodes }: MachineTopology,
+  reservations: readonly MemoryReservation[],
+  /** What the node keeps of its memory in all, in bytes. */
+  nodeReserved: number,
+  { rootDir, onError }: StateFiles,
+): Promise<MemoryManager> {
+  const amounts = ({ limits }: MemoryReservation) =>
+    new Map(Object.entries(limits).map(([kind, amount]) => [kind, quantityValue(amount)]));
+  const reserved = new Map(reservations.map((one) => [one.numaNode, amounts(one)]));
+  const total = [...reserved.values()].reduce((sum, kinds) => sum + (kinds.get("memory") ?? 0), 0);
+  if (total !== nodeReserved) {
+    throw new Error(
+      `the total amount ${JSON.stringify(String(total))} of type "memory" is not equal to the value ${JSON.stringify(String(nodeReserved))} determined by Node Allocatable feature`,
+    );
+  }
+  const file = new CheckpointFile(join(rootDir, MEMORY_STATE), onError);
+  const manager = new MemoryManager({ nodes, reserved }, { file });
+  await restored(manager, "memory", join(rootDir, MEMORY_STATE));
+  return manager;
+}
+
+async function restored(manager: { restore(): Promise<void> }, what: string, path: string): Promise<void> {
+  try {
+    await manager.restore();
+  } catch (error) {
+    throw stateError(what, path, error as Error);
+  }
+}
