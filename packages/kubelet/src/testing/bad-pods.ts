@@ -11,13 +11,15 @@ export interface BadPod {
   readonly shownBy: "container" | "event";
 }
 
+// A volume that no container mounts is not set up.
+const MOUNTED = { volumeMounts: [{ name: "v", mountPath: "/v" }] };
 /** Linux takes no argument and no variable longer than 128 KiB. */
 const TOO_LONG = "x".repeat(140 * 1024);
 
 export const BAD_PODS: readonly BadPod[] = [
   {
     name: "no-such-file",
-    spec: podSpec({}, { name: "v", hostPath: { path: "/nonexistent-of-skiff", type: "File" } }),
+    spec: podSpec(MOUNTED, { name: "v", hostPath: { path: "/nonexistent-of-skiff", type: "File" } }),
     shownBy: "event",
     reason: "FailedMount",
     message:
@@ -25,14 +27,14 @@ export const BAD_PODS: readonly BadPod[] = [
   },
   {
     name: "no-such-config",
-    spec: podSpec({}, { name: "v", configMap: { name: "nope" } }),
+    spec: podSpec(MOUNTED, { name: "v", configMap: { name: "nope" } }),
     shownBy: "event",
     reason: "FailedMount",
     message: /^MountVolume\.SetUp failed for volume "v" : configmap "nope" not found$/,
   },
   {
     name: "no-such-item",
-    spec: podSpec({}, { name: "v", configMap: { name: "cfg", items: [{ key: "nope", path: "nope" }] } }),
+    spec: podSpec(MOUNTED, { name: "v", configMap: { name: "cfg", items: [{ key: "nope", path: "nope" }] } }),
     shownBy: "event",
     reason: "FailedMount",
     message: /^MountVolume\.SetUp failed for volume "v" : .*references non-existent config key: nope$/,

@@ -17,6 +17,9 @@ const run = promisify(execFile);
 const SANDBOX_IMAGE = "skiff.test/pause:1";
 export const BUSYBOX_IMAGE = "skiff.test/busybox:1";
 
+/** A containerd that was killed may wait for ever for a task that is gone. */
+const STOP_MS = 10_000;
+
 const APPLETS = [
   "sh",
   "sleep",
@@ -108,13 +111,20 @@ export class PrivateContainerd implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     {
-      using client = this.client();
-      for (const sandbox of await client.listPodSandboxes().catch(() => [])) {
-        await client.stopPodSandbox(sandbox.id).catch(() => {});
-        await client.removePodSandbox(sandbox.id).catch(() => {});
-      }
+      // In good order where that is possible, so that nothing of it stays in the host's folders.
+      using client = new CriClient(this.endpoint, { clock: realClock }, { timeoutMs: STOP_MS });
+      const sandboxes = await client.listPodSandboxes().catch(() => []);
+      await Promise.all(
+        sandboxes.map(({ id }) =>
+          client
+            .stopPodSandbox(id)
+            .then(() => client.removePodSandbox(id))
+            .catch(() => {}),
+        ),
+      );
     }
     await this.kill();
+    for (const pid of await this.shims()) await killFamily(pid);
     if (this.ownsNetns) await run("ip", ["netns", "del", this.netns]).catch(() => {});
     await this.unmountAll();
     await rm(this.dir, { recursive: true, force: true });
