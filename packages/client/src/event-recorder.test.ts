@@ -111,3 +111,28 @@ test("event recorder starts anew when the server forgot the event, tries on with
   assert.equal(created.length, 3);
   await recorder[Symbol.asyncDispose]();
 });
+
+test("event recorder lets work go first, but not for ever, and not when the program stops", async () => {
+  const { clock, created, record, recorder } = make();
+  let busy = true;
+  recorder.isBusy = () => busy;
+  const done = record("first");
+  await clock.advance(1000);
+  assert.equal(created.length, 0);
+  busy = false;
+  await clock.advance(100);
+  await done;
+  assert.equal(created.length, 1);
+  busy = true;
+  const late = record("second", "Late");
+  await clock.advance(2900);
+  assert.equal(created.length, 1);
+  await clock.advance(100);
+  await late;
+  assert.equal(created.length, 2, "the event waited for longer than it may");
+  const last = record("third", "Last");
+  const stopped = recorder[Symbol.asyncDispose]();
+  await clock.advance(100);
+  await Promise.all([last, stopped]);
+  assert.equal(created.length, 3);
+});

@@ -25,6 +25,9 @@ const MAX_PENDING = 4000;
 const LANES = 4;
 /** Tries of one event while the server cannot be reached: upstream's maxTriesPerEvent. */
 const MAX_TRIES = 12;
+/** An event may wait so long for work that is more pressing, looking so often whether that is done. */
+const MAX_YIELD_MS = 3000;
+const YIELD_STEP_MS = 100;
 /** A stopping program tells its last events, but does not hang on a server that is stopping too. */
 const FLUSH_ON_STOP_MS = 3000;
 
@@ -32,6 +35,8 @@ interface PendingEvent {
   readonly draft: EventDraft;
   /** When it happened, not when it is sent: RFC 3339. */
   readonly at: string;
+  /** The same on the monotonic clock. */
+  readonly recordedAt: number;
 }
 
 interface Lane {
@@ -51,6 +56,8 @@ export class EventRecorder implements AsyncDisposable {
   /** Tells events of the same object and millisecond apart. */
   private sequence = 0;
   private dropped = 0;
+  /** Whether the program does what users wait for: events are then told a little later, and cost nothing meanwhile. */
+  isBusy: () => boolean = () => false;
 
   constructor(
     client: Pick<RestClient, "of">,
@@ -74,7 +81,7 @@ export class EventRecorder implements AsyncDisposable {
       if (this.dropped++ === 0) this.log.warn({ reason }, "too many unsent events, dropping some");
       return;
     }
-    lane.pending.push({ draft, at: formatTime(this.clock.now()) });
+    lane.pending.push({ draft, at: formatTime(this.clock.now()), recordedAt: this.clock.monotonic() });
     // `sendAll` waits at least once before it clears `sending`, so this cannot overwrite the end of it.
     lane.sending ??= this.sendAll(lane);
   }
@@ -87,6 +94,7 @@ export class EventRecorder implements AsyncDisposable {
   /** Sends what is left within a few seconds, then drops the rest. */
   async [Symbol.asyncDispose](): Promise<void> {
     using _limit = this.clock.after(FLUSH_ON_STOP_MS, () => this.stop.abort());
+    this.isBusy = () => false;
     await this.flush();
     this.stop.abort();
   }
@@ -110,11 +118,19 @@ export class EventRecorder implements AsyncDisposable {
 
   private async sendAll(lane: Lane): Promise<void> {
     for (let next = lane.pending.shift(); next && !this.stop.signal.aborted; next = lane.pending.shift()) {
+      await this.letWorkGoFirst(next);
       await this.send(next);
     }
     lane.sending = undefined;
     if (this.dropped > 0) this.log.warn({ count: this.dropped }, "events were dropped");
     this.dropped = 0;
+  }
+
+  private async letWorkGoFirst({ recordedAt }: PendingEvent): Promise<void> {
+    while (this.isBusy() && this.clock.monotonic() - recordedAt < MAX_YIELD_MS) {
+      await this.clock.sleep(YIELD_STEP_MS, this.stop.signal).catch(() => {});
+      if (this.stop.signal.aborted) return;
+    }
   }
 
   private async send(event: PendingEvent): Promise<void> {

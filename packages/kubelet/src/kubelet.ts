@@ -138,6 +138,7 @@ export class Kubelet {
     const mirrorOf = (pod: Readonly<Pod>) => this.upkeep.mirrors.get(pod);
     this.statuses = new StatusManager({ client: client.of(pods), mirrorOf, ...shared }, signal);
     this.gate = new StartGate(gateOptions(machine.cpus), { clock });
+    recorder.isBusy = () => this.gate.hasStarts;
     this.collector = new GarbageCollector(deadContainerLimits(config), { cri, paths, gate: this.gate, clock });
     const hooks = new LifecycleHooks({ cri, clock });
     this.killer = new PodKiller({ cri, hooks, gate: this.gate, events: this.events, ...shared });

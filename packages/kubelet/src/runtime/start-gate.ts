@@ -32,6 +32,12 @@ export class StartGate {
     this.clock = deps.clock;
   }
 
+  /** Whether anything starts, or waits for its turn to. */
+  get hasStarts(): boolean {
+    const { start } = this.lanes;
+    return start.running + start.waiting.size > 0;
+  }
+
   /** Runs `work` once its turn has come; throws the signal's reason when that aborts before. */
   async run<T>(name: GateLane, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
@@ -91,9 +97,8 @@ export class StartGate {
   private placesOf(name: GateLane): number {
     const { starts, removals, yieldMs } = this.options;
     if (name === "start") return starts;
-    const { start, removal } = this.lanes;
-    if (start.running + start.waiting.size === 0) return removals;
-    const [oldest] = removal.waiting.values();
+    if (!this.hasStarts) return removals;
+    const [oldest] = this.lanes.removal.waiting.values();
     return oldest !== undefined && this.clock.monotonic() - oldest >= yieldMs ? 1 : 0;
   }
 }
