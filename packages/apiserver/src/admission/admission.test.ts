@@ -1,12 +1,14 @@
 // The admission plug-ins over objects in memory.
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 import type { KindDefinition } from "@skiff/api/kind.ts";
 import { findKind } from "@skiff/api/kinds/index.ts";
 import type { KubeObject } from "@skiff/api/object.ts";
 import { csiDrivers, namespaces, nodes, pods, serviceAccounts } from "@skiff/api/resource-ref.ts";
-import type { Node, Pod, ServiceAccount } from "@skiff/api/types.ts";
+import type { CertificateSigningRequest, Node, Pod, ServiceAccount } from "@skiff/api/types.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
+import { makeCertificateRequest } from "@skiff/component-base/x509/certificate-request.ts";
 import type { UserInfo } from "../authn/authenticator.ts";
 import { MemoryReader } from "../authz/memory-reader.ts";
 import type { AdmissionRequest } from "./admission.ts";
@@ -158,6 +160,44 @@ test("NodeRestriction keeps claims in a pod's status and other nodes' ResourceSl
   await assert.rejects(admit(request("pods", slice("n1"), takeOver)), { code: 403 });
   const deletion = { kind, operation: "DELETE", oldObject: foreign, name: "s" } as const;
   await assert.rejects(admit(request("pods", undefined, deletion)), { code: 403 });
+});
+
+test("NodeRestriction lets a kubelet ask for certificates of its own name only", async () => {
+  const admit = async (r: AdmissionRequest) =>
+    createNodeRestriction(new MemoryReader()).admit?.({ ...r, user: kubelet }, signal);
+  const kind = findKind("certificates.k8s.io", "certificatesigningrequests") as KindDefinition;
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const asking = (commonName: string, signerName: string) => {
+    const pem = makeCertificateRequest({ commonName, organizations: ["system:nodes"] }, privateKey);
+    const spec = { signerName, request: Buffer.from(pem).toString("base64"), usages: [] };
+    return request("nodes", { metadata: { name: "csr" }, spec }, { kind });
+  };
+  for (const signer of ["kubernetes.io/kubelet-serving", "kubernetes.io/kube-apiserver-client-kubelet"]) {
+    await admit(asking("system:node:n1", signer));
+    await assert.rejects(admit(asking("system:node:n2", signer)), /can only create a node CSR with CN=system:node:n1/);
+  }
+  await admit(asking("anybody", "example.com/signer"));
+  const broken = asking("system:node:n1", "kubernetes.io/kubelet-serving");
+  Object.assign((broken.object as CertificateSigningRequest).spec, { request: "AAAA" });
+  await assert.rejects(admit(broken), /unable to parse csr/);
+});
+
+test("NodeRestriction lets a kubelet report a claim's size and conditions, and change nothing else of it", async () => {
+  const admit = async (r: AdmissionRequest) =>
+    createNodeRestriction(new MemoryReader()).admit?.({ ...r, user: kubelet }, signal);
+  const claim = (labels: object, status: object) => ({
+    metadata: { name: "data", namespace: "ns", labels },
+    spec: { volumeName: "pv" },
+    status: { phase: "Bound", ...status },
+  });
+  const oldObject = claim({}, {}) as unknown as KubeObject;
+  const update = (next: object) =>
+    request("persistentvolumeclaims", next, { operation: "UPDATE", subresource: "status", oldObject });
+  await admit(update(claim({}, { capacity: { storage: "2Gi" }, conditions: [] })));
+  const refused = /is not allowed to update fields other than status.capacity and status.conditions/;
+  await assert.rejects(admit(update(claim({ a: "b" }, {}))), refused);
+  await assert.rejects(admit(update(claim({}, { phase: "Lost" }))), refused);
+  await assert.rejects(admit({ ...update(claim({}, {})), subresource: "" }), /may only update PVC status/);
 });
 
 test("NodeRestriction lets a kubelet have tokens that are bound to its pods only", async () => {

@@ -1,10 +1,12 @@
 // NodeRestriction: a kubelet writes its own Node and Lease, its own pods, and nothing that would widen its rights.
 import type { KubeObject } from "@skiff/api/object.ts";
-import type { Node, ResourceSlice } from "@skiff/api/types.ts";
+import type { Node, PersistentVolumeClaim, ResourceSlice } from "@skiff/api/types.ts";
+import { deepEqual } from "@skiff/api/validation/deep-equal.ts";
 import { nodeIdentity } from "../authz/node-authorizer.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "./admission.ts";
 import { forbiddenNodeLabels } from "./node-labels.ts";
+import { admitCertificateRequest } from "./node-restriction-certificates.ts";
 import { admitPod, admitTokenRequest } from "./node-restriction-pods.ts";
 import { refuse } from "./refusal.ts";
 
@@ -25,12 +27,13 @@ export function createNodeRestriction(reader: ObjectReader): AdmissionPlugin {
         case "/serviceaccounts":
           return admitTokenRequest(request, nodeName, reader, signal);
         case "/persistentvolumeclaims":
-          if (request.subresource !== "status") throw refuse(request, "may only update PVC status");
-          return;
+          return admitClaimStatus(request, nodeName);
         case "coordination.k8s.io/leases":
           return admitLease(request, nodeName);
         case "storage.k8s.io/csinodes":
           return admitOwn(request, nodeName, "can only access CSINode with the same name as the requesting node");
+        case "certificates.k8s.io/certificatesigningrequests":
+          return admitCertificateRequest(request, nodeName);
         case "resource.k8s.io/resourceslices":
           return admitResourceSlice(request, nodeName);
       }
@@ -43,6 +46,10 @@ function admitNode(request: AdmissionRequest, nodeName: string): void {
   const name = request.name || node?.metadata.name || "";
   if (name !== nodeName) throw refuse(request, `node "${nodeName}" is not allowed to modify node "${name}"`);
   if (request.operation === "CREATE" && node) {
+    // Nodes may read what their spec names, so they must not name it themselves.
+    if (node.spec?.configSource) {
+      throw refuse(request, `node "${nodeName}" is not allowed to create pods with a non-nil configSource`);
+    }
     const labels = forbiddenNodeLabels({}, node.metadata.labels);
     if (labels.length > 0) {
       throw refuse(request, `node "${nodeName}" is not allowed to set the following labels: ${labels.join(", ")}`);
@@ -53,7 +60,8 @@ function admitNode(request: AdmissionRequest, nodeName: string): void {
 }
 
 function admitNodeUpdate(request: AdmissionRequest, nodeName: string, node: Node, previous: Readonly<Node>): void {
-  if (!isEqual(node.spec?.configSource, previous.spec?.configSource)) {
+  // Old kubelets lose the field when they report status.
+  if (node.spec?.configSource && !isEqual(node.spec.configSource, previous.spec?.configSource)) {
     throw refuse(request, `node "${nodeName}" is not allowed to update configSource to a new non-nil configSource`);
   }
   if (!isEqual(node.spec?.taints ?? [], previous.spec?.taints ?? [])) {
@@ -66,6 +74,22 @@ function admitNodeUpdate(request: AdmissionRequest, nodeName: string, node: Node
   if (!isEqual(node.metadata.ownerReferences ?? [], previous.metadata.ownerReferences ?? [])) {
     throw refuse(request, `node "${nodeName}" is not allowed to modify ownerReferences`);
   }
+}
+
+/** What a kubelet knows of a claim after it has resized the volume; no metadata, so no labels, finalizers or owners. */
+function admitClaimStatus(request: AdmissionRequest, nodeName: string): void {
+  if (request.subresource !== "status") throw refuse(request, "may only update PVC status");
+  if (request.operation !== "UPDATE") throw refuse(request, `unexpected operation "${request.operation}"`);
+  const [next, previous] = [request.object, request.oldObject] as (Readonly<PersistentVolumeClaim> | undefined)[];
+  if (next && previous && deepEqual(withoutNodeFields(next), withoutNodeFields(previous))) return;
+  const allowed = "status.capacity and status.conditions";
+  throw refuse(request, `node "${nodeName}" is not allowed to update fields other than ${allowed}`);
+}
+
+function withoutNodeFields({ metadata, spec, status }: Readonly<PersistentVolumeClaim>): object {
+  const { resourceVersion: _version, managedFields: _fields, ...meta } = metadata;
+  const { capacity, conditions, allocatedResourceStatuses, allocatedResources, ...rest } = status ?? {};
+  return { meta, spec, rest };
 }
 
 function refuseOwners(request: AdmissionRequest, nodeName: string, object: KubeObject): void {

@@ -1,8 +1,15 @@
 // Protobuf bodies as clients send them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { KindDefinition } from "@skiff/api/kind.ts";
+import { KINDS } from "@skiff/api/kinds/index.ts";
+import { groupVersion } from "@skiff/api/object.ts";
 import { WireWriter } from "../../storage/etcd/wire-writer.ts";
 import { decodeProtobuf } from "./decode-protobuf.ts";
+
+/** Kinds that are still to be sent as JSON. */
+const isGap = ({ group, kind }: KindDefinition) =>
+  /^(apiextensions|apiregistration|resource)\.k8s\.io$/.test(group) || kind.includes("AdmissionPolicy");
 
 const text = (value: string) => Buffer.from(value);
 
@@ -64,6 +71,45 @@ test("decodeProtobuf reads embedded messages, quantities, times, bytes and lists
     .finish();
   const secret = decodeProtobuf(body("v1", "Secret", new WireWriter().message(2, data))) as { data: object };
   assert.deepEqual(secret.data, { k: "/wA=" });
+});
+
+test("decodeProtobuf reads older versions by their own layout", () => {
+  const port = new WireWriter().number(2, 80).finish();
+  const backend = new WireWriter().bytes(1, text("web")).message(2, port).finish();
+  const path = new WireWriter().bytes(1, text("/a")).message(2, backend).bytes(3, text("Prefix")).finish();
+  const http = new WireWriter().message(1, path).finish();
+  const rule = new WireWriter().bytes(1, text("a.example")).message(2, new WireWriter().message(1, http).finish());
+  const spec = new WireWriter().message(3, rule.finish()).bytes(4, text("nginx")).finish();
+  assert.deepEqual(decodeProtobuf(body("networking.k8s.io/v1beta1", "Ingress", new WireWriter().message(2, spec))), {
+    apiVersion: "networking.k8s.io/v1beta1",
+    kind: "Ingress",
+    spec: {
+      ingressClassName: "nginx",
+      rules: [
+        {
+          host: "a.example",
+          http: { paths: [{ path: "/a", pathType: "Prefix", backend: { serviceName: "web", servicePort: 80 } }] },
+        },
+      ],
+    },
+  });
+  const cron = new WireWriter().bytes(1, text("@daily")).choice(4, 0).finish();
+  assert.deepEqual(decodeProtobuf(body("batch/v1beta1", "CronJob", new WireWriter().message(2, cron))), {
+    apiVersion: "batch/v1beta1",
+    kind: "CronJob",
+    spec: { schedule: "@daily", suspend: false },
+  });
+});
+
+test("decodeProtobuf knows every version of the kinds that it knows", () => {
+  for (const kind of KINDS) {
+    for (const { version, group = kind.group } of [kind, ...(kind.otherVersions ?? [])]) {
+      const apiVersion = groupVersion(group, version);
+      const read = () => decodeProtobuf(body(apiVersion, kind.kind, new WireWriter()));
+      if (isGap(kind)) assert.throws(read, { code: 400 });
+      else assert.deepEqual(read(), { apiVersion, kind: kind.kind });
+    }
+  }
 });
 
 test("decodeProtobuf refuses what it does not know with 400", () => {

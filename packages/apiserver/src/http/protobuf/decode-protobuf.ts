@@ -5,8 +5,10 @@ import { KINDS } from "@skiff/api/kinds/index.ts";
 import { VIRTUAL_KINDS } from "@skiff/api/kinds/virtual-kinds.ts";
 import { modelOf } from "@skiff/api/models.ts";
 import { groupVersion } from "@skiff/api/object.ts";
+import { documentedAs } from "@skiff/api/older-models.ts";
 import type { Schema } from "@skiff/api/schema.ts";
 import { FIELD_NUMBERS } from "./field-numbers.ts";
+import { FIELD_NUMBERS_OF_OLDER_VERSIONS } from "./field-numbers-of-older-versions.ts";
 import { FIELD_NUMBERS_OF_OTHER_GROUPS } from "./field-numbers-of-other-groups.ts";
 import { keepsZero } from "./optional-zeros.ts";
 import { bytesOf, double, fieldMap, malformed, readFields, signed, textOf, type WireValue } from "./wire-reader.ts";
@@ -53,6 +55,10 @@ function modelFor(group: string, apiVersion: string, kind: string): string | und
 }
 
 function tableOf(model: string): string | undefined {
+  return FIELD_NUMBERS_OF_OLDER_VERSIONS[model] ?? currentTableOf(model) ?? currentTableOf(documentedAs(model));
+}
+
+function currentTableOf(model: string): string | undefined {
   return FIELD_NUMBERS[model] ?? FIELD_NUMBERS_OF_OTHER_GROUPS[model];
 }
 
