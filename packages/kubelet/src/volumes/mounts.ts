@@ -36,6 +36,11 @@ export async function bindMount(from: string, to: string): Promise<void> {
   await run("mount", ["--no-canonicalize", "--bind", from, to]);
 }
 
+export async function mountDevice(from: string, to: string, fsType: string, options: readonly string[]): Promise<void> {
+  const list = options.length > 0 ? ["-o", options.join(",")] : [];
+  await run("mount", ["-t", fsType, ...list, from, to]);
+}
+
 /** `from` is `SERVER:/path`. */
 export async function mountNfs(from: string, to: string, options: readonly string[]): Promise<void> {
   const list = options.length > 0 ? ["-o", options.join(",")] : [];

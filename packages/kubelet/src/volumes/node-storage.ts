@@ -12,6 +12,7 @@ import { watchPlugins } from "../plugin-registration/plugin-watcher.ts";
 import type { PodPaths } from "../pod-paths.ts";
 import type { Csi } from "./csi/index.ts";
 import { VolumesInUse } from "./csi/volumes-in-use.ts";
+import type { LocalDevices } from "./local-devices.ts";
 import type { PersistentVolumes } from "./persistent-volumes.ts";
 import type { TokenManager } from "./token-manager.ts";
 import { VolumeManager } from "./volume-manager.ts";
@@ -41,6 +42,7 @@ export class NodeStorage {
   private readonly deps: NodeStorageDeps;
   private readonly inUse = new VolumesInUse();
   private loadedCsi: Promise<Csi> | undefined;
+  private loadedLocal: Promise<LocalDevices> | undefined;
   private loadedPersistent: Promise<PersistentVolumes> | undefined;
 
   constructor(deps: NodeStorageDeps) {
@@ -54,6 +56,7 @@ export class NodeStorage {
       clock,
       persistent: () => this.persistent(),
       endCsi: async (uid) => (await this.csi()).tearDown.tearDown(uid),
+      endLocal: async (uid) => (await this.localDevices()).release(uid),
       forget: (uid) => void this.loadedPersistent?.then((persistent) => persistent.forget(uid)),
     });
   }
@@ -113,10 +116,17 @@ export class NodeStorage {
     return this.loadedCsi;
   }
 
+  private localDevices(): Promise<LocalDevices> {
+    const { paths } = this.deps;
+    this.loadedLocal ??= import("./local-devices.ts").then(({ LocalDevices }) => new LocalDevices(paths));
+    return this.loadedLocal;
+  }
+
   private persistent(): Promise<PersistentVolumes> {
     const { client, paths, node } = this.deps;
     this.loadedPersistent ??= import("./persistent-volumes.ts").then(({ PersistentVolumes }) => {
-      return new PersistentVolumes({ client, paths, node, csi: () => this.csi() });
+      const localDevices = () => this.localDevices();
+      return new PersistentVolumes({ client, paths, node, csi: () => this.csi(), localDevices });
     });
     return this.loadedPersistent;
   }

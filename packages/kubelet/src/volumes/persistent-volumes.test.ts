@@ -1,6 +1,6 @@
 // Claims, the volumes behind them, and who owns their files.
 import assert from "node:assert/strict";
-import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readlink, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -8,6 +8,7 @@ import { notFound } from "@skiff/api/errors.ts";
 import { runtimeClasses, persistentVolumes as volumesRef } from "@skiff/api/resource-ref.ts";
 import type { PersistentVolumeClaim, PersistentVolumeSpec } from "@skiff/api/types.ts";
 import type { RestClient } from "@skiff/client/rest-client.ts";
+import { commandOutput } from "@skiff/component-base/command.ts";
 import { PodPaths } from "../pod-paths.ts";
 import { RuntimeClasses } from "../runtime/runtime-classes.ts";
 import { sampleContainer, sampleMeta, samplePod } from "../testing/sample-pods.ts";
@@ -49,7 +50,9 @@ function setUp(
   const client = clientWith({ persistentvolumeclaims: held, persistentvolumes: volume });
   const node = { metadata: { ...sampleMeta("n1"), labels: { disk: "here" } }, spec: {} };
   const csi = () => Promise.reject(new Error("no CSI here"));
-  const volumes = new PersistentVolumes({ client, paths: new PodPaths(dir, dir), node: () => node, csi });
+  const localDevices = () => Promise.reject(new Error("no devices here"));
+  const deps = { client, paths: new PodPaths(dir, dir), node: () => node, csi, localDevices };
+  const volumes = new PersistentVolumes(deps);
   const source = ephemeral ? { ephemeral: {} } : { persistentVolumeClaim: { claimName: "data" } };
   const uses = use === "device" ? { volumeDevices: [{ name: "v", devicePath: "/dev/x" }] } : { volumeMounts: mounts };
   return volumes.setUp(samplePod({ containers: [sampleContainer("c", uses)] }), { name: "v", ...source }, signal);
@@ -90,6 +93,14 @@ test("a volume is refused on the wrong node, in block mode, and where nothing ca
     noDevice,
     /^VolumeError: MapVolume.MapPodDevice failed for volume "pv" : .* is not a block device$/,
   );
+});
+
+test("a local device is linked for a pod that wants the device itself", async () => {
+  const path = join(dir, "device");
+  await commandOutput("mknod", [path, "b", "7", "0"]);
+  const link = await setUp({ local: { path }, volumeMode: "Block" }, claim, false, "device");
+  assert.match(link, /volumeDevices\/kubernetes\.io~local-volume\/pv$/);
+  assert.equal(await readlink(link), path);
 });
 
 test("takeOwnership gives files to the group, and trusts the root where told to", async () => {

@@ -10,6 +10,7 @@ import type { CsiVolume } from "./csi/csi-source.ts";
 import { inlineCsiVolume, persistentCsiVolume } from "./csi/csi-source.ts";
 import type { Csi } from "./csi/index.ts";
 import { setUpHostPath } from "./host-path.ts";
+import type { LocalDevices } from "./local-devices.ts";
 import { bindMount, isMounted, mountNfs } from "./mounts.ts";
 import { takeOwnership } from "./ownership.ts";
 import { notProcessed, stepFailed } from "./volume-error.ts";
@@ -21,6 +22,8 @@ export interface PersistentVolumesDeps {
   node(): Readonly<Node> | undefined;
   /** Asked for when a pod first has a volume of a driver. */
   csi(): Promise<Pick<Csi, "volumes" | "expand">>;
+  /** Asked for when a pod first has a device as a file system. */
+  localDevices(): Promise<Pick<LocalDevices, "bind">>;
 }
 
 /** A volume that a pod has, for those who measure it. */
@@ -117,7 +120,7 @@ export class PersistentVolumes {
       }
       if (spec?.local) {
         const { path } = spec.local;
-        return await (isBlock ? this.mapLocal(pod, metadata.name, path) : this.mountLocal(pod, metadata.name, path));
+        return await (isBlock ? this.mapLocal(pod, metadata.name, path) : this.mountLocal(pod, persistent, path));
       }
       if (spec?.nfs && !isBlock) return await this.mountNfs(pod, metadata.name, spec.nfs, spec.mountOptions ?? []);
       const what = isBlock ? "block persistent volume" : "persistent volume";
@@ -127,13 +130,20 @@ export class PersistentVolumes {
     }
   }
 
-  private async mountLocal(pod: Pod, name: string, path: string): Promise<string> {
+  private async mountLocal(pod: Pod, { metadata, spec }: PersistentVolume, path: string): Promise<string> {
+    const { name } = metadata;
     const found = await stat(path).catch(() => undefined);
     if (!found) throw new Error(`path ${JSON.stringify(path)} does not exist`);
-    if (!found.isDirectory()) throw new Error(`path ${JSON.stringify(path)} is no directory`);
     const dir = this.deps.paths.volume(pod.metadata.uid ?? "", "kubernetes.io~local-volume", name);
-    await mkdir(dir, { recursive: true, mode: 0o750 });
-    if (!(await isMounted(dir))) await bindMount(path, dir);
+    if (found.isBlockDevice()) {
+      const { mountOptions = [], local } = spec ?? {};
+      await (await this.deps.localDevices()).bind({ name, path, fsType: local?.fsType, mountOptions }, dir);
+    } else if (found.isDirectory()) {
+      await mkdir(dir, { recursive: true, mode: 0o750 });
+      if (!(await isMounted(dir))) await bindMount(path, dir);
+    } else {
+      throw new Error(`path ${JSON.stringify(path)} is neither a directory nor a block device`);
+    }
     await takeOwnership(dir, pod.spec?.securityContext);
     return dir;
   }

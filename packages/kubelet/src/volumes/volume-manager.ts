@@ -21,6 +21,7 @@ import { stepFailed } from "./volume-error.ts";
 import { usedVolumes } from "./volume-use.ts";
 
 const CSI = "kubernetes.io~csi";
+const LOCAL = "kubernetes.io~local-volume";
 
 export interface VolumeManagerDeps {
   readonly paths: PodPaths;
@@ -31,6 +32,8 @@ export interface VolumeManagerDeps {
   persistent?(): Promise<Pick<PersistentVolumes, "setUp">>;
   /** Has the drivers end what they gave a pod; asked for where the pod's folder tells of a driver. */
   endCsi?(uid: string): Promise<void>;
+  /** Unmounts devices that only this pod had; asked for where its folder tells of local volumes. */
+  endLocal?(uid: string): Promise<void>;
   /** The pod's volumes are gone. */
   forget?(uid: string): void;
 }
@@ -90,6 +93,7 @@ export class VolumeManager {
     await unmountTree(this.deps.paths.subPaths(uid));
     if (await this.hasCsi(uid)) await this.deps.endCsi?.(uid);
     await unmountTree(dir);
+    if (await exists(this.deps.paths.volume(uid, LOCAL, ""))) await this.deps.endLocal?.(uid);
     if ((await mountsUnder(dir)).length > 0) throw new Error(`mounts are left under ${dir}`);
     await rm(dir, { recursive: true, force: true });
     const inMemory = join(this.memoryRoot, uid);

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import { isMounted, unmountTree } from "../mounts.ts";
+import type { VolumeLocks } from "../volume-locks.ts";
 import type { CsiDrivers } from "./csi-drivers.ts";
 import type { CsiPaths, CsiPlace } from "./csi-paths.ts";
 import { uniqueName } from "./csi-source.ts";
 import type { VolumeData } from "./volume-data.ts";
 import { readVolumeData, removeVolumeData } from "./volume-data.ts";
-import type { VolumeLocks } from "./volume-locks.ts";
 import type { VolumesInUse } from "./volumes-in-use.ts";
 
 export interface CsiTearDownDeps {

@@ -11,6 +11,7 @@ import { isMounted } from "../mounts.ts";
 import { takeOwnership } from "../ownership.ts";
 import type { VolumeStep } from "../volume-error.ts";
 import { notAttached, stepFailed, VolumeError } from "../volume-error.ts";
+import type { VolumeLocks } from "../volume-locks.ts";
 import { waitForAttachment } from "./attachment.ts";
 import type { CsiClient, Strings } from "./csi-client.ts";
 import type { CsiDrivers } from "./csi-drivers.ts";
@@ -21,7 +22,6 @@ import type { CsiVolume } from "./csi-source.ts";
 import { uniqueName } from "./csi-source.ts";
 import type { CsiTearDown } from "./csi-tear-down.ts";
 import { attachmentName, removeVolumeData, volumeDataOf, writeVolumeData } from "./volume-data.ts";
-import type { VolumeLocks } from "./volume-locks.ts";
 import type { VolumesInUse } from "./volumes-in-use.ts";
 
 export interface CsiVolumesDeps {

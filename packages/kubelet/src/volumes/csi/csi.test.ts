@@ -9,6 +9,7 @@ import { FakeClock } from "@skiff/testkit/fake-clock.ts";
 import { sampleMeta, samplePod } from "../../testing/sample-pods.ts";
 import { figuresOf } from "../claim-stats.ts";
 import { notAttached, notProcessed, stepFailed } from "../volume-error.ts";
+import { VolumeLocks } from "../volume-locks.ts";
 import { attachedWith } from "./attachment.ts";
 import { missingLabels } from "./csi-node-object.ts";
 import { appliesFsGroup, checkLifecycle, podInfo, volumeCapability } from "./csi-requests.ts";
@@ -16,7 +17,6 @@ import type { CsiVolume } from "./csi-source.ts";
 import { inlineCsiVolume, persistentCsiVolume, uniqueName } from "./csi-source.ts";
 import { pendingCapacity } from "./expand-volume.ts";
 import { attachmentName, readVolumeData, volumeDataOf, writeVolumeData } from "./volume-data.ts";
-import { VolumeLocks } from "./volume-locks.ts";
 import { VolumesInUse } from "./volumes-in-use.ts";
 
 function persistent(more: Partial<PersistentVolumeSpec> = {}): PersistentVolume {

@@ -3,13 +3,13 @@ import { compareQuantities, quantityValue } from "@skiff/api/quantity.ts";
 import { persistentVolumeClaims } from "@skiff/api/resource-ref.ts";
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from "@skiff/api/types.ts";
 import type { RestClient } from "@skiff/client/rest-client.ts";
+import type { VolumeLocks } from "../volume-locks.ts";
 import type { CsiDrivers } from "./csi-drivers.ts";
 import type { CsiPaths } from "./csi-paths.ts";
 import { volumeCapability } from "./csi-requests.ts";
 import type { CsiSecrets } from "./csi-secrets.ts";
 import type { CsiVolume } from "./csi-source.ts";
 import { uniqueName } from "./csi-source.ts";
-import type { VolumeLocks } from "./volume-locks.ts";
 
 export interface ExpandDeps {
   readonly client: Pick<RestClient, "of">;

@@ -7,6 +7,7 @@ import type { Logger } from "@skiff/component-base/logger.ts";
 import type { PodEvents } from "../../events/pod-events.ts";
 import type { PodPaths } from "../../pod-paths.ts";
 import type { TokenManager } from "../token-manager.ts";
+import { VolumeLocks } from "../volume-locks.ts";
 import { CsiDrivers } from "./csi-drivers.ts";
 import { CsiNodeObject } from "./csi-node-object.ts";
 import { CsiPaths } from "./csi-paths.ts";
@@ -16,7 +17,6 @@ import { CsiTearDown, stagedVolumes, storedVolumes, UNSTAGING } from "./csi-tear
 import { CsiVolumes } from "./csi-volumes.ts";
 import type { ExpandRequest } from "./expand-volume.ts";
 import { expandVolume } from "./expand-volume.ts";
-import { VolumeLocks } from "./volume-locks.ts";
 import type { VolumesInUse } from "./volumes-in-use.ts";
 
 export interface CsiDeps {

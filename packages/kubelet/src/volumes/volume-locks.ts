@@ -1,4 +1,4 @@
-// One piece of work at a time for each volume: CSI wants no two calls about the same volume at once.
+// One piece of work at a time for each volume: no driver and no mount wants two at once.
 
 export class VolumeLocks {
   private readonly tails = new Map<string, Promise<unknown>>();
