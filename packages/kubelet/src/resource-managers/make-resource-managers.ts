@@ -51,13 +51,11 @@ export function makeResourceManagers(parts: ResourceManagersParts): ResourceMana
           }
         : undefined,
   };
+  const pods = () => parts.workers().active();
   const running = (): RunningContainer[] =>
-    parts
-      .workers()
-      .active()
-      .flatMap(({ metadata: { uid = "" } }) =>
-        runningContainers(pleg.get(uid)).map(({ name, id }) => ({ podUid: uid, name, id })),
-      );
+    pods().flatMap(({ metadata: { uid = "" } }) =>
+      runningContainers(pleg.get(uid)).map(({ name, id }) => ({ podUid: uid, name, id })),
+    );
   const updateContainer = cri.updateContainerResources.bind(cri);
-  return new ResourceManagers(options, { clock, log, onCapacity, running, updateContainer });
+  return new ResourceManagers(options, { clock, log, onCapacity, pods, running, updateContainer });
 }

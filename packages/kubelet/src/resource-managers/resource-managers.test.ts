@@ -112,6 +112,7 @@ async function withManagers(
         log: silentLogger(),
         onCapacity: () => {},
         running: () => [],
+        pods: () => [],
         updateContainer: async () => {},
         readTopology: async () => MACHINE,
       },
@@ -190,6 +191,7 @@ test("a node whose state is another policy's does not start", async () => {
         log: silentLogger(),
         onCapacity: () => {},
         running: () => [],
+        pods: () => [],
         updateContainer: async () => {},
       },
     );

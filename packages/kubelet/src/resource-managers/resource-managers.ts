@@ -40,7 +40,9 @@ export interface ResourceManagersDeps {
   readonly log: Logger;
   /** What the node offers has changed. */
   onCapacity(): void;
-  /** Containers of pods that were let in. */
+  /** Those that were let in. */
+  pods(): readonly Readonly<Pod>[];
+  /** Their containers. */
   running(): readonly RunningContainer[];
   updateContainer(id: string, resources: LinuxContainerResources): Promise<void>;
   /** As the machine has it, unless a test says otherwise. */
@@ -96,12 +98,16 @@ export class ResourceManagers {
     await this.devices.restore();
   }
 
-  /** Serves device plugins, and keeps containers on their processors, until the signal aborts. */
+  /** Serves device plugins and monitors, and keeps containers on their processors, until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     await using _server = await serveRegistration(this.pluginFolder, (request) => {
       this.deps.log.info({ resource: request.resourceName, endpoint: request.endpoint }, "device plugin registered");
       this.devices.register(request);
     });
+    const { servePodResources } = await import("./pod-resources/serve-pod-resources.ts");
+    const { devices, cpu, memory } = this;
+    const socket = join(this.options.rootDir, "pod-resources", "kubelet.sock");
+    await using _lister = await servePodResources(socket, { devices, cpu, memory, pods: this.deps.pods });
     const stopped = new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       else signal.addEventListener("abort", () => resolve(), { once: true });

@@ -104,18 +104,9 @@ export class CpuManager implements ResourceProvider {
     return this.assignments.get(podUid)?.get(container);
   }
 
-  pods(): string[] {
-    return [...this.assignments.keys()];
-  }
-
   /** Those that containers can get for themselves, whoever has them now. */
   get allocatable(): CpuSet {
     return new Set(this.options.cpus.map(({ id }) => id).filter((id) => !this.options.reserved.has(id)));
-  }
-
-  /** Whether the container gets processors of its own. */
-  static isConcerned(pod: Readonly<Pod>): boolean {
-    return podExclusiveCpus(pod) > 0;
   }
 
   private get pool(): readonly Cpu[] {

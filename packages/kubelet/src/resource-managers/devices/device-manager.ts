@@ -209,13 +209,8 @@ export class DeviceManager {
     return this.devices.of(podUid, container);
   }
 
-  /** Pods that have devices, alive or not. */
-  pods(): Set<string> {
-    return new Set(this.devices.all().map(({ podUid }) => podUid));
-  }
-
-  /** Healthy devices by resource, with the nodes they are near. */
-  healthy(): ReadonlyMap<string, DeviceList> {
+  /** What plugins last said of their devices. */
+  offered(): ReadonlyMap<string, DeviceList> {
     return new Map([...this.endpoints].map(([resource, { devices }]) => [resource, devices]));
   }
 

@@ -72,6 +72,7 @@ function makeManagers(rootDir: string): ResourceManagers {
       log: silentLogger(),
       onCapacity: () => {},
       running: () => [],
+      pods: () => [],
       updateContainer: async () => {},
     },
   );

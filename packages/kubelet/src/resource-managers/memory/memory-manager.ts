@@ -104,10 +104,6 @@ export class MemoryManager implements ResourceProvider {
     return this.assignments.get(podUid)?.get(container) ?? [];
   }
 
-  pods(): string[] {
-    return [...this.assignments.keys()];
-  }
-
   /** All that containers can get, whoever has it now. */
   get allocatable(): MemoryBlock[] {
     return Object.entries(this.fresh).flatMap(([id, { memoryMap }]) =>
@@ -117,10 +113,6 @@ export class MemoryManager implements ResourceProvider {
         size: table.allocatable,
       })),
     );
-  }
-
-  static isConcerned(pod: Readonly<Pod>): boolean {
-    return podNeeds(pod).size > 0;
   }
 
   /** The machine as it is once the pod's init containers are over. */

@@ -1,0 +1,54 @@
+// pod-resources/kubelet.sock: tells monitors and device plugins of the node who has what.
+import { mkdir, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
+import { Server, ServerCredentials, status } from "@grpc/grpc-js";
+import type { Pod } from "@skiff/api/types.ts";
+import { serviceMethods } from "../../cri/service-methods.ts";
+import type { Holdings } from "./pod-resources.ts";
+import { allocatableResources, podResources } from "./pod-resources.ts";
+import descriptor from "./podresources-v1.json" with { type: "json" };
+
+export interface PodResourcesDeps extends Holdings {
+  /** Those that the node runs. */
+  pods(): readonly Readonly<Pod>[];
+}
+
+/** Serves until disposed. */
+export async function servePodResources(socket: string, deps: PodResourcesDeps): Promise<AsyncDisposable> {
+  await mkdir(dirname(socket), { recursive: true, mode: 0o750 });
+  await rm(socket, { force: true });
+  const server = new Server();
+  server.addService(serviceMethods(descriptor, ["v1.PodResourcesLister"]), {
+    List: answer(() => ({ podResources: deps.pods().map((pod) => podResources(pod, deps)) })),
+    GetAllocatableResources: answer(() => allocatableResources(deps)),
+    Get: answer((request) => ({ podResources: podResources(find(request, deps.pods()), deps) })),
+  });
+  await new Promise<void>((resolve, reject) => {
+    const done = (error: Error | null) => (error ? reject(error) : resolve());
+    server.bindAsync(`unix://${socket}`, ServerCredentials.createInsecure(), done);
+  });
+  return {
+    async [Symbol.asyncDispose]() {
+      server.forceShutdown();
+      await rm(socket, { force: true });
+    },
+  };
+}
+
+function find(request: object, pods: readonly Readonly<Pod>[]): Readonly<Pod> {
+  const { podName, podNamespace } = request as { podName: string; podNamespace: string };
+  const found = pods.find(({ metadata }) => metadata.name === podName && metadata.namespace === podNamespace);
+  if (!found) throw new Error(`pod ${podName} in namespace ${podNamespace} not found`);
+  return found;
+}
+
+function answer(respond: (request: object) => object) {
+  return (call: ServerUnaryCall<object, object>, callback: sendUnaryData<object>): void => {
+    try {
+      callback(null, respond(call.request));
+    } catch (error) {
+      callback({ code: status.UNKNOWN, details: (error as Error).message });
+    }
+  };
+}
