@@ -13,6 +13,7 @@ import { PodPaths } from "../pod-paths.ts";
 import { RuntimeClasses } from "../runtime/runtime-classes.ts";
 import { sampleContainer, sampleMeta, samplePod } from "../testing/sample-pods.ts";
 import { takeOwnership } from "./ownership.ts";
+import type { PersistentVolumesDeps } from "./persistent-volumes.ts";
 import { PersistentVolumes } from "./persistent-volumes.ts";
 
 const dir = await mkdtemp(join(tmpdir(), "skiff-pv-"));
@@ -93,6 +94,24 @@ test("a volume is refused on the wrong node, in block mode, and where nothing ca
     noDevice,
     /^VolumeError: MapVolume.MapPodDevice failed for volume "pv" : .* is not a block device$/,
   );
+});
+
+test("a volume that a pod has stays while the API is away, and is asked for anew by a new pod", async () => {
+  const spec = { claimRef: { uid: "claim-uid" }, csi: { driver: "d", volumeHandle: "h" } };
+  const volume = { metadata: sampleMeta("pv"), spec };
+  const objects: Record<string, unknown> = { persistentvolumeclaims: claim, persistentvolumes: volume };
+  const stub = { volumes: { setUp: async () => "/mounted" }, expand: async () => {} };
+  const csi = async () => stub as unknown as Awaited<ReturnType<PersistentVolumesDeps["csi"]>>;
+  const localDevices = () => Promise.reject(new Error("no devices here"));
+  const deps = { client: clientWith(objects), paths: new PodPaths(dir, dir), node: () => undefined, csi, localDevices };
+  const volumes = new PersistentVolumes(deps);
+  const source = { name: "v", persistentVolumeClaim: { claimName: "data" } };
+  const pod = samplePod({ containers: [sampleContainer("c", { volumeMounts: mounts })] });
+  assert.equal(await volumes.setUp(pod, source, signal), "/mounted");
+  objects.persistentvolumeclaims = new Error("no route");
+  assert.equal(await volumes.setUp(pod, source, signal), "/mounted");
+  volumes.forget(pod.metadata.uid ?? "");
+  await assert.rejects(volumes.setUp(pod, source, signal), /failed to fetch PVC from API server: no route$/);
 });
 
 test("a local device is linked for a pod that wants the device itself", async () => {

@@ -126,7 +126,7 @@ export class CsiVolumes {
     // Without a CSIDriver object nobody said that the driver needs no attaching.
     if (volume.lifecycle === "Ephemeral" || spec?.attachRequired === false) return {};
     const { inUse, nodeName } = this.deps;
-    await inUse.add(uniqueName(volume), pod.metadata.uid ?? "", this.deps, signal);
+    if (!(await inUse.add(uniqueName(volume), pod.metadata.uid ?? "", this.deps, signal))) throw notAttached(name);
     try {
       const metadata = await waitForAttachment(attachmentName(volume, nodeName), this.deps, signal);
       if (metadata) return metadata;

@@ -180,14 +180,18 @@ test("VolumesInUse keeps a volume for as long as anyone holds it, and waits unti
   let reported: string[] = [];
   const node = () => ({ metadata: sampleMeta("n1"), spec: {}, status: { volumesInUse: reported } });
   let added = false;
-  const adding = inUse.add("w", "p1", { node, clock }, new AbortController().signal).then(() => {
+  const adding = inUse.add("w", "p1", { node, clock }, new AbortController().signal).then((told) => {
     added = true;
+    return told;
   });
   await clock.advance(100);
   assert.equal(added, false);
   reported = ["w"];
   await clock.advance(100);
-  await adding;
+  assert.equal(await adding, true);
+  const untold = inUse.add("x", "p1", { node, clock }, new AbortController().signal);
+  for (let waitedMs = 0; waitedMs <= 120_000; waitedMs += 100) await clock.advance(100);
+  assert.equal(await untold, false);
 });
 
 test("failures of volumes have upstream's words and reasons", () => {

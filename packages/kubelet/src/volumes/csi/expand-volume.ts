@@ -12,6 +12,7 @@ import type { CsiVolume } from "./csi-source.ts";
 import { uniqueName } from "./csi-source.ts";
 
 export interface ExpandDeps {
+  readonly nodeName: string;
   readonly client: Pick<RestClient, "of">;
   readonly drivers: Pick<CsiDrivers, "client">;
   readonly paths: CsiPaths;
@@ -44,16 +45,21 @@ export async function expandVolume(
   const capacity = pendingCapacity(request);
   if (!capacity) return;
   const { csi } = request;
-  const what = `MountVolume.NodeExpandVolume`;
+  const what = "MountVolume.NodeExpandVolume";
   try {
     if (csi.readOnly) throw new Error("requested read-only file system");
     if (!(await grow(pod, csi, capacity, deps, signal))) return;
     await confirm(request.claim, capacity, deps, signal);
-    deps.tell(pod, "Normal", "FileSystemResizeSuccessful", `${what} succeeded for volume "${csi.specName}"`);
+    deps.tell(
+      pod,
+      "Normal",
+      "FileSystemResizeSuccessful",
+      `${what} succeeded for volume "${csi.specName}" ${deps.nodeName}`,
+    );
   } catch (error) {
     signal.throwIfAborted();
     const why = error instanceof Error ? error.message : String(error);
-    deps.tell(pod, "Warning", "VolumeResizeFailed", `${what} failed for volume "${csi.specName}" : ${why}`);
+    deps.tell(pod, "Warning", "FileSystemResizeFailed", `${what} failed for volume "${csi.specName}" : ${why}`);
   }
 }
 

@@ -79,10 +79,10 @@ export class Csi {
   }
 
   async expand(pod: Pod, request: ExpandRequest, signal: AbortSignal): Promise<void> {
-    const { client, events } = this.deps;
+    const { nodeName, client, events } = this.deps;
     const { drivers, paths, secrets, locks } = this;
     const tell: PodEvents["pod"] = (...what) => events.pod(...what);
-    await expandVolume(pod, request, { client, drivers, paths, secrets, locks, tell }, signal);
+    await expandVolume(pod, request, { nodeName, client, drivers, paths, secrets, locks, tell }, signal);
   }
 
   /** Takes over what an earlier kubelet left: it stays in use until it is known to be gone. */

@@ -3,6 +3,8 @@ import type { Node } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 
 const LOOK_MS = 100;
+/** As long as upstream waits before it says so and begins anew. */
+const WAIT_MS = 2 * 60_000;
 
 export class VolumesInUse {
   /** By unique name, who holds it: UIDs of pods, or the name of work that is left. */
@@ -39,14 +41,19 @@ export class VolumesInUse {
     for (const name of [...this.holders.keys()]) this.letGo(name, holder);
   }
 
-  /** Resolves once the API says that the volume is in use: from then on nobody detaches it. */
+  /** True once the API says that the volume is in use, so that nobody detaches it; false where that could not be told. */
   async add(
     name: string,
     podUid: string,
     deps: { node: () => Readonly<Node> | undefined; clock: Clock },
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<boolean> {
     this.hold(name, podUid);
-    while (!deps.node()?.status?.volumesInUse?.includes(name)) await deps.clock.sleep(LOOK_MS, signal);
+    const until = deps.clock.monotonic() + WAIT_MS;
+    while (!deps.node()?.status?.volumesInUse?.includes(name)) {
+      if (deps.clock.monotonic() >= until) return false;
+      await deps.clock.sleep(LOOK_MS, signal);
+    }
+    return true;
   }
 }
