@@ -65,6 +65,11 @@ function standsMemoryPressure(pod: Readonly<Pod>, pressures: readonly string[]):
   return (pod.spec?.tolerations ?? []).some((toleration) => tolerates(toleration, taint));
 }
 
+/** Whether the node's labels or taints turn the pod away. */
+export function isMisplaced(pod: Readonly<Pod>, node: Readonly<Node> | undefined): boolean {
+  return checkPlace(pod, node) !== undefined;
+}
+
 function checkPlace(pod: Readonly<Pod>, node: Readonly<Node> | undefined): Refusal | undefined {
   if (!node) return undefined;
   if (!matchesNodeSelectorAndAffinity(pod, node)) {

@@ -115,7 +115,7 @@ export class Kubelet {
     const mine = { fieldSelector: `spec.nodeName=${config.nodeName}`, transform: withoutSource };
     this.pods = new Informer<Pod>(client.of(pods), mine, shared);
     this.services = new Informer<Service>(client.of(services), { transform: withoutManagedFields<Service> }, shared);
-    this.node = new KnownNode({ cri, log, podCidr: config["pod-cidr"] });
+    this.node = new KnownNode({ cri, log, client, config, signal });
     this.events = new PodEvents(recorder);
     this.reader = new RuntimeReader(cri);
     const exits = (until: AbortSignal) => exitEvents(cri, config["container-runtime-endpoint"], until);
@@ -335,10 +335,11 @@ export class Kubelet {
     );
   }
 
-  private admitOrPreempt(pod: Readonly<Pod>): Promise<Admission> {
-    const { workers, context, kubeletMetrics } = this;
-    const admit = (candidate: Readonly<Pod>) => this.admit(candidate);
-    return admitOrPreempt(pod, { workers, admit, preemptions: kubeletMetrics.preemptions, log: context.log });
+  private async admitOrPreempt(pod: Readonly<Pod>): Promise<Admission> {
+    await this.node.lookAgainFor(pod);
+    const { preemptions } = this.kubeletMetrics;
+    const { log } = this.context;
+    return admitOrPreempt(pod, { workers: this.workers, admit: (one) => this.admit(one), preemptions, log });
   }
 
   private admit(pod: Readonly<Pod>): Admission {
