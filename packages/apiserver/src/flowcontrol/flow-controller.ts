@@ -155,7 +155,11 @@ export class FlowController implements RequestLimit {
       })),
     );
     this.fairFraction = fairFraction;
-    for (const [i, level] of this.active.entries()) level.setLimit(limits[i] ?? level.limit);
+    for (const [i, level] of this.active.entries()) {
+      // Only a level without shares may be left without a seat: it is there to hold requests back.
+      const least = level.limits.nominal > 0 ? 1 : 0;
+      level.setLimit(Math.max(least, limits[i] ?? level.limit));
+    }
     this.quiescing = this.quiescing.filter((level) => level.fair.waiting > 0 || level.seatsInUse > 0);
   }
 }

@@ -8,8 +8,7 @@ import { WireWriter } from "../../storage/etcd/wire-writer.ts";
 import { decodeProtobuf } from "./decode-protobuf.ts";
 
 /** Kinds that are still to be sent as JSON. */
-const isGap = ({ group, kind }: KindDefinition) =>
-  /^(apiextensions|apiregistration|resource)\.k8s\.io$/.test(group) || kind.includes("AdmissionPolicy");
+const isGap = ({ group, kind }: KindDefinition) => group === "resource.k8s.io" || kind.includes("AdmissionPolicy");
 
 const text = (value: string) => Buffer.from(value);
 
@@ -98,6 +97,63 @@ test("decodeProtobuf reads older versions by their own layout", () => {
     apiVersion: "batch/v1beta1",
     kind: "CronJob",
     spec: { schedule: "@daily", suspend: false },
+  });
+});
+
+test("decodeProtobuf reads what a schema may be: one or many, a schema or yes and no", () => {
+  const entry = (key: string, value: Buffer) => new WireWriter().bytes(1, text(key)).message(2, value).finish();
+  const string = new WireWriter().bytes(5, text("string")).choice(14, 0).choice(12, 0).finish();
+  const one = new WireWriter().message(24, new WireWriter().message(1, string).finish()).finish();
+  const many = new WireWriter().message(24, new WireWriter().message(2, string).message(2, string).finish()).finish();
+  const closed = new WireWriter().message(30, new WireWriter().choice(1, 0).finish()).finish();
+  const open = new WireWriter().message(30, new WireWriter().choice(1, 1).message(2, string).finish()).finish();
+  const json = new WireWriter().message(8, new WireWriter().bytes(1, text("false")).finish()).finish();
+  const schema = new WireWriter()
+    .message(29, entry("one", one))
+    .message(29, entry("many", many))
+    .message(29, entry("closed", closed))
+    .message(29, entry("open", open))
+    .message(29, entry("json", json))
+    .choice(38, 1)
+    .finish();
+  const version = new WireWriter()
+    .bytes(1, text("v1"))
+    .choice(2, 1)
+    .choice(3, 0)
+    .message(4, new WireWriter().message(1, schema).finish())
+    .message(5, new WireWriter().message(1, Buffer.alloc(0)).finish())
+    .finish();
+  const spec = new WireWriter().bytes(1, text("a.example")).message(7, version).finish();
+  const read = decodeProtobuf(
+    body("apiextensions.k8s.io/v1", "CustomResourceDefinition", new WireWriter().message(2, spec)),
+  );
+  const leaf = { type: "string", minLength: 0 };
+  assert.deepEqual(read, {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    spec: {
+      group: "a.example",
+      versions: [
+        {
+          name: "v1",
+          served: true,
+          storage: false,
+          schema: {
+            openAPIV3Schema: {
+              properties: {
+                one: { items: leaf },
+                many: { items: [leaf, leaf] },
+                closed: { additionalProperties: false },
+                open: { additionalProperties: leaf },
+                json: { default: false },
+              },
+              "x-kubernetes-preserve-unknown-fields": true,
+            },
+          },
+          subresources: { status: {} },
+        },
+      ],
+    },
   });
 });
 

@@ -7,7 +7,9 @@ import { modelOf } from "@skiff/api/models.ts";
 import { groupVersion } from "@skiff/api/object.ts";
 import { documentedAs } from "@skiff/api/older-models.ts";
 import type { Schema } from "@skiff/api/schema.ts";
+import { decodeLooseValue } from "./decode-loose-value.ts";
 import { FIELD_NUMBERS } from "./field-numbers.ts";
+import { FIELD_NUMBERS_OF_EXTENSIONS } from "./field-numbers-of-extensions.ts";
 import { FIELD_NUMBERS_OF_OLDER_VERSIONS } from "./field-numbers-of-older-versions.ts";
 import { FIELD_NUMBERS_OF_OTHER_GROUPS } from "./field-numbers-of-other-groups.ts";
 import { keepsZero } from "./optional-zeros.ts";
@@ -59,7 +61,7 @@ function tableOf(model: string): string | undefined {
 }
 
 function currentTableOf(model: string): string | undefined {
-  return FIELD_NUMBERS[model] ?? FIELD_NUMBERS_OF_OTHER_GROUPS[model];
+  return FIELD_NUMBERS[model] ?? FIELD_NUMBERS_OF_OTHER_GROUPS[model] ?? FIELD_NUMBERS_OF_EXTENSIONS[model];
 }
 
 type Value = Record<string, unknown>;
@@ -101,6 +103,8 @@ function decodeField(into: Value, name: string, schema: Schema, value: WireValue
     Object.defineProperty(into[name], key, { value: decoded, enumerable: true, configurable: true, writable: true });
   } else {
     const decoded = decodeValue(schema, value, place);
+    // What is loose was wrapped, so it is there even when it is false.
+    if (schema.type === "any" && decoded !== undefined) into[name] = decoded;
     if (isZero(decoded) && !keepsZero(place.model, name)) return;
     into[name] = decoded;
   }
@@ -137,7 +141,9 @@ function decodeValue(schema: Schema, value: WireValue, place: Place): unknown {
     case "object":
       return decodeMessage(bytesOf(value), schema.ref, schema.ref, {}, place.depth + 1);
     case "any":
-      return decodeRaw(bytesOf(value));
+      return decodeLooseValue(place.model, place.name, bytesOf(value), (bytes) =>
+        decodeMessage(bytes, place.model, place.model, {}, place.depth + 1),
+      );
     default:
       throw malformed();
   }
@@ -167,17 +173,6 @@ const ZERO_TIME_SECONDS = -62_135_596_800;
 function decodeIntOrString(bytes: Uint8Array): number | string {
   const parts = fieldMap(bytes);
   return signed(parts.get(1) ?? 0n) === 1 ? textOf(parts.get(3) ?? EMPTY) : signed(parts.get(2) ?? 0n);
-}
-
-/** RawExtension and FieldsV1 hold JSON. */
-function decodeRaw(bytes: Uint8Array): unknown {
-  const raw = fieldMap(bytes).get(1);
-  if (raw === undefined) return undefined;
-  try {
-    return JSON.parse(textOf(raw));
-  } catch {
-    throw malformed();
-  }
 }
 
 function isZero(value: unknown): boolean {

@@ -2,6 +2,10 @@
 
 /** All other messages of older versions are laid out as those of the models that they resemble. */
 export const FIELD_NUMBERS_OF_OLDER_VERSIONS: Readonly<Record<string, string>> = {
+  V1beta1CustomResourceColumnDefinition: "name type format description priority JSONPath",
+  V1beta1CustomResourceConversion: "strategy webhookClientConfig conversionReviewVersions",
+  V1beta1CustomResourceDefinitionSpec:
+    "group version names scope validation subresources versions additionalPrinterColumns conversion preserveUnknownFields",
   V1beta1Endpoint: "addresses conditions hostname targetRef topology nodeName hints",
   V1beta1HTTPIngressPath: "path backend pathType",
   V1beta1HTTPIngressRuleValue: "paths",

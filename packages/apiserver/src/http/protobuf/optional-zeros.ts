@@ -22,10 +22,19 @@ const ANYWHERE: ReadonlySet<string> = new Set([
 
 /** Where upstream's field of that name is a plain value after all. */
 const PLAIN: ReadonlySet<string> = new Set([
+  ...["CustomResourceColumnDefinition.priority", "V1beta1CustomResourceColumnDefinition.priority"],
   ...["DeploymentStatus.replicas", "ReplicaSetStatus.replicas", "ScaleSpec.replicas", "ScaleStatus.replicas"],
 ]);
 
 const ONLY_IN: ReadonlySet<string> = new Set([
+  ...["maximum", "minimum", "maxLength", "minLength", "maxItems", "minItems", "maxProperties", "minProperties"].map(
+    (field) => `JSONSchemaProps.${field}`,
+  ),
+  // JSON writes these two always, so nobody knows them absent.
+  ...["served", "storage"].flatMap((field) => [
+    `CustomResourceDefinitionVersion.${field}`,
+    `V1beta1CustomResourceDefinitionVersion.${field}`,
+  ]),
   ...["EndpointConditions.ready", "EndpointConditions.serving", "EndpointConditions.terminating"],
   ...["DiscoveryV1EndpointPort.port", "ClientIPConfig.timeoutSeconds"],
 ]);
