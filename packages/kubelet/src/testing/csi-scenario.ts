@@ -17,7 +17,7 @@ import {
   serviceAccounts,
   volumeAttachments,
 } from "@skiff/api/resource-ref.ts";
-import type { CSIDriverSpec, PersistentVolumeSpec, Pod } from "@skiff/api/types.ts";
+import type { CSIDriverSpec, OwnerReference, PersistentVolumeSpec, Pod } from "@skiff/api/types.ts";
 import type { ResourceClient } from "@skiff/client/resource-client.ts";
 import { CsiDriver } from "@skiff/testkit/csi/csi-driver.ts";
 import { Refusal } from "@skiff/testkit/csi/grpc-server.ts";
@@ -74,6 +74,7 @@ class Scenario {
     // Where there are none, the driver cannot make a device.
     if (existsSync("/dev/loop-control")) await this.givesADevice();
     await this.publishesInline();
+    await this.mountsTheClaimOfOnePod();
     await this.tellsOfRefusals();
     await this.withdraws();
     await this.leavesNothingBehind();
@@ -232,6 +233,19 @@ class Scenario {
     assert.equal(this.driver.requests("NodeUnpublishVolume", request?.volumeId).length, 1);
   }
 
+  /** A generic ephemeral volume: its claim is made for the pod and owned by it. */
+  private async mountsTheClaimOfOnePod(): Promise<void> {
+    const template = { spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } } };
+    const volumes = [{ name: "v", ephemeral: { volumeClaimTemplate: template } }];
+    const spec = podWith("brief", { containers: [mounting("echo brief > /v/log; sleep 1000")], volumes });
+    const { metadata } = await this.pods.create("default", spec, options);
+    const owner = { apiVersion: "v1", kind: "Pod", name: "brief", uid: metadata.uid ?? "", controller: true };
+    await this.volume("brief-v", { csi: { driver: DRIVER, volumeHandle: "vol-brief" } }, [owner]);
+    await this.isReady("brief");
+    await waitFor("the file", async () => (await this.written("vol-brief")) === "brief\n");
+    await this.remove("brief");
+  }
+
   private async tellsOfRefusals(): Promise<void> {
     this.driver.refuse("NodeStageVolume", new Refusal("INTERNAL", "the array is on fire"));
     this.driver.refuse("NodePublishVolume", new Refusal("INVALID_ARGUMENT", "no such flavour"));
@@ -285,12 +299,16 @@ class Scenario {
   }
 
   /** A claim and a volume of the same name, bound by hand. */
-  private async volume(name: string, more: Partial<PersistentVolumeSpec>): Promise<void> {
+  private async volume(
+    name: string,
+    more: Partial<PersistentVolumeSpec>,
+    ownerReferences: OwnerReference[] = [],
+  ): Promise<void> {
     const shared = { accessModes: ["ReadWriteOnce"], storageClassName: "by-hand", volumeMode: more.volumeMode };
     const size = { storage: "1Gi" };
     const claims = this.node.client.of(persistentVolumeClaims);
     const spec = { ...shared, resources: { requests: size }, volumeName: name };
-    const claim = await claims.create("default", { metadata: { name }, spec }, options);
+    const claim = await claims.create("default", { metadata: { name, ownerReferences }, spec }, options);
     const claimRef = { kind: "PersistentVolumeClaim", namespace: "default", name, uid: claim.metadata.uid ?? "" };
     const volume = { ...shared, capacity: size, claimRef, ...more };
     await this.node.client.of(persistentVolumes).create("", { metadata: { name }, spec: volume }, options);

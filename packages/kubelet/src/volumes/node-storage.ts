@@ -91,6 +91,10 @@ export class NodeStorage {
           if (!signal.aborted) log.warn({ err: error }, "CSINode could not be shown, trying again");
         }
       }
+      const csi = await this.loadedCsi;
+      await csi?.drivers.renewCounts(signal).catch((error) => {
+        if (!signal.aborted) log.warn({ err: error }, "number of volumes that the node takes could not be renewed");
+      });
       await clock.sleep(shownFor ? NODE_LOOK_MS : NODE_RETRY_MS, signal).catch(() => {});
     }
   }

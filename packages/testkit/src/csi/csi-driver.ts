@@ -49,9 +49,12 @@ export class CsiDriver implements AsyncDisposable {
   private readonly refusals = new Map<string, Refusal[]>();
   private readonly stack = new AsyncDisposableStack();
   private registration: RegistrarServer | undefined;
+  /** How many volumes the node takes; 0 for any number. */
+  maxVolumes: number;
 
   private constructor(options: CsiDriverOptions) {
     this.options = options;
+    this.maxVolumes = options.maxVolumes ?? 0;
   }
 
   /** Serves, but does not register. */
@@ -107,7 +110,7 @@ export class CsiDriver implements AsyncDisposable {
   }
 
   private methods() {
-    const { nodeId, topology, maxVolumes = 0, capabilities = ALL } = this.options;
+    const { nodeId, topology, capabilities = ALL } = this.options;
     const heard = (method: string, work: (request: VolumeRequest) => Promise<object>) => {
       return async (request: VolumeRequest) => {
         this.calls.push({ method, request });
@@ -119,7 +122,7 @@ export class CsiDriver implements AsyncDisposable {
     return {
       NodeGetInfo: () => ({
         nodeId,
-        maxVolumesPerNode: maxVolumes,
+        maxVolumesPerNode: this.maxVolumes,
         ...(topology ? { accessibleTopology: { segments: topology } } : {}),
       }),
       NodeGetCapabilities: () => ({ capabilities: capabilities.map((type) => ({ rpc: { type } })) }),

@@ -8,13 +8,20 @@ import type { CsiNodeObject } from "./csi-node-object.ts";
 
 export interface CsiDriversDeps {
   readonly object: Pick<CsiNodeObject, "install" | "uninstall">;
-  readonly clock: Pick<Clock, "now">;
+  readonly clock: Pick<Clock, "now" | "monotonic">;
   readonly log: Logger;
+  /** How often the driver wants to be asked how many volumes the node takes; undefined for never. */
+  countPeriodMs(driver: string, signal: AbortSignal): Promise<number | undefined>;
 }
+
+/** How soon it is noticed that a driver wants to be asked. */
+const PERIOD_LOOK_MS = 60_000;
 
 interface Driver {
   readonly endpoint: string;
   readonly client: CsiClient;
+  /** Monotonic. */
+  countDueAt: number;
 }
 
 export class CsiDrivers implements PluginHandler {
@@ -45,7 +52,8 @@ export class CsiDrivers implements PluginHandler {
 
   async register({ name, endpoint }: PluginInfo, signal: AbortSignal): Promise<void> {
     const client = new CsiClient(endpoint, this.deps);
-    this.replace(name, { endpoint: socketPath(endpoint), client });
+    const countDueAt = this.deps.clock.monotonic();
+    this.replace(name, { endpoint: socketPath(endpoint), client, countDueAt });
     try {
       await this.deps.object.install(name, await client.nodeInfo(signal), signal);
     } catch (error) {
@@ -64,6 +72,17 @@ export class CsiDrivers implements PluginHandler {
   async reinstall(signal: AbortSignal): Promise<void> {
     for (const [name, { client }] of this.drivers) {
       await this.deps.object.install(name, await client.nodeInfo(signal), signal);
+    }
+  }
+
+  /** Shows anew how many volumes the node takes, for drivers whose CSIDriver object says how often. */
+  async renewCounts(signal: AbortSignal): Promise<void> {
+    for (const [name, driver] of this.drivers) {
+      const now = this.deps.clock.monotonic();
+      if (now < driver.countDueAt) continue;
+      const periodMs = await this.deps.countPeriodMs(name, signal);
+      driver.countDueAt = now + (periodMs ?? PERIOD_LOOK_MS);
+      if (periodMs) await this.deps.object.install(name, await driver.client.nodeInfo(signal), signal);
     }
   }
 

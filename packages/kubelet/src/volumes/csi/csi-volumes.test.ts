@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { notFound } from "@skiff/api/errors.ts";
 import { csiDrivers } from "@skiff/api/resource-ref.ts";
-import type { CSIDriverSpec, PersistentVolumeSpec, Pod, VolumeAttachmentStatus } from "@skiff/api/types.ts";
+import type { CSIDriverSpec, CSINode, PersistentVolumeSpec, Pod, VolumeAttachmentStatus } from "@skiff/api/types.ts";
 import type { RestClient } from "@skiff/client/rest-client.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
@@ -219,6 +219,18 @@ test("CsiVolumes waits for the attacher and passes its failure on", async () => 
   assert.deepEqual(bench.driver.requests("NodePublishVolume")[0]?.publishContext, { lun: "7" });
   await bench.csi.tearDown.tearDown("p1");
   assert.deepEqual(bench.inUse.list(), []);
+});
+
+test("CsiDrivers asks anew how many volumes the node takes, as often as the driver's object says", async () => {
+  await using bench = await Bench.start({ nodeAllocatableUpdatePeriodSeconds: 10 }, { maxVolumes: 9 });
+  const shown = () => (bench.objects.get("csinodes/n1") as CSINode).spec.drivers[0]?.allocatable?.count;
+  await bench.csi.drivers.renewCounts(signal);
+  bench.driver.maxVolumes = 4;
+  await bench.csi.drivers.renewCounts(signal);
+  assert.equal(shown(), 9, "not before its time");
+  bench.skip(10_000);
+  await bench.csi.drivers.renewCounts(signal);
+  assert.equal(shown(), 4);
 });
 
 test("CsiTearDown lets the pod go when unstaging fails, and tries again until the volume is free", async () => {

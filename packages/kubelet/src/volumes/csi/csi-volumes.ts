@@ -1,8 +1,6 @@
 // Brings CSI volumes to pods: waits for the attachment, has the driver stage and publish, gives files to the pod's group.
 import { mkdir, rm, rmdir, symlink } from "node:fs/promises";
 import { dirname } from "node:path";
-import { isNotFound } from "@skiff/api/errors.ts";
-import { csiDrivers } from "@skiff/api/resource-ref.ts";
 import type { CSIDriverSpec, Node, Pod } from "@skiff/api/types.ts";
 import type { RestClient } from "@skiff/client/rest-client.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
@@ -21,6 +19,7 @@ import type { CsiSecrets } from "./csi-secrets.ts";
 import type { CsiVolume } from "./csi-source.ts";
 import { uniqueName } from "./csi-source.ts";
 import type { CsiTearDown } from "./csi-tear-down.ts";
+import { readDriverSpec } from "./driver-spec.ts";
 import { attachmentName, removeVolumeData, volumeDataOf, writeVolumeData } from "./volume-data.ts";
 import type { VolumesInUse } from "./volumes-in-use.ts";
 
@@ -82,7 +81,7 @@ export class CsiVolumes {
     }
     const step = volume.isBlock ? "MapVolume.SetUpDevice" : "MountVolume.SetUp";
     try {
-      const spec = await this.driverSpec(volume.driver, signal);
+      const spec = await readDriverSpec(volume.driver, this.deps.client, signal);
       checkLifecycle(volume, spec);
       const publishContext = await this.attached(pod, name, volume, spec, signal);
       const request = { pod, name, volume, place, spec, publishContext, signal };
@@ -103,17 +102,6 @@ export class CsiVolumes {
 
   forgetStaged(staging: string): void {
     this.staged.delete(staging);
-  }
-
-  private async driverSpec(driver: string, signal: AbortSignal): Promise<CSIDriverSpec | undefined> {
-    const found = await this.deps.client
-      .of(csiDrivers)
-      .get("", driver, { signal })
-      .catch((error) => {
-        if (isNotFound(error)) return undefined;
-        throw error;
-      });
-    return found?.spec;
   }
 
   private async attached(
@@ -286,7 +274,7 @@ export class CsiVolumes {
     known.at = clock.monotonic();
     try {
       const client = this.deps.drivers.client(volume.driver);
-      const spec = await this.driverSpec(volume.driver, signal);
+      const spec = await readDriverSpec(volume.driver, this.deps.client, signal);
       const { publishContext } = known;
       const work = locks.run(uniqueName(volume), () => this.publish(client, { ...request, spec, publishContext }));
       await untilAborted(work, signal);

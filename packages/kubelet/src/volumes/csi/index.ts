@@ -15,6 +15,7 @@ import { CsiSecrets } from "./csi-secrets.ts";
 import { uniqueName } from "./csi-source.ts";
 import { CsiTearDown, stagedVolumes, storedVolumes, UNSTAGING } from "./csi-tear-down.ts";
 import { CsiVolumes } from "./csi-volumes.ts";
+import { readDriverSpec } from "./driver-spec.ts";
 import type { ExpandRequest } from "./expand-volume.ts";
 import { expandVolume } from "./expand-volume.ts";
 import type { VolumesInUse } from "./volumes-in-use.ts";
@@ -46,7 +47,9 @@ export class Csi {
     this.deps = deps;
     this.paths = new CsiPaths(deps.paths);
     this.secrets = new CsiSecrets(deps);
-    this.drivers = new CsiDrivers({ object: new CsiNodeObject(nodeName, client), clock, log });
+    const object = new CsiNodeObject(nodeName, client);
+    const countPeriodMs = (driver: string, signal: AbortSignal) => this.countPeriodMs(driver, signal);
+    this.drivers = new CsiDrivers({ object, clock, log, countPeriodMs });
     const { drivers, paths, secrets } = this;
     this.tearDown = new CsiTearDown({
       paths,
@@ -83,6 +86,12 @@ export class Csi {
     const { drivers, paths, secrets, locks } = this;
     const tell: PodEvents["pod"] = (...what) => events.pod(...what);
     await expandVolume(pod, request, { nodeName, client, drivers, paths, secrets, locks, tell }, signal);
+  }
+
+  private async countPeriodMs(driver: string, signal: AbortSignal): Promise<number | undefined> {
+    const spec = await readDriverSpec(driver, this.deps.client, signal);
+    const seconds = spec?.nodeAllocatableUpdatePeriodSeconds;
+    return seconds && seconds * 1000;
   }
 
   /** Takes over what an earlier kubelet left: it stays in use until it is known to be gone. */
