@@ -60,3 +60,16 @@ test("admitPod turns pods away under pressure, but not critical ones", () => {
   assert.match(verdict(asking("1m"), { pressures: ["DiskPressure"] }), /^Evicted: /);
   assert.equal(verdict(samplePod({ priority: 2_000_000_000 }), { pressures: ["DiskPressure"] }), "admitted");
 });
+
+test("admitPod turns away whom AppArmor shall confine where the kernel has none", () => {
+  const confined = (type: string) => samplePod({ securityContext: { appArmorProfile: { type } } });
+  const own = { appArmorProfile: { type: "Localhost", localhostProfile: "p" } };
+  const message = "AppArmor: Cannot enforce AppArmor: AppArmor is not enabled on the host";
+  assert.equal(verdict(confined("RuntimeDefault"), { hasAppArmor: false }), message);
+  assert.equal(
+    verdict(samplePod({ containers: [sampleContainer("c", { securityContext: own })] }), { hasAppArmor: false }),
+    message,
+  );
+  assert.equal(verdict(confined("RuntimeDefault"), { hasAppArmor: true }), "admitted");
+  assert.equal(verdict(confined("Unconfined"), { hasAppArmor: false }), "admitted");
+});

@@ -33,6 +33,8 @@ export interface AdmissionFacts {
   readonly allowedSysctls: readonly string[];
   /** Whether a resource is given out by a manager that counts exactly. */
   isCounted?(resource: string): boolean;
+  /** Whether the kernel enforces AppArmor profiles; taken for granted when absent. */
+  readonly hasAppArmor?: boolean;
   /** A graceful shutdown of the machine has begun. */
   readonly isShuttingDown?: boolean;
 }
@@ -48,6 +50,9 @@ function checkNodeState(pod: Readonly<Pod>, facts: AdmissionFacts): Refusal | un
   if (facts.isShuttingDown) return refuse("NodeShutdown", "Pod was rejected as the node is shutting down.");
   const sysctl = forbiddenSysctl(pod, facts.allowedSysctls);
   if (sysctl) return refuse("SysctlForbidden", sysctl);
+  if (facts.hasAppArmor === false && wantsAppArmor(pod)) {
+    return refuse("AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host");
+  }
   const os = pod.spec?.os?.name;
   if (os && os !== "linux") {
     return refuse("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS");
@@ -55,6 +60,12 @@ function checkNodeState(pod: Readonly<Pod>, facts: AdmissionFacts): Refusal | un
   if (facts.pressures.length === 0 || isCriticalPod(pod) || standsMemoryPressure(pod, facts.pressures))
     return undefined;
   return refuse("Evicted", `The node had condition: [${facts.pressures.join(" ")}]. `);
+}
+
+function wantsAppArmor({ spec }: Readonly<Pod>): boolean {
+  const all = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
+  const profiles = [spec?.securityContext, ...all.map((container) => container.securityContext)];
+  return profiles.some((context) => context?.appArmorProfile && context.appArmorProfile.type !== "Unconfined");
 }
 
 /** Memory alone may be short for pods that asked for some, or that tolerate it. */

@@ -349,6 +349,7 @@ export class Kubelet {
       allocatable: this.agent.allocatable,
       pressures: this.upkeep.pressures,
       isShuttingDown: this.upkeep.isShuttingDown,
+      hasAppArmor: this.parts.machine.hasAppArmor,
       allowedSysctls: this.config.settings.allowedUnsafeSysctls,
       isCounted: (resource) => this.resources.counts(resource),
     });

@@ -20,6 +20,7 @@ import type { RuntimePod } from "./runtime/runtime-pod.ts";
 import { readySandbox, runningContainers, sandboxFromCri } from "./runtime/runtime-pod.ts";
 import { sandboxConfig } from "./runtime/sandbox-config.ts";
 import type { StartGate } from "./runtime/start-gate.ts";
+import { refuseUserNamespace } from "./runtime/user-namespaces.ts";
 import { WaitingError } from "./runtime/waiting-error.ts";
 import type { WaitingReason } from "./status/container-statuses.ts";
 import { podIpsOf } from "./status/pod-status.ts";
@@ -29,7 +30,7 @@ import { VolumeError } from "./volumes/volume-error.ts";
 import type { VolumeManager } from "./volumes/volume-manager.ts";
 
 export interface PodSyncerDeps {
-  readonly cri: Pick<CriClient, "runPodSandbox" | "podSandboxStatus">;
+  readonly cri: Pick<CriClient, "runPodSandbox" | "podSandboxStatus" | "status">;
   readonly starter: ContainerStarter;
   readonly killer: PodKiller;
   readonly volumes: VolumeManager;
@@ -199,8 +200,8 @@ export class PodSyncer {
     }
     try {
       const config = sandboxConfig(pod, actions.attempt, settings);
-      if (pod.spec?.hostUsers === false) throw new Error("user namespaces are not supported by this kubelet");
       const handler = await this.deps.runtimeClasses.handlerOf(pod, signal);
+      if (pod.spec?.hostUsers === false) await refuseUserNamespace(cri, handler);
       const id = await cri.runPodSandbox(config, handler);
       return { sandboxId: id, sandboxConfig: config, runtime: await this.withSandbox(runtime, id) };
     } catch (error) {

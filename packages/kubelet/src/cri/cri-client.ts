@@ -144,6 +144,12 @@ export class CriClient implements Disposable {
     await this.call("ReopenContainerLog", { containerId });
   }
 
+  /** Writes the container's state to an archive; `timeoutSeconds` 0 is the runtime's own limit. */
+  async checkpointContainer(containerId: string, location: string, timeoutSeconds: number): Promise<void> {
+    const deadlineMs = this.timeoutMs + timeoutSeconds * 1000;
+    await this.call("CheckpointContainer", { containerId, location, timeout: timeoutSeconds }, deadlineMs);
+  }
+
   /** Runs a command to its end; `timeoutSeconds` 0 waits for ever. A timeout rejects with DEADLINE_EXCEEDED. */
   execSync(containerId: string, cmd: readonly string[], timeoutSeconds: number): Promise<ExecResult> {
     // The runtime kills the command at its own timeout; the call's deadline only covers a runtime that hangs.

@@ -115,6 +115,8 @@ export interface ContainerConfig {
   stdin: boolean;
   stdinOnce: boolean;
   tty: boolean;
+  /** Such as SIGUSR1; the image's or the runtime's own when absent. */
+  stopSignal?: string;
   linux: { resources: LinuxContainerResources; securityContext: LinuxContainerSecurityContext };
 }
 
@@ -164,6 +166,8 @@ export interface ContainerStatus {
   logPath: string;
   resources: { linux: LinuxContainerResources | null } | null;
   user: { linux: { uid: string; gid: string; supplementalGroups: string[] } | null } | null;
+  /** RUNTIME_DEFAULT from a runtime that does not say. */
+  stopSignal: string;
 }
 
 export interface RuntimeStatus {

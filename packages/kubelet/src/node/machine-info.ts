@@ -9,6 +9,8 @@ export interface MachineInfo {
   readonly memoryBytes: number;
   /** Page size such as `2Mi` → bytes in such pages. */
   readonly hugePages: ReadonlyMap<string, number>;
+  /** Whether the kernel enforces AppArmor profiles. */
+  readonly hasAppArmor: boolean;
 }
 
 const ARCHITECTURES: Record<string, string> = { x86_64: "amd64", aarch64: "arm64", armv7l: "arm", ppc64le: "ppc64le" };
@@ -35,6 +37,7 @@ export async function readMachineInfo(): Promise<MachineInfo> {
     cpus: availableParallelism(),
     memoryBytes: amountOf("MemTotal", memory),
     hugePages: await readHugePages(),
+    hasAppArmor: (await text("/sys/module/apparmor/parameters/enabled")).startsWith("Y"),
   };
 }
 

@@ -6,7 +6,7 @@ import { containerResources } from "../cgroups/resources.ts";
 import type { ContainerConfig, Image, Mount } from "../cri/types.ts";
 import { expand } from "../env/expand.ts";
 import type { EnvContext } from "../env/make-env.ts";
-import { ContainerConfigError, makeEnv } from "../env/make-env.ts";
+import { makeEnv } from "../env/make-env.ts";
 import type { PodPaths } from "../pod-paths.ts";
 import { hostNetworkHosts, podHosts } from "./etc-hosts.ts";
 import { containerAnnotations, containerLabels } from "./labels.ts";
@@ -35,8 +35,6 @@ export interface ContainerRequest extends EnvContext, Omit<VolumeMountRequest, "
 export async function containerConfig(request: ContainerRequest, deps: ContainerConfigDeps): Promise<ContainerConfig> {
   const { pod, container, image, restartCount, targetId } = request;
   const { stopSignal } = container.lifecycle ?? {};
-  // The runtime takes it from the image alone: a signal that would not be sent must not look as if it were.
-  if (stopSignal) throw new ContainerConfigError(`stop signal ${stopSignal} is not supported by the container runtime`);
   const { seccompRoot, seccompDefault } = deps;
   const securityContext = containerSecurityContext(pod, container, image, { seccompRoot, seccompDefault, targetId });
   const env = await makeEnv(request);
@@ -57,6 +55,8 @@ export async function containerConfig(request: ContainerRequest, deps: Container
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
     tty: container.tty ?? false,
+    // A runtime that does not know it goes on with the image's, and its status then says nothing, as upstream.
+    ...(stopSignal ? { stopSignal } : {}),
     linux: { resources: containerResources(pod, container, deps.memoryCapacity), securityContext },
   };
 }

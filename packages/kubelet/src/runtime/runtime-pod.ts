@@ -34,6 +34,8 @@ export interface RuntimeContainer {
   readonly preStop: LifecycleHandler | undefined;
   readonly resources: LinuxContainerResources | undefined;
   readonly user: { uid: number; gid: number; supplementalGroups: number[] } | undefined;
+  /** As the runtime tells it. */
+  readonly stopSignal: string | undefined;
 }
 
 export interface RuntimeSandbox {
@@ -134,6 +136,8 @@ export function containerFromCri(status: ContainerStatus, sandboxId: string): Ru
     user: user
       ? { uid: Number(user.uid), gid: Number(user.gid), supplementalGroups: user.supplementalGroups.map(Number) }
       : undefined,
+    // A runtime of old leaves the field away, which reads as its zero.
+    stopSignal: status.stopSignal === "RUNTIME_DEFAULT" ? undefined : status.stopSignal,
   };
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Container, ContainerStatus, PodSandbox, PodSandboxStatus } from "../cri/types.ts";
 import { ANNOTATION, LABEL } from "./labels.ts";
-import { latestContainer } from "./runtime-pod.ts";
+import { containerFromCri, latestContainer } from "./runtime-pod.ts";
 import { RuntimeReader } from "./runtime-reader.ts";
 
 const LABELS = { [LABEL.podUid]: "u", [LABEL.podName]: "web", [LABEL.podNamespace]: "default" };
@@ -59,5 +59,11 @@ function containerStatus(id: string, createdAt: string): ContainerStatus {
     logPath: "",
     resources: null,
     user: null,
+    stopSignal: "RUNTIME_DEFAULT",
   };
 }
+
+test("containerFromCri tells the stop signal that a runtime knows, and nothing where it is silent", () => {
+  const read = (stopSignal: string) => containerFromCri({ ...containerStatus("c1", "1"), stopSignal }, "s").stopSignal;
+  assert.deepEqual([read("SIGUSR1"), read("RUNTIME_DEFAULT")], ["SIGUSR1", undefined]);
+});

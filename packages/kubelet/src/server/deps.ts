@@ -40,7 +40,14 @@ export interface KubeletServerDeps {
   readonly pods: PodSource;
   readonly cri: Pick<
     CriClient,
-    "containerStatus" | "exec" | "attach" | "portForward" | "execSync" | "listContainerStats" | "imageFsInfo"
+    | "containerStatus"
+    | "exec"
+    | "attach"
+    | "portForward"
+    | "execSync"
+    | "checkpointContainer"
+    | "listContainerStats"
+    | "imageFsInfo"
   >;
   readonly runtime: Pick<RuntimeReader, "read" | "list">;
   readonly cgroups: Pick<CgroupFs, "read" | "isUnified">;

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import type { ServerOptions } from "node:https";
 import { authorizeRequest } from "./authorize.ts";
+import { checkpointHandler } from "./checkpoint-container.ts";
 import type { KubeletServerDeps, KubeletServerOptions } from "./deps.ts";
 import { HttpError } from "./http-error.ts";
 import { containerLogsHandler } from "./logs/serve-container-logs.ts";
@@ -43,6 +44,7 @@ function addContainers(app: App, options: KubeletServerOptions, deps: KubeletSer
   app.get("/containerLogs/:namespace/:pod/:container", containerLogsHandler(options, deps, stop));
   app.post("/run/:namespace/:pod/:container", runHandler(deps));
   app.post("/run/:namespace/:pod/:uid/:container", runHandler(deps));
+  app.post("/checkpoint/:namespace/:pod/:container", checkpointHandler(options, deps));
   // Those with an Upgrade header never come here.
   for (const root of ["exec", "attach", "portForward"]) {
     app.route({

@@ -77,6 +77,7 @@ function statusOf(
     state: stateOf(latest, previous),
     lastState: ended ? { terminated: ended } : {},
     ...(latest.user ? { user: { linux: latest.user } } : {}),
+    ...(latest.stopSignal ? { stopSignal: latest.stopSignal } : {}),
   };
 }
 

@@ -56,6 +56,7 @@ export function sampleState(name: string, more: Partial<RuntimeContainer> = {}):
     preStop: undefined,
     resources: undefined,
     user: undefined,
+    stopSignal: undefined,
     ...more,
   };
 }
