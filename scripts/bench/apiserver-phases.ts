@@ -11,6 +11,17 @@ export interface PhaseContext {
   readonly namespace: string;
   readonly pods: number;
   readonly concurrency: number;
+  /** A phase may be done in parts, so that two servers can take turns in it. */
+  readonly turn?: { readonly index: number; readonly of: number };
+  /** What the parts have come to so far, by label. */
+  readonly tallies: Map<string, Tally>;
+}
+
+interface Tally {
+  count: number;
+  ms: number;
+  cpuMs: number;
+  readonly latencies: number[];
 }
 
 /** Makes the namespace and what its pods need. */
@@ -108,33 +119,55 @@ export async function listTogether(context: PhaseContext, clients: number, round
 
 async function many(context: PhaseContext, label: string, count: number, make: (k: number) => Call): Promise<void> {
   const { client, figures, serverCpu, concurrency } = context;
-  const latencies: number[] = [];
-  let next = 0;
+  const tally = tallyOf(context, label);
+  const [first, end] = partOf(context, count);
+  let next = first;
   const cpu = serverCpu();
   const start = performance.now();
   const worker = async () => {
-    while (next < count) {
+    while (next < end) {
       const sent = performance.now();
       must(await client.call(make(next++)), label);
-      latencies.push(performance.now() - sent);
+      tally.latencies.push(performance.now() - sent);
     }
   };
   await Promise.all(Array.from({ length: concurrency }, worker));
-  figures.set(`${label} /s`, count / ((performance.now() - start) / 1000));
-  figures.set(`${label} p99, ms`, percentile(latencies, 0.99));
-  figures.set(`${label}, server CPU µs`, ((serverCpu() - cpu) * 1000) / count);
+  tally.count += end - first;
+  tally.ms += performance.now() - start;
+  tally.cpuMs += serverCpu() - cpu;
+  figures.set(`${label} /s`, (tally.count * 1000) / tally.ms);
+  figures.set(`${label} p99, ms`, percentile(tally.latencies, 0.99));
+  figures.set(`${label}, server CPU µs`, (tally.cpuMs * 1000) / tally.count);
 }
 
-async function repeat({ client, figures }: PhaseContext, label: string, call: Call): Promise<void> {
-  const latencies: number[] = [];
-  for (let i = 0; i < 20; i++) {
+function tallyOf({ tallies }: PhaseContext, label: string): Tally {
+  const known = tallies.get(label);
+  if (known) return known;
+  const made: Tally = { count: 0, ms: 0, cpuMs: 0, latencies: [] };
+  tallies.set(label, made);
+  return made;
+}
+
+/** From and to of this turn's part. */
+function partOf({ turn = { index: 0, of: 1 } }: PhaseContext, count: number): [number, number] {
+  return [Math.floor((count * turn.index) / turn.of), Math.floor((count * (turn.index + 1)) / turn.of)];
+}
+
+async function repeat(context: PhaseContext, label: string, call: Call): Promise<void> {
+  const { client, figures, serverCpu } = context;
+  const tally = tallyOf(context, label);
+  const [first, end] = partOf(context, 20);
+  const cpu = serverCpu();
+  for (let i = first; i < end; i++) {
     const start = performance.now();
     const reply = await client.call(call);
-    latencies.push(performance.now() - start);
+    tally.latencies.push(performance.now() - start);
     must(reply, label);
-    if (i === 0 && label === "list") figures.set("list, MB", reply.body.length / 1e6);
+    if (label === "list") figures.set("list, MB", reply.body.length / 1e6);
   }
-  figures.set(`${label} p50, ms`, percentile(latencies, 0.5));
+  tally.cpuMs += serverCpu() - cpu;
+  figures.set(`${label} p50, ms`, percentile(tally.latencies, 0.5));
+  figures.set(`${label}, server CPU ms`, tally.cpuMs / tally.latencies.length);
 }
 
 function must({ code, body }: { code: number; body: Buffer }, what: string): void {

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { PROGRAMS } from "../../packages/cli/src/programs.ts";
+import { PROGRAM_ENVIRONMENT, PROGRAMS } from "../../packages/cli/src/programs.ts";
 import { RealApiServer } from "../../packages/testkit/src/real-api-server.ts";
 import { RealEtcd } from "../../packages/testkit/src/real-etcd.ts";
 import { type ApiClient, http1Client, http2Client } from "./api-client.ts";
@@ -56,7 +56,7 @@ async function runOnce(options: Options): Promise<Figures> {
     main: join(ROOT, "dist", "kube-apiserver.mjs"),
     // As `up` starts it.
     nodeFlags: [...(PROGRAMS.find(({ name }) => name === "kube-apiserver")?.nodeFlags ?? []), ...options.nodeFlags],
-    env: { MALLOC_ARENA_MAX: "2", NODE_COMPILE_CACHE: join(ROOT, "dist", ".compile-cache") },
+    env: { ...PROGRAM_ENVIRONMENT, NODE_COMPILE_CACHE: join(ROOT, "dist", ".compile-cache") },
   });
   figures.set("start to ready, ms", performance.now() - start);
   await pause(3000);
@@ -100,7 +100,7 @@ async function bigLoad(pid: number, client: ApiClient, { big }: Options, all: Fi
 }
 
 function contextOf(pid: number, client: ApiClient, figures: Figures, namespace: string, pods: number): PhaseContext {
-  return { client, figures, serverCpu: () => cpuMs(pid), namespace, pods, concurrency: 32 };
+  return { client, figures, serverCpu: () => cpuMs(pid), namespace, pods, concurrency: 32, tallies: new Map() };
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { PROGRAMS } from "../../packages/cli/src/programs.ts";
+import { PROGRAM_ENVIRONMENT, PROGRAMS } from "../../packages/cli/src/programs.ts";
 import { RealApiServer } from "../../packages/testkit/src/real-api-server.ts";
 import { RealEtcd } from "../../packages/testkit/src/real-etcd.ts";
 import { administratorToken } from "./administrator-token.ts";
@@ -85,15 +85,10 @@ async function runOnce(options: Options, run: number): Promise<readonly Side[]> 
 type Load = { readonly side: Side; readonly client: ApiClient };
 type Phase = (context: PhaseContext) => Promise<void>;
 
-const SMALL_LOAD: readonly Phase[] = [
-  prepare,
-  createPods,
-  getPods,
-  listPods,
-  patchPods,
-  (context) => fanOut(context, 50, 200),
-  deletePods,
-];
+const fanOutToFew: Phase = (context) => fanOut(context, 50, 200);
+const SMALL_LOAD: readonly Phase[] = [prepare, createPods, getPods, listPods, patchPods, fanOutToFew, deletePods];
+/** Phases that are not done in parts. */
+const WHOLE = new Set<Phase>([prepare, fanOutToFew]);
 
 function bigLoad(loads: readonly Load[], pods: number): readonly Phase[] {
   const sideOf = (context: PhaseContext) => {
@@ -116,7 +111,9 @@ function bigLoad(loads: readonly Load[], pods: number): readonly Phase[] {
     const peak = await peakWhile(sideOf(context).server.pid, () => listTogether(context, 20, 3));
     context.figures.set("memory while 20 list, MB", peak);
   });
-  return [prepare, kept(createPods), kept(listPods), memory, kept((context) => fanOut(context, 1000, 20)), together];
+  const fanOutToMany = kept((context) => fanOut(context, 1000, 20));
+  for (const phase of [memory, fanOutToMany, together]) WHOLE.add(phase);
+  return [prepare, kept(createPods), kept(listPods), memory, fanOutToMany, together];
 }
 
 async function inTurns(
@@ -125,11 +122,29 @@ async function inTurns(
   phases: readonly Phase[],
 ): Promise<void> {
   const contexts = loads.map(contextFor);
-  for (const phase of phases) for (const context of contexts) await phase(context);
+  for (const phase of phases) {
+    const of = WHOLE.has(phase) ? 1 : TURNS;
+    for (let index = 0; index < of; index++) {
+      // Whoever follows finds the caches of the processor as the other left them.
+      const order = index % 2 === 0 ? contexts : contexts.toReversed();
+      for (const context of order) await phase({ ...context, turn: { index, of } });
+    }
+  }
 }
 
+/** What the machine does beside changes within seconds, so both must meet it alike. */
+const TURNS = 10;
+
 function contextOf({ side, client }: Load, figures: Figures, namespace: string, pods: number): PhaseContext {
-  return { client, figures, serverCpu: () => cpuMs(side.server.pid), namespace, pods, concurrency: 32 };
+  return {
+    client,
+    figures,
+    serverCpu: () => cpuMs(side.server.pid),
+    namespace,
+    pods,
+    concurrency: 32,
+    tallies: new Map(),
+  };
 }
 
 async function startBoth(options: Options, run: number, stack: AsyncDisposableStack): Promise<readonly Side[]> {
@@ -142,7 +157,7 @@ async function startSkiff({ etcd, nodeFlags }: Options): Promise<Side> {
     main: join(ROOT, "dist", "kube-apiserver.mjs"),
     // As `up` starts it.
     nodeFlags: [...(PROGRAMS.find(({ name }) => name === "kube-apiserver")?.nodeFlags ?? []), ...nodeFlags],
-    env: { MALLOC_ARENA_MAX: "2", NODE_COMPILE_CACHE: join(ROOT, "dist", ".compile-cache") },
+    env: { ...PROGRAM_ENVIRONMENT, NODE_COMPILE_CACHE: join(ROOT, "dist", ".compile-cache") },
   });
 }
 

@@ -34,6 +34,24 @@ const DECIMAL_SUFFIXES = new Map([...DECIMAL_EXPONENTS].map(([suffix, exponent])
 
 /** Throws QuantityError in upstream's words. Exact: 0.1 is 100000000 billionths, not a fraction in binary. */
 export function parseQuantity(text: string): Quantity {
+  const known = parsed.get(text);
+  if (known) return known;
+  const quantity = readQuantity(text);
+  remember(parsed, text, quantity);
+  return quantity;
+}
+
+// A cluster uses a few amounts again and again, and exact arithmetic costs more than the rest of decoding a container.
+const parsed = new Map<string, Quantity>();
+const canonical = new Map<string, string>();
+const MAX_REMEMBERED = 1000;
+
+function remember<T>(known: Map<string, T>, text: string, value: T): void {
+  if (known.size >= MAX_REMEMBERED) known.clear();
+  known.set(text, value);
+}
+
+function readQuantity(text: string): Quantity {
   const match = /^([+-]?)(\d*)(\.\d*)?([eEinumkKMGTP]*[-+]?\d*)$/.exec(text);
   if (!match || text.length > 256) throw new QuantityError(QUANTITY_REGEX_MESSAGE);
   const [, sign, whole = "", point = "", suffix = ""] = match;
@@ -73,14 +91,9 @@ export function canonicalQuantity(text: string): string {
   const known = canonical.get(text);
   if (known !== undefined) return known;
   const found = quantityToString(parseQuantity(text));
-  if (canonical.size >= MAX_CANONICAL) canonical.clear();
-  canonical.set(text, found);
+  remember(canonical, text, found);
   return found;
 }
-
-/** A cluster uses a few amounts again and again, and exact arithmetic costs more than the rest of decoding a container. */
-const canonical = new Map<string, string>();
-const MAX_CANONICAL = 1000;
 
 /** The canonical text: the largest suffix that leaves a whole number. */
 function quantityToString({ nano, format }: Quantity): string {

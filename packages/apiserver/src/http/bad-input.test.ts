@@ -63,6 +63,21 @@ test("malformed bodies of every sort are refused with a Status and nothing is st
   assert.equal(({} as { polluted?: number }).polluted, undefined);
 });
 
+test("what etcd finds too large is 413, whichever of its layers says so", async () => {
+  for (const megabytes of [1.7, 2.9]) {
+    const rules = Array.from({ length: megabytes * 1000 }, (_, i) => ({
+      verbs: ["get"],
+      apiGroups: [""],
+      resources: [`${"r".repeat(1000)}${i}`],
+    }));
+    const answer = await client.post(
+      "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles",
+      JSON.stringify({ metadata: { name: "x" }, rules }),
+    );
+    assert.equal(answer.code, 413, answer.text.slice(0, 300));
+  }
+});
+
 test("malformed patches, queries and tokens are refused with a Status", async () => {
   await client.post(`${NS}/configmaps`, { metadata: { name: "c" } });
   const path = `${NS}/configmaps/c`;

@@ -59,6 +59,23 @@ test("a connection without a handshake is closed", { timeout: 10_000 }, async (t
   }
 });
 
+test("connections beyond the bound are closed, and a place that is left is free again", async (t) => {
+  const { url } = await start(t, [], { maxConnections: 1 });
+  const first = connect(url, { ca: authority.cert });
+  await once(first, "connect");
+  const answered = () =>
+    new Promise<boolean>((resolve) => {
+      const request = get(url, { ca: authority.cert, agent: false });
+      request.on("error", () => resolve(false));
+      request.on("response", (response) => resolve(response.resume().statusCode === 200));
+    });
+  assert.equal(await answered(), false);
+  first.close();
+  await once(first, "close");
+  // The server may learn a moment later than we do that the first went.
+  while (!(await answered()));
+});
+
 test("a stop does not wait for connections that say nothing", { timeout: 10_000 }, async () => {
   const options = { host: "127.0.0.1", port: 0, ...(await authority.sign(serving)), clientCa: [] };
   const listener = await listen(options, { request() {}, upgrade() {} });

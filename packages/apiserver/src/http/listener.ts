@@ -22,6 +22,8 @@ export interface ListenerOptions {
   readonly idleTimeoutMs?: number;
   /** How long a client may take to begin, 30 s unless told. */
   readonly handshakeTimeoutMs?: number;
+  /** Connections at once, 10,000 unless told; further ones are closed at once. */
+  readonly maxConnections?: number;
 }
 
 export interface ListenerHandlers {
@@ -40,6 +42,7 @@ export async function listen(options: ListenerOptions, handlers: ListenerHandler
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   const server = createServer(options);
+  server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   server.on("request", handlers.request);
   server.on("upgrade", handlers.upgrade);
   // Below TLS, for a connection that never gets that far must not hold up a stop either.
@@ -128,8 +131,11 @@ function createServer(options: ListenerOptions): Http2SecureServer {
   } as Parameters<typeof createSecureServer>[0]);
 }
 
-/** Many watches share one connection, and each may hold what its slow reader has not taken yet. */
-const MAX_SESSION_MB = 64;
+/** Every connection may hold memory for a slow reader. Five thousand nodes keep two or three each. */
+const MAX_CONNECTIONS = 10_000;
+
+/** Many watches share one connection, and each may hold what its slow reader has not taken yet: about 100 KB. */
+const MAX_SESSION_MB = 24;
 
 /** HTTP/1.1's keep-alive for HTTP/2, which has none: strangers could pile connections up for ever. */
 function closeWhenIdle(session: ServerHttp2Session, idleMs: number): void {

@@ -31,7 +31,8 @@ function toApiError(error: unknown, log: Logger): ApiError {
 function etcdError(error: unknown): ApiError | undefined {
   if (!(error instanceof EtcdError)) return undefined;
   const { code, message } = error;
-  if (message.includes("request is too large")) {
+  // The second are the words of its gRPC layer, which refuses the largest before etcd sees them.
+  if (message.includes("request is too large") || message.includes("message larger than max")) {
     return new ApiError(413, "RequestEntityTooLarge", "etcdserver: request is too large");
   }
   if (code === DEADLINE_EXCEEDED || message.includes("request timed out")) {

@@ -173,12 +173,24 @@ function readHeader(message: WireMessage): ResponseHeader {
   let clusterId = "";
   let revision = 0;
   for (let field = message.next(); field; field = message.next()) {
-    if (field === 1) clusterId = message.id().toString(16);
+    if (field === 1) clusterId = clusterIdOf(message.id());
     else if (field === 3) revision = message.number();
     else message.skip();
   }
   return { clusterId, revision };
 }
+
+/** One and the same in every answer. */
+function clusterIdOf(id: bigint): string {
+  if (id !== lastId) {
+    lastId = id;
+    lastText = id.toString(16);
+  }
+  return lastText;
+}
+
+let lastId = 0n;
+let lastText = "0";
 
 function readRange(message: WireMessage): RangeResponse {
   let header = NO_HEADER;
