@@ -8,7 +8,7 @@ import { WireWriter } from "../../storage/etcd/wire-writer.ts";
 import { decodeProtobuf } from "./decode-protobuf.ts";
 
 /** Kinds that are still to be sent as JSON. */
-const isGap = ({ group, kind }: KindDefinition) => group === "resource.k8s.io" || kind.includes("AdmissionPolicy");
+const isGap = ({ kind }: KindDefinition) => kind.startsWith("MutatingAdmissionPolicy");
 
 const text = (value: string) => Buffer.from(value);
 
@@ -153,6 +153,55 @@ test("decodeProtobuf reads what a schema may be: one or many, a schema or yes an
           subresources: { status: {} },
         },
       ],
+    },
+  });
+});
+
+test("decodeProtobuf reads who owns which field, for an empty entry would mean that nobody does", () => {
+  const owned = '{"f:data":{}}';
+  const entry = new WireWriter()
+    .bytes(1, text("kubectl"))
+    .bytes(2, text("Update"))
+    .bytes(3, text("v1"))
+    .message(4, new WireWriter().number(1, 1_767_225_600).finish())
+    .bytes(6, text("FieldsV1"))
+    .message(7, new WireWriter().bytes(1, text(owned)).finish())
+    .bytes(8, text("status"))
+    .finish();
+  const meta = new WireWriter().bytes(1, text("a")).message(17, entry).finish();
+  const read = decodeProtobuf(body("v1", "ConfigMap", new WireWriter().message(1, meta)));
+  const managedFields = [
+    {
+      ...{ manager: "kubectl", operation: "Update", apiVersion: "v1", time: "2026-01-01T00:00:00Z" },
+      ...{ fieldsType: "FieldsV1", fieldsV1: { "f:data": {} }, subresource: "status" },
+    },
+  ];
+  assert.deepEqual(read, { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "a", managedFields } });
+});
+
+test("decodeProtobuf reads the devices of a ResourceSlice", () => {
+  const attribute = (value: WireWriter) => new WireWriter().bytes(1, text("a")).message(2, value.finish()).finish();
+  const quantity = new WireWriter().bytes(1, text("4Gi")).finish();
+  const capacity = new WireWriter()
+    .bytes(1, text("memory"))
+    .message(2, new WireWriter().message(1, quantity).finish())
+    .finish();
+  const device = new WireWriter()
+    .bytes(1, text("gpu-0"))
+    .message(2, attribute(new WireWriter().choice(2, 0)))
+    .message(3, capacity)
+    .finish();
+  const pool = new WireWriter().bytes(1, text("n1")).choice(2, 0).number(3, 1).finish();
+  const spec = new WireWriter().bytes(1, text("gpu.example")).message(2, pool).bytes(3, text("n1")).message(6, device);
+  const read = decodeProtobuf(body("resource.k8s.io/v1", "ResourceSlice", new WireWriter().message(2, spec.finish())));
+  assert.deepEqual(read, {
+    apiVersion: "resource.k8s.io/v1",
+    kind: "ResourceSlice",
+    spec: {
+      driver: "gpu.example",
+      pool: { name: "n1", generation: 0, resourceSliceCount: 1 },
+      nodeName: "n1",
+      devices: [{ name: "gpu-0", attributes: { a: { int: 0 } }, capacity: { memory: { value: "4Gi" } } }],
     },
   });
 });

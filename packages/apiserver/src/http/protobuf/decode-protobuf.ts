@@ -9,6 +9,7 @@ import { documentedAs } from "@skiff/api/older-models.ts";
 import type { Schema } from "@skiff/api/schema.ts";
 import { decodeLooseValue } from "./decode-loose-value.ts";
 import { FIELD_NUMBERS } from "./field-numbers.ts";
+import { FIELD_NUMBERS_OF_DEVICES } from "./field-numbers-of-devices.ts";
 import { FIELD_NUMBERS_OF_EXTENSIONS } from "./field-numbers-of-extensions.ts";
 import { FIELD_NUMBERS_OF_OLDER_VERSIONS } from "./field-numbers-of-older-versions.ts";
 import { FIELD_NUMBERS_OF_OTHER_GROUPS } from "./field-numbers-of-other-groups.ts";
@@ -61,7 +62,18 @@ function tableOf(model: string): string | undefined {
 }
 
 function currentTableOf(model: string): string | undefined {
-  return FIELD_NUMBERS[model] ?? FIELD_NUMBERS_OF_OTHER_GROUPS[model] ?? FIELD_NUMBERS_OF_EXTENSIONS[model];
+  return (
+    FIELD_NUMBERS[model] ??
+    FIELD_NUMBERS_OF_OTHER_GROUPS[model] ??
+    FIELD_NUMBERS_OF_EXTENSIONS[model] ??
+    FIELD_NUMBERS_OF_DEVICES[model]
+  );
+}
+
+/** The fields of a model that have a number; those of embedded messages belong to it. None for models without a table. */
+export function fieldNamesOf(model: string): string[] {
+  const names = [...numbersOf(model).values()];
+  return names.flatMap((name) => (name.startsWith(">") ? fieldNamesOf(name.slice(1)) : [name]));
 }
 
 type Value = Record<string, unknown>;

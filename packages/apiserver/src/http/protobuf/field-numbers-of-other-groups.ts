@@ -200,8 +200,23 @@ const admission: Record<string, string> = {
   MutatingWebhook:
     "name clientConfig rules failurePolicy namespaceSelector sideEffects timeoutSeconds admissionReviewVersions matchPolicy reinvocationPolicy objectSelector matchConditions",
   MutatingWebhookConfiguration: "metadata webhooks",
+  AuditAnnotation: "key valueExpression",
+  ExpressionWarning: "2:fieldRef warning",
+  MatchResources: "namespaceSelector objectSelector resourceRules excludeResourceRules 7:matchPolicy",
+  NamedRuleWithOperations: "resourceNames >RuleWithOperations",
+  ParamKind: "apiVersion kind",
+  ParamRef: "name namespace selector parameterNotFoundAction",
   Rule: "apiGroups apiVersions resources scope",
   RuleWithOperations: "operations >Rule",
+  TypeChecking: "expressionWarnings",
+  ValidatingAdmissionPolicy: OBJECT,
+  ValidatingAdmissionPolicyBinding: "metadata spec",
+  ValidatingAdmissionPolicyBindingSpec: "policyName paramRef matchResources validationActions",
+  ValidatingAdmissionPolicySpec:
+    "paramKind matchConstraints validations failurePolicy auditAnnotations matchConditions variables",
+  ValidatingAdmissionPolicyStatus: "observedGeneration typeChecking conditions",
+  Validation: "expression message reason messageExpression",
+  Variable: "name expression",
   ValidatingWebhook:
     "name clientConfig rules failurePolicy namespaceSelector sideEffects timeoutSeconds admissionReviewVersions matchPolicy objectSelector matchConditions",
   ValidatingWebhookConfiguration: "metadata webhooks",

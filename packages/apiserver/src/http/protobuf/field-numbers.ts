@@ -6,7 +6,7 @@
  */
 export const FIELD_NUMBERS: Readonly<Record<string, string>> = {
   EphemeralContainerCommon:
-    "name image command args workingDir ports env resources volumeMounts livenessProbe readinessProbe lifecycle terminationMessagePath imagePullPolicy securityContext stdin stdinOnce tty envFrom terminationMessagePolicy volumeDevices startupProbe resizePolicy restartPolicy",
+    "name image command args workingDir ports env resources volumeMounts livenessProbe readinessProbe lifecycle terminationMessagePath imagePullPolicy securityContext stdin stdinOnce tty envFrom terminationMessagePolicy volumeDevices startupProbe resizePolicy restartPolicy restartPolicyRules",
   ProbeHandler: "exec httpGet tcpSocket grpc",
   VolumeSource:
     "hostPath emptyDir gcePersistentDisk awsElasticBlockStore gitRepo secret nfs iscsi glusterfs persistentVolumeClaim rbd flexVolume cinder cephfs flocker downwardAPI fc azureFile configMap vsphereVolume quobyte azureDisk photonPersistentDisk portworxVolume scaleIO projected storageos csi ephemeral image",
@@ -36,10 +36,13 @@ export const FIELD_NUMBERS: Readonly<Record<string, string>> = {
   ConfigMapProjection: ">LocalObjectReference items 4:optional",
   ConfigMapVolumeSource: ">LocalObjectReference items defaultMode optional",
   Container:
-    "name image command args workingDir ports env resources volumeMounts livenessProbe readinessProbe lifecycle terminationMessagePath imagePullPolicy securityContext stdin stdinOnce tty envFrom terminationMessagePolicy volumeDevices startupProbe resizePolicy restartPolicy",
+    "name image command args workingDir ports env resources volumeMounts livenessProbe readinessProbe lifecycle terminationMessagePath imagePullPolicy securityContext stdin stdinOnce tty envFrom terminationMessagePolicy volumeDevices startupProbe resizePolicy restartPolicy restartPolicyRules",
+  ContainerExtendedResourceRequest: "containerName resourceName requestName",
   ContainerImage: "names sizeBytes",
   ContainerPort: "name hostPort containerPort protocol hostIP",
   ContainerResizePolicy: "resourceName restartPolicy",
+  ContainerRestartRule: "action exitCodes",
+  ContainerRestartRuleOnExitCodes: "operator values",
   ContainerState: "waiting running terminated",
   ContainerStateRunning: "startedAt",
   ContainerStateTerminated: "exitCode signal reason message startedAt finishedAt containerID",
@@ -76,7 +79,7 @@ export const FIELD_NUMBERS: Readonly<Record<string, string>> = {
   Endpoints: "metadata subsets",
   EnvFromSource: "prefix configMapRef secretRef",
   EnvVar: "name value valueFrom",
-  EnvVarSource: "fieldRef resourceFieldRef configMapKeyRef secretKeyRef",
+  EnvVarSource: "fieldRef resourceFieldRef configMapKeyRef secretKeyRef fileKeyRef",
   EphemeralContainer: ">EphemeralContainerCommon targetContainerName",
   EphemeralVolumeSource: "volumeClaimTemplate",
   EventSource: "component host",
@@ -85,6 +88,7 @@ export const FIELD_NUMBERS: Readonly<Record<string, string>> = {
   FCVolumeSource: "targetWWNs lun fsType readOnly wwids",
   FieldSelectorAttributes: "rawSelector requirements",
   FieldSelectorRequirement: "key operator values",
+  FileKeySelector: "volumeName path key optional",
   FlexVolumeSource: "driver fsType secretRef readOnly options",
   FlockerVolumeSource: "datasetName datasetUUID",
   ForNode: "name",
@@ -115,6 +119,7 @@ export const FIELD_NUMBERS: Readonly<Record<string, string>> = {
   LoadBalancerStatus: "ingress",
   LocalObjectReference: "name",
   LocalSubjectAccessReview: "metadata spec status",
+  ManagedFieldsEntry: "manager operation apiVersion time 6:fieldsType fieldsV1 subresource",
   NFSVolumeSource: "server path readOnly",
   Namespace: "metadata spec status",
   NamespaceCondition: "type status 4:lastTransitionTime reason message",
@@ -155,9 +160,11 @@ export const FIELD_NUMBERS: Readonly<Record<string, string>> = {
   PodAffinity: "requiredDuringSchedulingIgnoredDuringExecution preferredDuringSchedulingIgnoredDuringExecution",
   PodAffinityTerm: "labelSelector namespaces topologyKey namespaceSelector matchLabelKeys mismatchLabelKeys",
   PodAntiAffinity: "requiredDuringSchedulingIgnoredDuringExecution preferredDuringSchedulingIgnoredDuringExecution",
+  PodCertificateProjection: "signerName keyType maxExpirationSeconds credentialBundlePath keyPath certificateChainPath",
   PodCondition: "type status lastProbeTime lastTransitionTime reason message observedGeneration",
   PodDNSConfig: "nameservers searches options",
   PodDNSConfigOption: "name value",
+  PodExtendedResourceClaimStatus: "requestMappings resourceClaimName",
   PodIP: "ip",
   PodOS: "name",
   PodReadinessGate: "conditionType",
@@ -167,9 +174,9 @@ export const FIELD_NUMBERS: Readonly<Record<string, string>> = {
   PodSecurityContext:
     "seLinuxOptions runAsUser runAsNonRoot supplementalGroups fsGroup runAsGroup sysctls windowsOptions fsGroupChangePolicy seccompProfile appArmorProfile supplementalGroupsPolicy seLinuxChangePolicy",
   PodSpec:
-    "volumes containers restartPolicy terminationGracePeriodSeconds activeDeadlineSeconds dnsPolicy nodeSelector serviceAccountName serviceAccount nodeName hostNetwork hostPID hostIPC securityContext imagePullSecrets hostname subdomain affinity schedulerName initContainers automountServiceAccountToken tolerations hostAliases priorityClassName priority dnsConfig shareProcessNamespace readinessGates runtimeClassName enableServiceLinks preemptionPolicy overhead topologySpreadConstraints ephemeralContainers setHostnameAsFQDN os hostUsers schedulingGates resourceClaims resources",
+    "volumes containers restartPolicy terminationGracePeriodSeconds activeDeadlineSeconds dnsPolicy nodeSelector serviceAccountName serviceAccount nodeName hostNetwork hostPID hostIPC securityContext imagePullSecrets hostname subdomain affinity schedulerName initContainers automountServiceAccountToken tolerations hostAliases priorityClassName priority dnsConfig shareProcessNamespace readinessGates runtimeClassName enableServiceLinks preemptionPolicy overhead topologySpreadConstraints ephemeralContainers setHostnameAsFQDN os hostUsers schedulingGates resourceClaims resources hostnameOverride",
   PodStatus:
-    "phase conditions message reason hostIP podIP startTime containerStatuses qosClass initContainerStatuses nominatedNodeName podIPs ephemeralContainerStatuses resize resourceClaimStatuses hostIPs observedGeneration",
+    "phase conditions message reason hostIP podIP startTime containerStatuses qosClass initContainerStatuses nominatedNodeName podIPs ephemeralContainerStatuses resize resourceClaimStatuses hostIPs observedGeneration extendedResourceClaimStatus",
   PodTemplateSpec: "metadata spec",
   PolicyRule: "verbs apiGroups resources resourceNames nonResourceURLs",
   PortStatus: "port protocol error",
@@ -252,7 +259,7 @@ export const FIELD_NUMBERS: Readonly<Record<string, string>> = {
   VolumeDevice: "name devicePath",
   VolumeMount: "name readOnly mountPath subPath mountPropagation subPathExpr recursiveReadOnly",
   VolumeMountStatus: "name mountPath readOnly recursiveReadOnly",
-  VolumeProjection: "secret downwardAPI configMap serviceAccountToken clusterTrustBundle",
+  VolumeProjection: "secret downwardAPI configMap serviceAccountToken clusterTrustBundle podCertificate",
   VolumeResourceRequirements: "limits requests",
   VsphereVirtualDiskVolumeSource: "volumePath fsType storagePolicyName storagePolicyID",
   WeightedPodAffinityTerm: "weight podAffinityTerm",

@@ -27,6 +27,9 @@ const PLAIN: ReadonlySet<string> = new Set([
 ]);
 
 const ONLY_IN: ReadonlySet<string> = new Set([
+  ...["DeviceAttribute.int", "DeviceAttribute.bool", "ResourcePool.generation", "ResourceSliceSpec.allNodes"],
+  ...["ResourceSliceSpec.perDeviceNodeSelection", "Device.allNodes", "Device.bindsToNode"],
+  ...["Device.allowMultipleAllocations", "ExactDeviceRequest.adminAccess", "DeviceRequestAllocationResult.adminAccess"],
   ...["maximum", "minimum", "maxLength", "minLength", "maxItems", "minItems", "maxProperties", "minProperties"].map(
     (field) => `JSONSchemaProps.${field}`,
   ),
