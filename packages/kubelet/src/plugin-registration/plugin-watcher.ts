@@ -49,7 +49,7 @@ class PluginWatcher {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await mkdir(this.dir, { recursive: true, mode: 0o750 });
+    await this.makeFolder();
     using _watch = this.watch();
     while (!signal.aborted) {
       this.nudge = Promise.withResolvers<void>();
@@ -61,6 +61,13 @@ class PluginWatcher {
       await Promise.race([wait, this.nudge.promise]);
       over.abort();
     }
+  }
+
+  /** Without it there are no plugins, but pods run all the same. */
+  private async makeFolder(): Promise<void> {
+    await mkdir(this.dir, { recursive: true, mode: 0o750 }).catch((error) => {
+      this.deps.log.warn({ err: error, dir: this.dir }, "folder for plugin sockets could not be made");
+    });
   }
 
   private watch(): Disposable {

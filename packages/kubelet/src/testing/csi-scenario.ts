@@ -1,4 +1,4 @@
-// CSI volumes on one real node with a real driver, through a restart; csi.component.test.ts runs it in a namespace.
+// CSI volumes on one real node with a real driver, through restarts, and mounts that the runtime lacks; csi.component.test.ts runs it in a namespace.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
@@ -22,6 +22,7 @@ import type { ResourceClient } from "@skiff/client/resource-client.ts";
 import { CsiDriver } from "@skiff/testkit/csi/csi-driver.ts";
 import { Refusal } from "@skiff/testkit/csi/grpc-server.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
+import { mountsImages } from "../runtime/image-volumes.ts";
 import { attachmentName } from "../volumes/csi/volume-data.ts";
 import { NODE_NAME, NodeUnderTest } from "./node-under-test.ts";
 import { BUSYBOX_IMAGE } from "./private-containerd.ts";
@@ -76,6 +77,7 @@ class Scenario {
     await this.publishesInline();
     await this.mountsTheClaimOfOnePod();
     await this.tellsOfRefusals();
+    await this.tellsWhatTheRuntimeCannotMount();
     await this.withdraws();
     await this.leavesNothingBehind();
   }
@@ -263,6 +265,37 @@ class Scenario {
     await told('MountVolume.SetUp failed for volume "two" : rpc error: code = InvalidArgument desc = no such flavour');
     await this.isReady("unlucky");
     await this.remove("unlucky");
+  }
+
+  private async tellsWhatTheRuntimeCannotMount(): Promise<void> {
+    using cri = this.node.containerd.client();
+    const { runtimeName, runtimeVersion } = await cri.version();
+    // A newer runtime can do both.
+    if (mountsImages(runtimeName, runtimeVersion)) return;
+    const waits = (name: string) => {
+      return waitFor(`pod ${name} to say why it waits`, async () => {
+        const { status } = await this.pods.get("default", name, options);
+        const waiting = status?.containerStatuses?.[0]?.state?.waiting;
+        return waiting?.message && `${waiting.reason}: ${waiting.message}`;
+      });
+    };
+    const image = { reference: BUSYBOX_IMAGE, pullPolicy: "IfNotPresent" };
+    const ofImage = podWith("picture", { containers: [mounting("sleep 1000")], volumes: [{ name: "v", image }] });
+    await this.pods.create("default", ofImage, options);
+    const noImages = `image volumes are not supported by the container runtime ${runtimeName} ${runtimeVersion}`;
+    assert.equal(await waits("picture"), `CreateContainerError: ${noImages}`);
+    const volumeMounts = [{ name: "v", mountPath: "/v", readOnly: true, recursiveReadOnly: "Enabled" }];
+    const containers = [shell("sleep 1000", { volumeMounts })];
+    await this.pods.create(
+      "default",
+      podWith("still", { containers, volumes: [{ name: "v", emptyDir: {} }] }),
+      options,
+    );
+    assert.equal(
+      await waits("still"),
+      'CreateContainerConfigError: failed to resolve recursive read-only mode: volume "v" requested recursive read-only mode, but it is not supported by the runtime',
+    );
+    await Promise.all([this.remove("picture"), this.remove("still")]);
   }
 
   private async withdraws(): Promise<void> {
