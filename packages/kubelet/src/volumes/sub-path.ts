@@ -1,7 +1,7 @@
 // subPath mounts that cannot be led out of their volume by a symlink, not even by one put there in a race.
 
 import type { FileHandle } from "node:fs/promises";
-import { constants, mkdir, open, realpath, stat, writeFile } from "node:fs/promises";
+import { chmod, constants, mkdir, open, realpath, stat, writeFile } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { bindMount, isMounted } from "./mounts.ts";
 
@@ -42,15 +42,21 @@ async function deepestExisting(path: string): Promise<string> {
   }
 }
 
-/** Walks from `base` one name at a time without following links, making missing directories. */
+/**
+ * Walks from `base` one name at a time without following links, making missing directories. They get the mode of the volume:
+ * whoever may write there may write in its sub-paths.
+ */
 async function openInside(base: string, path: string): Promise<FileHandle> {
   let here = await open(base, STEP);
+  const mode = (await here.stat()).mode & 0o7777;
+  let isNew = false;
   for (const name of path.split(sep).filter(Boolean)) {
     const at = `/proc/self/fd/${here.fd}/${name}`;
     try {
       const next = await open(at, STEP).catch(async (error: NodeJS.ErrnoException) => {
         if (error.code !== "ENOENT") throw error;
-        await mkdir(at, { mode: 0o750 });
+        await mkdir(at, { mode });
+        isNew = true;
         return open(at, STEP);
       });
       if ((await next.stat()).isSymbolicLink()) {
@@ -64,5 +70,8 @@ async function openInside(base: string, path: string): Promise<FileHandle> {
       throw error;
     }
   }
+  // The umask narrowed it, and the bits beyond permissions are not mkdir's.
+  if (isNew)
+    await chmod(`/proc/self/fd/${here.fd}`, mode).catch((error) => here.close().then(() => Promise.reject(error)));
   return here;
 }

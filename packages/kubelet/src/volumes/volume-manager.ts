@@ -179,7 +179,8 @@ export class VolumeManager {
     const fsGroup = pod.spec?.securityContext?.fsGroup;
     if (fsGroup !== undefined) await chown(dir, 0, fsGroup);
     // The umask must not narrow what upstream opens to every user of the pod.
-    await chmod(dir, fsGroup === undefined ? 0o777 : 0o2777);
+    const [sticky, groupId] = [inMemory ? 0o1000 : 0, fsGroup === undefined ? 0 : 0o2000];
+    await chmod(dir, 0o777 | sticky | groupId);
     await mkdir(dirname(ready), { recursive: true });
     await writeFile(ready, "");
     return dir;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -29,6 +29,7 @@ test("bindSubPath follows links inside the volume and none out of it", () =>
   inFolder(async (dir) => {
     const volume = join(dir, "volume");
     await mkdir(join(volume, "real"), { recursive: true });
+    await chmod(volume, 0o3777);
     await writeFile(join(volume, "real/file"), "inside");
     await writeFile(join(dir, "secret"), "outside");
     await symlink("real", join(volume, "link"));
@@ -36,6 +37,7 @@ test("bindSubPath follows links inside the volume and none out of it", () =>
     await bindSubPath(volume, "link/file", join(dir, "t1"));
     assert.equal(await readFile(join(dir, "t1"), "utf8"), "inside");
     await bindSubPath(volume, "made/here", join(dir, "t2"));
+    assert.equal((await stat(join(dir, "t2"))).mode & 0o7777, 0o3777, "a sub-path is not as open as its volume");
     await writeFile(join(dir, "t2/x"), "x");
     assert.equal(await readFile(join(volume, "made/here/x"), "utf8"), "x");
     await assert.rejects(bindSubPath(volume, "escape/secret", join(dir, "t3")), /not within volume path/);
