@@ -19,7 +19,7 @@ import type { RuntimeClasses } from "./runtime/runtime-classes.ts";
 import type { RuntimePod } from "./runtime/runtime-pod.ts";
 import { readySandbox, runningContainers, sandboxFromCri } from "./runtime/runtime-pod.ts";
 import { sandboxConfig } from "./runtime/sandbox-config.ts";
-import type { StartGate } from "./runtime/start-gate.ts";
+import type { Place, StartGate } from "./runtime/start-gate.ts";
 import { refuseUserNamespace } from "./runtime/user-namespaces.ts";
 import { WaitingError } from "./runtime/waiting-error.ts";
 import type { WaitingReason } from "./status/container-statuses.ts";
@@ -63,6 +63,8 @@ export interface SyncOutcome {
 
 const CRASH_BACK_OFF_INITIAL_MS = 10_000;
 const SANDBOX_RETRY_MS = 2000;
+/** Of a pass that has nothing to start, and so did not wait for its turn. */
+const NO_PLACE: Place = { work: (call) => call() };
 const RESIZE_RETRY_MS = 10_000;
 
 /** What one worker remembers between passes. */
@@ -90,11 +92,11 @@ export class PodSyncer {
     const runtime = this.deps.runtime(pod.metadata.uid ?? "");
     const { createSandbox, ephemeral, init, containers } = this.actionsFor(pod, runtime);
     const starts = createSandbox || ephemeral.length + init.length + containers.length > 0;
-    if (!starts) return this.step(pod, memory, signal);
-    return this.deps.gate.run("start", () => this.step(pod, memory, signal), signal);
+    if (!starts) return this.step(pod, memory, NO_PLACE, signal);
+    return this.deps.gate.run("start", (place) => this.step(pod, memory, place, signal), signal);
   }
 
-  private async step(pod: Pod, memory: SyncMemory, signal: AbortSignal): Promise<SyncOutcome> {
+  private async step(pod: Pod, memory: SyncMemory, place: Place, signal: AbortSignal): Promise<SyncOutcome> {
     // Read here: it may have changed while the pod waited for its turn.
     const runtime = this.deps.runtime(pod.metadata.uid ?? "");
     const cgroupParent = await this.prepareNode(pod);
@@ -116,11 +118,12 @@ export class PodSyncer {
     if (!actions.createSandbox && wanted.length === 0) {
       return { retryMs: resize.retryMs, acted: actions.kill.length > 0 || resize.acted };
     }
-    const sandbox = await this.sandboxOf(pod, runtime, actions, cgroupParent, signal);
+    const sandbox = await this.sandboxOf(pod, runtime, actions, { cgroupParent, place, signal });
     if (!sandbox) return { retryMs: SANDBOX_RETRY_MS, acted: true };
     const context: StartContext = {
       ...sandbox,
       mounted,
+      place,
       signal,
       facts: this.facts(pod, sandbox.runtime),
     };
@@ -188,8 +191,7 @@ export class PodSyncer {
     pod: Pod,
     runtime: RuntimePod,
     actions: PodActions,
-    cgroupParent: string,
-    signal: AbortSignal,
+    { cgroupParent, place, signal }: { cgroupParent: string; place: Place; signal: AbortSignal },
   ): Promise<{ sandboxId: string; sandboxConfig: PodSandboxConfig; runtime: RuntimePod } | undefined> {
     const { cri, events, paths, clusterDomain } = this.deps;
     const dns = await this.deps.dns();
@@ -202,7 +204,7 @@ export class PodSyncer {
       const config = sandboxConfig(pod, actions.attempt, settings);
       const handler = await this.deps.runtimeClasses.handlerOf(pod, signal);
       if (pod.spec?.hostUsers === false) await refuseUserNamespace(cri, handler);
-      const id = await cri.runPodSandbox(config, handler);
+      const id = await place.work(() => cri.runPodSandbox(config, handler));
       return { sandboxId: id, sandboxConfig: config, runtime: await this.withSandbox(runtime, id) };
     } catch (error) {
       const message = `Failed to create pod sandbox: ${error instanceof Error ? error.message : error}`;

@@ -23,6 +23,7 @@ import { pullImageVolumes } from "./image-volumes.ts";
 import type { LifecycleHooks } from "./lifecycle-hooks.ts";
 import type { RuntimePod } from "./runtime-pod.ts";
 import { latestContainer } from "./runtime-pod.ts";
+import type { Place } from "./start-gate.ts";
 import { WaitingError } from "./waiting-error.ts";
 
 export interface ContainerStarterDeps extends ContainerConfigDeps {
@@ -48,6 +49,7 @@ export interface StartContext {
   readonly runtime: RuntimePod;
   readonly facts: PodFacts;
   readonly mounted: MountedVolumes;
+  readonly place: Place;
   readonly signal: AbortSignal;
 }
 
@@ -88,7 +90,7 @@ export class ContainerStarter {
     const config = await this.configure(pod, container, context, { image, imageVolumes, restartCount });
     signal.throwIfAborted();
     const id = await this.create(pod, container, context, config);
-    await this.launch(pod, container, id);
+    await this.launch(pod, container, id, context.place);
     await this.linkLog(pod, container, id, config.logPath);
     await this.runPostStart(pod, container, id, context);
   }
@@ -152,12 +154,12 @@ export class ContainerStarter {
   private async create(
     pod: Pod,
     container: Container,
-    { sandboxId, sandboxConfig }: StartContext,
+    { sandboxId, sandboxConfig, place }: StartContext,
     config: Awaited<ReturnType<typeof containerConfig>>,
   ): Promise<string> {
     const { cri, events } = this.deps;
     try {
-      const id = await cri.createContainer(sandboxId, config, sandboxConfig);
+      const id = await place.work(() => cri.createContainer(sandboxId, config, sandboxConfig));
       events.container(pod, container, "Normal", "Created", "Container created");
       return id;
     } catch (error) {
@@ -167,10 +169,10 @@ export class ContainerStarter {
     }
   }
 
-  private async launch(pod: Pod, container: Container, id: string): Promise<void> {
+  private async launch(pod: Pod, container: Container, id: string, place: Place): Promise<void> {
     const { cri, events } = this.deps;
     try {
-      await cri.startContainer(id);
+      await place.work(() => cri.startContainer(id));
       events.container(pod, container, "Normal", "Started", "Container started");
     } catch (error) {
       const message = descriptionOf(error);

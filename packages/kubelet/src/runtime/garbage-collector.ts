@@ -66,13 +66,14 @@ export class GarbageCollector {
 
   private async removeSandbox(id: string): Promise<void> {
     const { cri, gate } = this.deps;
-    await gate.run("removal", async () => {
+    const remove = async () => {
       // One that has been stopped, as most have, can be removed at once.
       const removed = await cri.removePodSandbox(id).then(always, isCriNotFound);
       if (removed) return;
       await cri.stopPodSandbox(id).catch(fineWhenGone);
       await cri.removePodSandbox(id).catch(fineWhenGone);
-    });
+    };
+    await gate.run("removal", (place) => place.work(remove));
   }
 }
 

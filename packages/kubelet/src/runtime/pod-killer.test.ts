@@ -24,7 +24,7 @@ for (const [what, jumpMs] of [
           await clock.sleep(5000);
         },
       },
-      gate: new StartGate({ starts: 1, removals: 1, patienceMs: 1000, yieldMs: 1000 }, { clock }),
+      gate: new StartGate({ starts: 1, removals: 1, patienceMs: 1000, workMs: 1000, yieldMs: 1000 }, { clock }),
       events: new PodEvents({ record: () => {} }),
       clock,
       log: silentLogger(),

@@ -117,7 +117,7 @@ export class PodKiller {
 
   private async stopSandbox(id: string): Promise<void> {
     const { cri, gate } = this.deps;
-    await gate.run("removal", () => cri.stopPodSandbox(id).catch(fineWhenGone));
+    await gate.run("removal", (place) => place.work(() => cri.stopPodSandbox(id).catch(fineWhenGone)));
   }
 }
 

@@ -5,11 +5,15 @@ import type { GateLane } from "./start-gate.ts";
 import { StartGate } from "./start-gate.ts";
 
 const PATIENCE_MS = 1000;
+const WORK_MS = 5000;
 const YIELD_MS = 300;
 
 function setUp() {
   const clock = new FakeClock();
-  const gate = new StartGate({ starts: 2, removals: 3, patienceMs: PATIENCE_MS, yieldMs: YIELD_MS }, { clock });
+  const gate = new StartGate(
+    { starts: 2, removals: 3, patienceMs: PATIENCE_MS, workMs: WORK_MS, yieldMs: YIELD_MS },
+    { clock },
+  );
   const begun: string[] = [];
   const release = new Map<string, () => void>();
   const begin = (lane: GateLane, name: string, signal?: AbortSignal) => {
@@ -68,4 +72,21 @@ test("StartGate forgets who gave up waiting", async () => {
   release.get("a")?.();
   await settle();
   assert.deepEqual(begun, ["a", "b", "d"]);
+});
+
+test("StartGate keeps the place of one that the runtime works on, but not while the runtime hangs", async () => {
+  const { clock, gate, begun, begin, settle } = setUp();
+  const calls = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  for (const { promise } of calls)
+    gate.run("start", (place) => place.work(() => promise).then(() => new Promise(() => {})));
+  begin("start", "a");
+  begin("start", "b");
+  await clock.advance(WORK_MS - 1);
+  assert.deepEqual(begun, [], "a slow node lets more in, and all of them are half made");
+  calls[0]?.resolve();
+  await settle();
+  await clock.advance(1);
+  assert.deepEqual(begun, ["a"], "the second call hangs");
+  await clock.advance(PATIENCE_MS);
+  assert.deepEqual(begun, ["a", "b"], "the first waits for something since its call returned");
 });

@@ -9,8 +9,16 @@ export interface StartGateOptions {
   readonly removals: number;
   /** So long a removal lets starts go first; then one at a time goes on beside them. */
   readonly yieldMs: number;
-  /** A place is free again after so long, for what then still runs waits for something: an image, a volume, a hook. */
+  /** A place is free again after so long without work of the runtime: what holds it waits for an image, a volume, a hook. */
   readonly patienceMs: number;
+  /** So long the runtime may work on one call; then it hangs, and must not hold up the others. */
+  readonly workMs: number;
+}
+
+/** A turn at the gate. */
+export interface Place {
+  /** Has the runtime do something that takes processor time: on a busy node it may take long, and the place is kept. */
+  work<T>(call: () => Promise<T>): Promise<T>;
 }
 
 interface Lane {
@@ -39,20 +47,15 @@ export class StartGate {
   }
 
   /** Runs `work` once its turn has come; throws the signal's reason when that aborts before. */
-  async run<T>(name: GateLane, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async run<T>(name: GateLane, work: (place: Place) => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
     const lane = this.lanes[name];
     if (lane.waiting.size > 0 || lane.running >= this.placesOf(name)) {
       using _overdue = this.clock.after(this.options.yieldMs, () => this.admitWaiting());
       await this.turn(lane, signal);
     } else lane.running++;
-    const leave = this.leaveOnce(lane);
-    using _timer = this.clock.after(this.options.patienceMs, leave);
-    try {
-      return await work();
-    } finally {
-      leave();
-    }
+    using place = new HeldPlace(this.leaveOnce(lane), this.options, this.clock);
+    return await work(place);
   }
 
   private turn(lane: Lane, signal: AbortSignal | undefined): Promise<void> {
@@ -103,13 +106,46 @@ export class StartGate {
   }
 }
 
+class HeldPlace implements Place, Disposable {
+  private readonly leave: () => void;
+  private readonly limits: Pick<StartGateOptions, "patienceMs" | "workMs">;
+  private readonly clock: Pick<Clock, "after">;
+  private timer: Disposable;
+
+  constructor(leave: () => void, limits: Pick<StartGateOptions, "patienceMs" | "workMs">, clock: Pick<Clock, "after">) {
+    this.leave = leave;
+    this.limits = limits;
+    this.clock = clock;
+    this.timer = clock.after(limits.patienceMs, leave);
+  }
+
+  async work<T>(call: () => Promise<T>): Promise<T> {
+    this.leaveAfter(this.limits.workMs);
+    try {
+      return await call();
+    } finally {
+      this.leaveAfter(this.limits.patienceMs);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.timer[Symbol.dispose]();
+    this.leave();
+  }
+
+  private leaveAfter(ms: number): void {
+    this.timer[Symbol.dispose]();
+    this.timer = this.clock.after(ms, this.leave);
+  }
+}
+
 /** Starting and removing pods is processor time, so more at once than processors would only delay each other. */
 const MIN_AT_ONCE = 2;
-/** A start that takes longer waits for something: an image, a volume, a hook. Removals let starts go first for a second. */
-const START_PATIENCE_MS = 2000;
+const PATIENCE_MS = 2000;
+const WORK_MS = 15_000;
 const REMOVAL_YIELD_MS = 1000;
 
 export function gateOptions(cpus: number): StartGateOptions {
   const atOnce = Math.max(MIN_AT_ONCE, cpus);
-  return { starts: atOnce, removals: atOnce, patienceMs: START_PATIENCE_MS, yieldMs: REMOVAL_YIELD_MS };
+  return { starts: atOnce, removals: atOnce, patienceMs: PATIENCE_MS, workMs: WORK_MS, yieldMs: REMOVAL_YIELD_MS };
 }
