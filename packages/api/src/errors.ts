@@ -132,13 +132,8 @@ export const notAcceptable = (accepted: readonly string[]) =>
   new ApiError(406, "NotAcceptable", `only the following media types are accepted: ${accepted.join(", ")}`);
 export const requestEntityTooLarge = (limit: number) =>
   new ApiError(413, "RequestEntityTooLarge", `Request entity too large: limit is ${limit}`);
-export const methodNotAllowed = (subject: ErrorSubject, verb: string) =>
-  new ApiError(
-    405,
-    "MethodNotAllowed",
-    `${verb} is not supported on resources of kind "${qualified(subject)}"`,
-    detailsOf(subject, ""),
-  );
+export const methodNotAllowed = () =>
+  new ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {});
 export const tooManyRequests = (message: string, retryAfterSeconds: number) =>
   new ApiError(429, "TooManyRequests", message, { retryAfterSeconds });
 export const timeout = (message: string) => new ApiError(504, "Timeout", `Timeout: ${message}`);

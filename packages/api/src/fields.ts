@@ -26,6 +26,8 @@ export function parseFieldSelector(text: string, nameOf = (field: string) => fie
   const requirements = splitTerms(text)
     .filter((term) => term !== "")
     .map((term) => parseTerm(term, text))
+    // A bare `=` asks for nothing.
+    .filter((term) => term.field !== "" || term.value !== "" || term.operator !== "=")
     .map((term) => ({ ...term, field: nameOf(term.field) }));
   return {
     requirements,

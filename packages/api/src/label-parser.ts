@@ -100,7 +100,8 @@ function parseValues(tokens: Tokens): string[] {
   if (open !== "(") fail(`found '${open}' expected: '('`);
   if (tokens.peek() === ")") {
     tokens.take();
-    return [];
+    // As upstream reads it: the one empty value.
+    return [""];
   }
   const values = new Set<string>();
   while (true) {

@@ -201,7 +201,9 @@ function pathHandlers({ config, files, storage, state, context }: Inputs): PathH
     ...healthHandlers(live, ready),
     versionHandler(),
     metricsHandler(context.metrics),
-    ...createDiscoveryHandlers(KINDS, VIRTUAL_KINDS),
+    ...createDiscoveryHandlers(KINDS, VIRTUAL_KINDS, {
+      serverAddress: `${config["advertise-address"]}:${config["secure-port"]}`,
+    }),
     ...createOpenApiHandlers(KINDS, VIRTUAL_KINDS),
     ...createIssuerDiscoveryHandlers({
       issuer: config["service-account-issuer"],

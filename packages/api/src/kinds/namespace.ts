@@ -1,7 +1,7 @@
 // Namespace: emptied by its controller while finalizers hold it, so spec.finalizers has a subresource of its own.
 import type { Namespace } from "../../generated/types.ts";
 import type { FieldError } from "../errors.ts";
-import type { WriteRules } from "../kind.ts";
+import { ALL_VERBS, type WriteRules } from "../kind.ts";
 import { namespaces } from "../resource-ref.ts";
 import { isDns1123Label, isQualifiedName } from "../validation/names.ts";
 import { invalidAll, invalidValue, root } from "../validation/path.ts";
@@ -20,6 +20,8 @@ export const namespaceKind = defineKind<Namespace>({
   shortNames: ["ns"],
   hasStatus: true,
   hasGeneration: false,
+  // Nobody may delete them all at once.
+  verbs: ALL_VERBS.filter((verb) => verb !== "deletecollection"),
   validateName: isDns1123Label,
   applyDefaults(namespace) {
     namespace.spec ??= {};

@@ -38,7 +38,6 @@ export const replicaSetKind = defineKind<ReplicaSet>({
   },
   validateStatusUpdate,
   scale: scaleOf<ReplicaSet>(),
-  selectableFields: { "status.replicas": (set) => String(set.status?.replicas ?? 0) },
   warnings: (object) => templateWarnings(object.spec?.template, root("spec").child("template")),
   columns: [
     nameColumn,

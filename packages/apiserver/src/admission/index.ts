@@ -15,6 +15,7 @@ import { createPriorityPlugin } from "./priority.ts";
 import { createRuntimeClassPlugin } from "./runtime-class.ts";
 import { createServiceAccountPlugin } from "./service-account.ts";
 import { storageObjectInUseProtection } from "./storage-object-in-use-protection.ts";
+import { systemPriorityClasses } from "./system-priority-classes.ts";
 import { taintNodesByCondition } from "./taint-nodes-by-condition.ts";
 
 /** Names of plug-ins to leave out, as --disable-admission-plugins says. */
@@ -48,5 +49,5 @@ export function createAdmissionPlugins(
   if (duplicate) throw new Error(`admission plug-in ${duplicate.name} is listed twice`);
   const enabled = plugins.filter(({ name }) => !config.disabled?.includes(name));
   // Not plug-ins upstream but part of storing these kinds, so nobody may turn them off.
-  return [createRbacEscalationCheck(deps.authorizer), certificateRequestIdentity, ...enabled];
+  return [createRbacEscalationCheck(deps.authorizer), certificateRequestIdentity, systemPriorityClasses, ...enabled];
 }

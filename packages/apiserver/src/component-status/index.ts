@@ -16,7 +16,7 @@ export function createComponentStatusHandler(probes: readonly ComponentProbe[]):
     subresource: "",
     async handle(context) {
       const { verb, name } = context.info;
-      if (verb !== "get" && verb !== "list") throw methodNotAllowed(SUBJECT, verb);
+      if (verb !== "get" && verb !== "list") throw methodNotAllowed();
       context.warn("v1 ComponentStatus is deprecated in v1.19+");
       return verb === "get" ? await getOne(probes, name, context) : await listAll(probes, name, context);
     },

@@ -42,8 +42,8 @@ test("createDiscoveryHandlers serves the aggregated document with an ETag", asyn
   assert.ok("bytes" in answer);
   assert.equal(answer.contentType, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
   const document = JSON.parse(answer.bytes.toString());
-  assert.equal(document.items[0].metadata.name, "apps");
-  const deployments = document.items[0].versions[0].resources.find(
+  assert.equal(document.items[0].metadata.name, "apiregistration.k8s.io");
+  const deployments = document.items[1].versions[0].resources.find(
     (r: { resource: string }) => r.resource === "deployments",
   );
   assert.deepEqual(deployments.responseKind, { group: "apps", version: "v1", kind: "Deployment" });

@@ -171,6 +171,8 @@ function versionRank(version: string): number {
 // Upstream's order of groups, which decides what `kubectl get` means where two groups share a name.
 const PRIORITIES: Readonly<Record<string, number>> = {
   "": 18_000,
+  // The aggregator names its own group before all others.
+  "apiregistration.k8s.io": 17_900,
   apps: 17_800,
   "events.k8s.io": 17_750,
   "authentication.k8s.io": 17_700,

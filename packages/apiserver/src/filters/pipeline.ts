@@ -84,7 +84,7 @@ export class Pipeline {
       try {
         await this.admit(exchange);
         const handler = this.deps.router.upgradeHandler(exchange);
-        if (!handler) throw methodNotAllowed({ group: exchange.info.group, plural: exchange.info.resource }, "upgrade");
+        if (!handler) throw methodNotAllowed();
         if (socket.closed) return;
         done = this.countLongRunning(exchange);
         await handler(exchange, socket, head);

@@ -39,6 +39,9 @@ export class Router {
       const handler = this.pathHandler(info.path);
       if (handler) return await handler.handle(exchange);
     }
+    // Below a group that is served, upstream speaks JSON.
+    if (this.exact.has(`/${info.path.split("/").slice(1, 3).join("/")}`) && /^\/apis?\//.test(info.path))
+      throw noSuchResource();
     return NOT_FOUND;
   }
 
@@ -82,5 +85,5 @@ function keyOf(group: string, version: string, resource: string, subresource: st
 
 /** For handlers that want the JSON form of "there is no such thing". */
 export function noSuchResource(): ApiError {
-  return new ApiError(404, "NotFound", "the server could not find the requested resource");
+  return new ApiError(404, "NotFound", "the server could not find the requested resource", {});
 }

@@ -73,7 +73,7 @@ async function requireCreate(authorizer: Authorizer, { info, user, query }: Requ
 }
 
 function refuseOtherVerbs({ info }: RequestContext, allowed: readonly string[]): void {
-  if (!allowed.includes(info.verb)) throw methodNotAllowed({ group: "", plural: info.resource }, info.verb);
+  if (!allowed.includes(info.verb)) throw methodNotAllowed();
 }
 
 async function locate(deps: PodStreamDeps, context: RequestContext, pathOf: PathOf): Promise<BackendTarget> {
@@ -117,7 +117,7 @@ function withQuery(path: string, query: URLSearchParams): string {
 /** The kubelet's stream of lines; undefined where no node runs the pod yet, so that it has said nothing so far. */
 async function readLog({ reader, pool }: PodStreamDeps, context: RequestContext): Promise<IncomingMessage | undefined> {
   refuseOtherVerbs(context, ["get"]);
-  const query = logQuery(context.query);
+  const query = logQuery(context.query, context.info.name);
   const pod = await findPod(reader, context);
   const container = chooseContainer(pod, context.query.get("container") ?? "");
   if (!pod.spec.nodeName) return undefined;
@@ -140,7 +140,7 @@ function logAnswer(stream: IncomingMessage | undefined): Answer {
 /** Browsers read logs through a WebSocket. */
 async function upgradeLog(deps: PodStreamDeps, context: RequestContext, socket: Duplex, head: Buffer): Promise<void> {
   const { raw } = context;
-  if ("stream" in raw) throw methodNotAllowed({ group: "", plural: "pods/log" }, "upgrade");
+  if ("stream" in raw) throw methodNotAllowed();
   const lines = (await readLog(deps, context)) ?? Readable.from([]);
   let protocol: string | undefined;
   try {

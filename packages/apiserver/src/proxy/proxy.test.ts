@@ -181,8 +181,8 @@ test("splitSchemeNamePort reads all three forms", () => {
 test("streamQuery and logQuery translate for the kubelet", () => {
   const query = new URLSearchParams("command=sh&command=-c&stdin=true&stdout=1&stderr=false&tty=");
   assert.equal(streamQuery(query, true).toString(), "command=sh&command=-c&input=1&output=1&tty=1");
-  assert.equal(logQuery(new URLSearchParams("follow=true&tailLines=5")).toString(), "follow=true&tailLines=5");
-  assert.throws(() => logQuery(new URLSearchParams("tailLines=-1")), /tailLines: Invalid value: -1/);
+  assert.equal(logQuery(new URLSearchParams("follow=true&tailLines=5"), "p").toString(), "follow=true&tailLines=5");
+  assert.throws(() => logQuery(new URLSearchParams("tailLines=-1"), "p"), /tailLines: Invalid value: -1/);
 });
 
 test("linkRewriter leads the backend's own URLs through the proxy and leaves foreign and relative ones", () => {

@@ -1,7 +1,7 @@
 // Query parameters of log, exec, attach and port-forward, as the kubelet wants them.
 
 import type { FieldError } from "@skiff/api/errors.ts";
-import { invalid } from "@skiff/api/errors.ts";
+import { badRequest, invalid } from "@skiff/api/errors.ts";
 import { forbiddenField, invalidValue, notSupported, root } from "@skiff/api/validation/path.ts";
 
 /** Upstream's conversion: present means true unless it says `false` or `0`. */
@@ -31,21 +31,23 @@ const COUNTS = { tailLines: 0, limitBytes: 1, sinceSeconds: 1 } as const;
 const STREAMS = ["All", "Stdout", "Stderr"];
 
 /** Throws Invalid for options that make no sense. */
-export function logQuery(query: URLSearchParams): URLSearchParams {
+export function logQuery(query: URLSearchParams, pod: string): URLSearchParams {
   const errors: FieldError[] = [];
   const out = new URLSearchParams();
   for (const flag of ["follow", "previous", "timestamps"]) if (isSet(query, flag)) out.set(flag, "true");
   for (const [name, least] of Object.entries(COUNTS)) {
     const text = query.get(name);
     if (!text) continue;
-    if (!/^-?\d{1,18}$/.test(text) || Number(text) < least) {
+    if (!/^-?\d{1,18}$/.test(text))
+      throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+    if (Number(text) < least) {
       const why = least === 0 ? "must be greater than or equal to 0" : "must be greater than 0";
-      errors.push(invalidValue(root(name), Number.isNaN(Number(text)) ? text : Number(text), why));
+      errors.push(invalidValue(root(name), Number(text), why));
     } else out.set(name, text);
   }
   collectSince(query, out, errors);
   collectStream(query, out, errors);
-  if (errors.length > 0) throw invalid("", "PodLogOptions", "", errors);
+  if (errors.length > 0) throw invalid("", "PodLogOptions", pod, errors);
   return out;
 }
 

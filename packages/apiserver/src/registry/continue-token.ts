@@ -1,5 +1,6 @@
 // The opaque tokens of paged lists: where to go on, and at which revision.
 import { badRequest } from "@skiff/api/errors.ts";
+import { scanJson } from "@skiff/api/json-syntax.ts";
 
 export interface ContinueToken {
   /** -1 for "whatever is newest": the token that comes with an expired one. */
@@ -14,18 +15,37 @@ export function encodeContinue(token: ContinueToken): string {
 
 /** Throws 400 for anything that encodeContinue did not make. */
 export function decodeContinue(text: string): ContinueToken {
-  let value: { v?: unknown; rv?: unknown; start?: unknown };
-  try {
-    value = JSON.parse(Buffer.from(text, "base64url").toString()) ?? {};
-  } catch {
-    throw badRequest("continue key is not valid: it is not a token of this server");
-  }
+  const at = wrongByte(text);
+  if (at !== undefined) throw notValid(`illegal base64 data at input byte ${at}`);
+  const value = parseToken(Buffer.from(text, "base64url").toString());
   const { v, rv, start } = value;
-  if (v !== VERSION || !Number.isSafeInteger(rv) || typeof start !== "string" || start === "") {
-    throw badRequest("continue key is not valid: incorrect encoded start resourceVersion or start key");
+  if (v !== VERSION) throw notValid(`server does not recognize this encoded version ${JSON.stringify(v ?? "")}`);
+  if (rv === undefined || rv === 0) {
+    throw notValid(`incorrect encoded start resourceVersion (version ${VERSION})`);
   }
-  if (start.includes("..") || (rv as number) < -1 || rv === 0) throw badRequest("continue key is not valid");
+  if (typeof start !== "string" || start === "") throw notValid(`encoded start key empty (version ${VERSION})`);
+  if (!Number.isSafeInteger(rv) || (rv as number) < -1 || start.includes("..")) throw notValid(start);
   return { revision: rv as number, start };
+}
+
+function parseToken(text: string): { v?: unknown; rv?: unknown; start?: unknown } {
+  try {
+    return JSON.parse(text) ?? {};
+  } catch {
+    // V8's words are not upstream's.
+    throw notValid(scanJson(text).syntaxError ?? "invalid JSON");
+  }
+}
+
+function notValid(why: string): Error {
+  return badRequest(`invalid continue token: continue key is not valid: ${why}`);
+}
+
+/** Where Go's decoder would stop: at a foreign character, or at a last one that stands alone. */
+function wrongByte(text: string): number | undefined {
+  const foreign = text.search(/[^A-Za-z0-9_-]/);
+  if (foreign >= 0) return foreign;
+  return text.length % 4 === 1 ? text.length - 1 : undefined;
 }
 
 const VERSION = "meta.k8s.io/v1";

@@ -1,5 +1,6 @@
 // Deletion of one object: judged by admission, then removed, marked or left on its way.
 import { notFound } from "@skiff/api/errors.ts";
+import { formatTime } from "@skiff/component-base/clock.ts";
 import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
 import { encodeForStorage, StoredObject as Stored } from "../storage/stored-object.ts";
 import { admissionRequest, admit, validateAdmission } from "./admission-chain.ts";
@@ -44,7 +45,16 @@ export async function deleteObject(
   if (outcome.type === "put") return { removed: false, object: outcome.stored };
   if (outcome.type === "keep") return { removed: false, object: outcome.current as StoredObject };
   await deps.hooks.get(kind.directory)?.afterDelete?.(outcome.previous.object(), options.signal);
-  return { removed: true, object: outcome.previous };
+  return { removed: true, object: lastState(deps, kind, outcome.previous) };
+}
+
+/** What may end gracefully says when it did, even where no grace was left. Watchers are told of the object as it was. */
+function lastState(deps: WriteDeps, kind: StorageKind, previous: StoredObject): StoredObject {
+  if (!kind.definition.deletionGrace) return previous;
+  const object = ownCopy(previous);
+  object.metadata.deletionTimestamp ??= formatTime(deps.clock.now());
+  object.metadata.deletionGracePeriodSeconds = 0;
+  return view(kind, previous, object);
 }
 
 /** As deep as a plan changes it. */

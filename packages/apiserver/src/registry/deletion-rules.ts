@@ -56,15 +56,17 @@ export function finishesDeletion(kind: StorageKind, next: KubeObject): boolean {
 /** Throws upstream's 409 when the object is not the one that the caller meant. */
 export function checkDeletePreconditions(kind: StorageKind, current: StoredObject, options: DeleteOptions): void {
   const { uid } = current.object().metadata;
+  // Upstream names the kind here, not the resource.
+  const subject = { group: kind.definition.group, plural: kind.definition.kind };
   if (options.uid !== undefined && options.uid !== uid) {
-    const why = `Precondition failed: UID in precondition: ${options.uid}, UID in object meta: ${uid}`;
-    throw conflict(kind.definition, current.name, why);
+    const why = `the UID in the precondition (${options.uid}) does not match the UID in record (${uid}). The object might have been deleted and then recreated`;
+    throw conflict(subject, current.name, why);
   }
   const version = String(current.revision);
   if (options.resourceVersion !== undefined && options.resourceVersion !== version) {
     const wanted = options.resourceVersion;
-    const why = `Precondition failed: ResourceVersion in precondition: ${wanted}, ResourceVersion in object meta: ${version}`;
-    throw conflict(kind.definition, current.name, why);
+    const why = `the ResourceVersion in the precondition (${wanted}) does not match the ResourceVersion in record (${version}). The object might have been modified`;
+    throw conflict(subject, current.name, why);
   }
 }
 
@@ -136,7 +138,7 @@ function planNamespace(object: KubeObject & NamespaceParts, finalizers: string[]
   const same = finalizers.join() === (object.metadata.finalizers ?? []).join();
   if (marked && same) return { type: "unchanged" };
   setFinalizers(object, finalizers);
-  if (!marked) mark(object, 0, nowMs);
+  if (!marked) object.metadata.deletionTimestamp = formatTime(nowMs);
   object.status = { ...object.status, phase: "Terminating" };
   return { type: "mark", object };
 }

@@ -15,7 +15,7 @@ const SUBJECT = { group: "", plural: "pods/binding" };
 
 export async function bindPod(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { options, validation } = readOptions(exchange, "CreateOptions");
-  const body = await parseObjectBody(exchange, validation);
+  const body = await parseObjectBody(exchange, validation, BINDING.kind);
   const binding = decodeObject(BINDING, body, validation, options.warn) as Binding;
   const { namespace } = exchange.info;
   // The older path has no name in the URL.

@@ -25,7 +25,7 @@ export type EvictionDeps = WriteDeps & { readonly resources: ResourceTable };
 /** A deletion with the pod's own grace, which takes a disruption from the budget that guards the pod. */
 export async function evictPod(deps: EvictionDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { options, validation } = readOptions(exchange, "CreateOptions");
-  const body = await parseObjectBody(exchange, validation);
+  const body = await parseObjectBody(exchange, validation, EVICTION.kind);
   const eviction = decodeObject(typeOf(body), body, validation, options.warn) as Eviction;
   const { namespace, name } = exchange.info;
   if (eviction.metadata?.name !== name) throw badRequest("name in URL does not match name in Eviction object");

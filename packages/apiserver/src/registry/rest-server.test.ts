@@ -123,7 +123,7 @@ test("graceful deletion of a pod marks it, and the kubelet's last delete removes
   assert.equal(shorter.body.metadata.deletionGracePeriodSeconds, 5);
   const other = await client.delete(`${PODS}/p1`, { gracePeriodSeconds: 0, preconditions: { uid: "not-it" } });
   assert.equal(other.code, 409);
-  assert.match(other.body.message, /Precondition failed: UID in precondition: not-it/);
+  assert.match(other.body.message, /the UID in the precondition \(not-it\) does not match the UID in record/);
   const last = await client.delete(`${PODS}/p1`, { gracePeriodSeconds: 0, preconditions: { uid: made.metadata.uid } });
   assert.equal(last.body.kind, "Pod");
   assert.equal((await client.get(`${PODS}/p1`)).code, 404);

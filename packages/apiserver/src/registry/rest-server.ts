@@ -71,14 +71,14 @@ export class RestServer implements ResourceServer {
     const { verbs } = kind.definition;
     const isRead = raw.method === "GET" || raw.method === "HEAD";
     const isServed = !verbs || verbs.includes("watch");
-    if (!isRead || !isServed || info.subresource) throw methodNotAllowed(kind.definition, raw.method ?? "");
+    if (!isRead || !isServed || info.subresource) throw methodNotAllowed();
     return kind;
   }
 
   private async object(kind: StorageKind, exchange: Exchange): Promise<Answer> {
     const { verb } = exchange.info;
     const allowed = kind.definition.verbs;
-    if (allowed && !allowed.some((known) => known === verb)) throw methodNotAllowed(kind.definition, verb);
+    if (allowed && !allowed.some((known) => known === verb)) throw methodNotAllowed();
     switch (verb) {
       case "get":
         return await this.get(kind, exchange);
@@ -87,10 +87,10 @@ export class RestServer implements ResourceServer {
       case "watch":
         return await watchObjects(this.deps, this.watchable(exchange), exchange);
       case "create":
-        if (exchange.info.name) throw methodNotAllowed(kind.definition, verb);
+        if (exchange.info.name) throw methodNotAllowed();
         return await postObject(this.deps, kind, exchange);
       case "deletecollection":
-        if (kind.definition.namespaced && !exchange.info.namespace) throw methodNotAllowed(kind.definition, verb);
+        if (kind.definition.namespaced && !exchange.info.namespace) throw methodNotAllowed();
         return await deleteCollection(this.deps, kind, exchange);
       default:
         return await this.write(kind, exchange);
@@ -100,30 +100,30 @@ export class RestServer implements ResourceServer {
   /** The verbs that need a name, on the object or on a subresource that is another way of writing it. */
   private async write(kind: StorageKind, exchange: Exchange): Promise<Answer> {
     const { verb, name, subresource } = exchange.info;
-    if (!name) throw methodNotAllowed(kind.definition, verb);
+    if (!name) throw methodNotAllowed();
     if (verb === "update") return await putObject(this.deps, kind, exchange);
     if (verb === "patch") return await (isApply(exchange) ? applyObject : patchObject)(this.deps, kind, exchange);
     if (verb === "delete" && !subresource) return await deleteOne(this.deps, kind, exchange);
-    throw methodNotAllowed(kind.definition, verb);
+    throw methodNotAllowed();
   }
 
   private async subresource(kind: StorageKind, exchange: Exchange): Promise<Answer> {
     const { subresource, verb } = exchange.info;
     const { definition } = kind;
     if (subresource === "binding") {
-      if (verb !== "create") throw methodNotAllowed(definition, verb);
+      if (verb !== "create") throw methodNotAllowed();
       return await this.bind(exchange, kind);
     }
     if (subresource === "eviction") {
-      if (verb !== "create") throw methodNotAllowed(definition, verb);
+      if (verb !== "create") throw methodNotAllowed();
       return await evictPod(this.deps, kind, exchange);
     }
     if (subresource === "scale" && definition.scale) {
-      if (!SCALE_VERBS.has(verb)) throw methodNotAllowed(definition, verb);
+      if (!SCALE_VERBS.has(verb)) throw methodNotAllowed();
       return await serveScale(this.deps, kind, definition.scale, exchange);
     }
     const allowed = definition.subresources.find((known) => known.name === subresource)?.verbs;
-    if (allowed && !allowed.some((known) => known === verb)) throw methodNotAllowed(definition, verb);
+    if (allowed && !allowed.some((known) => known === verb)) throw methodNotAllowed();
     if (verb === "get") return await this.get(kind, exchange);
     return await this.write(kind, exchange);
   }

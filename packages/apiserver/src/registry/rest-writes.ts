@@ -37,7 +37,7 @@ export interface RestWriteDeps extends WriteDeps {
 
 export async function postObject(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { options, validation } = readOptions(exchange, "CreateOptions");
-  const body = await parseObjectBody(exchange, validation);
+  const body = await parseObjectBody(exchange, validation, kind.definition.kind);
   const object = decodeBody(kind, exchange, body, validation, options.warn);
   const namespace = namespaceFor(kind, exchange, object);
   const stored = await createObject(deps, kind, namespace, object, options);
@@ -46,7 +46,7 @@ export async function postObject(deps: WriteDeps, kind: StorageKind, exchange: E
 
 export async function putObject(deps: RestWriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { options, validation } = readOptions(exchange, "UpdateOptions");
-  const body = await parseObjectBody(exchange, validation);
+  const body = await parseObjectBody(exchange, validation, kind.definition.kind);
   const object = decodeBody(kind, exchange, body, validation, options.warn);
   checkIdentity(kind, exchange, object);
   let first = true;
@@ -210,7 +210,7 @@ function baseOptions(exchange: Exchange): WriteOptions {
 function namespaceFor(kind: StorageKind, { info }: Exchange, object: KubeObject): string {
   if (!kind.definition.namespaced) return "";
   // A POST above all namespaces has no place to put the object.
-  if (!info.namespace) throw methodNotAllowed(kind.definition, "create");
+  if (!info.namespace) throw methodNotAllowed();
   checkNamespace(kind, info.namespace, object);
   return info.namespace;
 }
@@ -224,7 +224,10 @@ function checkNamespace(kind: StorageKind, namespace: string, object: KubeObject
 /** A PUT or PATCH may leave name and namespace out, but not change them. */
 export function checkIdentity(kind: StorageKind, { info }: Exchange, object: KubeObject): void {
   const { metadata } = object;
-  if (metadata.name && metadata.name !== info.name) {
+  if (!metadata.name) {
+    throw badRequest(`the name of the object (${info.name} based on URL) was undeterminable: name must be provided`);
+  }
+  if (metadata.name !== info.name) {
     throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${info.name})`);
   }
   metadata.name = info.name;

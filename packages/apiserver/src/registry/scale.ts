@@ -17,6 +17,13 @@ import type { FieldValidation, WriteDeps, WriteOptions } from "./write-options.t
 
 const SCALE = { group: "autoscaling", version: "v1", kind: "Scale", model: "Scale" };
 
+/** What upstream's readers of the subresource call it when there is none. */
+const SCALE_SUBJECTS: Readonly<Record<string, { group: string; plural: string }>> = {
+  "apps/deployments": { group: "apps", plural: "deployments/scale" },
+  "apps/replicasets": { group: "apps", plural: "replicasets/scale" },
+  replicationcontrollers: { group: "autoscaling", plural: "replicationcontrollers/scale" },
+};
+
 type MakeScale = (current: Scale) => Scale;
 
 export async function serveScale(
@@ -27,7 +34,7 @@ export async function serveScale(
 ): Promise<Answer> {
   if (exchange.info.verb === "get") {
     const stored = await deps.storage.get(kind, keyOf(kind, exchange));
-    if (!stored) throw notFound(kind.definition, exchange.info.name);
+    if (!stored) throw notFound(SCALE_SUBJECTS[kind.directory] ?? kind.definition, exchange.info.name);
     return { code: 200, object: scaleOf(stored, rules) };
   }
   const { next, options } = await readWrite(deps, kind, rules, exchange);
@@ -74,7 +81,7 @@ async function readScale(exchange: Exchange, validation: FieldValidation, option
       return decodePatched(patch, SCALE, body, validation, options.warn) as Scale;
     };
   }
-  const body = await parseObjectBody(exchange, validation);
+  const body = await parseObjectBody(exchange, validation, SCALE.kind);
   const scale = decodeObject(SCALE, body, validation, options.warn) as Scale;
   const { name } = exchange.info;
   if (scale.metadata?.name && scale.metadata.name !== name) {

@@ -39,11 +39,16 @@ function fieldNames({ definition }: StorageKind, group: string, version: string)
   const labels = definition.otherVersions?.find(isAsked)?.fieldLabels;
   return (field) => {
     if (field === "metadata.name" || field === "metadata.namespace") return field;
-    if (!Object.hasOwn(labels ?? definition.selectableFields, field)) {
-      throw badRequest(`field label not supported: ${field}`);
-    }
+    const known = labels ?? definition.selectableFields;
+    if (!Object.hasOwn(known, field)) throw badRequest(unknownField(field, Object.keys(known).length > 0));
     return labels?.[field] ?? field;
   };
+}
+
+/** Kinds with fields of their own have other words for what they do not know. */
+function unknownField(field: string, hasOwnFields: boolean): string {
+  if (hasOwnFields) return `field label not supported: ${field}`;
+  return `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`;
 }
 
 function scopeOf(

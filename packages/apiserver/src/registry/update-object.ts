@@ -4,7 +4,7 @@ import type { WriteRules } from "@skiff/api/kind.ts";
 import type { KubeObject } from "@skiff/api/object.ts";
 import { dedupeOwnerReferences } from "@skiff/api/validation/dedupe-owner-references.ts";
 import { validateObjectMetaUpdate } from "@skiff/api/validation/object-meta.ts";
-import { invalidValue, root } from "@skiff/api/validation/path.ts";
+import { IMMUTABLE, invalidValue, root } from "@skiff/api/validation/path.ts";
 import { formatTime } from "@skiff/component-base/clock.ts";
 import type { WriteDecision } from "../storage/object-storage.ts";
 import { encodeForStorage, type StorageKind, StoredObject } from "../storage/stored-object.ts";
@@ -64,7 +64,7 @@ async function prepare(
   const { definition } = kind;
   const previous = current.object();
   const next = await update.next(current);
-  checkPreconditions(kind, current, next);
+  checkPreconditions(kind, current, next, update.isPut ?? false);
   if (update.isPut && !next.metadata.resourceVersion && !allowsUnconditionalUpdate(kind)) {
     const path = root("metadata").child("resourceVersion");
     throw invalid(definition.group, definition.kind, current.name, [
@@ -93,15 +93,20 @@ async function prepare(
   return next;
 }
 
-function checkPreconditions(kind: StorageKind, current: StoredObject, next: KubeObject): void {
+/** A whole object names the one that it replaces; a patch tries to change it. */
+function checkPreconditions(kind: StorageKind, current: StoredObject, next: KubeObject, isPut: boolean): void {
   const { resourceVersion, uid } = next.metadata;
   if (resourceVersion && resourceVersion !== "0" && resourceVersion !== String(current.revision)) {
     throw conflict(kind.definition, current.name, OBJECT_MODIFIED);
   }
   const have = current.object().metadata.uid;
   if (uid && uid !== have) {
+    const { group, kind: name } = kind.definition;
+    if (!isPut) throw invalid(group, name, current.name, [invalidValue(root("metadata").child("uid"), uid, IMMUTABLE)]);
     const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${have}`;
-    throw conflict(kind.definition, current.name, why);
+    const at = `Key: /registry/${kind.definition.plural}/${current.key}, ResourceVersion: 0`;
+    const told = `StorageError: invalid object, Code: 4, ${at}, AdditionalErrorMsg: ${why}`;
+    throw conflict(kind.definition, current.name, told);
   }
 }
 

@@ -16,7 +16,7 @@ export async function upgradeWatch(
   head: Buffer,
 ): Promise<void> {
   const { raw } = exchange;
-  if ("stream" in raw) throw methodNotAllowed(kind.definition, "upgrade");
+  if ("stream" in raw) throw methodNotAllowed();
   const { stream } = await watchObjects(deps, kind, exchange);
   try {
     acceptWebSocket(raw, socket);

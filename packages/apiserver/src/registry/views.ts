@@ -1,4 +1,5 @@
 // Other shapes of objects and lists that clients ask for with `as=`: Table and PartialObjectMetadata.
+import { badRequest } from "@skiff/api/errors.ts";
 import type { KubeObject } from "@skiff/api/object.ts";
 import { groupVersion } from "@skiff/api/object.ts";
 import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
@@ -24,9 +25,8 @@ export const META_GROUP = "meta.k8s.io";
 /** The columns of a kind, as the head of its Tables. */
 function columnDefinitions(kind: StorageKind): object[] {
   return kind.definition.columns.map(({ name, type, format, description, priority }) => ({
-    // Dates are sent as ages, which are text.
     name,
-    type: type === "date" ? "string" : type,
+    type,
     format: format ?? "",
     description,
     priority,
@@ -87,6 +87,8 @@ export function partialListOf(objects: readonly StoredObject[], metadata: ListMe
 }
 
 export function readIncludeObject(query: URLSearchParams): IncludeObject {
-  const value = query.get("includeObject");
-  return value === "None" || value === "Object" ? value : "Metadata";
+  const value = query.get("includeObject") || "Metadata";
+  if (value === "None" || value === "Object" || value === "Metadata") return value;
+  const why = `includeObject: Invalid value: ${JSON.stringify(value)}: must be 'Metadata', 'Object', 'None', or empty`;
+  throw badRequest(`Unable to convert to Table as requested: ${why}`);
 }

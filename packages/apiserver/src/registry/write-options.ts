@@ -39,8 +39,7 @@ export type FieldValidation = "Strict" | "Warn" | "Ignore";
 
 /** `?dryRun=All`; anything else is refused as upstream does. */
 export function readDryRun(values: readonly string[], optionsKind: string): boolean {
-  const given = values.filter((value) => value !== "");
-  for (const value of given) {
+  for (const value of values) {
     if (value === "All") continue;
     throw invalid("meta.k8s.io", optionsKind, "", [
       {
@@ -51,7 +50,7 @@ export function readDryRun(values: readonly string[], optionsKind: string): bool
       },
     ]);
   }
-  return given.length > 0;
+  return values.length > 0;
 }
 
 export function readFieldValidation(query: URLSearchParams, optionsKind: string): FieldValidation {

@@ -18,7 +18,7 @@ export interface ReviewKind {
 /** Only POST is served, and no views: an answer is no object that a table could show. Throws 405 and 406. */
 export async function readReview<T extends KubeObject>(context: RequestContext, kind: ReviewKind): Promise<T> {
   const { info } = context;
-  if (info.verb !== "create") throw methodNotAllowed({ group: info.group, plural: info.resource }, info.verb);
+  if (info.verb !== "create") throw methodNotAllowed();
   negotiate(context.raw.headers, context.query, []);
   const body = await context.readBody();
   checkKind(body, kind);

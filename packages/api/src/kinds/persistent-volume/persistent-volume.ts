@@ -27,7 +27,6 @@ export const persistentVolumeKind = defineKind<PersistentVolume>({
   },
   validate: validateVolume,
   validateUpdate: validateVolumeUpdate,
-  selectableFields: { name: ({ metadata }) => metadata.name },
   columns: [
     nameColumn,
     column("Capacity", ["PersistentVolumeSpec", "capacity"], ({ spec }) => spec?.capacity?.storage ?? "0"),

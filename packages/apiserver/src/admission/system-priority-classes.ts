@@ -1,0 +1,14 @@
+// The two PriorityClasses of the system stay: pods without which a cluster does not work are known by them.
+import type { AdmissionPlugin } from "./admission.ts";
+import { concerns, refuse } from "./refusal.ts";
+
+const SYSTEM_CLASSES: ReadonlySet<string> = new Set(["system-cluster-critical", "system-node-critical"]);
+
+export const systemPriorityClasses = {
+  name: "SystemPriorityClasses",
+  validate(request) {
+    if (request.operation !== "DELETE" || !concerns(request, "priorityclasses", "", "scheduling.k8s.io")) return;
+    if (!SYSTEM_CLASSES.has(request.name ?? "")) return;
+    throw refuse(request, "this is a system priority class and cannot be deleted");
+  },
+} satisfies AdmissionPlugin;
