@@ -37,12 +37,15 @@ const REQUEST_TIMEOUT_MS = 15 * 60_000;
 const RETRY = { initialMs: 2000, ceilingMs: 128_000 };
 /** Wall clocks jump and machines sleep, so a wait of months is made of small ones. */
 const LOOK_MS = 60_000;
+/** A certificate that is due again as soon as it comes, for its short life or for names that it lacks, must not flood the API. */
+const PAUSE_MS = 10_000;
 
 export class CertificateRotator {
   private readonly options: RotatorOptions;
   private readonly deps: RotatorDeps;
   private pair: KeyPair | undefined;
   private deadlineMs = Number.NEGATIVE_INFINITY;
+  private earliestMs = Number.NEGATIVE_INFINITY;
   private readonly countFailure: () => void;
 
   constructor(options: RotatorOptions, deps: RotatorDeps) {
@@ -84,8 +87,9 @@ export class CertificateRotator {
   private waitMs(subject: RequestSubject | undefined): number {
     if (!subject) return LOOK_MS / 30;
     const names = { dnsNames: subject.dnsNames ?? [], addresses: subject.addresses ?? [] };
-    if (this.pair && !coversNames(this.pair, names)) return 0;
-    return Math.max(0, this.deadlineMs - this.deps.clock.now());
+    const isWrong = this.pair && !coversNames(this.pair, names);
+    const dueMs = isWrong ? this.earliestMs : Math.max(this.earliestMs, this.deadlineMs);
+    return Math.max(0, dueMs - this.deps.clock.now());
   }
 
   private async rotate(subject: RequestSubject, signal: AbortSignal): Promise<void> {
@@ -95,6 +99,7 @@ export class CertificateRotator {
     const wish = { signerName, usages, subject, key, timeoutMs: REQUEST_TIMEOUT_MS };
     const cert = await requestCertificate(wish, this.deps, signal);
     this.adopt(await store.update(cert, key, clock.now()));
+    this.earliestMs = clock.now() + PAUSE_MS;
     log.info({ certificate: name, notAfter: this.pair?.leaf.validTo }, "certificate renewed");
   }
 

@@ -14,9 +14,11 @@ import { realClock } from "@skiff/component-base/clock.ts";
 import { silentLogger } from "@skiff/component-base/logger.ts";
 import { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import { ChildProgram } from "@skiff/testkit/child-program.ts";
+import { freePorts } from "@skiff/testkit/free-port.ts";
 import { RealApiServer } from "@skiff/testkit/real-api-server.ts";
 import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
+import { CgroupFs } from "../cgroups/cgroup-fs.ts";
 import { type KubeletServerDeps, serveKubelet } from "../server/index.ts";
 import { type CertificateOptions, KubeletCertificates } from "./kubelet-certificates.ts";
 
@@ -196,7 +198,9 @@ test("with a token and the right to it, a machine becomes its node, is known aga
     const extra = (await whoAmI(client))?.userInfo?.extra;
     return extra?.["authentication.kubernetes.io/credential-id"]?.[0] === `X509SHA256=${digest}`;
   });
-  const own = (await requests()).find(({ metadata }) => metadata.name.startsWith("csr-"));
+  // The clock stands still, so that the pause between two renewals never ends.
+  const [own, ...more] = (await requests()).filter(({ metadata }) => metadata.name.startsWith("csr-"));
+  assert.equal(more.length, 0);
   assert.match(own?.status?.conditions?.[0]?.message ?? "", /^Auto approving self kubelet client certificate/);
   ended.abort();
   await running;
@@ -226,6 +230,42 @@ test("the serving certificate waits for a person, then is shown on the same list
   await running;
   const kept = await KubeletCertificates.open(options, context());
   assert.equal(new X509Certificate(kept.serving?.cert ?? "").serialNumber, shown.serialNumber);
+});
+
+test("the program itself joins with a token and serves with the certificate that was approved for it", async () => {
+  assert.equal(process.getuid?.(), 0, "the kubelet makes cgroups: run this test as root");
+  const { folder } = server.pki;
+  const [port = 0, healthzPort = 0] = await freePorts(2);
+  const cgroupRoot = `/skiff-certificates-${process.pid}`;
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(async () => (await CgroupFs.open(realClock)).remove(cgroupRoot));
+  const kubelet = new ChildProgram(process.execPath, [
+    fileURLToPath(new URL("../main.ts", import.meta.url)),
+    `--bootstrap-kubeconfig=${options.bootstrapKubeconfig}`,
+    `--kubeconfig=${join(folder, "n2.conf")}`,
+    `--cert-dir=${join(folder, "n2-pki")}`,
+    "--rotate-certificates",
+    "--rotate-server-certificates",
+    "--hostname-override=n2",
+    "--node-ip=127.0.0.1",
+    `--port=${port}`,
+    `--healthz-port=${healthzPort}`,
+    `--root-dir=${join(folder, "n2")}`,
+    `--pod-log-dir=${join(folder, "n2-logs")}`,
+    // Who the kubelet is does not depend on what it can run.
+    `--container-runtime-endpoint=unix://${join(folder, "no-runtime.sock")}`,
+    `--cgroup-root=${cgroupRoot}`,
+    "--resolv-conf=",
+  ]);
+  cleanup.defer(() => kubelet.stop("SIGKILL"));
+  const isWanted = ({ spec }: CertificateSigningRequest) =>
+    spec.signerName === "kubernetes.io/kubelet-serving" && spec.username === "system:node:n2";
+  const csr = await waitFor("the request", async () => (await requests()).find(isWanted)).catch((error: Error) => {
+    throw new Error(`${error.message}\n${kubelet.log.slice(-3000)}`);
+  });
+  await decide(csr, "Approved");
+  const shown = await waitFor("the certificate", async () => await shownBy(port));
+  assert.equal(shown.subject, "O=system:nodes\nCN=system:node:n2");
 });
 
 test("approved requests with wrong names or usages fail in the signer's words", async () => {
