@@ -168,13 +168,13 @@ function everything(node: TypedNode, value: unknown): FieldTree {
   if (node.kind === "leaf" || typeof value !== "object" || value === null) return LEAF;
   // Written first, and kept only if something follows.
   const tree: Record<string, FieldTree> = { ".": LEAF };
-  const count = Array.isArray(value) ? addItems(tree, node, value) : addMembers(tree, node, value as PlainObject);
-  return count > 0 ? sortedTree(tree) : LEAF;
+  if (Array.isArray(value)) return addItems(tree, node, value) > 0 ? sortedTree(tree) : LEAF;
+  return addMembers(tree, node, value as PlainObject) > 0 ? tree : LEAF;
 }
 
 function addMembers(tree: Record<string, FieldTree>, node: TypedNode, value: PlainObject): number {
   let count = 0;
-  // In order from the start, so that the tree need not be copied to sort it.
+  // In order from the start, so that the tree need not be sorted; "." comes before all of them.
   for (const key of Object.keys(value).sort()) {
     const member = value[key];
     if (node.kind === "struct") {

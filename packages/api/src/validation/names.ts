@@ -82,6 +82,7 @@ export function isDns1035Label(text: string): string[] {
 
 /** `name` or `prefix/name`: label and annotation keys, finalizers, resource names, condition types. */
 export function isQualifiedName(text: string): string[] {
+  if (!text.includes("/")) return namePart(text);
   const parts = text.split("/");
   if (parts.length > 2) {
     const rule =
@@ -89,8 +90,8 @@ export function isQualifiedName(text: string): string[] {
     const hint = " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
     return [regexError(rule, QUALIFIED, "MyName", "my.name", "123-abc") + hint];
   }
-  const name = parts.at(-1) ?? "";
-  return parts.length === 1 ? namePart(name) : [...prefixPart(parts[0] ?? ""), ...namePart(name)];
+  const [prefix = "", name = ""] = parts;
+  return [...prefixPart(prefix), ...namePart(name)];
 }
 
 function prefixPart(prefix: string): string[] {

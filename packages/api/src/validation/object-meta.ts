@@ -65,7 +65,11 @@ export function validateLabels(labels: Readonly<Record<string, string>> | undefi
   const errors: FieldError[] = [];
   for (const key in labels) {
     const value = labels[key] ?? "";
-    errors.push(...invalidAll(path, key, isQualifiedName(key)), ...invalidAll(path, value, isLabelValue(value)));
+    // Objects may have very many, and hardly ever is one wrong.
+    const wrongKey = isQualifiedName(key);
+    if (wrongKey.length > 0) errors.push(...invalidAll(path, key, wrongKey));
+    const wrongValue = isLabelValue(value);
+    if (wrongValue.length > 0) errors.push(...invalidAll(path, value, wrongValue));
   }
   return errors;
 }
@@ -82,7 +86,8 @@ export function validateAnnotations(
   let bytes = 0;
   for (const key in annotations) {
     // Keys are qualified names in which case does not matter.
-    errors.push(...invalidAll(path, key, isQualifiedName(key.toLowerCase())));
+    const wrong = isQualifiedName(key.toLowerCase());
+    if (wrong.length > 0) errors.push(...invalidAll(path, key, wrong));
     bytes += Buffer.byteLength(key) + Buffer.byteLength(annotations[key] ?? "");
   }
   if (bytes > MAX_ANNOTATIONS_BYTES) errors.push(tooLong(path, MAX_ANNOTATIONS_BYTES));

@@ -11,9 +11,10 @@ export class FieldPath {
     this.#parent = parent;
   }
 
-  child(...names: readonly string[]): FieldPath {
-    let path: FieldPath = this;
-    for (const name of names) path = new FieldPath(path.#segment === "" && !path.#parent ? name : `.${name}`, path);
+  child(name: string, ...more: readonly string[]): FieldPath {
+    const isFirst = this.#segment === "" && !this.#parent;
+    let path = new FieldPath(isFirst ? name : `.${name}`, this);
+    for (let i = 0; i < more.length; i++) path = new FieldPath(`.${more[i]}`, path);
     return path;
   }
 
