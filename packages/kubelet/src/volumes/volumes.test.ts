@@ -12,6 +12,7 @@ import { referencedObjects } from "./object-cache.ts";
 import { volumePayload } from "./payloads.ts";
 import { bindSubPath } from "./sub-path.ts";
 import { TokenManager } from "./token-manager.ts";
+import { usedVolumes } from "./volume-use.ts";
 
 const { signal } = new AbortController();
 
@@ -58,6 +59,17 @@ test("setUpHostPath checks what is there and makes what may be made", () =>
 
 test("parseMountPoints reads escaped blanks", () => {
   assert.deepEqual(parseMountPoints("1 2 0:1 / /a\\040b rw - tmpfs t rw\n"), ["/a b"]);
+});
+
+test("usedVolumes finds what any container mounts or maps, and not what none does", () => {
+  const mount = (name: string) => ({ volumeMounts: [{ name, mountPath: "/v" }] });
+  const pod = samplePod({
+    volumes: ["a", "b", "c", "d", "unused"].map((name) => ({ name, emptyDir: {} })),
+    initContainers: [sampleContainer("i", mount("a"))],
+    containers: [sampleContainer("c", { ...mount("b"), volumeDevices: [{ name: "c", devicePath: "/dev/x" }] })],
+    ephemeralContainers: [sampleContainer("e", mount("d"))],
+  });
+  assert.deepEqual(usedVolumes(pod), { mounted: new Set(["a", "b", "d"]), mapped: new Set(["c"]) });
 });
 
 test("referencedObjects finds every name in a pod's spec", () => {

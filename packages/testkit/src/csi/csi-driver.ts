@@ -47,6 +47,7 @@ export class CsiDriver implements AsyncDisposable {
   readonly calls: { readonly method: string; readonly request: VolumeRequest }[] = [];
   private readonly options: CsiDriverOptions;
   private readonly refusals = new Map<string, Refusal[]>();
+  private readonly held = new Map<string, Promise<void>>();
   private readonly stack = new AsyncDisposableStack();
   private registration: RegistrarServer | undefined;
   /** How many volumes the node takes; 0 for any number. */
@@ -90,6 +91,16 @@ export class CsiDriver implements AsyncDisposable {
     this.refusals.set(method, [...(this.refusals.get(method) ?? []), refusal]);
   }
 
+  /** Calls of `method` hang until what is returned is called. */
+  hold(method: string): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.held.set(method, promise);
+    return () => {
+      this.held.delete(method);
+      resolve();
+    };
+  }
+
   /** Requests of one method. */
   requests(method: string, volumeId?: string): VolumeRequest[] {
     const calls = this.calls.filter((call) => call.method === method);
@@ -114,6 +125,7 @@ export class CsiDriver implements AsyncDisposable {
     const heard = (method: string, work: (request: VolumeRequest) => Promise<object>) => {
       return async (request: VolumeRequest) => {
         this.calls.push({ method, request });
+        await this.held.get(method);
         const refusal = this.refusals.get(method)?.shift();
         if (refusal) throw refusal;
         return work(request);

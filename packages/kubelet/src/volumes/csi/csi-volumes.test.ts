@@ -279,6 +279,27 @@ test("CsiVolumes hands out devices, and CsiTearDown takes an earlier kubelet's b
   assert.deepEqual(await readdir(join(bench.dir, "pods", "p1", "volumeDevices", "kubernetes.io~csi")), []);
 });
 
+test("a driver that hangs keeps no pod from ending, and what it does in the end is undone", async () => {
+  await using bench = await Bench.start(NO_ATTACH);
+  const volume = volumeOf("slow");
+  const release = bench.driver.hold("NodePublishVolume");
+  const ended = new AbortController();
+  const first = bench.csi.volumes.setUp(podOf("p1"), "v", volume, ended.signal);
+  await waitFor("the call", () => bench.driver.requests("NodePublishVolume").length === 1);
+  const second = bench.csi.volumes.setUp(podOf("p2"), "v", volume, ended.signal);
+  ended.abort(new Error("the pod shall end"));
+  await assert.rejects(first, { message: "the pod shall end" });
+  await assert.rejects(second, { message: "the pod shall end" });
+  const over = bench.csi.tearDown.tearDown("p1");
+  release();
+  await over;
+  const told = bench.driver.calls.map(({ method, request }) => `${method} ${request.targetPath ?? ""}`);
+  const target = join(bench.dir, "pods/p1/volumes/kubernetes.io~csi/pv-slow/mount");
+  const ends = [`NodePublishVolume ${target}`, `NodeUnpublishVolume ${target}`, "NodeUnstageVolume "];
+  assert.deepEqual(told, ["NodeStageVolume ", ...ends], "the second pod's turn came when it was gone");
+  assert.deepEqual(await bench.traces(), []);
+});
+
 test("CsiVolumes leaves no trace of what the driver refused for good, and a trace of what it may have begun", async () => {
   await using bench = await Bench.start({ ...NO_ATTACH, volumeLifecycleModes: ["Ephemeral"] });
   const volume = inlineCsiVolume(podOf("p1"), { name: "v", csi: { driver: DRIVER } });

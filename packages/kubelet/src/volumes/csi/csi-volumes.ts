@@ -130,7 +130,9 @@ export class CsiVolumes {
   }
 
   private async mount(request: Request): Promise<void> {
-    const { pod, volume, place, spec, publishContext } = request;
+    const { pod, volume, place, spec, publishContext, signal } = request;
+    // It may have waited behind another pod's call, and its own pod may be gone by now.
+    signal.throwIfAborted();
     await this.refuseSecondWriter(pod, volume);
     const client = this.clientFor(volume);
     await this.mark(request);
