@@ -15,6 +15,8 @@ import { admitPod } from "./admit-pod.ts";
 import { makeResizer } from "./allocation/make-resizer.ts";
 import type { PodResizer } from "./allocation/pod-resizer.ts";
 import type { CgroupFs } from "./cgroups/cgroup-fs.ts";
+import type { MachineLimits } from "./cgroups/machine-limits.ts";
+import { machineLimits } from "./cgroups/machine-limits.ts";
 import { PodCgroups } from "./cgroups/pod-cgroups.ts";
 import type { KubeletConfig } from "./config.ts";
 import { configzOf } from "./configz.ts";
@@ -88,6 +90,7 @@ export class Kubelet {
   private readonly tokens: TokenManager;
   private readonly storage: NodeStorage;
   private readonly cgroups: PodCgroups;
+  private readonly limits: MachineLimits;
   private readonly probeMetrics = new MetricsRegistry();
   private readonly kubeletMetrics: KubeletMetrics;
   private readonly probes: ProbeManager;
@@ -131,8 +134,9 @@ export class Kubelet {
       plugins: { DevicePlugin: async () => devicePluginHandler(this.resources.devices) },
       onInUse: () => this.agent.poke(),
     });
-    const cgroupOptions = { root: config["cgroup-root"], ...parts.node.pods, podPidsLimit: config["pod-max-pids"] };
-    this.cgroups = new PodCgroups(cgroupOptions, cgroupFs);
+    this.limits = machineLimits(config.settings, machine, cgroupFs);
+    const places = { root: config["cgroup-root"], podPidsLimit: config["pod-max-pids"] };
+    this.cgroups = new PodCgroups({ ...this.limits, ...parts.node.pods, ...places }, cgroupFs);
     const runtime = (uid: string) => this.pleg.get(uid);
     this.probes = new ProbeManager({ cri, events, metrics: this.probeMetrics, hostIps, runtime, ...shared });
     const mirrorOf = (pod: Readonly<Pod>) => this.upkeep.mirrors.get(pod);
@@ -242,7 +246,7 @@ export class Kubelet {
   private makeSyncer(hooks: LifecycleHooks): PodSyncer {
     const { config, volumes, events, images, objects, cgroups, killer, probes } = this;
     const { clock, log } = this.context;
-    const { cri, paths, machine } = this.parts;
+    const { cri, paths } = this.parts;
     const clusterDomain = config["cluster-domain"];
     const starter = new ContainerStarter({
       cri,
@@ -256,7 +260,7 @@ export class Kubelet {
       clusterDomain,
       seccompRoot: config["seccomp-profile-root"] || join(config["root-dir"], "seccomp"),
       seccompDefault: config.settings.seccompDefault,
-      memoryCapacity: machine.memoryBytes,
+      limits: this.limits,
       metrics: this.kubeletMetrics,
       services: () => this.services.lister.list(),
       extras: (pod, container) => this.resources.extrasFor(pod, container),

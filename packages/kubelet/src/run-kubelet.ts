@@ -12,6 +12,7 @@ import { callMetrics } from "./cri/call-metrics.ts";
 import { CriClient } from "./cri/cri-client.ts";
 import type { CredentialProviders } from "./images/credential-providers/credential-providers.ts";
 import { Kubelet } from "./kubelet.ts";
+import { enforceReserved } from "./node/enforce-reserved.ts";
 import { readMachineInfo, refuseSwap } from "./node/machine-info.ts";
 import { nodeShape } from "./node/node-shape.ts";
 import { PodPaths } from "./pod-paths.ts";
@@ -46,6 +47,7 @@ export async function runKubelet(config: KubeletConfig, program: ProgramContext)
     { timeoutMs: settings.runtimeRequestTimeout },
   );
   const cgroupFs = await CgroupFs.open(clock);
+  await enforceReserved(settings, { cgroups: cgroupFs, recorder, nodeName: config.nodeName });
   const providers = await openProviders(config, context);
   const kubelet = new Kubelet(config, context, { machine, node, paths, client, cri, cgroupFs, recorder, providers });
   await using _health = await serveHealth(

@@ -43,7 +43,7 @@ export function makeResizer(parts: ResizerParts): PodResizer {
       allocatable: parts.allocatable(),
       cpuManagerPolicy,
       memoryManagerPolicy,
-      isSwapping: false,
+      isSwapping: config.settings["memorySwap.swapBehavior"] === "LimitedSwap" && cgroupFs.isUnified,
       admit: parts.admit,
     }),
     setPodLimits: (pod, limits) => cgroups.update(pod, limits),

@@ -1,13 +1,13 @@
 // The cgroup file systems of this machine: v1, v2, or both beside each other.
-import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { CgroupLimits } from "./resources.ts";
-import { CPU_PERIOD_US, sharesToWeight } from "./resources.ts";
+import { CPU_PERIOD_US, kernelPageSize, sharesToWeight } from "./resources.ts";
 
 interface Hierarchy {
   readonly mountPoint: string;
-  /** Version 1's controllers on this mount; empty for version 2 and named hierarchies. */
+  /** Those on this mount; none for named hierarchies of version 1. */
   readonly controllers: readonly string[];
   readonly isV2: boolean;
 }
@@ -40,12 +40,35 @@ export class CgroupFs {
   }
 
   static async open(clock: Pick<Clock, "sleep">): Promise<CgroupFs> {
-    return new CgroupFs(parseCgroupMounts(await readFile("/proc/self/mountinfo", "utf8")), clock);
+    const found = parseCgroupMounts(await readFile("/proc/self/mountinfo", "utf8"));
+    const controllersOf = async ({ mountPoint }: Hierarchy) =>
+      (await readFile(join(mountPoint, "cgroup.controllers"), "utf8").catch(() => ""))
+        .trim()
+        .split(" ")
+        .filter(Boolean);
+    const read = found.map(async (one) => (one.isV2 ? { ...one, controllers: await controllersOf(one) } : one));
+    return new CgroupFs(await Promise.all(read), clock);
   }
 
   /** Only version 2, with no version-1 controllers beside it. */
   get isUnified(): boolean {
     return this.hierarchies.every((hierarchy) => hierarchy.isV2);
+  }
+
+  /** Whether the machine has a controller, in either version. */
+  has(controller: string): boolean {
+    return this.hierarchies.some((one) => one.isV2 === this.isUnified && one.controllers.includes(controller));
+  }
+
+  /** Whether the cgroup is there for all that can be limited. */
+  async exists(path: string): Promise<boolean> {
+    const limited = this.hierarchies.filter(({ isV2, controllers }) => {
+      return isV2 ? this.isUnified : controllers.some((name) => name === "cpu" || name === "memory" || name === "pids");
+    });
+    const found = await Promise.all(
+      limited.map(({ mountPoint }) => stat(join(mountPoint, path)).catch(() => undefined)),
+    );
+    return found.every((one) => one?.isDirectory());
   }
 
   async create(path: string, limits: CgroupLimits): Promise<void> {
@@ -190,6 +213,11 @@ function settingsV1({ controllers }: Hierarchy, limits: CgroupLimits): [string, 
     settings.push(["memory.limit_in_bytes", String(limits.memoryBytes)]);
   }
   if (controllers.includes("pids") && limits.pids) settings.push(["pids.max", String(limits.pids)]);
+  if (controllers.includes("hugetlb")) {
+    for (const [size, bytes] of Object.entries(limits.hugePages ?? {})) {
+      settings.push([`hugetlb.${kernelPageSize(size)}.limit_in_bytes`, String(bytes)]);
+    }
+  }
   return settings;
 }
 
@@ -199,6 +227,9 @@ function settingsV2(limits: CgroupLimits): [string, string][] {
   if (limits.cpuQuotaUs) settings.push(["cpu.max", `${limits.cpuQuotaUs} ${CPU_PERIOD_US}`]);
   if (limits.memoryBytes) settings.push(["memory.max", String(limits.memoryBytes)]);
   if (limits.pids) settings.push(["pids.max", String(limits.pids)]);
+  for (const [size, bytes] of Object.entries(limits.hugePages ?? {})) {
+    settings.push([`hugetlb.${kernelPageSize(size)}.max`, String(bytes)]);
+  }
   return settings;
 }
 

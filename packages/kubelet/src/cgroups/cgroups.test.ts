@@ -12,7 +12,7 @@ test("CPU requests become shares, quota and weight as upstream computes them", (
   assert.deepEqual([2, 1024, 262_144].map(sharesToWeight), [1, 39, 10_000]);
   const container = sampleContainer("c", { resources: { limits: { cpu: "500m", memory: "1Gi" } } });
   const pod = samplePod({ containers: [container] });
-  assert.deepEqual(containerResources(pod, container, 4 * GIB), {
+  assert.deepEqual(containerResources(pod, container, { memoryBytes: 4 * GIB, hugePageSizes: [], swap: undefined }), {
     cpuShares: 512,
     cpuQuota: 50_000,
     cpuPeriod: 100_000,

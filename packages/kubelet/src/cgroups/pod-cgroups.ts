@@ -13,6 +13,9 @@ export interface PodCgroupsOptions {
   readonly milliCpuCapacity: number;
   /** What all pods together may hold; undefined for no limit. */
   readonly memoryBytes?: number | undefined;
+  readonly pids?: number | undefined;
+  /** Those that the kernel limits. */
+  readonly hugePageSizes?: readonly string[];
   /** Processes per pod; 0 or less for no limit. */
   readonly podPidsLimit: number;
 }
@@ -43,8 +46,12 @@ export class PodCgroups {
   }
 
   async setUp(): Promise<void> {
-    const { milliCpuCapacity, memoryBytes } = this.options;
-    const limits = { cpuShares: milliCpuToShares(milliCpuCapacity), ...(memoryBytes ? { memoryBytes } : {}) };
+    const { milliCpuCapacity, memoryBytes, pids } = this.options;
+    const limits = {
+      cpuShares: milliCpuToShares(milliCpuCapacity),
+      ...(memoryBytes ? { memoryBytes } : {}),
+      ...(pids ? { pids } : {}),
+    };
     await this.fs.create(this.kubepods, limits);
     await this.fs.create(join(this.kubepods, "burstable"), { cpuShares: 2 });
     await this.fs.create(join(this.kubepods, "besteffort"), { cpuShares: 2 });
@@ -54,7 +61,8 @@ export class PodCgroups {
     const path = this.path(pod);
     // Dozens of file operations, and nobody but the kubelet removes it.
     if (this.made.has(path)) return path;
-    await this.fs.create(path, podCgroupLimits(pod, this.options.podPidsLimit));
+    const { podPidsLimit, hugePageSizes } = this.options;
+    await this.fs.create(path, podCgroupLimits(pod, podPidsLimit, hugePageSizes));
     this.made.add(path);
     return path;
   }

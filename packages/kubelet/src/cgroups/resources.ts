@@ -5,6 +5,7 @@ import { podQos } from "@skiff/api/scheduling/qos.ts";
 import { podLimits, podRequests } from "@skiff/api/scheduling/resources.ts";
 import type { Container, Pod } from "@skiff/api/types.ts";
 import type { LinuxContainerResources } from "../cri/types.ts";
+import type { MachineLimits, SwapLimits } from "./machine-limits.ts";
 
 const MIN_SHARES = 2;
 const MAX_SHARES = 262_144;
@@ -26,24 +27,67 @@ export function sharesToWeight(shares: number): number {
   return Math.floor(1 + ((shares - MIN_SHARES) * 9999) / (MAX_SHARES - MIN_SHARES));
 }
 
-export function containerResources(pod: Pod, container: Container, memoryCapacity: number): LinuxContainerResources {
+export function containerResources(pod: Pod, container: Container, machine: MachineLimits): LinuxContainerResources {
   const { limits = {} } = container.resources ?? {};
+  const { memoryBytes, hugePageSizes, swap } = machine;
   return {
     ...containerCpu(container),
     ...(limits.memory ? { memoryLimitInBytes: quantityValue(limits.memory) } : {}),
-    oomScoreAdj: oomScoreAdjust(pod, container, memoryCapacity),
+    oomScoreAdj: oomScoreAdjust(pod, container, memoryBytes),
+    ...(hugePageSizes.length > 0 ? { hugepageLimits: hugePageLimits(limits, hugePageSizes) } : {}),
+    ...(swap ? { unified: { "memory.swap.max": String(swapLimit(pod, container, memoryBytes, swap)) } } : {}),
+  };
+}
+
+/** Of sizes that the container does not ask for, it gets none. */
+function hugePageLimits(limits: Readonly<Record<string, string>>, sizes: readonly string[]) {
+  return sizes.map((size) => ({
+    pageSize: kernelPageSize(size),
+    limit: limits[`hugepages-${size}`] ? quantityValue(limits[`hugepages-${size}`] ?? "0") : 0,
+  }));
+}
+
+/** `2Mi` as the kernel's hugetlb files call it: `2MB`. */
+export function kernelPageSize(size: string): string {
+  return size.replace(/i$/, "B");
+}
+
+/** Bytes: a burstable pod's container gets of the swap what it asks for of the memory, as upstream. */
+function swapLimit(pod: Pod, { resources }: Container, memoryBytes: number, { behavior, bytes }: SwapLimits): number {
+  const request = resources?.requests?.memory ? quantityValue(resources.requests.memory) : 0;
+  const limit = resources?.limits?.memory ? quantityValue(resources.limits.memory) : 0;
+  const isCritical = (pod.spec?.priority ?? 0) >= 2_000_000_000;
+  if (behavior === "NoSwap" || podQos(pod) !== "Burstable" || isCritical) return 0;
+  if (request === 0 || request === limit) return 0;
+  return Math.floor((request / memoryBytes) * bytes);
+}
+
+export interface Amounts {
+  /** CPU in thousandths; 0 for no limit. */
+  readonly cpuRequest: number;
+  readonly cpuLimit: number;
+  /** 0 for no limit. */
+  readonly memoryLimit: number;
+}
+
+export function linuxResources({ cpuRequest, cpuLimit, memoryLimit }: Amounts): LinuxContainerResources {
+  const quota = milliCpuToQuota(cpuLimit);
+  return {
+    cpuShares: milliCpuToShares(cpuRequest),
+    ...(quota > 0 ? { cpuQuota: quota, cpuPeriod: CPU_PERIOD_US } : {}),
+    ...(memoryLimit > 0 ? { memoryLimitInBytes: memoryLimit } : {}),
   };
 }
 
 export function containerCpu({ resources }: Container): LinuxContainerResources {
   const { requests = {}, limits = {} } = resources ?? {};
+  const milli = (amount: string | undefined) => (amount ? quantityMilliValue(amount) : 0);
   // Without a request the limit stands in for it.
-  const cpuRequest = requests.cpu ?? limits.cpu;
-  const quota = limits.cpu ? milliCpuToQuota(quantityMilliValue(limits.cpu)) : 0;
-  return {
-    cpuShares: milliCpuToShares(cpuRequest ? quantityMilliValue(cpuRequest) : 0),
-    ...(quota > 0 ? { cpuQuota: quota, cpuPeriod: CPU_PERIOD_US } : {}),
-  };
+  return linuxResources({
+    cpuRequest: milli(requests.cpu ?? limits.cpu),
+    cpuLimit: milli(limits.cpu),
+    memoryLimit: 0,
+  });
 }
 
 const GUARANTEED_OOM_SCORE = -997;
@@ -70,10 +114,13 @@ export interface CgroupLimits {
   readonly cpuQuotaUs?: number;
   readonly memoryBytes?: number;
   readonly pids?: number;
+  /** Page size such as `2Mi` → bytes. */
+  readonly hugePages?: Readonly<Record<string, number>>;
 }
 
 /** The pod's cgroup: requests as shares, limits only where every container has one. */
-export function podCgroupLimits(pod: Pod, podPidsLimit: number): CgroupLimits {
+export function podCgroupLimits(pod: Pod, podPidsLimit: number, hugePageSizes: readonly string[] = []): CgroupLimits {
+  const pages = hugePageSizes.map((size) => [size, podLimits(pod)[`hugepages-${size}`] ?? 0]);
   const requests = podRequests(pod);
   const limits = podLimits(pod);
   const containers = [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])];
@@ -84,5 +131,6 @@ export function podCgroupLimits(pod: Pod, podPidsLimit: number): CgroupLimits {
     ...(everyOneLimits("cpu") && limits.cpu ? { cpuQuotaUs: milliCpuToQuota(limits.cpu) } : {}),
     ...(everyOneLimits("memory") && limits.memory ? { memoryBytes: limits.memory } : {}),
     ...(podPidsLimit > 0 ? { pids: podPidsLimit } : {}),
+    ...(pages.length > 0 ? { hugePages: Object.fromEntries(pages) } : {}),
   };
 }

@@ -1,6 +1,6 @@
 // The size of the node and what of it is kept from pods, from the machine and the configuration.
-import { statfs } from "node:fs/promises";
-import { quantityMilliValue } from "@skiff/api/quantity.ts";
+import { readFile, statfs } from "node:fs/promises";
+import { quantityMilliValue, quantityValue } from "@skiff/api/quantity.ts";
 import type { KubeletConfig } from "../config.ts";
 import type { Settings } from "../configuration/fields.ts";
 import { effectiveEvictionHard } from "../configuration/read-configuration.ts";
@@ -14,7 +14,11 @@ export interface NodeShape {
   readonly size: NodeSize;
   readonly reservation: Reservation;
   /** Limits of the cgroup above all pods. */
-  readonly pods: { readonly milliCpuCapacity: number; readonly memoryBytes: number | undefined };
+  readonly pods: {
+    readonly milliCpuCapacity: number;
+    readonly memoryBytes: number | undefined;
+    readonly pids: number | undefined;
+  };
 }
 
 export async function nodeShape(config: KubeletConfig, machine: MachineInfo): Promise<NodeShape> {
@@ -39,6 +43,7 @@ export async function nodeShape(config: KubeletConfig, machine: MachineInfo): Pr
     pods: {
       milliCpuCapacity: Math.max(0, machine.cpus * 1000 - cpu(kubeReserved) - cpu(systemReserved)),
       memoryBytes: isEnforced ? podsMemoryBytes(size, reservation) : undefined,
+      pids: isEnforced ? await podsPids(reservation) : undefined,
     },
   };
 }
@@ -49,4 +54,11 @@ function reservedAmounts({ kubeReserved, systemReserved, reservedSystemCPUs }: S
   if (cpus === 0) return { kubeReserved, systemReserved };
   const { cpu: _, ...others } = kubeReserved;
   return { kubeReserved: others, systemReserved: { ...systemReserved, cpu: String(cpus) } };
+}
+
+/** Processes of all pods together; undefined where none are reserved for others. */
+async function podsPids({ kubeReserved, systemReserved }: Reservation): Promise<number | undefined> {
+  const reserved = quantityValue(kubeReserved.pid ?? "0") + quantityValue(systemReserved.pid ?? "0");
+  if (reserved === 0) return undefined;
+  return Math.max(1, Number(await readFile("/proc/sys/kernel/pid_max", "utf8")) - reserved);
 }

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, posix } from "node:path";
+import type { MachineLimits } from "../cgroups/machine-limits.ts";
 import { containerResources } from "../cgroups/resources.ts";
 import type { ContainerConfig, Image, Mount } from "../cri/types.ts";
 import { expand } from "../env/expand.ts";
@@ -21,7 +22,7 @@ export interface ContainerConfigDeps extends VolumeMountDeps {
   readonly seccompRoot: string;
   /** Confine by the runtime's default profile whoever asks for none. */
   readonly seccompDefault: boolean;
-  readonly memoryCapacity: number;
+  readonly limits: MachineLimits;
 }
 
 export interface ContainerRequest extends EnvContext, Omit<VolumeMountRequest, "pod" | "container"> {
@@ -57,7 +58,7 @@ export async function containerConfig(request: ContainerRequest, deps: Container
     tty: container.tty ?? false,
     // A runtime that does not know it goes on with the image's, and its status then says nothing, as upstream.
     ...(stopSignal ? { stopSignal } : {}),
-    linux: { resources: containerResources(pod, container, deps.memoryCapacity), securityContext },
+    linux: { resources: containerResources(pod, container, deps.limits), securityContext },
   };
 }
 

@@ -1,5 +1,6 @@
 // The pod-wide half of what the runtime is told: names, DNS, ports, logs, namespaces. Pure.
 import type { Pod } from "@skiff/api/types.ts";
+import { sandboxOverhead, sandboxResources } from "../cgroups/sandbox-resources.ts";
 import type { PodSandboxConfig } from "../cri/types.ts";
 import { dottedSysctl } from "../sysctls.ts";
 import type { DnsSettings } from "./dns.ts";
@@ -19,6 +20,7 @@ export function sandboxConfig(pod: Pod, attempt: number, settings: SandboxSettin
   const { name, namespace = "", uid = "" } = pod.metadata;
   const spec = pod.spec;
   const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
+  const overhead = sandboxOverhead(pod);
   return {
     metadata: { name, namespace, uid, attempt },
     hostname: spec?.hostNetwork ? "" : kernelHostname(pod, settings.clusterDomain),
@@ -42,6 +44,8 @@ export function sandboxConfig(pod: Pod, attempt: number, settings: SandboxSettin
         (spec?.securityContext?.sysctls ?? []).map(({ name: key, value }) => [dottedSysctl(key), value]),
       ),
       securityContext: sandboxSecurityContext(pod),
+      resources: sandboxResources(pod),
+      ...(overhead ? { overhead } : {}),
     },
   };
 }

@@ -75,16 +75,21 @@ class Scenario {
     // A kubelet that starts anew knows what it granted, and what containers have.
     await this.node.stopKubelet("SIGKILL");
     await this.resize("resized", amounts("100m", "80Mi"));
-    this.node.startKubelet();
+    const system = join(this.node.cgroupRoot, "system");
+    await this.cgroups.create(system, {});
+    const enforced = ["--enforce-node-allocatable=pods,system-reserved", `--system-reserved-cgroup=${system}`];
+    this.node.startKubelet(...enforced, "--system-reserved=memory=64Mi", "--pod-max-pids=77");
     const shrunk = await this.isResized("resized", amounts("100m", "80Mi"));
     assert.deepEqual(await this.limitsOf(shrunk), { quota: 10_000, memory: 80 * MIB });
     assert.equal(containerId(shrunk), containerId(before));
+    assert.equal((await this.readLimits(system)).memory, 64 * MIB, "what the system may have");
   }
 
   private async restartsForAResize(): Promise<void> {
     const resizePolicy = [{ resourceName: "memory", restartPolicy: "RestartContainer" }];
     await this.create("restarted", [{ ...sleeper("c", amounts("100m", "64Mi")), resizePolicy }]);
     const before = await this.isReady("restarted");
+    assert.equal((await this.cgroups.read("pids", this.cgroupOf(before), "pids.max"))?.trim(), "77");
     await this.resize("restarted", amounts("100m", "32Mi"));
     const after = await this.isResized("restarted", amounts("100m", "32Mi"));
     assert.notEqual(containerId(after), containerId(before), "the container was not replaced");

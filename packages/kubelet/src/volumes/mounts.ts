@@ -27,8 +27,13 @@ export async function isMounted(path: string): Promise<boolean> {
   return parseMountPoints(await readFile("/proc/self/mountinfo", "utf8")).includes(path);
 }
 
-export async function mountTmpfs(path: string, options: readonly string[]): Promise<void> {
-  await run("mount", ["-t", "tmpfs", "-o", ["nodev", ...options].join(","), "tmpfs", path]);
+/** Memory as a file system, of ordinary or of huge pages. */
+export async function mountMedium(
+  type: "tmpfs" | "hugetlbfs",
+  path: string,
+  options: readonly string[],
+): Promise<void> {
+  await run("mount", ["-t", type, "-o", ["nodev", ...options].join(","), type, path]);
 }
 
 /** Binds `from` to `to`. `from` is not resolved, so that a link put there meanwhile is not followed. */

@@ -3,7 +3,6 @@
 import { createHash } from "node:crypto";
 import { chmod, chown, lstat, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { quantityValue } from "@skiff/api/quantity.ts";
 import type { Container, Pod, Volume, VolumeMount } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { PodFacts } from "../env/field-ref.ts";
@@ -11,8 +10,9 @@ import type { PodObjects } from "../env/make-env.ts";
 import type { PodPaths } from "../pod-paths.ts";
 import type { Payload } from "./atomic-writer.ts";
 import { writeAtomically } from "./atomic-writer.ts";
+import { mediumMount } from "./empty-dir-medium.ts";
 import { setUpHostPath } from "./host-path.ts";
-import { isMounted, mountsUnder, mountTmpfs, unmountTree } from "./mounts.ts";
+import { isMounted, mountMedium, mountsUnder, unmountTree } from "./mounts.ts";
 import type { TokenSource } from "./payloads.ts";
 import { volumePayload } from "./payloads.ts";
 import type { PersistentVolumes } from "./persistent-volumes.ts";
@@ -165,21 +165,16 @@ export class VolumeManager {
 
   private async setUpEmptyDir(pod: Pod, volume: Volume): Promise<string> {
     const uid = pod.metadata.uid ?? "";
-    const { medium = "", sizeLimit } = volume.emptyDir ?? {};
-    if (medium !== "" && medium !== "Memory")
-      throw new Error(`storage medium ${JSON.stringify(medium)} is not supported`);
+    const mount = mediumMount(pod, volume.emptyDir ?? {});
     const dir = this.deps.paths.volume(uid, "kubernetes.io~empty-dir", volume.name);
     const ready = this.deps.paths.volumeReady(uid, "kubernetes.io~empty-dir", volume.name);
-    const inMemory = medium === "Memory";
-    if ((await exists(ready)) && (!inMemory || (await isMounted(dir)))) return dir;
+    if ((await exists(ready)) && (!mount || (await isMounted(dir)))) return dir;
     await mkdir(dir, { recursive: true });
-    if (inMemory && !(await isMounted(dir))) {
-      await mountTmpfs(dir, sizeLimit ? [`size=${quantityValue(sizeLimit)}`] : []);
-    }
+    if (mount && !(await isMounted(dir))) await mountMedium(mount.type, dir, mount.options);
     const fsGroup = pod.spec?.securityContext?.fsGroup;
     if (fsGroup !== undefined) await chown(dir, 0, fsGroup);
     // The umask must not narrow what upstream opens to every user of the pod.
-    const [sticky, groupId] = [inMemory ? 0o1000 : 0, fsGroup === undefined ? 0 : 0o2000];
+    const [sticky, groupId] = [mount?.type === "tmpfs" ? 0o1000 : 0, fsGroup === undefined ? 0 : 0o2000];
     await chmod(dir, 0o777 | sticky | groupId);
     await mkdir(dirname(ready), { recursive: true });
     await writeFile(ready, "");
@@ -189,7 +184,7 @@ export class VolumeManager {
 
 async function mountMemory(root: string): Promise<void> {
   await mkdir(root, { recursive: true, mode: 0o750 });
-  if (!(await isMounted(root))) await mountTmpfs(root, ["mode=0750", "nosuid", "noexec"]);
+  if (!(await isMounted(root))) await mountMedium("tmpfs", root, ["mode=0750", "nosuid", "noexec"]);
 }
 
 function pluginOf(volume: Volume): { name: string; inMemory: boolean } | undefined {

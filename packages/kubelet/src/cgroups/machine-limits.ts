@@ -1,0 +1,32 @@
+// What of the machine the limits of containers are worked out from.
+import type { Settings } from "../configuration/fields.ts";
+import type { MachineInfo } from "../node/machine-info.ts";
+import type { CgroupFs } from "./cgroup-fs.ts";
+
+export interface MachineLimits {
+  readonly memoryBytes: number;
+  /** Sizes such as `2Mi` that the kernel limits per container; empty without its hugetlb controller. */
+  readonly hugePageSizes: readonly string[];
+  /** Undefined where there is no swap, or no means to limit it per container. */
+  readonly swap: SwapLimits | undefined;
+}
+
+export interface SwapLimits {
+  readonly behavior: "NoSwap" | "LimitedSwap";
+  readonly bytes: number;
+}
+
+export function machineLimits(
+  settings: Settings,
+  { memoryBytes, hugePages, system }: MachineInfo,
+  cgroups: Pick<CgroupFs, "has" | "isUnified">,
+): MachineLimits {
+  const bytes = system.swap?.capacity ?? 0;
+  const behavior = settings["memorySwap.swapBehavior"] === "LimitedSwap" ? "LimitedSwap" : "NoSwap";
+  return {
+    memoryBytes,
+    hugePageSizes: cgroups.has("hugetlb") ? [...hugePages.keys()] : [],
+    // As upstream: only version 2 tells swap from memory.
+    swap: bytes > 0 && cgroups.isUnified ? { behavior, bytes } : undefined,
+  };
+}

@@ -1,0 +1,25 @@
+// What a sandbox's runtime is told of its pod's size, so that one that is a machine of its own can be made to fit. Pure.
+import { podLimits, podRequests, resourceAmounts } from "@skiff/api/scheduling/resources.ts";
+import type { Pod } from "@skiff/api/types.ts";
+import type { LinuxContainerResources } from "../cri/types.ts";
+import { linuxResources } from "./resources.ts";
+
+/** All containers together, without what the runtime itself takes. */
+export function sandboxResources(pod: Pod): LinuxContainerResources {
+  const { overhead: _, ...spec } = pod.spec;
+  const bare = { ...pod, spec };
+  const requests = podRequests(bare);
+  const limits = podLimits(bare);
+  return linuxResources({
+    cpuRequest: requests.cpu ?? limits.cpu ?? 0,
+    cpuLimit: limits.cpu ?? 0,
+    memoryLimit: limits.memory ?? 0,
+  });
+}
+
+/** What the runtime class says the sandbox itself takes: requested and limited alike. Undefined where it says nothing. */
+export function sandboxOverhead({ spec: { overhead } }: Pod): LinuxContainerResources | undefined {
+  if (!overhead || Object.keys(overhead).length === 0) return undefined;
+  const { cpu = 0, memory = 0 } = resourceAmounts(overhead);
+  return linuxResources({ cpuRequest: cpu, cpuLimit: cpu, memoryLimit: memory });
+}
