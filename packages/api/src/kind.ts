@@ -74,6 +74,8 @@ export interface KindDefinition<T extends KubeObject = KubeObject> extends Resou
   /** Further subresources, served by handlers in the apiserver: `binding`, `log`, `token` … with their verbs. */
   readonly subresources: readonly SubresourceDefinition[];
   readonly deletionGrace?: DeletionGrace<T>;
+  /** A delete that does not say what becomes of dependents leaves them: so it was before there was a garbage collector. */
+  readonly orphansDependents?: boolean;
   /** Beside metadata.name and metadata.namespace, which every kind has. */
   readonly selectableFields: Readonly<Record<string, (object: Readonly<T>) => string>>;
   readonly columns: readonly Column<T>[];

@@ -120,6 +120,7 @@ function optionalParts<T extends KubeObject>(spec: KindSpec<T>) {
     ...(spec.otherVersions ? { otherVersions: spec.otherVersions } : {}),
     ...(spec.scale ? { scale: spec.scale } : {}),
     ...(spec.deletionGrace ? { deletionGrace: spec.deletionGrace } : {}),
+    ...(spec.orphansDependents ? { orphansDependents: true } : {}),
     ...(spec.warnings ? { warnings: spec.warnings } : {}),
     ...(spec.rowConditions ? { rowConditions: spec.rowConditions } : {}),
     ...(spec.ttlSeconds ? { ttlSeconds: spec.ttlSeconds } : {}),

@@ -14,6 +14,7 @@ export const replicationControllerKind = defineKind<ReplicationController>({
   shortNames: ["rc"],
   categories: ["all"],
   hasStatus: true,
+  orphansDependents: true,
   applyDefaults,
   prepareForCreate(controller) {
     controller.status = { replicas: 0 };

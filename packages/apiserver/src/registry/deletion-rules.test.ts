@@ -52,8 +52,8 @@ test("planDeletion only ever shortens the grace of a pod that is being deleted",
 });
 
 test("planDeletion turns the propagation policy into the garbage collector's finalizers", () => {
-  const finalizersAfter = (options: DeleteOptions, finalizers: string[]) => {
-    const planned = plan({ metadata: { ...META, name: "c", finalizers } }, options, "configmaps");
+  const finalizersAfter = (options: DeleteOptions, finalizers: string[], plural = "configmaps") => {
+    const planned = plan({ metadata: { ...META, name: "c", finalizers } }, options, plural);
     return planned.type === "mark" ? planned.object.metadata.finalizers : planned.type;
   };
   assert.deepEqual(finalizersAfter({ propagationPolicy: "Foreground" }, []), ["foregroundDeletion"]);
@@ -61,6 +61,9 @@ test("planDeletion turns the propagation policy into the garbage collector's fin
   assert.deepEqual(finalizersAfter({ orphanDependents: true }, []), ["orphan"]);
   assert.equal(finalizersAfter({ propagationPolicy: "Background" }, ["foregroundDeletion"]), "remove");
   assert.deepEqual(finalizersAfter({}, ["a/b"]), ["a/b"]);
+  assert.deepEqual(finalizersAfter({}, [], "replicationcontrollers"), ["orphan"]);
+  assert.deepEqual(finalizersAfter({}, ["foregroundDeletion"], "replicationcontrollers"), ["foregroundDeletion"]);
+  assert.equal(finalizersAfter({ propagationPolicy: "Background" }, [], "replicationcontrollers"), "remove");
 });
 
 test("planDeletion keeps a namespace, Terminating, while it has finalizers", () => {

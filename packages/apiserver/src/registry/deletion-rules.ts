@@ -32,7 +32,7 @@ export function planDeletion(
   nowMs: number,
 ): DeletionPlan {
   const { metadata } = object;
-  const finalizers = finalizersFor(metadata.finalizers ?? [], options);
+  const finalizers = finalizersFor(kind, metadata.finalizers ?? [], options);
   const grace = kind.definition.deletionGrace?.(object, options.gracePeriodSeconds) ?? 0;
   const before = metadata.deletionGracePeriodSeconds ?? 0;
   const shortened = metadata.deletionTimestamp !== undefined && grace < before;
@@ -88,11 +88,14 @@ export function validateDeleteOptions(options: DeleteOptions): void {
 const POLICIES: ReadonlySet<string> = new Set(["Foreground", "Background", "Orphan"]);
 
 /** The finalizers by which the garbage collector learns what to do with dependents. */
-function finalizersFor(present: readonly string[], options: DeleteOptions): string[] {
+function finalizersFor(kind: StorageKind, present: readonly string[], options: DeleteOptions): string[] {
   const { propagationPolicy: policy, orphanDependents } = options;
-  if (policy === undefined && orphanDependents === undefined) return [...present];
-  const orphan = orphanDependents === true || policy === "Orphan";
   const others = present.filter((name) => name !== "orphan" && name !== "foregroundDeletion");
+  if (policy === undefined && orphanDependents === undefined) {
+    const isDecided = others.length < present.length;
+    return kind.definition.orphansDependents && !isDecided ? [...present, "orphan"] : [...present];
+  }
+  const orphan = orphanDependents === true || policy === "Orphan";
   if (orphan) return [...others, "orphan"];
   return policy === "Foreground" ? [...others, "foregroundDeletion"] : others;
 }

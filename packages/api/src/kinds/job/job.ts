@@ -13,6 +13,7 @@ export const jobKind = defineKind<Job>({
   ref: jobs,
   categories: ["all"],
   hasStatus: true,
+  orphansDependents: true,
   applyDefaults: applyJobDefaults,
   prepareForCreate: generateSelector,
   validate: validateJob,
