@@ -1,10 +1,13 @@
 // Keeps the IPAddress objects and the Services together: takes over what an older apiserver recorded, then repairs.
 import { isAlreadyExists, isConflict } from "@skiff/api/errors.ts";
-import { ipAddresses, services } from "@skiff/api/resource-ref.ts";
+import { objectKey, type Unsaved } from "@skiff/api/object.ts";
+import { events, ipAddresses, services } from "@skiff/api/resource-ref.ts";
+import type { CoreV1Event } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { Kv } from "../../storage/kv.ts";
 import type { ObjectReader, ObjectWriter } from "../object-access.ts";
+import { leakedAddressEvent, serviceAddressEvent } from "./address-events.ts";
 import { heldClusterIps } from "./cluster-ips.ts";
 import { familyOf } from "./ip-range.ts";
 import { planAddressRepair } from "./repair-addresses.ts";
@@ -87,15 +90,29 @@ export class AddressKeeper {
     const { reader, writer, ranges, clock, log } = this.deps;
     const isInRange = (address: string) => ranges.contains(address, familyOf(address));
     const plan = planAddressRepair(reader.list(services), reader.list(ipAddresses), isInRange, clock.now());
-    for (const found of plan.problems) log.error(found, "the address of a Service is not its own");
-    for (const { metadata } of plan.remove) {
+    for (const { service, address, trouble } of plan.problems) {
+      log.error({ service: objectKey(service), address, trouble }, "the address of a Service is not its own");
+      await this.tell(serviceAddressEvent(service, address, trouble, clock.now()), signal);
+    }
+    for (const object of plan.remove) {
+      const { name, uid } = object.metadata;
       // With its UID, since another apiserver's repair may have put a right one there.
-      await writer.delete(ipAddresses, "", metadata.name, signal, metadata.uid).catch(unlessConflict);
-      log.warn({ address: metadata.name }, "removed an IPAddress that no Service holds");
+      await writer.delete(ipAddresses, "", name, signal, uid).catch(unlessConflict);
+      log.warn({ address: name }, "removed an IPAddress that no Service holds");
+      await this.tell(leakedAddressEvent(object, clock.now()), signal);
     }
     for (const { service, address } of plan.create) {
-      if (await this.make(service, address, signal)) log.warn({ address }, "made an IPAddress that was missing");
+      if (!(await this.make(service, address, signal))) continue;
+      log.warn({ address }, "made an IPAddress that was missing");
+      await this.tell(serviceAddressEvent(service, address, "missing", clock.now()), signal);
     }
+  }
+
+  /** The repair goes on whether or not anybody can be told. */
+  private async tell(event: Unsaved<CoreV1Event>, signal: AbortSignal): Promise<void> {
+    await this.deps.writer.create(events, event, signal).catch((error: unknown) => {
+      this.deps.log.debug({ err: error, reason: event.reason }, "could not write an event");
+    });
   }
 
   /** False when another apiserver was quicker. */

@@ -1,7 +1,7 @@
 // What has come apart between Services and the IPAddress objects that say whose an address is. Pure.
-import { objectKey } from "@skiff/api/object.ts";
 import type { IPAddress, Service } from "@skiff/api/types.ts";
 import { parseTime } from "@skiff/component-base/clock.ts";
+import type { AddressTrouble } from "./address-events.ts";
 import { heldClusterIps } from "./cluster-ips.ts";
 import { familyOf } from "./ip-range.ts";
 import { ALLOCATOR, FAMILY_LABEL, isHeldBy, MANAGED_BY_LABEL } from "./service-addresses.ts";
@@ -11,7 +11,11 @@ export interface AddressRepair {
   readonly remove: readonly Readonly<IPAddress>[];
   readonly create: readonly { readonly service: Readonly<Service>; readonly address: string }[];
   /** What only a person can put right. */
-  readonly problems: readonly { readonly service: string; readonly address: string; readonly problem: string }[];
+  readonly problems: readonly {
+    readonly service: Readonly<Service>;
+    readonly address: string;
+    readonly trouble: AddressTrouble;
+  }[];
 }
 
 // A Service that is being created has its address before anybody can see it; a request lasts a minute at most.
@@ -32,10 +36,10 @@ export function planAddressRepair(
     const object = objects.get(address);
     const owner = (object && held.find((service) => isHeldBy(object, service))) ?? held[0];
     for (const service of held) {
-      if (service !== owner) problems.push(problem(service, address, "was assigned to several Services"));
+      if (service !== owner) problems.push({ service, address, trouble: "shared" });
     }
     if (!owner) continue;
-    if (!isInRange(address)) problems.push(problem(owner, address, "is not within any configured ServiceCIDR"));
+    if (!isInRange(address)) problems.push({ service: owner, address, trouble: "out-of-range" });
     else if (!object || !isHeldBy(object, owner) || !isLabelled(object)) {
       if (object) remove.add(object);
       create.push({ service: owner, address });
@@ -73,8 +77,4 @@ function isLabelled({ metadata }: Readonly<IPAddress>): boolean {
 
 function ageOf({ metadata }: Readonly<Service | IPAddress>): number {
   return parseTime(metadata.creationTimestamp ?? "") || 0;
-}
-
-function problem(service: Readonly<Service>, address: string, text: string): AddressRepair["problems"][number] {
-  return { service: objectKey(service), address, problem: text };
 }

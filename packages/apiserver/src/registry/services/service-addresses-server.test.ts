@@ -94,6 +94,10 @@ test("an IPAddress that somebody deletes is made again, and nobody else gets the
     const answer = await one.get(path);
     return answer.code === 200 && answer.body.metadata.uid !== uid;
   });
+  await waitFor("the event", async () => {
+    const { body: events } = await one.get("/api/v1/namespaces/default/events?fieldSelector=involvedObject.name=held");
+    return events.items[0]?.message === `Cluster IP [IPv4]: ${body.spec.clusterIP} is not allocated; repairing`;
+  });
   await gone("held");
   assert.equal((await one.get(path)).code, 404);
 });

@@ -213,7 +213,7 @@ test("planAddressRepair makes what is missing, and removes what leaked once its 
   const double = planAddressRepair([twin, held], [mine, object("fd00::1")], () => true, 0);
   assert.deepEqual([double.create, double.remove], [[], []]);
   assert.deepEqual(
-    double.problems.map(({ service: name, address }) => `${name} ${address}`),
-    ["default/twin 10.96.0.1", "default/twin fd00::1"],
+    double.problems.map(({ service: { metadata }, address, trouble }) => `${metadata.name} ${address} ${trouble}`),
+    ["twin 10.96.0.1 shared", "twin fd00::1 shared"],
   );
 });
