@@ -10,10 +10,13 @@ const DEMO = "skiff.local/demo:1";
 
 let cluster: TestCluster;
 let kubectl: KubectlRunner;
+/** Since 1.32 `--subresource` takes it. */
+let knowsResize = false;
 
 before(async () => {
   const newest = (await findKubectls()).at(-1);
   assert.ok(newest, "no kubectl can be had on this machine");
+  knowsResize = Number(newest.version.split(".")[1]) >= 32;
   cluster = await TestCluster.start(2);
   kubectl = new KubectlRunner(newest, cluster.kubeconfig);
   // Admission wants the account of the namespace, which its controller makes.
@@ -140,6 +143,27 @@ test("the apiserver's proxy reaches a pod", async () => {
   await podWhen("serves", (pod) => first(pod)?.ready === true);
   const path = "/api/v1/namespaces/default/pods/serves/proxy/";
   assert.match(await waitFor("an answer", () => kubectl.run("get", "--raw", path)), /^Hello from serves/);
+});
+
+test("kubectl gives a running container more processor time, which it then has", async () => {
+  const resources = { requests: { cpu: "100m" }, limits: { cpu: "200m", memory: "64Mi" } };
+  await createPod("grows", { containers: [{ name: "c", image: DEMO, resources }] });
+  const before = await podWhen("grows", (pod) => first(pod)?.ready === true);
+  const more = { ...resources, limits: { ...resources.limits, cpu: "300m" } };
+  if (knowsResize) {
+    const patch = JSON.stringify({ spec: { containers: [{ name: "c", resources: more }] } });
+    await kubectl.run("patch", "pod", "grows", "--subresource=resize", "-p", patch);
+  } else {
+    const [container] = before.spec.containers;
+    const wanted = { ...before, spec: { ...before.spec, containers: [{ ...container, resources: more }] } };
+    const path = "/api/v1/namespaces/default/pods/grows/resize";
+    await kubectl.runWith(JSON.stringify(wanted), "replace", "--raw", path, "-f", "-");
+  }
+  const after = await podWhen("grows", (pod) => first(pod)?.resources?.limits?.cpu === "300m");
+  assert.equal(first(after)?.restartCount, 0);
+  assert.equal(after.metadata.generation, 2);
+  const files = "cat /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null; true";
+  assert.match(await kubectl.run("exec", "grows", "--", "sh", "-c", files), /^30000\b/);
 });
 
 test("kubectl debug puts a container beside another and into its processes", async () => {
