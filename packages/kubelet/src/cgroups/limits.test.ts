@@ -45,6 +45,14 @@ test("only containers of burstable pods swap, by their share of the memory", () 
   assert.deepEqual(swapOf(equal, "LimitedSwap"), { "memory.swap.max": "0" });
 });
 
+test("on version 2 a container that runs out of memory ends whole", () => {
+  const container = sampleContainer("c");
+  const pod = samplePod({ containers: [container] });
+  const machine = { memoryBytes: 4 * GIB, hugePageSizes: [], swap: undefined };
+  const unified = (endsWhole: boolean) => containerResources(pod, container, { ...machine, endsWhole }).unified;
+  assert.deepEqual([unified(true), unified(false)], [{ "memory.oom.group": "1" }, undefined]);
+});
+
 test("a sandbox is told of its pod's size, and of its own overhead apart", () => {
   const resources = { requests: { cpu: "500m" }, limits: { cpu: "1", memory: "1Gi" } };
   const pod = samplePod({

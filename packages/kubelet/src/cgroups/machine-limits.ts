@@ -9,6 +9,8 @@ export interface MachineLimits {
   readonly hugePageSizes: readonly string[];
   /** Undefined where there is no swap, or no means to limit it per container. */
   readonly swap: SwapLimits | undefined;
+  /** A container that runs out of memory ends with all its processes: half of one is nobody's idea of health. */
+  readonly endsWhole?: boolean;
 }
 
 export interface SwapLimits {
@@ -28,5 +30,7 @@ export function machineLimits(
     hugePageSizes: cgroups.has("hugetlb") ? [...hugePages.keys()] : [],
     // As upstream: only version 2 tells swap from memory.
     swap: bytes > 0 && cgroups.isUnified ? { behavior, bytes } : undefined,
+    // As upstream's default: version 1 cannot.
+    endsWhole: cgroups.isUnified,
   };
 }

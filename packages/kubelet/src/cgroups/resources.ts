@@ -29,13 +29,17 @@ export function sharesToWeight(shares: number): number {
 
 export function containerResources(pod: Pod, container: Container, machine: MachineLimits): LinuxContainerResources {
   const { limits = {} } = container.resources ?? {};
-  const { memoryBytes, hugePageSizes, swap } = machine;
+  const { memoryBytes, hugePageSizes, swap, endsWhole } = machine;
+  const unified = {
+    ...(endsWhole ? { "memory.oom.group": "1" } : {}),
+    ...(swap ? { "memory.swap.max": String(swapLimit(pod, container, memoryBytes, swap)) } : {}),
+  };
   return {
     ...containerCpu(container),
     ...(limits.memory ? { memoryLimitInBytes: quantityValue(limits.memory) } : {}),
     oomScoreAdj: oomScoreAdjust(pod, container, memoryBytes),
     ...(hugePageSizes.length > 0 ? { hugepageLimits: hugePageLimits(limits, hugePageSizes) } : {}),
-    ...(swap ? { unified: { "memory.swap.max": String(swapLimit(pod, container, memoryBytes, swap)) } } : {}),
+    ...(Object.keys(unified).length > 0 ? { unified } : {}),
   };
 }
 
