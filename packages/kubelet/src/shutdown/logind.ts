@@ -14,20 +14,28 @@ const CONFIG_DIR = "/etc/systemd/logind.conf.d";
 const RELOAD_TRIES = 25;
 const RELOAD_PAUSE_MS = 200;
 
+export interface LogindPlaces {
+  /** Folder of busctl, systemctl and systemd-inhibit; those of the PATH when empty. */
+  readonly tools: string;
+  readonly configDir: string;
+}
+
 export class Logind implements Inhibitor {
   private readonly clock: Clock;
+  private readonly places: LogindPlaces;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, places: LogindPlaces = { tools: "", configDir: CONFIG_DIR }) {
     this.clock = clock;
+    this.places = places;
   }
 
   /** Makes sure that a lock may hold the shutdown so long. Throws in upstream's words where it cannot be. */
   async allowDelay(ms: number, signal: AbortSignal): Promise<void> {
     if ((await this.maxDelayMs(signal)) >= ms) return;
-    await mkdir(CONFIG_DIR, { recursive: true });
+    await mkdir(this.places.configDir, { recursive: true });
     const text = `# Kubelet logind override\n[Login]\nInhibitDelayMaxSec=${Math.ceil(ms / 1000)}\n`;
-    await writeFile(join(CONFIG_DIR, "99-kubelet.conf"), text);
-    await commandOutput("systemctl", ["kill", "--signal=HUP", "systemd-logind.service"], { signal });
+    await writeFile(join(this.places.configDir, "99-kubelet.conf"), text);
+    await commandOutput(this.tool("systemctl"), ["kill", "--signal=HUP", "systemd-logind.service"], { signal });
     let current = 0;
     for (let attempt = 0; attempt < RELOAD_TRIES; attempt++) {
       current = await this.maxDelayMs(signal);
@@ -44,7 +52,7 @@ export class Logind implements Inhibitor {
     const why = "Kubelet needs time to handle node shutdown";
     const wait = ["sh", "-c", "echo held; exec cat > /dev/null"];
     const args = ["--what=shutdown", "--who=kubelet", `--why=${why}`, "--mode=delay", ...wait];
-    const child = spawn("systemd-inhibit", args, { stdio: ["pipe", "pipe", "pipe"] });
+    const child = spawn(this.tool("systemd-inhibit"), args, { stdio: ["pipe", "pipe", "pipe"] });
     const gone = endOf(child);
     const lines = createInterface({ input: child.stdout });
     const held = new Promise<void>((resolve) => lines.once("line", () => resolve()));
@@ -71,7 +79,7 @@ export class Logind implements Inhibitor {
   async *news(signal: AbortSignal): AsyncGenerator<boolean, void, undefined> {
     const match = `type='signal',sender='${SERVICE}',interface='${MANAGER}',member='PrepareForShutdown'`;
     const args = ["--system", "--json=short", `--match=${match}`, "monitor"];
-    const child = spawn("busctl", args, { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(this.tool("busctl"), args, { stdio: ["ignore", "pipe", "pipe"] });
     const stop = () => child.kill();
     signal.addEventListener("abort", stop, { once: true });
     const gone = endOf(child);
@@ -87,10 +95,14 @@ export class Logind implements Inhibitor {
     }
   }
 
+  private tool(name: string): string {
+    return join(this.places.tools, name);
+  }
+
   private async maxDelayMs(signal: AbortSignal): Promise<number> {
     const path = "/org/freedesktop/login1";
     const args = ["--system", "get-property", SERVICE, path, MANAGER, "InhibitDelayMaxUSec"];
-    const text = await commandOutput("busctl", args, { signal });
+    const text = await commandOutput(this.tool("busctl"), args, { signal });
     const micros = /^t (\d+)/.exec(text)?.[1];
     if (micros === undefined) throw new Error(`InhibitDelayMaxUSec of systemd-logind is ${JSON.stringify(text)}`);
     return Number(micros) / 1000;
