@@ -29,7 +29,7 @@ export interface VolumeCapability {
   readonly mount?: {
     readonly fsType: string;
     readonly mountFlags: readonly string[];
-    readonly volumeMountGroup: string;
+    readonly volumeMountGroup?: string;
   };
   readonly accessMode: { readonly mode: string };
 }

@@ -10,8 +10,9 @@ export function volumeCapability(
 ): VolumeCapability {
   const accessMode = { mode: accessModeOf(volume.accessModes[0] ?? "ReadWriteOnce", options.singleNodeMultiWriter) };
   if (volume.isBlock) return { block: {}, accessMode };
-  const volumeMountGroup = options.mountGroup === undefined ? "" : String(options.mountGroup);
-  return { mount: { fsType: volume.fsType, mountFlags: volume.mountOptions, volumeMountGroup }, accessMode };
+  // Left out rather than empty: older drivers do not know the field.
+  const group = options.mountGroup === undefined ? {} : { volumeMountGroup: String(options.mountGroup) };
+  return { mount: { fsType: volume.fsType, mountFlags: volume.mountOptions, ...group }, accessMode };
 }
 
 /** Older drivers know one mode for both what one node and what one pod may write. */
