@@ -2,9 +2,12 @@
 import type { Service } from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
 import { type FieldPath, IMMUTABLE, invalidValue, root } from "../../validation/path.ts";
+import { validateClusterIps } from "./validate-cluster-ips.ts";
 
 export function validateServiceUpdate(next: Service, previous: Readonly<Service>): FieldError[] {
   const path = root("spec");
+  // Upstream compares nothing with what makes no sense by itself, which is told already.
+  if (validateClusterIps(next.spec ?? {}, path).length > 0) return validateImmutable(next, previous, path);
   return [
     ...validateAddresses(next, previous, path),
     ...validateFamilies(next, previous, path),
@@ -12,7 +15,7 @@ export function validateServiceUpdate(next: Service, previous: Readonly<Service>
   ];
 }
 
-/** An address stays while the Service has one; the second one can come and, with SingleStack, go. */
+/** An address stays while the Service has one; the second one can come, and go as the allocator says. */
 function validateAddresses(next: Service, previous: Readonly<Service>, path: FieldPath): FieldError[] {
   if (isNameOnly(previous) || isNameOnly(next)) return [];
   if (isHeadless(previous) && isHeadless(next)) return [];
@@ -25,12 +28,7 @@ function validateAddresses(next: Service, previous: Readonly<Service>, path: Fie
   if (before.length > 0 && after.length === 0) {
     return [invalidValue(at.index(0), [], "primary clusterIP can not be unset")];
   }
-  const errors = before.length > 0 && after[0] !== before[0] ? [invalidValue(at.index(0), after, FIXED)] : [];
-  if (after.length < before.length && next.spec?.ipFamilyPolicy !== "SingleStack") {
-    const detail = "`ipFamilyPolicy` must be set to 'SingleStack' when releasing the secondary clusterIP";
-    errors.push(invalidValue(at.index(0), after, detail));
-  }
-  return errors;
+  return before.length > 0 && after[0] !== before[0] ? [invalidValue(at.index(0), after, FIXED)] : [];
 }
 
 /** As for the addresses; headless Services have none to keep and may change. */
@@ -44,12 +42,7 @@ function validateFamilies(next: Service, previous: Readonly<Service>, path: Fiel
   }
   // Families that are left out are read from the addresses, which are judged by themselves.
   if (after.length === 0) return [];
-  const errors = before.length > 0 && after[0] !== before[0] ? [invalidValue(at.index(0), after, FIXED)] : [];
-  if (after.length < before.length && next.spec?.ipFamilyPolicy !== "SingleStack") {
-    const detail = "`ipFamilyPolicy` must be set to 'SingleStack' when releasing the secondary ipFamily";
-    errors.push(invalidValue(path.child("clusterIPs").index(0), next.spec?.clusterIPs, detail));
-  }
-  return errors;
+  return before.length > 0 && after[0] !== before[0] ? [invalidValue(at.index(0), after, FIXED)] : [];
 }
 
 const FIXED = "may not change once set";
