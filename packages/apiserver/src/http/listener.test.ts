@@ -48,6 +48,16 @@ test("peerCertificate takes a verified certificate alone, and without authoritie
   }
 });
 
+test("a request may have a URL as long as a command", async (t) => {
+  const { url } = await start(t, []);
+  const [response] = await once(
+    get(`${url}/?command=${"a".repeat(130_000)}`, { ca: authority.cert, agent: false }),
+    "response",
+  );
+  response.resume();
+  assert.equal(response.statusCode, 200);
+});
+
 test("a connection without a handshake is closed", { timeout: 10_000 }, async (t) => {
   const { url } = await start(t, [], { handshakeTimeoutMs: 50 });
   const { port, hostname } = new URL(url);

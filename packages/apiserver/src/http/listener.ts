@@ -125,11 +125,15 @@ function createServer(options: ListenerOptions): Http2SecureServer {
     settings: { maxConcurrentStreams: 250, initialWindowSize: 256 * 1024 },
     // Bodies may take long (uploads to exec); the request deadline bounds the rest.
     requestTimeout: 0,
+    maxHeaderSize: MAX_HEAD_BYTES,
     headersTimeout: 30_000,
     handshakeTimeout: options.handshakeTimeoutMs ?? 30_000,
     keepAliveTimeout: IDLE_MS,
   } as Parameters<typeof createSecureServer>[0]);
 }
+
+/** An exec has its whole command in the URL, and one word of it may be 128 KiB long. */
+const MAX_HEAD_BYTES = 256 * 1024;
 
 /** Every connection may hold memory for a slow reader. Five thousand nodes keep two or three each. */
 const MAX_CONNECTIONS = 10_000;

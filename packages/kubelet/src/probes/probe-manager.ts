@@ -106,7 +106,7 @@ export class ProbeManager implements ProbeStates, ProbeVerdicts {
       isStarted: (id) => this.isStarted(probes.pod, container, id),
       initial: (which, id) => initialVerdict(which, probes.pod, id),
       onResult: (which, id, verdict) => this.record(uid, container, which, id, verdict),
-      onUnhealthy: (message) => events.container(probes.pod, container, "Warning", "Unhealthy", message),
+      onEvent: (reason, message) => events.container(probes.pod, container, "Warning", reason, message),
     });
     probes.workers.set(key, worker);
     const periodMs = (probe.periodSeconds ?? 10) * 1000;

@@ -35,7 +35,7 @@ function setUp(kind: ProbeKind, probe: Partial<Probe>, state: Partial<RuntimeCon
     onResult: (_kind, _id, verdict) => {
       if (found.verdicts.at(-1) !== verdict) found.verdicts.push(verdict);
     },
-    onUnhealthy: (message) => found.unhealthy.push(message),
+    onEvent: (_reason, message) => found.unhealthy.push(message),
   });
   return { ...found, worker, found };
 }

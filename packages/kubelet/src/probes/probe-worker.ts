@@ -24,7 +24,7 @@ export interface ProbeWorkerDeps {
   /** The verdict to begin with for a container that a former kubelet already knew. */
   initial(kind: ProbeKind, containerId: string): ProbeVerdict | undefined;
   onResult(kind: ProbeKind, containerId: string, verdict: ProbeVerdict): void;
-  onUnhealthy(message: string): void;
+  onEvent(reason: "Unhealthy" | "ProbeWarning", message: string): void;
 }
 
 export class ProbeWorker {
@@ -120,7 +120,9 @@ export class ProbeWorker {
   private async probeOnce(id: string): Promise<void> {
     const result = await this.attempt(id);
     if (this.stop.signal.aborted || !result || id !== this.containerId) return;
-    if (!result.ok) this.deps.onUnhealthy(`${capitalized(this.kind)} probe failed: ${result.output}`);
+    const name = capitalized(this.kind);
+    if (!result.ok) this.deps.onEvent("Unhealthy", `${name} probe failed: ${result.output}`);
+    else if (result.isWarning) this.deps.onEvent("ProbeWarning", `${name} probe warning: ${result.output}`);
     this.runs = result.ok === this.last ? this.runs + 1 : 1;
     this.last = result.ok;
     const { successThreshold = 1, failureThreshold = 3 } = this.probe;
@@ -142,7 +144,7 @@ export class ProbeWorker {
       }
     }
     const why = failure instanceof Error ? failure.message : String(failure);
-    this.deps.onUnhealthy(`${capitalized(this.kind)} probe errored and resulted in unknown state: ${why}`);
+    this.deps.onEvent("Unhealthy", `${capitalized(this.kind)} probe errored and resulted in unknown state: ${why}`);
     return undefined;
   }
 

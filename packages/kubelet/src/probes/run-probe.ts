@@ -15,8 +15,10 @@ import { dialError, httpGet, probePort } from "./http-get.ts";
 
 export interface ProbeResult {
   readonly ok: boolean;
-  /** Shown in the event when not ok. */
+  /** Shown in the event when not ok, or when there is a warning. */
   readonly output: string;
+  /** The answer counts as a success that somebody should know of. */
+  readonly isWarning?: boolean;
 }
 
 export interface ProbeTarget {
@@ -72,8 +74,12 @@ async function httpProbe(
 ): Promise<ProbeResult> {
   const port = probePort(action.port, container);
   try {
-    const { status } = await httpGet({ ...action, host: action.host || podIp, port }, timeoutMs);
-    if (status >= 200 && status < 400) return { ok: true, output: "" };
+    const { status, body } = await httpGet({ ...action, host: action.host || podIp, port }, timeoutMs);
+    // Only a redirect that leads to another host is not followed.
+    if (status >= 300 && status < 400) {
+      return { ok: true, isWarning: true, output: `Probe terminated redirects, Response body: ${body}` };
+    }
+    if (status >= 200 && status < 300) return { ok: true, output: "" };
     return { ok: false, output: `HTTP probe failed with statuscode: ${status}` };
   } catch (error) {
     return { ok: false, output: (error as Error).message };

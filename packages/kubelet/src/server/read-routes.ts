@@ -36,10 +36,13 @@ function refuseSchema(): never {
   throw new Error("routes of the kubelet have no schemas");
 }
 
+/** An exec has its whole command in the URL, and one word of it may be 128 KiB long. */
+const MAX_HEAD_BYTES = 256 * 1024;
+
 /** A server without routes; without TLS where `https` is null. */
 export function makeApp(https: ServerOptions | null) {
   return fastify({
-    https,
+    https: https && { ...https, maxHeaderSize: MAX_HEAD_BYTES },
     // For the request alone; answers may stream for hours.
     requestTimeout: 60_000,
     routerOptions: { maxParamLength: 1024 },

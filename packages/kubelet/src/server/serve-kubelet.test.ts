@@ -198,6 +198,8 @@ test("serveKubelet answers pods, configz, run and stats", async () => {
   assert.deepEqual([kind, items[0].metadata.name], ["PodList", "web"]);
   assert.deepEqual(JSON.parse((await call("/configz")).text), { kubeletconfig: { maxPods: 110 } });
   assert.equal((await call("/run/default/web/app?cmd=ls", undefined, "POST")).text, "outerr");
+  const long = `/run/default/web/app?cmd=echo+${"a".repeat(130_000)}`;
+  assert.equal((await call(long, undefined, "POST")).text, "outerr", "a long command was refused");
   const summary = JSON.parse((await call("/stats/summary")).text);
   assert.equal(summary.node.nodeName, "n1");
   assert.ok(summary.node.memory.workingSetBytes > 0 && summary.node.fs.capacityBytes > 0);
