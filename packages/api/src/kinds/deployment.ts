@@ -29,6 +29,8 @@ export const deploymentKind = defineKind<Deployment>({
   shortNames: ["deploy"],
   categories: ["all"],
   hasStatus: true,
+  // Its annotations are copied to ReplicaSets, so that a change of them is one to act on.
+  generationOf: ({ metadata, spec }) => [spec, metadata.annotations ?? {}],
   applyDefaults(deployment) {
     deployment.spec ??= {} as DeploymentSpec;
     deployment.status ??= {};

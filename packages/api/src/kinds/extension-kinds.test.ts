@@ -154,6 +154,11 @@ test("certificate request: a verdict is given once, by those who may", () => {
   const approved = structuredClone(request);
   conditions("Approved", "Seen")(approved);
   approval?.prepareForUpdate(approved, request, "2026-01-01T00:00:01Z");
+  const [verdictTime] = approved.status?.conditions ?? [];
+  assert.deepEqual(
+    [verdictTime?.lastUpdateTime, verdictTime?.lastTransitionTime],
+    ["2026-01-01T00:00:01Z", "2026-01-01T00:00:01Z"],
+  );
   assert.deepEqual(approval?.validateUpdate(approved, request), []);
   assert.deepEqual(
     approved.status?.conditions?.map(({ type }) => type),

@@ -57,6 +57,9 @@ export const nodeKind = defineKind<Node>({
     node.spec ??= {};
     node.status ??= {};
     node.status.daemonEndpoints ??= { kubeletEndpoint: { Port: 0 } };
+    // What nobody held back can be given to pods.
+    const { capacity } = node.status;
+    if (capacity && !node.status.allocatable) node.status.allocatable = { ...capacity };
     node.status.nodeInfo ??= { ...NO_INFO };
     // The first of the list is the single one's other name; where they differ, the older field wins.
     const { podCIDR, podCIDRs } = node.spec;
@@ -65,7 +68,7 @@ export const nodeKind = defineKind<Node>({
   },
   validate: (node) => [...validateTaints(node), ...validatePodCidrs(node), ...validateResources(node)],
   validateUpdate: (next, previous) => setOnceErrors(next, previous),
-  validateStatusUpdate: validateResources,
+  validateStatusUpdate: (next) => [...validateAddresses(next), ...validateResources(next)],
   subresources: [proxySubresource("NodeProxyOptions")],
   selectableFields: { "spec.unschedulable": (n) => String(n.spec?.unschedulable ?? false) },
   columns,
@@ -151,7 +154,22 @@ function setOnceErrors(next: Node, previous: Readonly<Node>): FieldError[] {
     const detail = 'node updates may not change providerID except from "" to valid';
     errors.push(forbiddenField(path.child("providerID"), detail));
   }
-  return errors;
+  if (errors.length > 0 || next.spec?.externalID !== previous.spec?.externalID) {
+    errors.push(forbiddenField(root(), "node updates may only change labels, taints, or capacity"));
+  }
+  return [...errors, ...validateAddresses(next)];
+}
+
+/** By the names of upstream's internal type. */
+function validateAddresses({ status }: Node): FieldError[] {
+  const path = root("status").child("addresses");
+  const seen = new Set<string>();
+  return (status?.addresses ?? []).flatMap(({ type, address }, i) => {
+    const identity = `${type} ${address}`;
+    if (seen.has(identity)) return [duplicate(path.index(i), { Type: type, Address: address })];
+    seen.add(identity);
+    return [];
+  });
 }
 
 function statusText(node: Readonly<Node>): string {

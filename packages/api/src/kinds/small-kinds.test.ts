@@ -124,7 +124,13 @@ test("node: creators say the status, ranges are set once, taints are judged", ()
   const node = created(nodeKind, { spec: { podCIDR: "10.1.0.0/24" }, status: { phase: "x" } });
   assert.deepEqual([node.spec?.podCIDRs, node.status?.phase], [["10.1.0.0/24"], "x"]);
   const moved = judgeUpdate(nodeKind, node, (next) => Object.assign(next, { spec: { podCIDR: "10.2.0.0/24" } }));
-  assert.deepEqual(moved, ['spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid']);
+  assert.deepEqual(moved, [
+    'spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid',
+    "[]: Forbidden: node updates may only change labels, taints, or capacity",
+  ]);
+  const host = { type: "InternalIP", address: "192.0.2.7" };
+  const twice = judgeUpdate(nodeKind, node, (n) => Object.assign(n.status ?? {}, { addresses: [host, host] }), true);
+  assert.deepEqual(twice, ['status.addresses[1]: Duplicate value: {"Type":"InternalIP","Address":"192.0.2.7"}']);
   const patched = judgeUpdate(nodeKind, node, (next) => Object.assign(next.spec ?? {}, { podCIDR: "10.2.0.0/24" }));
   assert.deepEqual(patched, moved);
   const taint = { key: "a", effect: "NoSchedule" };

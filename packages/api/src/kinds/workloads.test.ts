@@ -74,6 +74,10 @@ test("deployment updates count generations and keep the selector", () => {
     next.metadata.labels = { a: "b" };
   });
   assert.equal(relabelled.object.metadata.generation, 1);
+  const annotated = updated(deploymentKind, previous, (next) => {
+    next.metadata.annotations = { a: "b" };
+  });
+  assert.equal(annotated.object.metadata.generation, 2);
   const scaled = updated(deploymentKind, previous, (next) => deploymentKind.scale?.write(next, 3));
   assert.deepEqual([scaled.object.metadata.generation, scaled.object.spec?.replicas], [2, 3]);
   const errors = judgeUpdate(deploymentKind, previous, (next) => {

@@ -10,8 +10,9 @@ import { validateApproval, validateRequest, validateRequestUpdate, validateSigne
 
 /** Approving is a right of its own, so it has a subresource, which writes conditions alone. */
 const approvalRules: WriteRules<CertificateSigningRequest> = {
-  prepareForUpdate(next, previous) {
+  prepareForUpdate(next, previous, now) {
     copyPart(next, previous, "spec");
+    stampConditions(next, previous, now);
     const { conditions } = next.status ?? {};
     const { conditions: _, ...status } = previous.status ?? {};
     next.status = { ...status, ...(conditions ? { conditions } : {}) };
@@ -28,7 +29,6 @@ export const certificateSigningRequestKind = defineKind<CertificateSigningReques
     request.status ??= {};
     for (const condition of request.status.conditions ?? []) {
       condition.status ||= "True";
-      condition.lastTransitionTime ??= condition.lastUpdateTime;
     }
   },
   validate: validateRequest,
@@ -37,7 +37,10 @@ export const certificateSigningRequestKind = defineKind<CertificateSigningReques
     // What is asked for does not change once it has been asked.
     next.spec = structuredClone(previous.spec);
   },
-  prepareForStatusUpdate: (next, previous) => keepVerdict(next, previous),
+  prepareForStatusUpdate(next, previous, now) {
+    keepVerdict(next, previous);
+    stampConditions(next, previous, now);
+  },
   validateStatusUpdate: validateSignerUpdate,
   subresources: [
     {
@@ -70,6 +73,27 @@ function keepVerdict(next: CertificateSigningRequest, previous: Readonly<Certifi
     return isVerdict(condition.type) ? (before.find(({ type }) => type === condition.type) ?? condition) : condition;
   });
   next.status = { ...next.status, conditions: kept };
+}
+
+/** Who tells of a condition need not say when; one that was there before keeps the time at which it came. */
+function stampConditions(
+  next: CertificateSigningRequest,
+  previous: Readonly<CertificateSigningRequest>,
+  now: string,
+): void {
+  const conditions = next.status?.conditions;
+  if (!conditions) return;
+  const before = previous.status?.conditions ?? [];
+  // Copies: some of them are the previous object's own.
+  const stamped = conditions.map((condition) => {
+    const same = before.find(({ type, status }) => type === condition.type && status === condition.status);
+    return {
+      ...condition,
+      lastUpdateTime: condition.lastUpdateTime ?? now,
+      lastTransitionTime: condition.lastTransitionTime ?? same?.lastTransitionTime ?? now,
+    };
+  });
+  next.status = { ...next.status, conditions: stamped };
 }
 
 /** `Approved,Issued` */
