@@ -15,7 +15,7 @@ import { runningContainers } from "./runtime/runtime-pod.ts";
 import type { VolumeManager } from "./volumes/volume-manager.ts";
 
 export interface HousekeeperDeps {
-  readonly workers: Pick<PodWorkers, "has" | "pods">;
+  readonly workers: Pick<PodWorkers, "has" | "active">;
   readonly pleg: Pick<Pleg, "pods" | "refresh">;
   readonly killer: Pick<PodKiller, "killPod">;
   readonly collector: GarbageCollector;
@@ -63,7 +63,7 @@ export class Housekeeper {
     const isGone = (uid: string) => !workers.has(uid) && !inRuntime.has(uid) && !this.ending.has(uid);
     for (const uid of await volumes.podsOnDisk()) if (isGone(uid)) await this.attempt(uid, () => volumes.tearDown(uid));
     for (const uid of await cgroups.list(where)) if (isGone(uid)) await this.attempt(uid, () => cgroups.remove(uid));
-    await cgroups.rebalance(workers.pods());
+    await cgroups.rebalance(workers.active());
   }
 
   private endOrphan(pod: RuntimePod): void {

@@ -147,7 +147,8 @@ export class Kubelet {
     const hooks = new LifecycleHooks({ cri, clock });
     this.killer = new PodKiller({ cri, hooks, gate: this.gate, events: this.events, ...shared });
     this.resizer = this.makeResizer();
-    const late = { workers: () => this.workers, onCapacity: () => this.agent.poke() };
+    const { metrics } = context;
+    const late = { workers: () => this.workers, onCapacity: () => this.agent.poke(), metrics };
     this.resources = makeResourceManagers({ ...parts, ...shared, ...late, config, pleg: this.pleg });
     this.syncer = this.makeSyncer(hooks);
     this.workers = this.makeWorkers();

@@ -1,6 +1,6 @@
 // The state files of the policies that give nothing out: they say so, and an earlier policy's is not passed over.
 import { join } from "node:path";
-import { CheckpointFile } from "../checkpoints/checkpoint-file.ts";
+import type { CheckpointFile } from "../checkpoints/checkpoint-file.ts";
 
 interface IdleState {
   readonly file: string;
@@ -24,13 +24,16 @@ export const IDLE_MEMORY: IdleState = {
   text: '{"policyName":"None","machineState":{},"checksum":4236770233}',
 };
 
+export interface StateFiles {
+  readonly rootDir: string;
+  /** The state file of that name in the folder. */
+  open(name: string): CheckpointFile;
+}
+
 /** Throws where the file is another policy's: its containers may still have what it gave them. */
-export async function keepIdle(
-  { file, what, policy, text }: IdleState,
-  { rootDir, onError }: { readonly rootDir: string; onError(error: unknown): void },
-): Promise<void> {
+export async function keepIdle({ file, what, policy, text }: IdleState, { rootDir, open }: StateFiles): Promise<void> {
   const path = join(rootDir, file);
-  const checkpoint = new CheckpointFile(path, onError);
+  const checkpoint = open(file);
   const found = await checkpoint.read();
   if (found === undefined) return checkpoint.save(text);
   const { policyName } = JSON.parse(found) as { policyName?: string };

@@ -1,6 +1,7 @@
 // The node's resource managers as the configuration asks for them.
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
+import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { KubeletConfig } from "../config.ts";
 import type { CriClient } from "../cri/cri-client.ts";
 import { reservedMemoryBytes } from "../node/allocatable.ts";
@@ -10,6 +11,7 @@ import type { PodWorkers } from "../pod-workers.ts";
 import { runningContainers } from "../runtime/runtime-pod.ts";
 import type { RunningContainer } from "./cpu-pinner.ts";
 import { ResourceManagers } from "./resource-managers.ts";
+import { ResourceMetrics } from "./resource-metrics.ts";
 import type { TopologyPolicy } from "./topology/merge-hints.ts";
 
 export interface ResourceManagersParts {
@@ -19,6 +21,7 @@ export interface ResourceManagersParts {
   readonly pleg: Pick<Pleg, "get">;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly metrics: MetricsRegistry;
   /** Made after this. */
   workers(): Pick<PodWorkers, "active">;
   onCapacity(): void;
@@ -57,5 +60,13 @@ export function makeResourceManagers(parts: ResourceManagersParts): ResourceMana
       runningContainers(pleg.get(uid)).map(({ name, id }) => ({ podUid: uid, name, id })),
     );
   const updateContainer = cri.updateContainerResources.bind(cri);
-  return new ResourceManagers(options, { clock, log, onCapacity, pods, running, updateContainer });
+  return new ResourceManagers(options, {
+    clock,
+    log,
+    metrics: new ResourceMetrics(parts.metrics),
+    onCapacity,
+    pods,
+    running,
+    updateContainer,
+  });
 }

@@ -102,6 +102,7 @@ async function withManagers(
   work: (managers: ResourceManagers, again: () => Promise<ResourceManagers>, rootDir: string) => Promise<void>,
 ): Promise<void> {
   const rootDir = await mkdtemp(join(tmpdir(), "resources-managers-"));
+  const all: ResourceManagers[] = [];
   const make = async () => {
     const defaults = { cpu: undefined, memory: undefined, reconcileMs: 10_000, preferClosestNodes: false };
     const policy = { topologyPolicy: "none", topologyScope: "container" } as const;
@@ -117,6 +118,7 @@ async function withManagers(
         readTopology: async () => MACHINE,
       },
     );
+    all.push(managers);
     await managers.restore();
     return managers;
   };
@@ -124,7 +126,8 @@ async function withManagers(
     await work(await make(), make, rootDir);
   } finally {
     // A state file may still be on its way.
-    await rm(rootDir, { recursive: true, maxRetries: 5 });
+    for (const managers of all) await managers.close();
+    await rm(rootDir, { recursive: true });
   }
 }
 

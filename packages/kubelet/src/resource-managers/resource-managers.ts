@@ -14,8 +14,10 @@ import { CpuPinner } from "./cpu-pinner.ts";
 import type { CpuManager } from "./cpus/cpu-manager.ts";
 import { DeviceManager } from "./devices/device-manager.ts";
 import { CHECKPOINT_NAME, serveRegistration } from "./devices/registration-server.ts";
+import type { StateFiles } from "./idle-state.ts";
 import { IDLE_CPU, IDLE_MEMORY, keepIdle } from "./idle-state.ts";
 import type { MemoryManager } from "./memory/memory-manager.ts";
+import type { ResourceMetrics } from "./resource-metrics.ts";
 import type { ResourceProvider } from "./resource-provider.ts";
 import type { StaticCpuOptions } from "./static-managers.ts";
 import type { MachineTopology } from "./topology/machine-topology.ts";
@@ -38,6 +40,7 @@ export interface ResourceManagersOptions {
 export interface ResourceManagersDeps {
   readonly clock: Clock;
   readonly log: Logger;
+  readonly metrics?: ResourceMetrics;
   /** What the node offers has changed. */
   onCapacity(): void;
   /** Those that were let in. */
@@ -61,6 +64,7 @@ export class ResourceManagers {
   private topology: TopologyManager | undefined;
   private providers: readonly ResourceProvider[] = [];
   private pinner: CpuPinner | undefined;
+  private readonly files: CheckpointFile[] = [];
   private numaNodes: readonly number[] = [0];
   /** One pod at a time, so that what one was offered no other is given. */
   private turn: Promise<unknown> = Promise.resolve();
@@ -68,12 +72,13 @@ export class ResourceManagers {
   constructor(options: ResourceManagersOptions, deps: ResourceManagersDeps) {
     this.options = options;
     this.deps = deps;
-    const { clock, log, onCapacity } = deps;
+    const { clock, log, metrics, onCapacity } = deps;
     this.devices = new DeviceManager({
       folder: this.pluginFolder,
       file: new CheckpointFile(join(this.pluginFolder, CHECKPOINT_NAME), this.reportFile),
       numaNodes: () => this.numaNodes,
       onChange: onCapacity,
+      metrics,
       clock,
       log,
     });
@@ -90,9 +95,8 @@ export class ResourceManagers {
       await this.startStatic(machine);
     }
     this.numaNodes = numa.nodes;
-    const idle = { rootDir: this.options.rootDir, onError: this.reportFile };
-    if (!cpu) await keepIdle(IDLE_CPU, idle);
-    if (!memory) await keepIdle(IDLE_MEMORY, idle);
+    if (!cpu) await keepIdle(IDLE_CPU, this.stateFiles);
+    if (!memory) await keepIdle(IDLE_MEMORY, this.stateFiles);
     this.providers = [this.devices, this.cpu, this.memory].filter((provider) => provider !== undefined);
     this.topology = new TopologyManager({ policy, scope, numa }, this.providers);
     await this.devices.restore();
@@ -113,7 +117,13 @@ export class ResourceManagers {
       else signal.addEventListener("abort", () => resolve(), { once: true });
     });
     await Promise.all([stopped, this.pinner?.run(signal)]);
+    await this.close();
+  }
+
+  /** Leaves the plugins; resolves once what is known is on disk. */
+  async close(): Promise<void> {
     await this.devices.close();
+    await Promise.all(this.files.map((file) => file.flushed()));
   }
 
   /** Sets aside what the pod asks for, unless it has it already. */
@@ -122,10 +132,13 @@ export class ResourceManagers {
     if (!topology || !this.isConcerned(pod)) return { admitted: true };
     const mine = this.turn.then(() => topology.allocate(pod));
     this.turn = mine.catch(() => {});
+    const isAligned = this.options.topologyPolicy !== "none";
     try {
       await mine;
+      if (isAligned) this.deps.metrics?.aligned(true);
       return { admitted: true };
     } catch (error) {
+      if (isAligned) this.deps.metrics?.aligned(false);
       if (!(error instanceof AllocationError)) throw error;
       return { admitted: false, reason: error.reason, message: error.message };
     }
@@ -159,6 +172,16 @@ export class ResourceManagers {
     return join(this.options.rootDir, "device-plugins");
   }
 
+  private get stateFiles(): StateFiles {
+    const { rootDir } = this.options;
+    const open = (name: string) => {
+      const file = new CheckpointFile(join(rootDir, name), this.reportFile);
+      this.files.push(file);
+      return file;
+    };
+    return { rootDir, open };
+  }
+
   private readonly reportFile = (error: unknown): void => {
     this.deps.log.error({ err: error }, "state of a resource manager was not saved");
   };
@@ -184,10 +207,10 @@ export class ResourceManagers {
   }
 
   private async startStatic(machine: MachineTopology): Promise<void> {
-    const { cpu, memory, rootDir, reconcileMs } = this.options;
+    const { cpu, memory, reconcileMs } = this.options;
     if (!cpu && !memory) return;
     const { startCpuManager, startMemoryManager } = await import("./static-managers.ts");
-    const files = { rootDir, onError: this.reportFile };
+    const files = this.stateFiles;
     if (cpu) {
       const manager = await startCpuManager(machine, cpu, files, () => this.pinner?.poke());
       const { clock, log, running, updateContainer: update } = this.deps;

@@ -1,12 +1,12 @@
 // The CPU and memory managers where a static policy asks for them, each with its state file.
 import { join } from "node:path";
 import { quantityMilliValue, quantityValue } from "@skiff/api/quantity.ts";
-import { CheckpointFile } from "../checkpoints/checkpoint-file.ts";
 import type { MemoryReservation } from "../configuration/resource-fields.ts";
 import { takePacked } from "./cpus/assign-cpus.ts";
 import { CpuManager } from "./cpus/cpu-manager.ts";
 import type { CpuSet } from "./cpus/cpu-set.ts";
 import { parseCpuSet } from "./cpus/cpu-set.ts";
+import type { StateFiles } from "./idle-state.ts";
 import { stateError } from "./idle-state.ts";
 import { MemoryManager } from "./memory/memory-manager.ts";
 import type { MachineTopology } from "./topology/machine-topology.ts";
@@ -19,11 +19,6 @@ export interface StaticCpuOptions {
   readonly policyOptions: Readonly<Record<string, string>>;
 }
 
-export interface StateFiles {
-  readonly rootDir: string;
-  onError(error: unknown): void;
-}
-
 const CPU_STATE = "cpu_manager_state";
 const MEMORY_STATE = "memory_manager_state";
 
@@ -31,7 +26,7 @@ const MEMORY_STATE = "memory_manager_state";
 export async function startCpuManager(
   { cpus }: MachineTopology,
   { reservedCpus, reservedAmounts, policyOptions }: StaticCpuOptions,
-  { rootDir, onError }: StateFiles,
+  { rootDir, open }: StateFiles,
   onChange: () => void,
 ): Promise<CpuManager> {
   const all: CpuSet = new Set(cpus.map(({ id }) => id));
@@ -50,7 +45,7 @@ export async function startCpuManager(
     distributeAcrossNuma: has("distribute-cpus-across-numa"),
     strictReservation: has("strict-cpu-reservation"),
   };
-  const manager = new CpuManager(options, { file: new CheckpointFile(join(rootDir, CPU_STATE), onError), onChange });
+  const manager = new CpuManager(options, { file: open(CPU_STATE), onChange });
   await restored(manager, "CPU", join(rootDir, CPU_STATE));
   return manager;
 }
@@ -60,7 +55,7 @@ export async function startMemoryManager(
   reservations: readonly MemoryReservation[],
   /** What the node keeps of its memory in all, in bytes. */
   nodeReserved: number,
-  { rootDir, onError }: StateFiles,
+  { rootDir, open }: StateFiles,
 ): Promise<MemoryManager> {
   const amounts = ({ limits }: MemoryReservation) =>
     new Map(Object.entries(limits).map(([kind, amount]) => [kind, quantityValue(amount)]));
@@ -71,8 +66,7 @@ export async function startMemoryManager(
       `the total amount ${JSON.stringify(String(total))} of type "memory" is not equal to the value ${JSON.stringify(String(nodeReserved))} determined by Node Allocatable feature`,
     );
   }
-  const file = new CheckpointFile(join(rootDir, MEMORY_STATE), onError);
-  const manager = new MemoryManager({ nodes, reserved }, { file });
+  const manager = new MemoryManager({ nodes, reserved }, { file: open(MEMORY_STATE) });
   await restored(manager, "memory", join(rootDir, MEMORY_STATE));
   return manager;
 }

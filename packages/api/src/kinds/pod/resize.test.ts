@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Pod } from "../../../generated/types.ts";
-import { created } from "../judge.ts";
+import { created, judgeNew } from "../judge.ts";
 import { podKind } from "./pod.ts";
 import { resizeRules } from "./resize.ts";
 
@@ -97,4 +97,12 @@ test("a resize is refused for pods that cannot have one", () => {
   const status = { name: "a", image: "", imageID: "", ready: true, restartCount: 0, state: { running: {} } };
   old.status = { ...old.status, containerStatuses: [status] };
   assert.deepEqual(resize(old, raise).errors, ["spec: Pod running on node without support for resize"]);
+});
+
+test("a pod that runs once has no container that restarts for a resize", () => {
+  const resizePolicy = [{ resourceName: "cpu", restartPolicy: "RestartContainer" }];
+  const once = { spec: { restartPolicy: "Never", containers: [container("a", { resizePolicy })] } };
+  assert.deepEqual(judgeNew(podKind, once), [
+    "spec.containers[0].resizePolicy: Invalid value: \"RestartContainer\": must be 'NotRequired' when `restartPolicy` is 'Never'",
+  ]);
 });

@@ -24,6 +24,8 @@ import { validateVolumeDevices, validateVolumeMounts } from "./validate-volume-m
 export interface ContainerContext {
   readonly volumes: ReadonlyMap<string, Volume>;
   readonly graceSeconds: number;
+  /** The pod's restart policy is Never. */
+  readonly isRunOnce: boolean;
   /** Names of the pod's resource claims. */
   readonly claims: ReadonlySet<string>;
   /** False inside the templates of workloads, which are held to a little less. */
@@ -145,7 +147,7 @@ function validateCommon(container: Container, context: ContainerContext, path: F
     ...validateVolumeDevices(container, context.volumes, path.child("volumeDevices")),
     ...validatePullPolicy(container.imagePullPolicy, path.child("imagePullPolicy")),
     ...validateResources(container.resources ?? {}, path.child("resources"), context.claims),
-    ...validateResizePolicy(container, path.child("resizePolicy")),
+    ...validateResizePolicy(container, context, path.child("resizePolicy")),
     ...validateSecurityContext(container.securityContext, path.child("securityContext")),
   ];
 }
@@ -176,7 +178,11 @@ function validatePullPolicy(policy: string | undefined, path: FieldPath): FieldE
 const RESIZABLE = ["cpu", "memory"];
 const RESIZE_POLICIES = ["NotRequired", "RestartContainer"];
 
-function validateResizePolicy({ resizePolicy }: Container, path: FieldPath): FieldError[] {
+function validateResizePolicy(
+  { resizePolicy }: Container,
+  { isRunOnce }: ContainerContext,
+  path: FieldPath,
+): FieldError[] {
   const seen = new Set<string>();
   return (resizePolicy ?? []).flatMap(({ resourceName, restartPolicy }, i) => {
     const at = path.index(i);
@@ -184,6 +190,9 @@ function validateResizePolicy({ resizePolicy }: Container, path: FieldPath): Fie
     seen.add(resourceName);
     if (!RESIZABLE.includes(resourceName)) errors.push(notSupported(path, resourceName ?? "", RESIZABLE));
     if (!RESIZE_POLICIES.includes(restartPolicy)) errors.push(notSupported(path, restartPolicy ?? "", RESIZE_POLICIES));
+    else if (isRunOnce && restartPolicy !== "NotRequired") {
+      errors.push(invalidValue(path, restartPolicy, "must be 'NotRequired' when `restartPolicy` is 'Never'"));
+    }
     return errors;
   });
 }

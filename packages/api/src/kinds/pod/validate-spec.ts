@@ -26,6 +26,7 @@ export function validatePodSpec(spec: PodSpec, path: FieldPath, meta?: Readonly<
   const context = {
     volumes: volumes.byName,
     graceSeconds: spec.terminationGracePeriodSeconds ?? 0,
+    isRunOnce: spec.restartPolicy === "Never",
     claims: new Set((spec.resourceClaims ?? []).map((claim) => claim.name)),
     ownPod: meta !== undefined,
   };

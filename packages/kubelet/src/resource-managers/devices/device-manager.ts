@@ -6,6 +6,7 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { CheckpointFile } from "../../checkpoints/checkpoint-file.ts";
 import { messageCodec } from "../../cri/service-methods.ts";
+import type { ResourceMetrics } from "../resource-metrics.ts";
 import type { HintsByResource } from "../topology/merge-hints.ts";
 import type { NumaMask } from "../topology/numa-mask.ts";
 import { chooseDevices, deviceHints } from "./choose-devices.ts";
@@ -24,7 +25,7 @@ export interface DeviceManagerDeps {
   numaNodes(): readonly number[];
   /** What the node has changed. */
   onChange(): void;
-  observe?(resource: string, event: "registered" | { readonly allocatedInSeconds: number }): void;
+  readonly metrics?: Pick<ResourceMetrics, "registered" | "allocated"> | undefined;
 }
 
 interface Endpoint {
@@ -91,7 +92,7 @@ export class DeviceManager {
 
   /** Takes the plugin behind the socket for the resource's newest; an older one is left. */
   connect(resource: string, socket: string): void {
-    this.deps.observe?.(resource, "registered");
+    this.deps.metrics?.registered(resource);
     this.endpoints.get(resource)?.plugin?.close();
     const plugin = new DevicePlugin(resource, socket, this.deps.clock);
     const before = this.endpoints.get(resource)?.devices ?? NO_DEVICES;
@@ -183,14 +184,12 @@ export class DeviceManager {
   async optionsFor(pod: Readonly<Pod>, container: Container): Promise<DeviceOptions | undefined> {
     const wanted = this.wants(container);
     if (wanted.size === 0) return undefined;
+    // Nothing where it has all; else its allocation was lost with the checkpoint, and is asked for anew.
+    await this.allocate(pod, container, undefined);
     const uid = pod.metadata.uid ?? "";
     for (const resource of wanted.keys()) {
       const held = this.devices.idsOf(uid, container.name, resource);
       const endpoint = this.endpoints.get(resource);
-      if (held.size === 0)
-        throw new Error(
-          `no devices found allocated in local cache for pod ${uid}, container ${container.name}, resource ${resource}`,
-        );
       if (!endpoint?.options?.preStartRequired || !endpoint.plugin) continue;
       await endpoint.plugin.preStartContainer([...held]).catch((error) => {
         throw new Error(`device plugin PreStartContainer rpc failed with err: ${(error as Error).message}`);
@@ -266,8 +265,7 @@ export class DeviceManager {
     const startedAt = this.deps.clock.monotonic();
     try {
       const options = await plugin.allocate([...chosen]);
-      const allocatedInSeconds = (this.deps.clock.monotonic() - startedAt) / 1000;
-      this.deps.observe?.(whose.resource, { allocatedInSeconds });
+      this.deps.metrics?.allocated(whose.resource, (this.deps.clock.monotonic() - startedAt) / 1000);
       const byNode = new Map<number, string[]>();
       for (const id of chosen) {
         const near = nodes.get(id) ?? [];

@@ -175,6 +175,9 @@ test("a lost plugin's devices are unhealthy; a kubelet that starts anew knows wh
     assert.match(refused.admitted ? "" : refused.message, /cannot allocate unregistered device/);
     const extras = await again.extrasFor(pod, pod.spec.containers[0]!);
     assert.equal(extras.devices?.annotations.widget, "yes");
+    again.release(pod.metadata.uid ?? "");
+    await assert.rejects(again.extrasFor(pod, pod.spec.containers[0]!), /cannot allocate unregistered device/);
+    await again.close();
   });
 });
 

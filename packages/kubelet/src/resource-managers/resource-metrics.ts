@@ -1,0 +1,41 @@
+// What the resource managers count, under upstream's names.
+import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
+
+export class ResourceMetrics {
+  private readonly registrations;
+  private readonly allocations;
+  private readonly topologyRequests;
+  private readonly topologyErrors;
+
+  constructor(registry: MetricsRegistry) {
+    this.registrations = registry.counter(
+      "kubelet_device_plugin_registration_total",
+      "Cumulative number of device plugin registrations. Broken down by resource name.",
+    );
+    this.allocations = registry.histogram(
+      "kubelet_device_plugin_alloc_duration_seconds",
+      "Duration in seconds to serve a device plugin Allocation request. Broken down by resource name.",
+    );
+    this.topologyRequests = registry.counter(
+      "kubelet_topology_manager_admission_requests_total",
+      "The number of admission requests where resources have to be aligned.",
+    );
+    this.topologyErrors = registry.counter(
+      "kubelet_topology_manager_admission_errors_total",
+      "The number of admission request failures where resources could not be aligned.",
+    );
+  }
+
+  registered(resource: string): void {
+    this.registrations.inc({ resource_name: resource });
+  }
+
+  allocated(resource: string, seconds: number): void {
+    this.allocations.observe(seconds, { resource_name: resource });
+  }
+
+  aligned(isAdmitted: boolean): void {
+    this.topologyRequests.inc();
+    if (!isAdmitted) this.topologyErrors.inc();
+  }
+}
