@@ -23,6 +23,7 @@ export const configMapKind = defineKind<ConfigMap>({
     const bytes = textBytes(map.data) + decodedBytes(map.binaryData);
     return bytes > MAX_DATA_BYTES ? [...errors, tooLong(root(), MAX_DATA_BYTES)] : errors;
   },
+  changesFirst: true,
   validateUpdate: (next, previous) => immutableErrors(next, previous, ["data", "binaryData"]),
   columns: [nameColumn, column("Data", ["ConfigMap", "data"], (m) => count(m.data) + count(m.binaryData)), ageColumn],
 });

@@ -21,6 +21,8 @@ export interface KindSpec<T extends KubeObject>
   validateCreate?(object: T): FieldError[];
   /** Judges the whole object on update; `validate` has run already. */
   validateUpdate?(next: T, previous: Readonly<T>): FieldError[];
+  /** Whether upstream tells what may not change before what is wrong in itself. */
+  readonly changesFirst?: boolean;
   /** Puts back what updates may not change, beyond status and generation. */
   prepareForUpdate?(next: T, previous: Readonly<T>): void;
   /** Judges a write of the status. */
@@ -74,10 +76,11 @@ function updateRules<T extends KubeObject>(spec: KindSpec<T>, hasStatus: boolean
       spec.prepareForUpdate?.(next, previous);
       if (hasGeneration) countGeneration(next, previous, spec.generationOf ?? specOf);
     },
-    validateUpdate: (next, previous) => [
-      ...(spec.validate?.(next) ?? []),
-      ...(spec.validateUpdate?.(next, previous) ?? []),
-    ],
+    validateUpdate(next, previous) {
+      const own = spec.validate?.(next) ?? [];
+      const changes = spec.validateUpdate?.(next, previous) ?? [];
+      return spec.changesFirst ? [...changes, ...own] : [...own, ...changes];
+    },
   };
   return rules;
 }

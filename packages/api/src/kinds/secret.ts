@@ -25,6 +25,7 @@ export const secretKind = defineKind<Secret>({
     if (decodedBytes(secret.data) > MAX_DATA_BYTES) errors.push(tooLong(path, MAX_DATA_BYTES));
     return [...errors, ...(TYPE_RULES[secret.type ?? ""]?.(secret, path) ?? [])];
   },
+  changesFirst: true,
   validateUpdate(next, previous) {
     const typeChanged = next.type !== previous.type;
     return [

@@ -58,6 +58,15 @@ test("secret: stringData folds into data, types promise keys, the type stays", (
     }),
     ['type: Invalid value: "other": field is immutable'],
   );
+  const fixed = created(secretKind, { data: { a: base64("a") }, immutable: true });
+  const told = judgeUpdate(secretKind, fixed, (next) => {
+    next.data = { "b d": base64("a") };
+  });
+  // What may not change comes before what is wrong in itself.
+  assert.deepEqual(
+    told.map((error) => error.split(":")[0]),
+    ["data", "data[b d]"],
+  );
 });
 
 test("rbac: rules", () => {

@@ -117,7 +117,7 @@ export function validateVolumeUpdate(next: PersistentVolume, previous: Readonly<
   }
   errors.push(...immutableField(after.volumeMode, before.volumeMode, path.child("volumeMode")));
   if (before.nodeAffinity && !deepEqual(after.nodeAffinity, before.nodeAffinity)) {
-    errors.push(...immutableField(after.nodeAffinity, before.nodeAffinity, path.child("nodeAffinity")));
+    errors.push(...immutableField(after.nodeAffinity, before.nodeAffinity, root("nodeAffinity")));
   }
   return errors;
 }
