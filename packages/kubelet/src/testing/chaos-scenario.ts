@@ -5,7 +5,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { isApiError } from "@skiff/api/errors.ts";
-import { configMaps, nodes, pods, serviceAccounts } from "@skiff/api/resource-ref.ts";
+import { pods } from "@skiff/api/resource-ref.ts";
 import type { Pod } from "@skiff/api/types.ts";
 import type { ResourceClient } from "@skiff/client/resource-client.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
@@ -65,14 +65,8 @@ class ChaosScenario {
 
   private async prepare(): Promise<void> {
     this.node.startKubelet();
-    await waitFor("the node to be ready", async () => {
-      const { status } = await this.node.client.of(nodes).get("", NODE_NAME, options);
-      return status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True");
-    });
-    // What a controller manager would have made.
-    await this.node.client.of(serviceAccounts).create("default", { metadata: { name: "default" } }, options);
-    const root = { metadata: { name: "kube-root-ca.crt" }, data: { "ca.crt": "x" } };
-    await this.node.client.of(configMaps).create("default", root, options);
+    await this.node.isReady();
+    await this.node.furnish();
   }
 
   private async doDamage(): Promise<void> {

@@ -5,7 +5,6 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { isNotFound } from "@skiff/api/errors.ts";
 import {
-  configMaps,
   csiDrivers,
   csiNodes,
   events,
@@ -14,7 +13,6 @@ import {
   persistentVolumes,
   pods,
   secrets,
-  serviceAccounts,
   volumeAttachments,
 } from "@skiff/api/resource-ref.ts";
 import type { CSIDriverSpec, OwnerReference, PersistentVolumeSpec, Pod } from "@skiff/api/types.ts";
@@ -84,16 +82,10 @@ class Scenario {
 
   private async prepare(): Promise<void> {
     this.node.startKubelet();
-    await waitFor("the node to be ready", async () => {
-      const { status } = await this.node.client.of(nodes).get("", NODE_NAME, options);
-      return status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True");
-    });
-    const { client } = this.node;
-    await client.of(serviceAccounts).create("default", { metadata: { name: "default" } }, options);
-    const root = { metadata: { name: "kube-root-ca.crt" }, data: { "ca.crt": "x" } };
-    await client.of(configMaps).create("default", root, options);
+    await this.node.isReady();
+    await this.node.furnish();
     const data = { password: Buffer.from("open sesame").toString("base64") };
-    await client.of(secrets).create("default", { metadata: { name: "key" }, data }, options);
+    await this.node.client.of(secrets).create("default", { metadata: { name: "key" }, data }, options);
   }
 
   private async registers(): Promise<void> {

@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { mkdir, readdir } from "node:fs/promises";
 import { promisify } from "node:util";
 import { isNotFound } from "@skiff/api/errors.ts";
-import { configMaps, events, nodes, pods, serviceAccounts } from "@skiff/api/resource-ref.ts";
+import { configMaps, events, nodes, pods } from "@skiff/api/resource-ref.ts";
 import type { Pod } from "@skiff/api/types.ts";
 import type { ResourceClient } from "@skiff/client/resource-client.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
@@ -76,11 +76,9 @@ class Scenario {
     await mkdir(this.node.rootDir);
     await run("mount", ["-t", "tmpfs", "-o", `size=${DISK}`, "tmpfs", this.node.rootDir]);
     this.node.startKubelet(...EVICTION);
-    await waitFor("the node to be ready", () => this.hasCondition("Ready", "True"));
-    // What a controller manager would have made.
-    await this.node.client.of(serviceAccounts).create("default", { metadata: { name: "default" } }, options);
+    await this.node.isReady();
+    await this.node.furnish();
     const maps = this.node.client.of(configMaps);
-    await maps.create("default", { metadata: { name: "kube-root-ca.crt" }, data: { "ca.crt": "x" } }, options);
     await maps.create("default", { metadata: { name: "cfg" }, data: { greeting: "hello" } }, options);
   }
 

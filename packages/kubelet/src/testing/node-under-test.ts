@@ -2,6 +2,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { configMaps, nodes, serviceAccounts } from "@skiff/api/resource-ref.ts";
+import type { Node } from "@skiff/api/types.ts";
 import { loadKubeconfig } from "@skiff/client/config.ts";
 import { RestClient } from "@skiff/client/rest-client.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
@@ -11,10 +13,12 @@ import { FaultProxy } from "@skiff/testkit/fault-proxy.ts";
 import { freePorts } from "@skiff/testkit/free-port.ts";
 import { clientCertificate, RealApiServer, type ServerPki } from "@skiff/testkit/real-api-server.ts";
 import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
+import { waitFor } from "@skiff/testkit/wait-for.ts";
 import { CgroupFs } from "../cgroups/cgroup-fs.ts";
 import { PrivateContainerd } from "./private-containerd.ts";
 
 export const NODE_NAME = "n1";
+const options = { signal: new AbortController().signal };
 
 export class NodeUnderTest implements AsyncDisposable {
   readonly containerd: PrivateContainerd;
@@ -77,6 +81,21 @@ export class NodeUnderTest implements AsyncDisposable {
   /** `more` are further flags. */
   startKubelet(...more: readonly string[]): void {
     this.kubelet = new ChildProgram(process.execPath, [...this.args, ...more]);
+  }
+
+  /** The node's object, once it is Ready. */
+  isReady(): Promise<Node> {
+    return waitFor("the node to be ready", async () => {
+      const node = await this.client.of(nodes).get("", NODE_NAME, options);
+      return node.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") && node;
+    });
+  }
+
+  /** What every pod in the namespace `default` needs, and a controller manager would have made. */
+  async furnish(): Promise<void> {
+    await this.client.of(serviceAccounts).create("default", { metadata: { name: "default" } }, options);
+    const root = { metadata: { name: "kube-root-ca.crt" }, data: { "ca.crt": "x" } };
+    await this.client.of(configMaps).create("default", root, options);
   }
 
   async stopKubelet(signal: NodeJS.Signals): Promise<void> {

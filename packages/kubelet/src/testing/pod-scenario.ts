@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isNotFound } from "@skiff/api/errors.ts";
-import { configMaps, nodes, pods, serviceAccounts } from "@skiff/api/resource-ref.ts";
+import { configMaps, pods } from "@skiff/api/resource-ref.ts";
 import type { Pod } from "@skiff/api/types.ts";
 import type { ResourceClient } from "@skiff/client/resource-client.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
@@ -47,13 +47,8 @@ class Scenario {
 
   private async prepare(): Promise<void> {
     this.node.startKubelet();
-    await waitFor("the node to be ready", async () => {
-      const { status } = await this.node.client.of(nodes).get("", NODE_NAME, options);
-      return status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True");
-    });
-    // What a controller manager would have made.
-    await this.node.client.of(serviceAccounts).create("default", { metadata: { name: "default" } }, options);
-    await this.node.client.of(configMaps).create("default", named("kube-root-ca.crt", { "ca.crt": "x" }), options);
+    await this.node.isReady();
+    await this.node.furnish();
     await this.node.client.of(configMaps).create("default", named("cfg", { greeting: "hello" }), options);
   }
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { configMaps, events, nodes, pods, serviceAccounts } from "@skiff/api/resource-ref.ts";
+import { events, nodes, pods } from "@skiff/api/resource-ref.ts";
 import type { Pod, ResourceRequirements } from "@skiff/api/types.ts";
 import type { ResourceClient } from "@skiff/client/resource-client.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
@@ -50,11 +50,8 @@ class Scenario {
 
   private async prepare(): Promise<void> {
     this.node.startKubelet();
-    await this.isNodeReady();
-    // What a controller manager would have made.
-    await this.node.client.of(serviceAccounts).create("default", { metadata: { name: "default" } }, options);
-    const ca = { metadata: { name: "kube-root-ca.crt" }, data: { "ca.crt": "x" } };
-    await this.node.client.of(configMaps).create("default", ca, options);
+    await this.node.isReady();
+    await this.node.furnish();
   }
 
   private async resizes(): Promise<void> {
@@ -249,13 +246,6 @@ class Scenario {
       const pod = await this.pods.get("default", name, options);
       const ready = pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
       return ready && pod;
-    });
-  }
-
-  private async isNodeReady(): Promise<void> {
-    await waitFor("the node to be ready", async () => {
-      const { status } = await this.node.client.of(nodes).get("", NODE_NAME, options);
-      return status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True");
     });
   }
 }

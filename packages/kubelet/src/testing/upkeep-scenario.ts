@@ -3,15 +3,7 @@ import assert from "node:assert/strict";
 import { mkdir, readdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isNotFound } from "@skiff/api/errors.ts";
-import {
-  configMaps,
-  events,
-  nodes,
-  persistentVolumeClaims,
-  persistentVolumes,
-  pods,
-  serviceAccounts,
-} from "@skiff/api/resource-ref.ts";
+import { events, nodes, persistentVolumeClaims, persistentVolumes, pods } from "@skiff/api/resource-ref.ts";
 import type { Pod } from "@skiff/api/types.ts";
 import type { ResourceClient } from "@skiff/client/resource-client.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
@@ -78,17 +70,11 @@ maxPods: 7
 `,
     );
     this.node.startKubelet(`--config=${this.config}`);
-    const node = await waitFor("the node to be ready", async () => {
-      const found = await this.node.client.of(nodes).get("", NODE_NAME, options);
-      return found.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") && found;
-    });
+    const node = await this.node.isReady();
     const { capacity = {}, allocatable = {} } = node.status ?? {};
     assert.equal(allocatable.cpu, `${Number(capacity.cpu) * 1000 - 100}m`);
     assert.equal(allocatable.pods, "7");
-    // What a controller manager would have made.
-    await this.node.client.of(serviceAccounts).create("default", { metadata: { name: "default" } }, options);
-    const root = { metadata: { name: "kube-root-ca.crt" }, data: { "ca.crt": "x" } };
-    await this.node.client.of(configMaps).create("default", root, options);
+    await this.node.furnish();
   }
 
   private async writeManifest(script: string): Promise<void> {
