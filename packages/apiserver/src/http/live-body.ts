@@ -37,7 +37,15 @@ export function sendLiveBody(stream: Readable, response: RawResponse): Promise<v
 
 const CLIENT_GONE = new Error("the client closed the connection");
 
+/** The watchers of one event send the very same chunk one after the other, so the last one is remembered. */
 function frame(chunk: Buffer): Buffer {
+  if (chunk !== last.chunk) last = { chunk, framed: makeFrame(chunk) };
+  return last.framed;
+}
+
+let last: { readonly chunk: Buffer; readonly framed: Buffer } = { chunk: Buffer.alloc(0), framed: Buffer.alloc(0) };
+
+function makeFrame(chunk: Buffer): Buffer {
   const size = `${chunk.length.toString(16)}\r\n`;
   const out = Buffer.allocUnsafe(size.length + chunk.length + 2);
   out.write(size, "latin1");
