@@ -133,6 +133,7 @@ export class ResourceCache {
     this.objects.set(key, current);
     this.reindex(previous, current);
     this.publish(new CacheEvent(revision, current, previous));
+    current.forgetWritten();
   }
 
   applyDelete(key: string, revision: number): void {

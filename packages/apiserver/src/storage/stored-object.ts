@@ -38,6 +38,7 @@ export class StoredObject {
   private readonly fields: readonly string[];
   private metadataEnd = 0;
   private parsed: WeakRef<KubeObject> | undefined;
+  private written: KubeObject | undefined;
 
   constructor(kind: StorageKind, key: string, revision: number, bytes: Buffer, parsed?: KubeObject) {
     this.kind = kind;
@@ -53,8 +54,16 @@ export class StoredObject {
   static ofWrite(kind: StorageKind, key: string, revision: number, bytes: Buffer, object: KubeObject): StoredObject {
     const stored = new StoredObject(kind, key, revision, bytes, object);
     const metadata = { ...object.metadata, resourceVersion: String(revision) };
-    stored.parsed = new WeakRef({ ...object, metadata });
+    stored.written = { ...object, metadata };
     return stored;
+  }
+
+  /**
+   * Lets go of what it was written from, once its event has been told. A WeakRef would keep that alive until the next full
+   * collection, which costs more than parsing what is asked for again.
+   */
+  forgetWritten(): void {
+    this.written = undefined;
   }
 
   get namespace(): string {
@@ -75,7 +84,7 @@ export class StoredObject {
 
   /** The parsed object with its resourceVersion; shared, so never to be changed. */
   object(): Readonly<KubeObject> {
-    const known = this.parsed?.deref();
+    const known = this.written ?? this.parsed?.deref();
     if (known) return known;
     const object = this.copy();
     this.parsed = new WeakRef(object);
