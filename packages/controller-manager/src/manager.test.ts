@@ -191,7 +191,7 @@ test("kube-controller-manager keeps a ReplicationController's pods, adopts its o
   const where = (what: string, replicas: number) =>
     waitFor(`replication controller: ${what}`, async () => {
       const { status } = await client.of(refs.replicationControllers).get("default", "rc", { signal });
-      return status?.replicas === replicas && status.fullyLabeledReplicas === replicas && status;
+      return status?.replicas === replicas && (status.fullyLabeledReplicas ?? 0) === replicas && status;
     });
   await where("two pods", 2);
   const pods = await podsOf("rc");
