@@ -27,10 +27,13 @@ import {
 import { validateMatchConditions, validateMatchResources } from "./validate-rules.ts";
 
 const NAME_REQUIRED = "name is required";
+// All of them go into one audit event, whose size they bound.
 const MAX_AUDIT_ANNOTATIONS = 20;
+// They decide the HTTP code of the refusal: 403, 422, 413 or 401.
 const REASONS = ["Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized"];
 const ACTIONS = ["Audit", "Deny", "Warn"];
 
+/** A policy that neither judges nor annotates would do nothing, and is taken for a mistake. */
 export function validateValidatingPolicy(spec: ValidatingAdmissionPolicySpec, path: FieldPath): FieldError[] {
   const { validations = [], auditAnnotations = [] } = spec;
   const errors = validateShared(spec, path);
@@ -43,6 +46,7 @@ export function validateValidatingPolicy(spec: ValidatingAdmissionPolicySpec, pa
   return [...errors, ...validateAnnotations(auditAnnotations, path.child("auditAnnotations"))];
 }
 
+/** `reinvocationPolicy` says whether it runs again after another mutation has changed the object. */
 export function validateMutatingPolicy(spec: MutatingAdmissionPolicySpec, path: FieldPath): FieldError[] {
   const { mutations = [] } = spec;
   const errors = validateShared(spec, path);
@@ -53,6 +57,7 @@ export function validateMutatingPolicy(spec: MutatingAdmissionPolicySpec, path: 
   return [...errors, ...requiredWord(spec.reinvocationPolicy, ["IfNeeded", "Never"], path.child("reinvocationPolicy"))];
 }
 
+// What the two sorts of policies have in common.
 type SharedSpec = Pick<
   ValidatingAdmissionPolicySpec,
   "failurePolicy" | "paramKind" | "matchConstraints" | "matchConditions" | "variables"
@@ -67,6 +72,7 @@ function validateShared(spec: SharedSpec, path: FieldPath): FieldError[] {
   if (!spec.matchConstraints) errors.push(required(constraints));
   else {
     errors.push(...validateMatchResources(spec.matchConstraints, constraints));
+    // Without rules a policy would match nothing; a binding may leave them out, as it only narrows.
     if (!spec.matchConstraints.resourceRules?.length) errors.push(required(constraints.child("resourceRules")));
   }
   return [
@@ -76,6 +82,7 @@ function validateShared(spec: SharedSpec, path: FieldPath): FieldError[] {
   ];
 }
 
+/** The kind of the objects that hold a policy's settings, often a custom resource: its existence is not checked. */
 function validateParamKind({ apiVersion = "", kind = "" }: ParamKind, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   const at = path.child("apiVersion");
@@ -98,6 +105,7 @@ function validateParamKind({ apiVersion = "", kind = "" }: ParamKind, path: Fiel
     : errors;
 }
 
+/** Later expressions read them as `variables.NAME`, so that names are CEL identifiers. */
 function validateVariables(variables: readonly Variable[], path: FieldPath): FieldError[] {
   const seen = new Set<string>();
   return variables.flatMap(({ name, expression }, i) => {
@@ -124,6 +132,7 @@ function validateValidation(validation: Validation, path: FieldPath): FieldError
     errors.push(invalidValue(path.child("message"), message, "message must be non-empty if specified"));
   } else if (message?.includes("\n")) {
     errors.push(invalidValue(path.child("message"), message, "message must not contain line breaks"));
+    // The default message quotes the expression, and messages have one line.
   } else if (expression?.includes("\n") && !message && !messageExpression) {
     const detail = "message must be specified if expression contains line breaks";
     errors.push(required(path.child("message"), detail));
@@ -140,6 +149,7 @@ function validateAnnotations(annotations: readonly AuditAnnotation[], path: Fiel
   for (const [i, { key, valueExpression }] of annotations.entries()) {
     const at = path.index(i);
     if (!key) errors.push(required(at.child("key")));
+    // The policy's name becomes the prefix of the key in the audit event; any prefix will do to check it.
     else errors.push(...invalidAll(at.child("key"), key, isQualifiedName(`example.com/${key}`)));
     if (key && seen.has(key)) errors.push(duplicate(at.child("key"), key));
     seen.add(key);
@@ -149,6 +159,7 @@ function validateAnnotations(annotations: readonly AuditAnnotation[], path: Fiel
   return errors;
 }
 
+/** A mutation is one of two forms, and its `patchType` says which. */
 function validateMutation({ patchType, applyConfiguration, jsonPatch }: Mutation, path: FieldPath): FieldError[] {
   const forms = { ApplyConfiguration: applyConfiguration, JSONPatch: jsonPatch };
   const fields = { ApplyConfiguration: "applyConfiguration", JSONPatch: "jsonPatch" } as const;
@@ -185,6 +196,7 @@ export function validateBinding(
   return actions ? [...errors, ...validateActions(actions, path.child("validationActions"))] : errors;
 }
 
+/** By name or by selector; `parameterNotFoundAction` says what becomes of requests while none is found. */
 function validateParamRef(ref: ParamRef, path: FieldPath): FieldError[] {
   const { name, namespace, selector, parameterNotFoundAction } = ref;
   const errors: FieldError[] = [];

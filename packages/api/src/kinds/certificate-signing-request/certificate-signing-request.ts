@@ -20,6 +20,7 @@ const approvalRules: WriteRules<CertificateSigningRequest> = {
   validateUpdate: validateApproval,
 };
 
+/** The spec says who asks, which the server fills in from the request's own user and nobody can forge or change. */
 export const certificateSigningRequestKind = defineKind<CertificateSigningRequest>({
   ref: certificateSigningRequests,
   shortNames: ["csr"],
@@ -27,6 +28,7 @@ export const certificateSigningRequestKind = defineKind<CertificateSigningReques
   hasGeneration: false,
   applyDefaults(request) {
     request.status ??= {};
+    // `kubectl certificate approve` of old wrote conditions without a status.
     for (const condition of request.status.conditions ?? []) {
       condition.status ||= "True";
     }

@@ -17,7 +17,9 @@ import {
 
 type Csr = CertificateSigningRequest;
 
+// Shorter lives would make clients renew all the time.
 const MIN_SECONDS = 600;
+// The key usages of X.509, extended ones included, by the names that upstream gave them.
 const USAGES: ReadonlySet<string> = new Set([
   ...["signing", "digital signature", "content commitment", "key encipherment", "key agreement", "data encipherment"],
   ...["cert sign", "crl sign", "encipher only", "decipher only", "any", "server auth", "client auth", "code signing"],
@@ -25,6 +27,7 @@ const USAGES: ReadonlySet<string> = new Set([
   ...["microsoft sgc", "netscape sgc"],
 ]);
 
+/** The request itself is PKCS#10 in PEM, base64 in JSON. Whether its signature holds is for the signer to see. */
 export function validateRequest({ spec, status }: Csr): FieldError[] {
   const path = root("spec");
   const errors: FieldError[] = [];
@@ -70,6 +73,7 @@ function validateSignerName(name: string, path: FieldPath): FieldError[] {
     ];
   }
   const errors = [...invalidAll(path, domain, isDns1123Subdomain(domain))];
+  // `kubernetes.io/kube-apiserver-client`: the domain says who signs.
   if (!domain.includes("."))
     errors.push(invalidValue(path, domain, "should be a domain with at least two segments separated by dots"));
   for (const part of signer.split(".")) {
@@ -86,6 +90,7 @@ function validateConditions(conditions: readonly CertificateSigningRequestCondit
     const at = path.index(i);
     if (!type) errors.push(required(at.child("type")));
     if (!status) errors.push(required(at.child("status")));
+    // These are there or not; there is no "Approved: False".
     else if ((type === "Approved" || type === "Denied" || type === "Failed") && status !== "True") {
       errors.push(notSupported(at.child("status"), status, ["True"]));
     } else if (!["True", "False", "Unknown"].includes(status)) {
@@ -100,6 +105,7 @@ function validateConditions(conditions: readonly CertificateSigningRequestCondit
   return errors;
 }
 
+/** Writes of the object itself, which may touch its metadata and no verdict. */
 export function validateRequestUpdate(next: Csr, previous: Readonly<Csr>): FieldError[] {
   return [...refuseRemoval(next, previous), ...refuseVerdict(next, previous)];
 }
@@ -122,6 +128,7 @@ export function validateSignerUpdate(next: Csr, previous: Readonly<Csr>): FieldE
   ];
   const before = previous.status?.certificate;
   const after = next.status?.certificate;
+  // Clients take the first certificate they see; it must be the only one.
   if (before && after !== before) errors.push(invalidValue(path.child("certificate"), after ?? "", IMMUTABLE));
   if (after && !before && !isPemCertificates(after)) {
     const detail = "must contain one or more PEM blocks of type CERTIFICATE";

@@ -7,6 +7,7 @@ import { defineKind } from "../define-kind.ts";
 import { customResourceDefinitionBeta } from "../older/custom-resource-definition.ts";
 import { validateDefinition, validateDefinitionStatus, validateDefinitionUpdate } from "./validate.ts";
 
+/** A definition is served once controllers have accepted its names and set the condition Established. */
 export const customResourceDefinitionKind = defineKind<CustomResourceDefinition>({
   ref: customResourceDefinitions,
   otherVersions: [customResourceDefinitionBeta],
@@ -17,6 +18,7 @@ export const customResourceDefinitionKind = defineKind<CustomResourceDefinition>
     definition.spec ??= {} as CustomResourceDefinitionSpec;
     applySpecDefaults(definition.spec);
   },
+  // The server alone writes the status; nothing has been stored in another version yet.
   prepareForCreate(definition) {
     const stored = (definition.spec.versions ?? []).filter((version) => version.storage).map(({ name }) => name);
     definition.status = { storedVersions: stored };
@@ -37,6 +39,7 @@ function applySpecDefaults(spec: CustomResourceDefinitionSpec): void {
   }
   spec.conversion ??= { strategy: "None" };
   const service = spec.conversion.webhook?.clientConfig?.service;
+  // Webhooks are reached over HTTPS only.
   if (service) service.port ??= 443;
 }
 

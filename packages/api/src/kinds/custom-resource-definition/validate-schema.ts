@@ -11,8 +11,13 @@ import {
 } from "../../validation/path.ts";
 
 const TYPES = ["array", "boolean", "integer", "number", "object", "string"];
+// The check is recursive, and no schema may run it out of stack.
 const MAX_DEPTH = 100;
 
+/**
+ * Without a structural schema the server could neither prune unknown fields, nor fill defaults, nor know how to
+ * merge lists. Errors are upstream's, at the path of the offending keyword.
+ */
 export function validateSchema(schema: JSONSchemaProps, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   if (schema.type !== "object") {
@@ -22,6 +27,7 @@ export function validateSchema(schema: JSONSchemaProps, path: FieldPath): FieldE
         : required(path.child("type"), "must not be empty at the root"),
     );
   }
+  // The root is the object itself, which is never null.
   if (schema.nullable) errors.push(forbiddenField(path.child("nullable"), "nullable cannot be true at the root"));
   return [...errors, ...validatePart(schema, path, 0)];
 }
@@ -68,6 +74,7 @@ function validateForbidden(schema: JSONSchemaProps, path: FieldPath): FieldError
     const detail = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic";
     errors.push(forbiddenField(path.child("uniqueItems"), detail));
   }
+  // Either the names of fields are known, or any name goes (a map): pruning has to tell the two apart.
   if (schema.additionalProperties !== undefined && Object.keys(schema.properties ?? {}).length > 0) {
     const detail = "additionalProperties and properties are mutual exclusive";
     errors.push(forbiddenField(path.child("additionalProperties"), detail));
@@ -81,6 +88,7 @@ function validateForbidden(schema: JSONSchemaProps, path: FieldPath): FieldError
 function validateType(schema: JSONSchemaProps, path: FieldPath, depth: number): FieldError[] {
   const { type } = schema;
   const at = path.child("type");
+  // Both say of a value that its type is open.
   const free = schema["x-kubernetes-int-or-string"] || schema["x-kubernetes-preserve-unknown-fields"];
   if (!type) return free || depth === 0 ? [] : [required(at, "must not be empty for specified object fields")];
   if (schema["x-kubernetes-int-or-string"]) {
@@ -92,6 +100,7 @@ function validateType(schema: JSONSchemaProps, path: FieldPath, depth: number): 
   return [];
 }
 
+// How server-side apply merges a list: as one value, by keys, or as a set.
 const LIST_TYPES = ["atomic", "map", "set"];
 
 function validateExtensions(schema: JSONSchemaProps, path: FieldPath): FieldError[] {
@@ -106,6 +115,7 @@ function validateExtensions(schema: JSONSchemaProps, path: FieldPath): FieldErro
     );
   }
   const keyPath = path.child("x-kubernetes-list-map-keys");
+  // The keys tell items apart, so that two owners can each have some of them.
   if (listType === "map" && keys.length === 0) {
     errors.push(required(keyPath, "must not be empty if x-kubernetes-list-type is map"));
   }

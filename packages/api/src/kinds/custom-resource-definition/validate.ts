@@ -25,11 +25,15 @@ import {
 import { validateClientConfig } from "../admission/validate-client-config.ts";
 import { validateSchema } from "./validate-schema.ts";
 
+// What `additionalPrinterColumns` may be; a date is shown as an age.
 const COLUMN_TYPES = ["boolean", "date", "integer", "number", "string"];
 const COLUMN_FORMATS = ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"];
+// The versions of ConversionReview that the server can send to a webhook.
 const REVIEW_VERSIONS = ["v1", "v1beta1"];
+// Each is computed for every object of a list or watch that selects by fields.
 const MAX_SELECTABLE_FIELDS = 8;
 
+/** The name `PLURAL.GROUP` makes two definitions of one resource impossible. Answers 422. */
 export function validateDefinition({ metadata, spec }: CustomResourceDefinition): FieldError[] {
   const path = root("spec");
   const expected = `${spec.names?.plural ?? ""}.${spec.group ?? ""}`;
@@ -57,6 +61,7 @@ function validateGroup(group: string, path: FieldPath): FieldError[] {
   if (!group) return [required(path)];
   const wrong = isDns1123Subdomain(group);
   if (wrong.length > 0) return [invalidValue(path, group, wrong.join(","))];
+  // Groups without a dot are Kubernetes' own.
   return group.includes(".") ? [] : [invalidValue(path, group, "should be a domain with at least one dot")];
 }
 
@@ -76,6 +81,7 @@ function validateVersions(versions: readonly CustomResourceDefinitionVersion[], 
     seen.add(version.name);
     errors.push(...validateVersion(version, at));
   }
+  // Objects lie in etcd in one version and are converted from there to those that are served.
   if (versions.filter(({ storage }) => storage).length !== 1) {
     errors.push(invalidValue(path, versions, "must have exactly one version marked as storage version"));
   }
@@ -166,6 +172,7 @@ function validateReplicasPath(
   return errors;
 }
 
+// Steps by field name; no indexes, filters or wildcards.
 const isSimplePath = (text: string) => /^(\.[A-Za-z0-9_-]+)+$/.test(text);
 
 function validateNames(names: CustomResourceDefinitionNames | undefined, path: FieldPath): FieldError[] {
@@ -191,6 +198,7 @@ function validateNames(names: CustomResourceDefinitionNames | undefined, path: F
     }
   }
   check("listKind", true, true);
+  // Clients tell an object from a list of them by the kind.
   if (names?.kind && names.kind === names.listKind) {
     errors.push(invalidValue(path.child("listKind"), names.listKind, "kind and listKind may not be the same"));
   }
@@ -201,6 +209,7 @@ function validateConversion(conversion: CustomResourceConversion | undefined, pa
   const strategy = conversion?.strategy ?? "";
   const webhook = conversion?.webhook;
   if (!strategy) return [required(path.child("strategy"))];
+  // The versions then differ in `apiVersion` alone.
   if (strategy === "None") {
     const detail = 'should not be set when strategy is not set to "Webhook"';
     return webhook ? [{ type: "FieldValueForbidden", field: path.child("webhook").toString(), value: "", detail }] : [];
@@ -225,6 +234,7 @@ function validateReviewVersions(versions: readonly string[], path: FieldPath): F
   return [...errors, invalidValue(path, versions, `must include at least one of ${REVIEW_VERSIONS.join(", ")}`)];
 }
 
+/** Group and plural are the path under which objects are stored: with others they would be lost from sight. */
 export function validateDefinitionUpdate(
   next: CustomResourceDefinition,
   previous: Readonly<CustomResourceDefinition>,
@@ -244,6 +254,7 @@ export function validateDefinitionUpdate(
   return [...errors, ...validateStoredVersions(next)];
 }
 
+/** The status is how an administrator drops an old version after a migration. */
 export function validateDefinitionStatus(next: CustomResourceDefinition): FieldError[] {
   return validateStoredVersions(next);
 }

@@ -1,6 +1,7 @@
 // What requests for devices get when their writer says nothing.
 import type { DeviceToleration, ExactDeviceRequest, ResourceClaimSpec } from "../../../generated/types.ts";
 
+/** One device where no number is given. An absent spec is left to the validation. */
 export function defaultClaim(spec: ResourceClaimSpec | undefined): void {
   for (const { exactly, firstAvailable } of spec?.devices?.requests ?? []) {
     if (exactly) defaultRequest(exactly);

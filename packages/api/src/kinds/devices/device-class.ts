@@ -10,6 +10,7 @@ import { validateConfiguration, validateSelectors } from "./validate-claim.ts";
 
 const MAX_CONFIGS = 32;
 
+/** Administrators write these; requests in claims name one, and devices must meet the selectors of both. */
 export const deviceClassKind = defineKind<DeviceClass>({
   ref: deviceClasses,
   hasGeneration: true,
@@ -28,6 +29,7 @@ function validateSpec(spec: DeviceClassSpec, path: FieldPath): FieldError[] {
   ];
 }
 
+/** Pods may ask for the class under this name in their resource limits, as for a device plugin's resource. */
 function validateExtended(name: string, path: FieldPath): FieldError[] {
   const [domain = ""] = name.split("/");
   return invalidAll(path, name, isDns1123Subdomain(domain));

@@ -9,6 +9,7 @@ import { defaultClaim } from "./defaults.ts";
 import { validateClaim } from "./validate-claim.ts";
 import { validateClaimStatus } from "./validate-claim-status.ts";
 
+/** The spec is immutable: the allocation in the status was made for it. */
 export const resourceClaimKind = defineKind<ResourceV1ResourceClaim>({
   ref: resourceClaims,
   model: "ResourceV1ResourceClaim",
@@ -25,6 +26,7 @@ export const resourceClaimKind = defineKind<ResourceV1ResourceClaim>({
   ],
 });
 
+/** For every pod that names the template a controller makes a claim of the pod's own. */
 export const resourceClaimTemplateKind = defineKind<ResourceClaimTemplate>({
   ref: resourceClaimTemplates,
   applyDefaults: ({ spec }) => defaultClaim(spec.spec),

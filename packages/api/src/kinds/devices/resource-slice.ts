@@ -21,10 +21,12 @@ import { defineKind } from "../define-kind.ts";
 import { validateNodeSelector } from "../pod/validate-affinity.ts";
 import { validateDriver } from "./validate-claim.ts";
 
+// Upstream's bounds, which keep one slice within etcd's limit of an object; a pool may have many slices.
 const MAX_DEVICES = 128;
 const MAX_ATTRIBUTES_AND_CAPACITIES = 32;
 const MAX_TEXT = 64;
 
+/** What the scheduler finds devices in. The driver, the pool and the node are what a slice is, so they stay. */
 export const resourceSliceKind = defineKind<ResourceSlice>({
   ref: resourceSlices,
   hasGeneration: true,
@@ -65,6 +67,7 @@ function validateSpec(spec: ResourceSliceSpec, path: FieldPath): FieldError[] {
   return errors;
 }
 
+/** A pool is complete when as many slices as it says carry its latest generation. */
 function validatePool({ pool }: ResourceSliceSpec, path: FieldPath): FieldError[] {
   const { name = "", generation = 0, resourceSliceCount = 0 } = pool ?? {};
   const errors: FieldError[] = [];
@@ -94,10 +97,12 @@ function validatePlace(spec: ResourceSliceSpec, path: FieldPath): FieldError[] {
   const at = path.child("nodeSelector");
   const terms = spec.nodeSelector.nodeSelectorTerms ?? [];
   const errors = validateNodeSelector(spec.nodeSelector, at);
+  // Upstream allows one term, which the allocation result can carry on.
   if (terms.length === 1) return errors;
   return [...errors, invalidValue(at.child("nodeSelectorTerms"), terms, "must have exactly one node selector term")];
 }
 
+/** Attributes and capacities are what CEL selectors can ask about. */
 function validateDevice(device: Device, path: FieldPath): FieldError[] {
   const errors = device.name
     ? invalidAll(path.child("name"), device.name, isDns1123Label(device.name))
@@ -114,6 +119,7 @@ function validateDevice(device: Device, path: FieldPath): FieldError[] {
   return errors;
 }
 
+/** A value has one type: bool, int, string or version. */
 function validateAttribute(attribute: DeviceAttribute, path: FieldPath): FieldError[] {
   const set = Object.entries(attribute).filter(([, value]) => value !== undefined);
   if (set.length !== 1) {

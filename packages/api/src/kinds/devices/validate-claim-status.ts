@@ -4,8 +4,10 @@ import type { FieldError } from "../../errors.ts";
 import { deepEqual } from "../../validation/deep-equal.ts";
 import { duplicate, forbiddenField, IMMUTABLE, invalidValue, required, root, tooMany } from "../../validation/path.ts";
 
+// Pods that share one claim.
 const MAX_CONSUMERS = 256;
 
+/** Keeps the steps of a claim in order: allocated, then reserved for pods, then released, then free again. */
 export function validateClaimStatus(
   next: ResourceV1ResourceClaim,
   previous: Readonly<ResourceV1ResourceClaim>,
@@ -33,6 +35,7 @@ export function validateClaimStatus(
     errors.push(invalidValue(path.child("allocation"), allocation, IMMUTABLE));
   }
   const known = new Set((previous.status?.reservedFor ?? []).map(({ uid }) => uid));
+  // A claim that goes away must not gain users: its deletion waits for the last of them.
   if (next.metadata.deletionTimestamp && reservedFor.some(({ uid }) => !known.has(uid))) {
     errors.push(
       forbiddenField(at, "new entries may not be added while `deallocationRequested` or `deletionTimestamp` are set"),

@@ -24,11 +24,13 @@ import {
   tooMany,
 } from "../../validation/path.ts";
 
+// Upstream's bounds. They keep the search of the scheduler, and the size of the object, finite.
 const MAX_ITEMS = 32;
 const MAX_OPTIONS = 8;
 const MAX_PARAMETERS_BYTES = 10 * 1024;
 const MAX_EXPRESSION = 10 * 1024;
 
+/** Also judges the templates of claims. Expressions are compiled where devices are allocated, not here. */
 export function validateClaim(spec: ResourceClaimSpec, path: FieldPath): FieldError[] {
   return validateDevices(spec.devices ?? {}, path.child("devices"));
 }
@@ -67,6 +69,7 @@ function limit(items: readonly unknown[], path: FieldPath, max = MAX_ITEMS): Fie
   return items.length > max ? [tooMany(path, items.length, max)] : [];
 }
 
+/** Either one exact request, or alternatives of which the scheduler takes the first that fits. */
 function validateRequest({ name, exactly, firstAvailable = [] }: DeviceRequest, path: FieldPath): FieldError[] {
   const errors = validateLabel(name, path.child("name"));
   if (exactly && firstAvailable.length > 0) {
@@ -96,6 +99,7 @@ function validateRequest({ name, exactly, firstAvailable = [] }: DeviceRequest, 
   ];
 }
 
+/** `ExactCount` asks for a number of devices, `All` for every device of the node that matches. */
 function validateExact(request: ExactDeviceRequest | DeviceSubRequest, path: FieldPath): FieldError[] {
   const { deviceClassName, selectors = [], allocationMode, count } = request;
   const at = path.child("deviceClassName");
@@ -122,6 +126,7 @@ function validateExact(request: ExactDeviceRequest | DeviceSubRequest, path: Fie
   return errors;
 }
 
+/** CEL expressions over one device, all of which must be true for it. */
 export function validateSelectors(selectors: readonly DeviceSelector[], path: FieldPath): FieldError[] {
   return [
     ...limit(selectors, path),
@@ -134,6 +139,7 @@ export function validateSelectors(selectors: readonly DeviceSelector[], path: Fi
   ];
 }
 
+/** All devices of the named requests have one value of the attribute in common, or each has another. */
 function validateConstraint(constraint: DeviceConstraint, names: ReadonlySet<string>, path: FieldPath): FieldError[] {
   const { requests = [], matchAttribute, distinctAttribute } = constraint;
   const errors = validateRequestNames(requests, names, path.child("requests"));
@@ -179,6 +185,7 @@ function validateRequestNames(requests: readonly string[], names: ReadonlySet<st
   });
 }
 
+/** Settings that only the driver understands; the size is all that Kubernetes judges. */
 export function validateConfiguration({ opaque }: DeviceClassConfiguration, path: FieldPath): FieldError[] {
   return opaque
     ? validateOpaque(opaque, path.child("opaque"))
@@ -196,6 +203,7 @@ function validateOpaque({ driver, parameters }: OpaqueDeviceConfiguration, path:
   return bytes > MAX_PARAMETERS_BYTES ? [...errors, tooLong(at, MAX_PARAMETERS_BYTES)] : errors;
 }
 
+/** A driver is known by a DNS subdomain of its vendor, at most 63 characters long. */
 export function validateDriver(driver: string | undefined, path: FieldPath): FieldError[] {
   if (!driver) return [required(path)];
   if (driver.length > 63) return [tooLong(path, 63)];

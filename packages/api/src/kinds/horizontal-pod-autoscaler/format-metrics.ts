@@ -1,8 +1,10 @@
 // The Targets column of autoscalers: `cpu: 12%/80%, 3/5 + 1 more...`.
 import type { V2MetricSpec, V2MetricStatus, V2MetricTarget, V2MetricValueStatus } from "../../../generated/types.ts";
 
+// As many as fit a line of a terminal beside the other columns.
 const SHOWN = 2;
 
+/** Current value and target per metric; `<unknown>` until the controller has measured. Both lists have one order. */
 export function formatMetrics(specs: readonly V2MetricSpec[], statuses: readonly V2MetricStatus[]): string {
   if (specs.length === 0) return "<none>";
   const shown = specs.slice(0, SHOWN).map((spec, i) => formatMetric(spec, statuses[i]));

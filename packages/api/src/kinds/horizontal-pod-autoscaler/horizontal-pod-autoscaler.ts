@@ -10,6 +10,7 @@ import { applyAutoscalerDefaults } from "./defaults.ts";
 import { formatMetrics } from "./format-metrics.ts";
 import { validateAutoscaler, validateAutoscalerStatus } from "./validate.ts";
 
+/** Stored as autoscaling/v2; autoscaling/v1 knows CPU alone and keeps the rest in annotations. */
 export const horizontalPodAutoscalerKind = defineKind<V2HorizontalPodAutoscaler>({
   ref: horizontalPodAutoscalers,
   otherVersions: [horizontalPodAutoscalerV1, sameAs("v2beta2", "V2beta2HorizontalPodAutoscaler", "v1.23", "v1.26")],

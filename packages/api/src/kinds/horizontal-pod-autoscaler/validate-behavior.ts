@@ -15,10 +15,12 @@ import {
   required,
 } from "../../validation/path.ts";
 
+// An hour and half an hour: the controller remembers its recommendations for as long.
 const MAX_WINDOW_SECONDS = 3600;
 const MAX_PERIOD_SECONDS = 1800;
 const SELECTIONS = ["Disabled", "Max", "Min"];
 
+/** Stabilization windows, policies and tolerances of the two directions. */
 export function validateBehavior(
   behavior: V2HorizontalPodAutoscalerBehavior | undefined,
   path: FieldPath,

@@ -15,6 +15,7 @@ import {
 import { validateContainerResourceName } from "../resource-names.ts";
 import { validateReference } from "./validate-reference.ts";
 
+// The type of a metric and the field that has to hold it.
 const SOURCES = {
   ContainerResource: "containerResource",
   External: "external",
@@ -23,6 +24,7 @@ const SOURCES = {
   Resource: "resource",
 } as const;
 
+/** With `minReplicas` zero a metric is needed that exists without pods. */
 export function validateMetrics(
   metrics: readonly V2MetricSpec[],
   path: FieldPath,
@@ -64,6 +66,7 @@ function isSourceType(type: string): type is keyof typeof SOURCES {
 
 type SourceField = (typeof SOURCES)[keyof typeof SOURCES];
 
+// Upstream checks the sources in this order.
 const ORDER: readonly SourceField[] = ["object", "external", "pods", "resource", "containerResource"];
 
 const RULES: Readonly<Record<SourceField, (metric: V2MetricSpec, path: FieldPath) => FieldError[]>> = {
@@ -84,6 +87,7 @@ const RULES: Readonly<Record<SourceField, (metric: V2MetricSpec, path: FieldPath
       ...(isDouble ? [forbiddenField(path.child("target", "value"), detail)] : []),
     ];
   },
+  // Per pod there is an average and nothing else to aim at.
   pods: ({ pods }, path) => [
     ...validateIdentifier(pods?.metric, path.child("metric")),
     ...validateTarget(pods?.target, path.child("target")),

@@ -4,6 +4,7 @@ import type { FieldError } from "../../errors.ts";
 import { isPathSegmentName } from "../../validation/names.ts";
 import { type FieldPath, invalidAll, invalidValue, required } from "../../validation/path.ts";
 
+/** Neither kind nor name is looked up: the controller tells in a condition what it cannot find. */
 export function validateReference(reference: V2CrossVersionObjectReference | undefined, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   for (const field of ["kind", "name"] as const) {

@@ -7,6 +7,7 @@ import { validateBehavior } from "./validate-behavior.ts";
 import { validateMetrics } from "./validate-metrics.ts";
 import { validateReference } from "./validate-reference.ts";
 
+/** Checks the whole spec; defaults have been filled in, so that metrics are there. */
 export function validateAutoscaler({ spec }: V2HorizontalPodAutoscaler): FieldError[] {
   const path = root("spec");
   if (!spec) return [required(path)];
@@ -18,6 +19,7 @@ export function validateAutoscaler({ spec }: V2HorizontalPodAutoscaler): FieldEr
   ];
 }
 
+/** The controller's figures must not be negative. */
 export function validateAutoscalerStatus({ status }: V2HorizontalPodAutoscaler): FieldError[] {
   return nonNegative(status ?? { desiredReplicas: 0 }, ["currentReplicas", "desiredReplicas"], root("status"));
 }

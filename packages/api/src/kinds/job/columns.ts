@@ -6,6 +6,7 @@ import type { Column } from "../../kind.ts";
 import { ageColumn, column, nameColumn, workloadColumns } from "../columns.ts";
 import { templateContainers } from "../pod-template-rules.ts";
 
+/** The columns of `kubectl get jobs`: the status in a word, how many succeeded, and how long it took or takes. */
 export const jobColumns: readonly Column<Job>[] = [
   nameColumn,
   column("Status", "Status of the job.", statusOf),
@@ -24,6 +25,7 @@ function statusOf({ metadata, status }: Readonly<Job>): string {
   if (has("Complete")) return "Complete";
   if (has("Failed")) return "Failed";
   if (metadata.deletionTimestamp) return "Terminating";
+  // Before a Job ends its controller says that it will, and waits for the pods that still run.
   return ["Suspended", "FailureTarget", "SuccessCriteriaMet"].find(has) ?? "Running";
 }
 
@@ -31,6 +33,7 @@ function completions({ spec, status }: Readonly<Job>): string {
   const succeeded = status?.succeeded ?? 0;
   if (spec?.completions !== undefined) return `${succeeded}/${spec.completions}`;
   const parallelism = spec?.parallelism ?? 0;
+  // Without `completions` one success ends a work queue, and how many more will succeed is not known.
   return parallelism > 1 ? `${succeeded}/1 of ${parallelism}` : `${succeeded}/1`;
 }
 

@@ -1,5 +1,6 @@
 // Lists of completion indexes as Jobs write them: `1,3-5,7`.
 
+/** The message is the one that upstream's parser gives. */
 export class IndexListError extends Error {}
 
 /** How many indexes the list names. Throws IndexListError unless they rise and stay below `completions`. */
@@ -34,6 +35,7 @@ function parseInterval(text: string): { first: number; end: number } {
 }
 
 function parseIndex(text: string): number {
+  // Nine digits fit a 32-bit integer.
   if (/^\d{1,9}$/.test(text)) return Number(text);
   throw new IndexListError(`cannot convert string to integer for index: ${JSON.stringify(text)}`);
 }

@@ -9,6 +9,7 @@ import { applyJobDefaults, generateSelector } from "./defaults.ts";
 import { validateJob, validateJobUpdate } from "./validate.ts";
 import { validateJobStatusUpdate } from "./validate-status.ts";
 
+/** Deleting a Job without a propagation policy leaves its pods, as it was before garbage collection. */
 export const jobKind = defineKind<Job>({
   ref: jobs,
   categories: ["all"],

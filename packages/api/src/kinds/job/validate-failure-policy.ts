@@ -9,6 +9,7 @@ import { type FieldError, OMITTED_VALUE } from "../../errors.ts";
 import { validateLabelName } from "../../validation/object-meta.ts";
 import { duplicate, type FieldPath, invalidValue, notSupported, required, tooMany } from "../../validation/path.ts";
 
+// Upstream's bounds: the rules are tried in order for every pod that fails.
 const MAX_RULES = 20;
 const MAX_EXIT_CODES = 255;
 const MAX_PATTERNS = 20;
@@ -16,6 +17,7 @@ const ACTIONS = ["Count", "FailIndex", "FailJob", "Ignore"];
 const OPERATORS = ["In", "NotIn"];
 const STATUSES = ["False", "True", "Unknown"];
 
+/** Checks each rule: what it looks at (exit codes or pod conditions, not both) and what it does. */
 export function validatePodFailurePolicy(spec: JobSpec, path: FieldPath): FieldError[] {
   const rules = spec.podFailurePolicy?.rules ?? [];
   const at = path.child("rules");
@@ -67,6 +69,7 @@ function validateExitCodes(
   else if (values.length > MAX_EXIT_CODES) errors.push(tooMany(at, values.length, MAX_EXIT_CODES));
   const seen = new Set<number>();
   for (const [i, value] of values.entries()) {
+    // Zero is success, which no failure policy is asked about.
     if (operator === "In" && value === 0) {
       errors.push(invalidValue(at.index(i), value, "must not be 0 for the In operator"));
     }

@@ -6,8 +6,10 @@ import { immutableField } from "../../validation/field-rules.ts";
 import { duplicate, type FieldPath, invalidValue, root } from "../../validation/path.ts";
 import { nonNegative } from "../numbers.ts";
 
+// The two conditions after which nothing in the status changes any more.
 const FINISHED = ["Complete", "Failed"];
 
+/** Guards against a controller, not always upstream's (`managedBy`), that would tell clients two endings of one Job. */
 export function validateJobStatusUpdate(next: Job, previous: Readonly<Job>): FieldError[] {
   const path = root("status");
   const status = next.status ?? {};
@@ -32,6 +34,7 @@ function validateFinish(status: JobStatus, before: Readonly<JobStatus>, path: Fi
   if (has("Complete") && has("FailureTarget")) {
     errors.push(invalidValue(at, status.conditions, "cannot set Complete=True and FailureTarget=true conditions"));
   }
+  // Clients that waited for one of these have acted on it.
   for (const type of [...FINISHED, "FailureTarget", "SuccessCriteriaMet"]) {
     if (had(type) && !has(type)) {
       errors.push(invalidValue(at, status.conditions, `cannot disable the terminal ${type}=True condition`));

@@ -6,8 +6,10 @@ import { nonNegative } from "../numbers.ts";
 import { countIndexes, IndexListError } from "./index-list.ts";
 
 const MAX_RULES = 20;
+// A list of many single indexes still has to fit an object in etcd.
 const MAX_INDEXES_BYTES = 64 * 1024;
 
+/** Any one of the rules is enough; asked only for Jobs whose mode is Indexed. */
 export function validateSuccessPolicy(spec: JobSpec, path: FieldPath): FieldError[] {
   const rules = spec.successPolicy?.rules ?? [];
   const at = path.child("rules");

@@ -20,8 +20,10 @@ import { validatePodTemplate } from "../pod-template-rules.ts";
 import { validatePodFailurePolicy } from "./validate-failure-policy.ts";
 import { validateSuccessPolicy } from "./validate-success-policy.ts";
 
+// Upstream's bound on the pods, and on the failed indexes, that the controller tracks at once.
 const MAX_INDEXED_PARALLELISM = 100_000;
 const MAX_MANAGED_BY = 63;
+// The labels that the server writes on creation, and the part of the Job's metadata that each repeats.
 const GENERATED_LABELS: readonly (readonly [string, "uid" | "name"])[] = [
   ["controller-uid", "uid"],
   ["job-name", "name"],
@@ -29,11 +31,16 @@ const GENERATED_LABELS: readonly (readonly [string, "uid" | "name"])[] = [
   ["batch.kubernetes.io/job-name", "name"],
 ];
 
+/** Judges a whole Job, of which the server has made the selector by now. */
 export function validateJob(job: Job): FieldError[] {
   const spec = job.spec ?? ({} as JobSpec);
   return [...validateGeneratedSelector(job, spec), ...validateSpecWithSelector(spec, root("spec"))];
 }
 
+/**
+ * Pods of one Job must be alike, so that the template is fixed, and what counts them as well. Parallelism, limits,
+ * deadlines and `suspend` may change at any time.
+ */
 export function validateJobUpdate(next: Job, previous: Readonly<Job>): FieldError[] {
   const path = root("spec");
   const { spec: after = {} as JobSpec } = next;
@@ -79,6 +86,7 @@ function validateSpecWithSelector(spec: JobSpec, path: FieldPath): FieldError[] 
   const errors = validateJobSpec(spec, path);
   const at = path.child("selector");
   if (!spec.selector) return [...errors, required(at)];
+  // A selector that misses its own pods would make the controller create pods for ever.
   const wrong = validateLabelSelector(spec.selector, at);
   errors.push(...wrong);
   const labels = spec.template?.metadata?.labels ?? {};
@@ -108,11 +116,13 @@ function validateGeneratedSelector({ metadata }: Job, spec: JobSpec): FieldError
   return [...errors, invalidValue(root("spec").child("selector"), spec.selector, "`selector` not auto-generated")];
 }
 
+/** An index can only fail for good where it has a limit of its own. */
 function validateFailedIndexes(spec: JobSpec, path: FieldPath): FieldError[] {
   if (spec.maxFailedIndexes === undefined || spec.backoffLimitPerIndex !== undefined) return [];
   return [required(path.child("backoffLimitPerIndex"), "when maxFailedIndexes is specified")];
 }
 
+/** The name of a controller other than upstream's that runs this Job; the built-in one then leaves it alone. */
 function validateManagedBy(manager: string | undefined, path: FieldPath): FieldError[] {
   if (manager === undefined) return [];
   const errors = invalidAll(path, manager, isDomainPrefixedPath(manager));
@@ -167,11 +177,13 @@ function validatePerIndexLimits(spec: JobSpec, path: FieldPath): FieldError[] {
   return errors;
 }
 
+/** Success by index needs indexes. */
 function validateSuccess(spec: JobSpec, path: FieldPath): FieldError[] {
   if (spec.completionMode === "Indexed") return validateSuccessPolicy(spec, path);
   return [invalidValue(path, spec.successPolicy, "requires indexed completion mode")];
 }
 
+/** With a failure policy a pod is replaced only after it has failed, not while it still terminates. */
 function validateReplacement(spec: JobSpec, path: FieldPath): FieldError[] {
   return optionalWord(
     spec.podReplacementPolicy,

@@ -11,6 +11,7 @@ import { age, ageColumn, column, nameColumn } from "../columns.ts";
 
 const wide = { wide: true };
 
+/** The heading line of `kubectl get pods -o wide`; without `-o wide` the columns of priority 0 only. */
 export const podColumns: readonly Column<Pod>[] = [
   nameColumn,
   column("Ready", "The aggregate readiness state of this pod for accepting traffic.", (pod) => {
@@ -64,6 +65,7 @@ function summarize(pod: Readonly<Pod>): PodSummary {
   const initialized = status.conditions?.some((c) => c.type === "Initialized" && c.status === "True") ?? false;
   if (!initializing || initialized) summarizeContainers(pod, sidecars, summary);
   if (pod.metadata.deletionTimestamp) {
+    // What the node controller wrote on pods of a node that went silent: whether they run is not known.
     if (status.reason === "NodeLost") summary.reason = "Unknown";
     else if (status.phase !== "Succeeded" && status.phase !== "Failed") summary.reason = "Terminating";
   }
@@ -72,6 +74,7 @@ function summarize(pod: Readonly<Pod>): PodSummary {
 
 const isSidecar = (container: Container) => container.restartPolicy === "Always";
 
+/** The phase, unless something (an eviction, a gate) has given a reason that says more. */
 function initialReason({ status }: Readonly<Pod>): string {
   if (status?.conditions?.some((c) => c.type === "PodScheduled" && c.reason === "SchedulingGated")) {
     return "SchedulingGated";
@@ -95,6 +98,7 @@ function summarizeInit(pod: Readonly<Pod>, sidecars: ReadonlySet<string>, summar
 }
 
 function initReason({ terminated, waiting }: ContainerState, done: number, total: number): string {
+  // An exit code of zero never comes here: it means done, and the loop goes on.
   if (terminated) return `Init:${terminatedReason(terminated)}`;
   if (waiting?.reason && waiting.reason !== "PodInitializing") return `Init:${waiting.reason}`;
   return `Init:${done}/${total}`;
@@ -107,6 +111,7 @@ function terminatedReason({ reason, signal, exitCode }: ContainerStateTerminated
 
 /** After initialisation only sidecars and main containers count; the first main container that stands out has the say. */
 function summarizeContainers(pod: Readonly<Pod>, sidecars: ReadonlySet<string>, summary: PodSummary): void {
+  // Restarts of init containers that are done are history, and no longer shown.
   summary.restarts = 0;
   summary.lastRestart = undefined;
   for (const status of pod.status?.initContainerStatuses ?? []) {
@@ -123,6 +128,7 @@ function summarizeContainers(pod: Readonly<Pod>, sidecars: ReadonlySet<string>, 
       summary.ready++;
     }
   }
+  // One container has ended well and another runs: the pod is not completed.
   if (summary.reason === "Completed" && running) {
     const ready = pod.status?.conditions?.some((c) => c.type === "Ready" && c.status === "True");
     summary.reason = ready ? "Running" : "NotReady";
@@ -132,6 +138,7 @@ function summarizeContainers(pod: Readonly<Pod>, sidecars: ReadonlySet<string>, 
 function countRestarts(status: ContainerStatus, summary: PodSummary): void {
   summary.restarts += status.restartCount ?? 0;
   const ended = status.lastState?.terminated?.finishedAt;
+  // The latest end of any container, so that "3 (5m ago)" speaks of the last restart.
   if (ended && (!summary.lastRestart || Date.parse(ended) > Date.parse(summary.lastRestart)))
     summary.lastRestart = ended;
 }

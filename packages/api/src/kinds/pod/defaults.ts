@@ -20,6 +20,7 @@ export function defaultPod(pod: Pod): void {
   pod.spec ??= { containers: [] };
   pod.status ??= {};
   defaultPodSpec(pod.spec);
+  // Upstream defaults this in pods alone: templates stay as they were written.
   pod.spec.enableServiceLinks ??= true;
   for (const container of eachContainer(pod.spec)) {
     defaultRequests(container.resources);
@@ -31,10 +32,13 @@ export function defaultPod(pod: Pod): void {
   }
 }
 
+/** Fills a pod's spec in place. The templates of workloads are given exactly this, and show it. */
 export function defaultPodSpec(spec: PodSpec): void {
   spec.containers ??= [];
   spec.restartPolicy ||= "Always";
+  // The seconds between SIGTERM and SIGKILL. Zero is a choice of its own and stays.
   spec.terminationGracePeriodSeconds ??= 30;
+  // "ClusterFirst" is the cluster's DNS; what is called "Default" is the node's, and not the default.
   spec.dnsPolicy ||= "ClusterFirst";
   spec.schedulerName ||= "default-scheduler";
   spec.securityContext ??= {};
@@ -44,6 +48,7 @@ export function defaultPodSpec(spec: PodSpec): void {
   for (const container of spec.containers) defaultContainer(container);
   for (const container of spec.ephemeralContainers ?? []) defaultContainer(container);
   for (const constraint of spec.topologySpreadConstraints ?? []) {
+    // Nodes the pod may not use do not count for the spread; nodes with taints do.
     constraint.nodeAffinityPolicy ??= "Honor";
     constraint.nodeTaintsPolicy ??= "Ignore";
   }
@@ -96,6 +101,7 @@ function defaultContainer(container: Container): void {
   container.resources ??= {};
   container.terminationMessagePath ||= "/dev/termination-log";
   container.terminationMessagePolicy ||= "File";
+  // "latest" moves, and so does no tag at all; any other tag is taken to stay what it was.
   container.imagePullPolicy ||= parseImageTag(container.image ?? "") === "latest" ? "Always" : "IfNotPresent";
   for (const port of container.ports ?? []) port.protocol ||= "TCP";
   for (const variable of container.env ?? []) defaultEnv(variable);
@@ -126,6 +132,7 @@ function defaultProbe(probe: Probe): void {
   probe.successThreshold ||= 1;
   probe.failureThreshold ||= 3;
   if (probe.httpGet) defaultHttpGet(probe.httpGet);
+  // The empty name asks a gRPC server about itself as a whole.
   if (probe.grpc) probe.grpc.service ??= "";
 }
 
@@ -139,6 +146,7 @@ function defaultLifecycle(lifecycle: Lifecycle): void {
   if (lifecycle.preStop?.httpGet) defaultHttpGet(lifecycle.preStop.httpGet);
 }
 
+// Readable by all: containers run as users that nobody knows here. JSON shows it in decimal, 420.
 const FILE_MODE = 0o644;
 
 function defaultVolume(volume: Volume): void {
@@ -146,6 +154,7 @@ function defaultVolume(volume: Volume): void {
   if (Object.keys(volume).every((key) => key === "name")) volume.emptyDir = {};
   if (volume.secret) volume.secret.defaultMode ??= FILE_MODE;
   if (volume.configMap) volume.configMap.defaultMode ??= FILE_MODE;
+  // The empty type means that nothing is checked before mounting.
   if (volume.hostPath) volume.hostPath.type ??= "";
   if (volume.projected) defaultProjected(volume.projected);
   if (volume.downwardAPI) {
@@ -163,6 +172,7 @@ function defaultVolume(volume: Volume): void {
 function defaultProjected(projected: ProjectedVolumeSource): void {
   projected.defaultMode ??= FILE_MODE;
   for (const source of projected.sources ?? []) {
+    // An hour; the kubelet fetches a new token before it is over.
     if (source.serviceAccountToken) source.serviceAccountToken.expirationSeconds ??= 3600;
     for (const item of source.downwardAPI?.items ?? []) defaultDownwardItem(item);
   }

@@ -7,12 +7,15 @@ import { forbiddenField, root } from "../../validation/path.ts";
 import { isMirrorPod } from "./validate-annotations.ts";
 import { validatePodSpec } from "./validate-spec.ts";
 
+/** What `kubectl debug` writes through. Answers 422 for all that is not an addition to the list. */
 export const ephemeralContainerRules: WriteRules<Pod> = {
   prepareForUpdate(next, previous) {
     const { ephemeralContainers = [] } = next.spec;
     const { name, namespace, resourceVersion } = next.metadata;
+    // Name, namespace and version identify the write; all other metadata is the stored one's.
     next.metadata = { ...previous.metadata, name, namespace, resourceVersion };
     if (previous.status) next.status = previous.status;
+    // The generation counts changes of the spec, so that an unchanged list must not raise it.
     const changed = !deepEqual(ephemeralContainers, previous.spec.ephemeralContainers ?? []);
     if (!changed) {
       next.spec = previous.spec;

@@ -11,6 +11,7 @@ export function parseImageTag(image: string): string {
   return at < 0 ? "latest" : "";
 }
 
+// The grammar of image references that container registries agree on; what does not match has no tag.
 const HOST =
   "(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\\[[a-fA-F0-9:]+\\])(?::\\d+)?";
 const SEGMENT = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";

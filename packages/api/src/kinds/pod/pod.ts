@@ -17,8 +17,10 @@ import { validatePodSpec } from "./validate-spec.ts";
 import { validatePodUpdate } from "./validate-update.ts";
 import { podWarnings } from "./warnings.ts";
 
+// Clients open streams with POST, and with GET where a WebSocket begins.
 const CONNECT: readonly Verb[] = ["create", "get"];
 
+// The paths below a pod, of which `rules` are writes of the pod itself; handlers in the apiserver serve the others.
 const subresources: readonly SubresourceDefinition[] = [
   { name: "attach", kind: "PodAttachOptions", verbs: CONNECT },
   { name: "binding", kind: "Binding", verbs: ["create"] },
@@ -31,6 +33,7 @@ const subresources: readonly SubresourceDefinition[] = [
   { name: "resize", kind: "Pod", verbs: ["get", "patch", "update"], rules: resizeRules },
 ];
 
+/** The Pod kind: its defaults, rules, subresources and the columns of `kubectl get pods`. */
 export const podKind = defineKind<Pod>({
   ref: pods,
   shortNames: ["po"],
@@ -53,6 +56,7 @@ export const podKind = defineKind<Pod>({
   validateStatusUpdate,
   subresources,
   deletionGrace,
+  // Kubelets watch `spec.nodeName=` their own name; the others are upstream's list too.
   selectableFields: {
     "spec.nodeName": (pod) => pod.spec.nodeName ?? "",
     "spec.restartPolicy": (pod) => pod.spec.restartPolicy ?? "",
@@ -68,6 +72,7 @@ export const podKind = defineKind<Pod>({
   rowConditions: podRowConditions,
 });
 
+/** The scheduler leaves a gated pod alone, so that the reason has to be written here. */
 function initialStatus(pod: Readonly<Pod>): PodStatus {
   const status: PodStatus = { phase: "Pending", qosClass: computeQos(pod) };
   if (!pod.spec.schedulingGates?.length) return status;
@@ -78,6 +83,7 @@ function initialStatus(pod: Readonly<Pod>): PodStatus {
   };
 }
 
+/** Rules that only a new pod is held to; answers 422. */
 function validateCreate({ spec }: Pod): FieldError[] {
   const path = root("spec");
   const errors: FieldError[] = [];
@@ -96,5 +102,6 @@ function deletionGrace(pod: Readonly<Pod>, requestedSeconds: number | undefined)
   const phase = pod.status?.phase;
   if (!pod.spec.nodeName || phase === "Failed" || phase === "Succeeded") return 0;
   const seconds = requestedSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 0;
+  // Upstream treats a negative period as one second: the container still gets its SIGTERM.
   return seconds < 0 ? 1 : seconds;
 }

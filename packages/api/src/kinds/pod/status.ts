@@ -14,6 +14,7 @@ import {
 } from "../../validation/path.ts";
 import { validateMirrorUpdate } from "./validate-annotations.ts";
 
+/** Keeps what a kubelet that does not know a field would otherwise wipe out with its whole-object write. */
 export function prepareStatusUpdate(next: Pod, previous: Readonly<Pod>): void {
   // Kubelets send whole pods and must not touch who owns them.
   if (previous.metadata.ownerReferences) next.metadata.ownerReferences = previous.metadata.ownerReferences;
@@ -24,6 +25,7 @@ export function prepareStatusUpdate(next: Pod, previous: Readonly<Pod>): void {
   if (!next.status.observedGeneration && observed) next.status.observedGeneration = observed;
 }
 
+/** The class of service is fixed at creation: eviction order and cgroups were derived from it. */
 export function validateStatusUpdate(next: Pod, previous: Readonly<Pod>): FieldError[] {
   const path = root("status");
   const status = next.status ?? {};
@@ -56,6 +58,7 @@ export function validateStatusUpdate(next: Pod, previous: Readonly<Pod>): FieldE
   ];
 }
 
+/** Sidecars are restarted whatever the pod's policy says. */
 function withoutSidecars(pod: Readonly<Pod>, statuses: readonly ContainerStatus[] | undefined) {
   const sidecars = new Set(
     (pod.spec.initContainers ?? []).filter((c) => c.restartPolicy === "Always").map((c) => c.name),
@@ -74,6 +77,7 @@ function validateTransitions(
   const errors: FieldError[] = [];
   for (const [i, before] of (previous ?? []).entries()) {
     const ended = before.state?.terminated;
+    // OnFailure restarts what failed; success is for good.
     if (!ended || (ended.exitCode !== 0 && restartPolicy === "OnFailure")) continue;
     for (const status of next ?? []) {
       if (status.name !== before.name || status.state?.terminated) continue;
@@ -83,6 +87,7 @@ function validateTransitions(
   return errors;
 }
 
+/** Kubernetes' own types have no domain; those that others add are qualified names. */
 function validateConditionTypes(conditions: NonNullable<NonNullable<Pod["status"]>["conditions"]>, path: FieldPath) {
   const system = new Set(["PodScheduled", "Ready", "Initialized"]);
   return conditions.flatMap(({ type }, i) =>
@@ -90,6 +95,7 @@ function validateConditionTypes(conditions: NonNullable<NonNullable<Pod["status"
   );
 }
 
+/** One address, or one of each family in a dual-stack cluster. */
 function validatePodIps({ status }: Readonly<Pod>, path: FieldPath): FieldError[] {
   const ips = (status?.podIPs ?? []).map(({ ip }) => ip);
   const errors = ips.flatMap((ip, i) => invalidAll(path.index(i), ip, isValidIp(ip ?? "")));

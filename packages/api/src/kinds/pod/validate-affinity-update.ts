@@ -6,11 +6,16 @@ import { type FieldPath, invalidValue } from "../../validation/path.ts";
 
 const REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution";
 
+/**
+ * Refuses what would let a gated pod run on more nodes than its creator allowed: gates exist so that a controller
+ * (for quota, say) can narrow a pod's choice before the scheduler sees it. Where nothing was required, anything may be.
+ */
 export function nodeAffinityErrors(next: PodSpec, previous: Readonly<PodSpec>, path: FieldPath): FieldError[] {
   const before = previous.affinity?.nodeAffinity?.[REQUIRED];
   if (!before?.nodeSelectorTerms?.length) return [];
   const after = next.affinity?.nodeAffinity?.[REQUIRED]?.nodeSelectorTerms ?? [];
   const at = path.child(REQUIRED, "nodeSelectorTerms");
+  // Terms are alternatives, so that one more widens the choice.
   if (after.length !== before.nodeSelectorTerms.length) {
     const detail = "no additions/deletions to non-empty NodeSelectorTerms list are allowed";
     return [invalidValue(at, after, detail)];

@@ -15,9 +15,11 @@ import { isDns1123Label, isDns1123Subdomain, isLabelValue } from "../../validati
 import { validateLabelName } from "../../validation/object-meta.ts";
 import { type FieldPath, forbiddenField, invalidAll, invalidValue, required } from "../../validation/path.ts";
 
+// "IgnoredDuringExecution": a pod that runs stays where it is when labels change.
 const REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution";
 const PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution";
 
+/** Checks the three affinities; an absent one is fine. Also used for the templates of workloads. */
 export function validateAffinity(affinity: Affinity | undefined, path: FieldPath): FieldError[] {
   const { nodeAffinity, podAffinity, podAntiAffinity } = affinity ?? {};
   const errors: FieldError[] = [];
@@ -34,6 +36,7 @@ export function validateAffinity(affinity: Affinity | undefined, path: FieldPath
   ];
 }
 
+/** Also judges the node affinity of PersistentVolumes. At least one term: an empty list would match no node at all. */
 export function validateNodeSelector(selector: NodeSelector, path: FieldPath): FieldError[] {
   const terms = selector.nodeSelectorTerms ?? [];
   const at = path.child("nodeSelectorTerms");
@@ -41,6 +44,7 @@ export function validateNodeSelector(selector: NodeSelector, path: FieldPath): F
   return terms.flatMap((term, i) => validateNodeTerm(term, at.index(i)));
 }
 
+/** The scheduler adds up the weights of all preferences that a node meets. */
 function validatePreferences(terms: readonly PreferredSchedulingTerm[], path: FieldPath): FieldError[] {
   return terms.flatMap(({ weight, preference }, i) => [
     ...validateWeight(weight, path.index(i)),
@@ -53,6 +57,7 @@ function validateWeight(weight: number | undefined, path: FieldPath): FieldError
   return value >= 1 && value <= 100 ? [] : [invalidValue(path.child("weight"), value, "must be in the range 1-100")];
 }
 
+/** A node meets a term if it meets every requirement in it; it needs to meet one term only. */
 function validateNodeTerm(term: NodeSelectorTerm, path: FieldPath): FieldError[] {
   return [
     ...(term.matchExpressions ?? []).flatMap((r, i) => validateExpression(r, path.child("matchExpressions").index(i))),
@@ -80,6 +85,7 @@ function validateOperator(operator: string, values: readonly string[], path: Fie
       const detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
       return values.length ? [forbiddenField(at, detail)] : [];
     }
+    // Both sides are read as integers; which one to compare with must be plain.
     case "Gt":
     case "Lt":
       return values.length === 1
@@ -108,6 +114,7 @@ function validateField({ key, operator, values = [] }: NodeSelectorRequirement, 
   return errors;
 }
 
+/** Affinity and anti-affinity have the same shape, so that one check serves both. */
 function validatePodAffinity(affinity: PodAffinity | undefined, path: FieldPath): FieldError[] {
   const wanted = affinity?.[REQUIRED] ?? [];
   const preferred: readonly WeightedPodAffinityTerm[] = affinity?.[PREFERRED] ?? [];
@@ -115,12 +122,14 @@ function validatePodAffinity(affinity: PodAffinity | undefined, path: FieldPath)
     ...wanted.flatMap((term, i) => validatePodTerm(term, path.child(REQUIRED).index(i))),
     ...preferred.flatMap(({ weight, podAffinityTerm }, i) => {
       const at = path.child(PREFERRED).index(i);
+      // Without a term the error names the missing topology key, as upstream's does.
       const term = podAffinityTerm ?? { topologyKey: "" };
       return [...validateWeight(weight, at), ...validatePodTerm(term, at.child("podAffinityTerm"))];
     }),
   ];
 }
 
+/** The topology key is the node label whose value says which nodes count as "the same place". */
 function validatePodTerm(term: PodAffinityTerm, path: FieldPath): FieldError[] {
   const errors = [
     ...validateLabelSelector(term.labelSelector, path.child("labelSelector")),
@@ -132,6 +141,10 @@ function validatePodTerm(term: PodAffinityTerm, path: FieldPath): FieldError[] {
   return [...errors, ...validateLabelName(term.topologyKey ?? "", path.child("topologyKey"))];
 }
 
+/**
+ * On creation, values of the pod's own labels under these keys are merged into the selector, which must therefore
+ * exist. That tells one rollout's pods from another's (pod-template-hash). A key in both lists would match no pod.
+ */
 function validateLabelKeys(term: PodAffinityTerm, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   const mismatch = new Set(term.mismatchLabelKeys);

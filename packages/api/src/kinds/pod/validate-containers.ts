@@ -32,6 +32,7 @@ export interface ContainerContext {
   readonly ownPod: boolean;
 }
 
+/** The main containers, of which a pod needs one at least. Their names are DNS labels, unique in the whole pod. */
 export function validateContainers(
   containers: readonly Container[],
   context: ContainerContext,
@@ -67,6 +68,7 @@ export function validateInitContainers(spec: PodSpec, context: ContainerContext,
   });
 }
 
+/** The next init container waits for this one's end, so that a probe of its readiness would have no reader. */
 function forbidLifecycle(container: Container, path: FieldPath): FieldError[] {
   const fields = ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] as const;
   return fields
@@ -91,6 +93,7 @@ export function validateEphemeralContainers(spec: PodSpec, context: ContainerCon
   });
 }
 
+// The scheduler has placed the pod and the kubelet admitted it: what needs resources, ports or care comes too late.
 const NOT_EPHEMERAL = [
   "ports",
   "livenessProbe",
@@ -112,6 +115,7 @@ function forbidEphemeral(container: EphemeralContainer, path: FieldPath): FieldE
     forbiddenField(path.child(field), "cannot be set for an Ephemeral Container"),
   );
   for (const [i, mount] of (container.volumeMounts ?? []).entries()) {
+    // Upstream lets them mount whole volumes only.
     for (const field of ["subPath", "subPathExpr"] as const) {
       if (!mount[field]) continue;
       const at = path.child("volumeMounts").index(i).child(field);
@@ -121,6 +125,7 @@ function forbidEphemeral(container: EphemeralContainer, path: FieldPath): FieldE
   return errors;
 }
 
+/** The container whose process namespace it joins, so that `ps` in it shows that container's processes. */
 function validateTarget(
   { targetContainerName: target }: EphemeralContainer,
   names: readonly string[],
@@ -129,12 +134,14 @@ function validateTarget(
   return target && !names.includes(target) ? [notFoundValue(path, target)] : [];
 }
 
+/** Remembers the name. An empty one is not a duplicate: it is reported as missing already. */
 function uniqueName(name: string, names: Set<string>, path: FieldPath): FieldError[] {
   const taken = Boolean(name) && names.has(name);
   names.add(name);
   return taken ? [duplicate(path.child("name"), name)] : [];
 }
 
+/** What all three sorts of containers are held to. */
 function validateCommon(container: Container, context: ContainerContext, path: FieldPath): FieldError[] {
   return [
     ...validateName(container, path.child("name")),
@@ -156,6 +163,7 @@ function validateName({ name }: Container, path: FieldPath): FieldError[] {
   return name ? invalidAll(path, name, isDns1123Label(name)) : [required(path)];
 }
 
+/** Only emptiness and padding are wrong here; a malformed reference shows up at the kubelet as InvalidImageName. */
 function validateImage({ image = "" }: Container, context: ContainerContext, path: FieldPath): FieldError[] {
   if (!image) return [required(path)];
   if (!context.ownPod || image === image.trim()) return [];
@@ -168,6 +176,7 @@ function validateMessagePolicy(policy: string | undefined, path: FieldPath): Fie
   return policy === "File" || policy === "FallbackToLogsOnError" ? [] : [invalidValue(path, policy, detail)];
 }
 
+// The order is that of upstream's message: sorted by name.
 const PULL_POLICIES = ["Always", "IfNotPresent", "Never"];
 
 function validatePullPolicy(policy: string | undefined, path: FieldPath): FieldError[] {
@@ -175,6 +184,7 @@ function validatePullPolicy(policy: string | undefined, path: FieldPath): FieldE
   return PULL_POLICIES.includes(policy) ? [] : [notSupported(path, policy, PULL_POLICIES)];
 }
 
+// What the kernel's control groups can change for a process that runs.
 const RESIZABLE = ["cpu", "memory"];
 const RESIZE_POLICIES = ["NotRequired", "RestartContainer"];
 
@@ -190,6 +200,7 @@ function validateResizePolicy(
     seen.add(resourceName);
     if (!RESIZABLE.includes(resourceName)) errors.push(notSupported(path, resourceName ?? "", RESIZABLE));
     if (!RESIZE_POLICIES.includes(restartPolicy)) errors.push(notSupported(path, restartPolicy ?? "", RESIZE_POLICIES));
+    // A resize must not restart what its pod has promised to run once.
     else if (isRunOnce && restartPolicy !== "NotRequired") {
       errors.push(invalidValue(path, restartPolicy, "must be 'NotRequired' when `restartPolicy` is 'Never'"));
     }

@@ -4,10 +4,13 @@ import type { FieldError } from "../../errors.ts";
 import { isDns1123SubdomainWithUnderscore, isValidIp } from "../../validation/names.ts";
 import { type FieldPath, invalidAll, invalidValue, required } from "../../validation/path.ts";
 
+// The C library reads three `nameserver` lines of a resolv.conf and no more.
 const MAX_NAMESERVERS = 3;
+// Kubernetes' own bounds on the search list; they were 6 and 256, the C library's, until it lifted them.
 const MAX_SEARCHES = 32;
 const MAX_SEARCH_CHARACTERS = 2048;
 
+/** With the policy None a pod has nothing but its own settings, which must then name a server. */
 export function validateDns({ dnsPolicy, dnsConfig }: PodSpec, path: FieldPath): FieldError[] {
   const none = dnsPolicy === "None";
   if (!dnsConfig) return none ? [required(path, "must provide `dnsConfig` when `dnsPolicy` is None")] : [];

@@ -13,6 +13,10 @@ import { compareQuantities } from "../../quantity.ts";
 import { isConfigMapKey, isDns1123Subdomain, isEnvVarName, isQualifiedName } from "../../validation/names.ts";
 import { type FieldPath, invalidAll, invalidValue, notSupported, required } from "../../validation/path.ts";
 
+/**
+ * Checks `env`. Duplicate names are allowed, as upstream has it: the last one wins in the container. References to
+ * other variables, `$(NAME)`, are not checked either: what does not resolve is left as it is written.
+ */
 export function validateEnv(variables: readonly EnvVar[], path: FieldPath): FieldError[] {
   return variables.flatMap((variable, i) => {
     const at = path.index(i);
@@ -30,6 +34,7 @@ function validateSource({ value, valueFrom }: EnvVar, path: FieldPath): FieldErr
   const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef, fileKeyRef } = valueFrom;
   const sources = [fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef, fileKeyRef].filter(Boolean).length;
   if (sources === 0) errors.push(invalidValue(path, "", `must specify one of: ${SOURCES}`));
+  // A value of "" beside a source is what clients write that always send the field.
   else if (value) errors.push(invalidValue(path, "", "may not be specified when `value` is not empty"));
   else if (sources > 1) errors.push(invalidValue(path, "", "may not have more than one field specified at a time"));
   return errors;
@@ -53,6 +58,7 @@ function validateKeyRef({ name, key }: ConfigMapKeySelector, path: FieldPath): F
   return [...errors, ...invalidAll(path.child("key"), key, isConfigMapKey(key))];
 }
 
+/** A variable out of a file that an init container wrote into an emptyDir volume. */
 function validateFileKeyRef(ref: FileKeySelector, path: FieldPath): FieldError[] {
   const fields = ["volumeName", "path", "key"] as const;
   const errors = fields.filter((field) => !ref[field]).map((field) => required(path.child(field)));
@@ -60,6 +66,7 @@ function validateFileKeyRef(ref: FileKeySelector, path: FieldPath): FieldError[]
   return errors;
 }
 
+/** Checks `envFrom`: every key of a ConfigMap or Secret becomes a variable, with the prefix before it. */
 export function validateEnvFrom(sources: readonly EnvFromSource[], path: FieldPath): FieldError[] {
   return sources.flatMap(({ prefix, configMapRef, secretRef }, i) => {
     const at = path.index(i);
@@ -79,6 +86,7 @@ function validateObjectName(name: string | undefined, path: FieldPath): FieldErr
   return name ? invalidAll(path, name, isDns1123Subdomain(name)) : [required(path)];
 }
 
+// Labels and annotations are missing here on purpose: as whole maps they make files, not variables.
 const ENV_FIELDS = [
   "metadata.name",
   "metadata.namespace",
@@ -109,8 +117,10 @@ const KNOWN_FIELDS: ReadonlySet<string> = new Set([
   "status.phase",
 ]);
 
+// `metadata.labels['app']`: one label or annotation, which variables may show too.
 const SUBSCRIPT_RE = /^(metadata\.(?:labels|annotations))\['(.*)'\]$/s;
 
+/** Checks a reference to a field of the pod itself; `valid` are the paths that its place may show. */
 export function validateFieldRef(ref: ObjectFieldSelector, valid: readonly string[], path: FieldPath): FieldError[] {
   if (!ref.apiVersion) return [required(path.child("apiVersion"))];
   const at = path.child("fieldPath");
@@ -131,6 +141,7 @@ export function validateFieldRef(ref: ObjectFieldSelector, valid: readonly strin
   return valid.includes(ref.fieldPath) ? [] : [notSupported(at, ref.fieldPath, valid)];
 }
 
+// The downward API shows what a container was given of these, and of huge pages, and of nothing else.
 const RESOURCE_FIELDS = [
   "limits.cpu",
   "limits.ephemeral-storage",
@@ -140,8 +151,10 @@ const RESOURCE_FIELDS = [
   "requests.memory",
 ];
 const HUGEPAGES_RE = /^(?:limits|requests)\.hugepages-/;
+// The value is divided by the unit and rounded up, so that only round units make sense.
 const UNITS = ["1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"];
 
+/** A variable's own container is meant where none is named; a volume belongs to the pod and has to name one. */
 export function validateResourceFieldRef(ref: ResourceFieldSelector, volume: boolean, path: FieldPath): FieldError[] {
   if (volume && !ref.containerName) return [required(path.child("containerName"))];
   if (!ref.resource) return [required(path.child("resource"))];
@@ -157,6 +170,7 @@ function validateDivisor(resource: string, divisor: string, path: FieldPath): Fi
   const name = resource.slice(resource.indexOf(".") + 1);
   const units = name === "cpu" ? ["1m", "1"] : UNITS;
   if (units.some((unit) => compareQuantities(unit, divisor) === 0)) return [];
+  // The wording follows upstream's, which has one sentence for each resource.
   const list = name === "cpu" ? "1m and 1" : units.join(", ");
   const kind =
     name === "memory" || name === "cpu" ? name : name === "ephemeral-storage" ? "local ephemeral storage" : "hugepages";

@@ -12,8 +12,10 @@ import {
   tooLong,
 } from "../../validation/path.ts";
 
+// What Linux allows a host name (HOST_NAME_MAX), shorter than the 253 characters of a DNS name.
 const MAX_HOSTNAME = 64;
 
+/** `hostnameOverride` replaces the name that the pod would see, so it excludes all else that decides that name. */
 export function validateHostname(spec: PodSpec, path: FieldPath): FieldError[] {
   const name = spec.hostnameOverride;
   if (name === undefined) return [];
@@ -27,6 +29,7 @@ export function validateHostname(spec: PodSpec, path: FieldPath): FieldError[] {
   return errors;
 }
 
+// Each field with the name that upstream's error shows.
 const HOST_NAMESPACES = [
   ["hostNetwork", "HostNetwork"],
   ["hostPID", "HostPID"],
@@ -41,6 +44,7 @@ export function validateHostUsers(spec: PodSpec, path: FieldPath): FieldError[] 
   );
 }
 
+/** The devices a pod claims, by a name of its own that its containers refer to in `resources.claims`. */
 export function validateResourceClaims(claims: readonly PodResourceClaim[], path: FieldPath): FieldError[] {
   const names = new Set<string>();
   return claims.flatMap((claim, i) => {
@@ -57,6 +61,7 @@ function validateClaimName(name: string, names: Set<string>, path: FieldPath): F
   return invalidAll(path, name, isDns1123Label(name));
 }
 
+/** Either a ResourceClaim that exists, or a template of which the controller makes one claim per pod. */
 function validateClaimSource(claim: PodResourceClaim, path: FieldPath): FieldError[] {
   const { resourceClaimName, resourceClaimTemplateName } = claim;
   if (resourceClaimName !== undefined && resourceClaimTemplateName !== undefined) {

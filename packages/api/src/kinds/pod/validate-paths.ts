@@ -19,6 +19,7 @@ export function validateProjectedPath(target: string, path: FieldPath): FieldErr
   return errors;
 }
 
+/** For paths that may be absolute, such as those on the host. `a..b` is fine: only whole segments lead up. */
 export function validateNoBacksteps(target: string, path: FieldPath): FieldError[] {
   return target.split("/").includes("..") ? [invalidValue(path, target, "must not contain '..'")] : [];
 }

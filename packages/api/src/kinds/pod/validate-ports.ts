@@ -5,6 +5,10 @@ import { isPortName, isPortNumber, isValidIp } from "../../validation/names.ts";
 import { duplicate, type FieldPath, invalidAll, invalidValue, required } from "../../validation/path.ts";
 import { validateProtocol } from "../endpoint-rules.ts";
 
+/**
+ * Declared ports open nothing: Services, probes and NetworkPolicies refer to their names, and `hostPort` asks the
+ * node for one. Names are unique within the container.
+ */
 export function validateContainerPorts(ports: readonly ContainerPort[], path: FieldPath): FieldError[] {
   const names = new Set<string>();
   return ports.flatMap((port, i) => {
@@ -47,6 +51,7 @@ function validateList(containers: readonly Container[], spec: PodSpec, path: Fie
     for (const [j, port] of (container.ports ?? []).entries()) {
       if (!port.hostPort) continue;
       const at = path.index(i).child("ports").index(j);
+      // Two protocols, or two addresses of the host, may share a number.
       const identity = `${port.protocol ?? ""}/${port.hostIP ?? ""}/${port.hostPort}`;
       if (taken.has(identity)) errors.push(duplicate(at.child("hostPort"), identity));
       taken.add(identity);

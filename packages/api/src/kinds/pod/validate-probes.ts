@@ -20,6 +20,7 @@ import {
 } from "../../validation/path.ts";
 import { nonNegative } from "../numbers.ts";
 
+/** Checks the three probes of a container; each sort has one rule of its own. */
 export function validateProbes(container: Container, path: FieldPath): FieldError[] {
   const { livenessProbe, readinessProbe, startupProbe } = container;
   return [
@@ -55,12 +56,14 @@ function validateSingleSuccess(probe: Probe | undefined, path: FieldPath): Field
   return [invalidValue(path.child("successThreshold"), probe.successThreshold ?? 0, "must be 1")];
 }
 
+/** Its grace period would never be used: a container that is not ready is taken out of Services, not killed. */
 function validateNoGrace(probe: Probe | undefined, path: FieldPath): FieldError[] {
   const grace = probe?.terminationGracePeriodSeconds;
   if (grace === undefined) return [];
   return [invalidValue(path.child("terminationGracePeriodSeconds"), grace, "must not be set for readinessProbes")];
 }
 
+/** Hooks run in the container's life and count against `graceSeconds`, the pod's termination grace period. */
 export function validateLifecycle(
   lifecycle: Lifecycle | undefined,
   graceSeconds: number,
@@ -73,8 +76,10 @@ export function validateLifecycle(
   ];
 }
 
+// Hooks know `sleep` and probes do not; probes know `grpc` and hooks do not. The decoder drops what is unknown.
 type Handler = Pick<Probe, "exec" | "httpGet" | "tcpSocket" | "grpc"> & Pick<LifecycleHandler, "sleep">;
 
+/** The first of several handlers is checked for itself, the others are refused. */
 function validateHandler(handler: Handler, graceSeconds: number, path: FieldPath): FieldError[] {
   const given = (["exec", "httpGet", "tcpSocket", "grpc", "sleep"] as const).filter((name) => handler[name]);
   const [first, ...more] = given;
@@ -99,6 +104,7 @@ function validateAction(handler: Handler, name: keyof Handler, graceSeconds: num
   }
 }
 
+// A kubelet does not verify the certificate of an HTTPS probe.
 const SCHEMES = ["HTTP", "HTTPS"];
 
 function validateHttpGet(action: HTTPGetAction, path: FieldPath): FieldError[] {

@@ -10,6 +10,7 @@ import { type FieldPath, forbiddenField, invalidValue, required } from "../../va
 import { validateLocalPath, validateProjectedPath } from "./validate-paths.ts";
 import { validateDownwardFile, validateItem, validateMode } from "./validate-volume-items.ts";
 
+/** Checks every source, and that no two of them claim one path; the mode is octal and at most 0777. */
 export function validateProjected(volume: ProjectedVolumeSource, path: FieldPath): FieldError[] {
   const errors = validateMode(volume.defaultMode, path.child("defaultMode"));
   const files = new FilePaths(path);
@@ -41,6 +42,7 @@ class FilePaths {
   }
 }
 
+// One list for "more than one kind"; the kinds themselves are checked one by one below.
 const SOURCES = [
   "secret",
   "configMap",
@@ -70,6 +72,7 @@ function validateSource(source: VolumeProjection, volume: FieldPath, path: Field
   return errors;
 }
 
+/** ConfigMaps and Secrets have the same shape here. Without `items` all keys become files, known only at run time. */
 function validateKeys({ name, items }: SecretProjection, path: FieldPath, files: FilePaths): FieldError[] {
   const errors = name ? [] : [required(path.child("name"))];
   for (const [i, item] of (items ?? []).entries()) {
@@ -86,6 +89,7 @@ function validateToken(
 ): FieldError[] {
   const errors: FieldError[] = [];
   const at = path.child("expirationSeconds");
+  // The kubelet renews a token at 80 % of its life; shorter lives would make it ask all the time.
   if (expirationSeconds !== undefined && expirationSeconds < 600) {
     errors.push(invalidValue(at, expirationSeconds, "may not specify a duration less than 10 minutes"));
   } else if (expirationSeconds !== undefined && expirationSeconds > 2 ** 32) {

@@ -16,6 +16,11 @@ import { isHugepages, isNative, validateContainerResourceName } from "../resourc
 
 type Amounts = Readonly<Record<string, string>>;
 
+/**
+ * Checks `limits`, `requests` and `claims`. Only CPU, memory and ephemeral storage may be overcommitted, that is,
+ * limited above what is requested; huge pages and devices (`example.com/gpu`) exist or do not.
+ * `claims` are the names of the pod's resource claims.
+ */
 export function validateResources(
   resources: ResourceRequirements,
   path: FieldPath,
@@ -41,6 +46,7 @@ function validateAmounts(amounts: Amounts, path: FieldPath): FieldError[] {
 
 function validateAmount(name: string, amount: string, path: FieldPath): FieldError[] {
   if (compareQuantities(amount, "0") < 0) return [invalidValue(path, amount, NOT_NEGATIVE)];
+  // A node offers devices in whole pieces; CPU alone is commonly written in thousandths.
   if (!isNative(name) && quantityMilliValue(amount) % 1000 !== 0) {
     return [invalidValue(path, amount, "must be an integer")];
   }
@@ -63,6 +69,7 @@ function validateAgainstLimit(name: string, amount: string, limits: Amounts, pat
   return [invalidValue(path.child("requests"), amount, `must be less than or equal to ${name} limit of ${limit}`)];
 }
 
+/** Huge pages come on top of CPU or memory, and are no request on their own. */
 function validateHugepages(amounts: Amounts, path: FieldPath): FieldError[] {
   const wanted = Object.keys(amounts).some(isHugepages);
   return wanted && !("cpu" in amounts) && !("memory" in amounts)
@@ -70,6 +77,7 @@ function validateHugepages(amounts: Amounts, path: FieldPath): FieldError[] {
     : [];
 }
 
+/** A claim may be used by several containers, and one container may use several requests of one claim. */
 function validateClaims(
   claims: readonly CoreV1ResourceClaim[],
   known: ReadonlySet<string>,
@@ -94,12 +102,14 @@ export function validatePodResources(spec: PodSpec, path: FieldPath): FieldError
   for (const list of ["limits", "requests"] as const) {
     for (const name of Object.keys(resources[list] ?? {})) {
       if (name === "cpu" || name === "memory" || isHugepages(name)) continue;
+      // Devices are attached to containers, so that the pod as a whole can have none.
       errors.push(notSupported(path.child(list).key(name), name, ["cpu", "hugepages-", "memory"]));
     }
   }
   return [...errors, ...validateAggregate(spec, resources.requests ?? {}, path.child("requests"))];
 }
 
+/** Otherwise the scheduler would reserve less for the pod than its containers were promised. */
 function validateAggregate(spec: PodSpec, requests: Amounts, path: FieldPath): FieldError[] {
   return Object.entries(requests).flatMap(([name, amount]) => {
     const amounts = (spec.containers ?? []).map((c) => c.resources?.requests?.[name]).filter((a) => a !== undefined);
@@ -114,5 +124,6 @@ function validateAggregate(spec: PodSpec, requests: Amounts, path: FieldPath): F
 
 /** What a runtime class adds to a pod. */
 export function validateOverhead(overhead: Amounts | undefined, path: FieldPath): FieldError[] {
+  // Upstream judges it as a limit without a request: CPU and memory pass, and a device passes too.
   return overhead ? validateResources({ limits: { ...overhead } }, path) : [];
 }

@@ -6,9 +6,11 @@ import { duplicate, type FieldPath, notSupported, required, tooMany } from "../.
 const POLICIES = ["Always", "Never", "OnFailure"];
 const ACTIONS = ["Restart", "RestartAllContainers"];
 const OPERATORS = ["In", "NotIn"];
+// Both bounds keep the object small; exit codes are one byte, so that 255 name all but one.
 const MAX_RULES = 20;
 const MAX_EXIT_CODES = 255;
 
+/** A container's own policy overrules the pod's; rules look at its exit code before either does. */
 export function validateRestartPolicy(container: Container, path: FieldPath): FieldError[] {
   const { restartPolicy, restartPolicyRules: rules = [] } = container;
   const at = path.child("restartPolicy");

@@ -12,6 +12,7 @@ import { isUserId } from "../../validation/names.ts";
 import { duplicate, type FieldPath, invalidAll, invalidValue, notSupported, required } from "../../validation/path.ts";
 import { validateLocalPath } from "./validate-paths.ts";
 
+/** Checks what one container asks for; the pod's own context is judged by `validatePodSecurity`. */
 export function validateSecurityContext(context: SecurityContext | undefined, path: FieldPath): FieldError[] {
   if (!context) return [];
   return [
@@ -29,6 +30,10 @@ function validateProcMount(type: string | undefined, path: FieldPath): FieldErro
   return type === undefined || PROC_MOUNTS.includes(type) ? [] : [notSupported(path, type, PROC_MOUNTS)];
 }
 
+/**
+ * `allowPrivilegeEscalation: false` sets no_new_privs on the process. One that is privileged or has CAP_SYS_ADMIN
+ * has all there is to gain, so that the promise would be empty.
+ */
 function validateEscalation(context: SecurityContext, path: FieldPath): FieldError[] {
   if (context.allowPrivilegeEscalation !== false) return [];
   const errors: FieldError[] = [];
@@ -47,6 +52,7 @@ function validateIds(context: Pick<SecurityContext, "runAsUser" | "runAsGroup">,
   });
 }
 
+// AppArmor knows the same three, with the same words.
 const SECCOMP_TYPES = ["Localhost", "RuntimeDefault", "Unconfined"];
 
 function validateSeccomp(profile: SeccompProfile | undefined, path: FieldPath): FieldError[] {
@@ -54,6 +60,7 @@ function validateSeccomp(profile: SeccompProfile | undefined, path: FieldPath): 
   const file = profile.localhostProfile;
   const at = path.child("localhostProfile");
   if (profile.type === "Localhost") {
+    // The path is below the kubelet's seccomp directory and must not lead out of it.
     return file ? validateLocalPath(file, at) : [required(at, "must be set when seccomp type is Localhost")];
   }
   const errors: FieldError[] = [];
@@ -71,6 +78,7 @@ function validateAppArmor(profile: AppArmorProfile | undefined, path: FieldPath)
   const at = path.child("localhostProfile");
   if (profile.type === "Localhost") {
     if (name === undefined) return [required(at, "must be set when AppArmor type is Localhost")];
+    // An AppArmor profile is the name of one that is loaded on the node, not a path.
     if (name.trim() !== name) return [invalidValue(at, name, "must not be padded with whitespace")];
     return name ? [] : [required(at, "must be set when AppArmor type is Localhost")];
   }
@@ -83,9 +91,11 @@ function validateAppArmor(profile: AppArmorProfile | undefined, path: FieldPath)
   return errors;
 }
 
+/** Checks the pod's security context, which its containers inherit, and the namespaces that it shares. */
 export function validatePodSecurity(spec: PodSpec, specPath: FieldPath): FieldError[] {
   const context = spec.securityContext;
   const errors: FieldError[] = [];
+  // One process namespace cannot be both the pod's and the host's.
   if (spec.shareProcessNamespace && spec.hostPID) {
     const detail = "ShareProcessNamespace and HostPID cannot both be enabled";
     errors.push(invalidValue(specPath.child("securityContext", "shareProcessNamespace"), true, detail));
@@ -102,6 +112,7 @@ export function validatePodSecurity(spec: PodSpec, specPath: FieldPath): FieldEr
   ];
 }
 
+// How much work an fsGroup makes at start, whose groups count besides, and how SELinux labels get onto files.
 const CHOICES = {
   fsGroupChangePolicy: ["Always", "OnRootMismatch"],
   supplementalGroupsPolicy: ["Merge", "Strict"],
@@ -124,6 +135,7 @@ function validateGroups(context: PodSecurityContext, path: FieldPath): FieldErro
   return errors;
 }
 
+// Both separators are the kernel's: `net.ipv4.ip_forward` and `net/ipv4/ip_forward` are the same setting.
 const SYSCTL = "[a-z0-9]([-_a-z0-9]*[a-z0-9])?([\\./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)*";
 const SYSCTL_RE = new RegExp(`^(?:${SYSCTL})$`);
 

@@ -15,6 +15,7 @@ import { validateTolerations } from "./validate-tolerations.ts";
 import { validateTopologySpread } from "./validate-topology-spread.ts";
 import { validateVolumes } from "./validate-volumes.ts";
 
+// Each list in the order in which upstream's message names the values.
 const RESTART_POLICIES = ["Always", "OnFailure", "Never"];
 const DNS_POLICIES = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
 const PREEMPTION_POLICIES = ["PreemptLowerPriority", "Never"];
@@ -71,6 +72,7 @@ function validateNames(spec: PodSpec, path: FieldPath): FieldError[] {
   };
   check("serviceAccountName", isDns1123Subdomain);
   check("nodeName", isDns1123Subdomain);
+  // Both become one part each of the pod's DNS name, `HOSTNAME.SUBDOMAIN.NAMESPACE.svc`.
   check("hostname", isDns1123Label);
   check("subdomain", isDns1123Label);
   check("priorityClassName", isDns1123Subdomain);
@@ -88,12 +90,14 @@ function validateNames(spec: PodSpec, path: FieldPath): FieldError[] {
   return errors;
 }
 
+/** Seconds that fit a 32-bit integer. */
 function validateDeadline(spec: PodSpec, path: FieldPath): FieldError[] {
   const seconds = spec.activeDeadlineSeconds;
   if (seconds === undefined) return [];
   return invalidAll(path.child("activeDeadlineSeconds"), seconds, isInRange(seconds, 1, 2 ** 31 - 1));
 }
 
+/** Readiness gates are conditions that others set; scheduling gates are names that others take away. */
 function validateGates(spec: PodSpec, path: FieldPath): FieldError[] {
   const readiness = (spec.readinessGates ?? []).flatMap(({ conditionType }, i) => {
     const at = path.child("readinessGates").index(i).child("conditionType");
@@ -110,6 +114,7 @@ function validateGates(spec: PodSpec, path: FieldPath): FieldError[] {
   return [...readiness, ...scheduling];
 }
 
+/** Lines that the kubelet adds to the container's /etc/hosts. */
 function validateHostAliases(aliases: readonly HostAlias[], path: FieldPath): FieldError[] {
   return aliases.flatMap(({ ip, hostnames }, i) => {
     const at = path.index(i);

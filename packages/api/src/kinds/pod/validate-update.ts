@@ -7,8 +7,13 @@ import { type FieldPath, forbiddenField, invalidAll, invalidValue, root } from "
 import { nodeAffinityErrors } from "./validate-affinity-update.ts";
 import { validateMirrorUpdate } from "./validate-annotations.ts";
 
+/**
+ * Answers 422 for any other change. What a running container was started with cannot be altered under it; resources
+ * and ephemeral containers have subresources of their own.
+ */
 export function validatePodUpdate(next: Pod, previous: Readonly<Pod>): FieldError[] {
   const path = root("spec");
+  // The lists are compared by position below, which needs them to be of one length.
   const counts = [
     ...sameCount(next.spec.containers, previous.spec.containers, path.child("containers")),
     ...sameCount(next.spec.initContainers, previous.spec.initContainers, path.child("initContainers")),
@@ -48,6 +53,7 @@ function deadlineErrors(next: PodSpec, previous: Readonly<PodSpec>, path: FieldP
   return [invalidValue(path, after, "must be less than or equal to previous value")];
 }
 
+/** Taking a toleration away could evict the pod, and only deletion may do that. */
 function tolerationErrors(next: PodSpec, previous: Readonly<PodSpec>, path: FieldPath): FieldError[] {
   const kept = (old: Toleration) => (next.tolerations ?? []).some((t) => deepEqual(untimed(t), untimed(old)));
   if ((previous.tolerations ?? []).every(kept)) return [];
@@ -58,6 +64,7 @@ function untimed({ tolerationSeconds: _, ...rest }: Toleration): Toleration {
   return rest;
 }
 
+/** A new gate could come too late: the scheduler may have placed the pod already. */
 function gateErrors(next: PodSpec, previous: Readonly<PodSpec>, path: FieldPath): FieldError[] {
   const known = new Set((previous.schedulingGates ?? []).map(({ name }) => name));
   return (next.schedulingGates ?? []).flatMap(({ name }, i) =>
@@ -74,6 +81,7 @@ function nodeSelectorErrors(next: PodSpec, previous: Readonly<PodSpec>, path: Fi
   return kept ? [] : [invalidValue(path, after, "only additions are allowed (no mutations or deletions)")];
 }
 
+// Part of upstream's message, spelled as it is there.
 const MUTABLE = [
   "`spec.containers[*].image`",
   "`spec.initContainers[*].image`",
@@ -82,6 +90,7 @@ const MUTABLE = [
   "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
 ].join(",");
 
+/** Undoes what may change and compares the rest, so that a field unknown to this file counts as immutable. */
 function otherChanges(next: PodSpec, previous: Readonly<PodSpec>, gated: boolean, path: FieldPath): FieldError[] {
   const munged = withAllowedChangesUndone(next, previous, gated);
   if (deepEqual(munged, previous)) return [];
@@ -94,6 +103,7 @@ function otherChanges(next: PodSpec, previous: Readonly<PodSpec>, gated: boolean
 
 function withAllowedChangesUndone(next: PodSpec, previous: Readonly<PodSpec>, gated: boolean): PodSpec {
   const { activeDeadlineSeconds, tolerations, schedulingGates, terminationGracePeriodSeconds } = previous;
+  // Pods from before the field was validated may hold negative values, which only this can mend.
   const graceReset = next.terminationGracePeriodSeconds === 1 && (terminationGracePeriodSeconds ?? 0) < 0;
   return {
     ...next,
@@ -119,6 +129,7 @@ function withImagesOf(next: readonly Container[], previous: readonly Container[]
   return next.map((container, i) => ({ ...container, image: previous[i]?.image }));
 }
 
+/** A line for the old value and one for the new, as a diff shows them. */
 function describeChange(field: keyof PodSpec, next: PodSpec, previous: Readonly<PodSpec>): string {
   const show = (value: unknown) => JSON.stringify(value) ?? "null";
   return `- ${field}: ${show(previous[field])}\n+ ${field}: ${show(next[field])}`;

@@ -5,10 +5,12 @@ import { type FieldPath, invalidValue, required } from "../../validation/path.ts
 import { VOLUME_FIELDS, validateFieldRef, validateResourceFieldRef } from "./validate-env.ts";
 import { validateProjectedPath } from "./validate-paths.ts";
 
+/** `items` picks keys of a ConfigMap or Secret; absent, every key becomes a file of that name. */
 export function validateItems(items: readonly KeyToPath[] | undefined, path: FieldPath): FieldError[] {
   return (items ?? []).flatMap((item, i) => validateItem(item, path.index(i)));
 }
 
+/** The key may be missing in the object: that shows only when the kubelet mounts the volume. */
 export function validateItem(item: KeyToPath, path: FieldPath): FieldError[] {
   const errors = item.key ? [] : [required(path.child("key"))];
   if (item.path) errors.push(...validateProjectedPath(item.path, path.child("path")));
@@ -16,11 +18,13 @@ export function validateItem(item: KeyToPath, path: FieldPath): FieldError[] {
   return [...errors, ...validateMode(item.mode, path.child("mode"))];
 }
 
+/** Permission bits of a file; JSON has no octal, so that 0644 is written as 420. */
 export function validateMode(mode: number | undefined, path: FieldPath): FieldError[] {
   if (mode === undefined || (mode >= 0 && mode <= 0o777)) return [];
   return [invalidValue(path, mode, "must be a number between 0 and 0777 (octal), both inclusive")];
 }
 
+/** One file of the downward API: a field of the pod, or what a container may use. */
 export function validateDownwardFile(file: DownwardAPIVolumeFile, path: FieldPath): FieldError[] {
   const errors = file.path ? validateProjectedPath(file.path, path.child("path")) : [required(path.child("path"))];
   const { fieldRef, resourceFieldRef } = file;

@@ -13,6 +13,7 @@ import { validateLocalPath, validateNoBacksteps } from "./validate-paths.ts";
 
 type Volumes = ReadonlyMap<string, Volume>;
 
+/** Every mount names a volume of the pod, and no two mounts of a container share a path. */
 export function validateVolumeMounts(container: Container, volumes: Volumes, path: FieldPath): FieldError[] {
   const paths = new Set<string>();
   return (container.volumeMounts ?? []).flatMap((mount, i) => {

@@ -29,6 +29,7 @@ function specWarnings(spec: Readonly<PodSpec>, path: FieldPath): string[] {
   return warnings;
 }
 
+// Names that nodes still carry or once did, with the ones that replaced them.
 const OLD_LABELS: Readonly<Record<string, string>> = {
   "beta.kubernetes.io/arch": 'deprecated since v1.14; use "kubernetes.io/arch" instead',
   "beta.kubernetes.io/os": 'deprecated since v1.14; use "kubernetes.io/os" instead',
@@ -61,6 +62,7 @@ function envWarnings({ env = [] }: Readonly<Container>, path: FieldPath): string
   });
 }
 
+/** Twice the same port is allowed, and one of the two may be lost when the object is applied: lists merge by port. */
 function portWarnings({ ports = [] }: Readonly<Container>, path: FieldPath): string[] {
   const first = new Map<string, FieldPath>();
   return ports.flatMap((port, i) => {
@@ -77,6 +79,7 @@ function identityOf({ containerPort, protocol = "TCP", hostPort = 0, hostIP = ""
   return [containerPort, protocol, hostPort, hostIP].join("/");
 }
 
+// Amounts such as `100m` of memory mean a tenth of a byte, where `100M` was meant.
 const BYTES = ["memory", "ephemeral-storage"];
 
 function resourceWarnings({ resources }: Readonly<Container>, path: FieldPath): string[] {

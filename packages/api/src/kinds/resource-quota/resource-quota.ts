@@ -5,6 +5,7 @@ import { ageColumn, column, nameColumn } from "../columns.ts";
 import { defineKind } from "../define-kind.ts";
 import { validateQuota, validateQuotaStatus, validateQuotaUpdate } from "./validate.ts";
 
+/** Admission refuses (403) what would exceed `hard`; the controller recounts `used` from time to time. */
 export const resourceQuotaKind = defineKind<ResourceQuota>({
   ref: resourceQuotas,
   shortNames: ["quota"],

@@ -8,21 +8,25 @@ import { type FieldPath, invalidAll, invalidValue, NOT_NEGATIVE, required, root 
 
 type Amounts = Readonly<Record<string, string>> | undefined;
 
+// Objects that quotas could count before there was `count/RESOURCE.GROUP` for every resource.
 const COUNTS = new Set([
   ...["pods", "resourcequotas", "services", "replicationcontrollers", "secrets", "persistentvolumeclaims"],
   ...["configmaps", "services.nodeports", "services.loadbalancers"],
 ]);
+// Without a prefix a resource means its requests.
 const COMPUTE = new Set(
   ["cpu", "memory", "ephemeral-storage"].flatMap((name) => [name, `requests.${name}`, `limits.${name}`]),
 );
 /** Beside counts, what terminating and best-effort pods are told apart by. */
 const POD_SCOPES = new Set(["BestEffort", "NotBestEffort", "Terminating", "NotTerminating", "PriorityClass"]);
 const SCOPES = new Set([...POD_SCOPES, "CrossNamespacePodAffinity", "VolumeAttributesClass"]);
+// No pod is in both, so that the quota would count nothing.
 const OPPOSITES = [
   ["BestEffort", "NotBestEffort"],
   ["Terminating", "NotTerminating"],
 ] as const;
 
+/** `scopes` and `scopeSelector` narrow the pods that count; a resource that is no pod's cannot be narrowed so. */
 export function validateQuota({ spec }: ResourceQuota): FieldError[] {
   const path = root("spec");
   return [
@@ -34,11 +38,13 @@ export function validateQuota({ spec }: ResourceQuota): FieldError[] {
   ];
 }
 
+/** Other scopes would make other usage; amounts may change at any time, below what is used too. */
 export function validateQuotaUpdate(next: ResourceQuota, previous: Readonly<ResourceQuota>): FieldError[] {
   const sorted = (quota: Readonly<ResourceQuota>) => (quota.spec?.scopes ?? []).toSorted();
   return immutableField(sorted(next), sorted(previous), root("spec").child("scopes"));
 }
 
+/** The amounts that the quota controller counted. */
 export function validateQuotaStatus({ status }: ResourceQuota): FieldError[] {
   const path = root("status");
   return [...validateAmounts(status?.hard, path.child("hard")), ...validateAmounts(status?.used, path.child("used"))];

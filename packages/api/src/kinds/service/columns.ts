@@ -4,6 +4,7 @@ import type { Column } from "../../kind.ts";
 import { formatLabels } from "../../labels.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 
+/** The columns of `kubectl get services`. */
 export const serviceColumns: readonly Column<Service>[] = [
   nameColumn,
   column("Type", ["ServiceSpec", "type"], ({ spec }) => spec?.type ?? ""),
@@ -32,6 +33,7 @@ function externalIp({ spec, status }: Readonly<Service>): string {
     case "LoadBalancer": {
       const ingress = (status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ip || hostname || "");
       const all = [...new Set(ingress), ...external].filter(Boolean);
+      // The address comes from a load balancer's controller, which may take its time or not exist.
       return all.join(",") || "<pending>";
     }
     default:

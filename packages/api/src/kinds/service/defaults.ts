@@ -1,8 +1,10 @@
 // What a Service means where its writer said nothing. Addresses and node ports come from the allocators.
 import type { Service, ServiceSpec } from "../../../generated/types.ts";
 
+// Three hours.
 const AFFINITY_SECONDS = 10_800;
 
+/** Fills a Service in place. A `targetPort` that is left out is the port itself. */
 export function defaultService(service: Service): void {
   service.spec ??= {};
   service.status ??= {};
@@ -15,6 +17,7 @@ export function defaultService(service: Service): void {
     port.protocol ||= "TCP";
     port.targetPort ||= port.port;
   }
+  // "Cluster" takes any endpoint, and hides the client's address behind the node's.
   if (isExternallyAccessible(spec)) spec.externalTrafficPolicy ||= "Cluster";
   if (spec.type !== "ExternalName") spec.internalTrafficPolicy ??= "Cluster";
   if (spec.type === "LoadBalancer") {

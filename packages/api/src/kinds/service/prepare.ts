@@ -3,6 +3,7 @@ import type { Service, ServicePort, ServiceSpec } from "../../../generated/types
 import { deepEqual } from "../../validation/deep-equal.ts";
 import { isExternallyAccessible } from "./defaults.ts";
 
+/** Changes `next` only. Runs before the allocators, which fill what is still missing. */
 export function prepareServiceUpdate(next: Service, previous: Readonly<Service>): void {
   next.spec ??= {};
   patchAllocatedValues(next.spec, previous.spec ?? {});
@@ -10,6 +11,7 @@ export function prepareServiceUpdate(next: Service, previous: Readonly<Service>)
   dropUselessFields(next.spec, previous.spec ?? {});
 }
 
+// Which types have an address, node ports, and a port where nodes answer health checks of the balancer.
 const takesClusterIp = ({ type }: Readonly<ServiceSpec>) => type !== "ExternalName";
 const takesNodePort = ({ type }: Readonly<ServiceSpec>) => type === "NodePort" || type === "LoadBalancer";
 const takesHealthPort = (spec: Readonly<ServiceSpec>) =>
@@ -33,6 +35,7 @@ function patchAllocatedValues(next: ServiceSpec, previous: Readonly<ServiceSpec>
 }
 
 function patchNodePorts(next: readonly ServicePort[], previous: readonly ServicePort[]): void {
+  // The writer may have given a port's old number to another.
   const used = new Set(next.map((port) => `${port.protocol}/${port.nodePort ?? 0}`));
   for (const port of next) {
     if (port.nodePort) continue;
@@ -48,6 +51,7 @@ export function normalizeClusterIps(next: Service, previous?: Readonly<Service>)
   next.spec ??= {};
   const spec = next.spec;
   if (!previous) {
+    // A new Service from an old client; the opposite, a list without the single one, is for validation to refuse.
     if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
     return;
   }
@@ -79,6 +83,7 @@ function dropUselessFields(next: ServiceSpec, previous: Readonly<ServiceSpec>): 
 }
 
 function dropLoadBalancerFields(next: ServiceSpec, previous: Readonly<ServiceSpec>): void {
+  // What the writer changed in the same write stays, and is refused: dropping it in silence would hide the mistake.
   for (const field of ["allocateLoadBalancerNodePorts", "loadBalancerClass"] as const) {
     if (next[field] === previous[field]) delete next[field];
   }

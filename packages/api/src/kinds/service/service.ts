@@ -13,6 +13,7 @@ import { validateLoadBalancerStatus } from "./validate-load-balancer.ts";
 import { validateServiceSpec } from "./validate-spec.ts";
 import { validateServiceUpdate } from "./validate-update.ts";
 
+/** Names are DNS labels that begin with a letter (RFC 1035), as each becomes a host name of the cluster's DNS. */
 export const serviceKind = defineKind<Service>({
   ref: services,
   shortNames: ["svc"],

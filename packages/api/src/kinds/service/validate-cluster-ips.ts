@@ -13,9 +13,11 @@ import {
   tooMany,
 } from "../../validation/path.ts";
 
+// Sorted as in upstream's messages.
 const FAMILIES = ["IPv4", "IPv6"];
 const POLICIES = ["PreferDualStack", "RequireDualStack", "SingleStack"];
 
+/** At most one address of each family. "None" makes a Service headless: DNS then answers with the pods' addresses. */
 export function validateClusterIps(spec: ServiceSpec, path: FieldPath): FieldError[] {
   if (spec.type === "ExternalName") return validateNone(spec, path);
   return [
@@ -75,6 +77,7 @@ function validateFamilies(spec: ServiceSpec, path: FieldPath): FieldError[] {
   for (const [i, ip] of clusterIPs.entries()) {
     const family = ipFamilies[i];
     const version = parseIp(ip)?.version;
+    // Either may still be left for the allocator to choose.
     if (!family || !version || family === `IPv${version}`) continue;
     errors.push(
       invalidValue(

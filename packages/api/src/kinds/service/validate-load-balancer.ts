@@ -7,6 +7,7 @@ import { type FieldPath, forbiddenField, invalidAll, invalidValue, notSupported 
 
 const MODES = ["Proxy", "VIP"];
 
+/** `ipMode` says whether packets keep the balancer's address (VIP) or are sent on by it (Proxy). */
 export function validateLoadBalancerStatus(
   status: LoadBalancerStatus,
   spec: ServiceSpec,

@@ -21,8 +21,10 @@ import { validateClusterIps } from "./validate-cluster-ips.ts";
 const TYPES = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
 const AFFINITIES = ["ClientIP", "None"];
 const TRAFFIC_POLICIES = ["Cluster", "Local"];
+// A day.
 const MAX_AFFINITY_SECONDS = 86_400;
 
+/** Judges a spec by itself; what must not change is for `validateServiceUpdate`. */
 export function validateServiceSpec(spec: ServiceSpec, path: FieldPath): FieldError[] {
   return [
     ...validateHeadless(spec, path),
@@ -47,6 +49,7 @@ function oneOf(value: string | undefined, valid: readonly string[], path: FieldP
 const isHeadless = (spec: ServiceSpec) => spec.clusterIP === "None" || spec.clusterIPs?.[0] === "None";
 
 function validateHeadless(spec: ServiceSpec, path: FieldPath): FieldError[] {
+  // A virtual address without ports would lead nowhere; a headless Service is a list of addresses.
   if (!isHeadless(spec) && spec.type !== "ExternalName" && !spec.ports?.length) return [required(path.child("ports"))];
   return [];
 }
@@ -62,6 +65,7 @@ function validateTypeNeeds(spec: ServiceSpec, path: FieldPath): FieldError[] {
   if (spec.clusterIPs?.length) {
     errors.push(forbiddenField(path.child("clusterIPs"), "may not be set for ExternalName services"));
   }
+  // The dot at the end, which makes a DNS name absolute, is allowed.
   const name = (spec.externalName ?? "").replace(/\.$/, "");
   if (name) return [...errors, ...invalidAll(path.child("externalName"), spec.externalName, isDns1123Subdomain(name))];
   return [...errors, required(path.child("externalName"))];
@@ -74,6 +78,7 @@ function validatePorts(spec: ServiceSpec, path: FieldPath): FieldError[] {
   return ports.flatMap((port, i) => {
     const at = path.index(i);
     const errors = validatePort(port, ports.length > 1, names, at);
+    // DNS commonly has one number for both TCP and UDP.
     const identity = `${port.protocol}/${port.port}`;
     if (numbers.has(identity)) errors.push(duplicate(at, shownPort(port)));
     numbers.add(identity);
@@ -100,6 +105,7 @@ function validatePort(port: ServicePort, requireName: boolean, names: Set<string
   return errors;
 }
 
+/** With several ports, Endpoints and DNS need names to tell them apart. */
 function validatePortName(
   name: string | undefined,
   needed: boolean,
@@ -134,6 +140,7 @@ function validateNodePorts(spec: ServiceSpec, path: FieldPath): FieldError[] {
   return (spec.ports ?? []).flatMap((port, i) => {
     if (!port.nodePort) return [];
     const at = path.index(i).child("nodePort");
+    // A port that stayed from a former type has been dropped before; this one was asked for.
     if (spec.type === "ClusterIP") return [forbiddenField(at, "may not be used when `type` is 'ClusterIP'")];
     const identity = `${port.protocol}/${port.nodePort}`;
     const errors = taken.has(identity) ? [duplicate(at, port.nodePort)] : [];
@@ -147,6 +154,7 @@ function validateLoadBalancer(spec: ServiceSpec, path: FieldPath): FieldError[] 
   const isLoadBalancer = spec.type === "LoadBalancer";
   const onlyLoadBalancers = "may only be used when `type` is 'LoadBalancer'";
   if (spec.loadBalancerSourceRanges?.length) {
+    // The capital letter is upstream's.
     const at = path.child("LoadBalancerSourceRanges");
     if (!isLoadBalancer) errors.push(forbiddenField(at, onlyLoadBalancers));
     for (const [i, range] of spec.loadBalancerSourceRanges.entries()) {
@@ -189,6 +197,7 @@ function validateTraffic(spec: ServiceSpec, path: FieldPath): FieldError[] {
   return [...errors, ...validateDistribution(spec.trafficDistribution, path.child("trafficDistribution"))];
 }
 
+// PreferClose is the former name of PreferSameZone.
 const DISTRIBUTIONS = ["PreferClose", "PreferSameNode", "PreferSameZone"];
 
 function validateDistribution(value: string | undefined, path: FieldPath): FieldError[] {

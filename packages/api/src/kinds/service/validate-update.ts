@@ -4,6 +4,7 @@ import type { FieldError } from "../../errors.ts";
 import { type FieldPath, IMMUTABLE, invalidValue, root } from "../../validation/path.ts";
 import { validateClusterIps } from "./validate-cluster-ips.ts";
 
+/** Clients have cached the address, and rules of every node hold it: answers 422 to a change of it. */
 export function validateServiceUpdate(next: Service, previous: Readonly<Service>): FieldError[] {
   const path = root("spec");
   // Upstream compares nothing with what makes no sense by itself, which is told already.
@@ -57,6 +58,7 @@ function addressesOf({ spec }: Readonly<Service>): string[] {
 function validateImmutable(next: Service, previous: Readonly<Service>, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   const wasLoadBalancer = previous.spec?.type === "LoadBalancer" && next.spec?.type === "LoadBalancer";
+  // Another controller would take over a balancer that the first has built.
   if (wasLoadBalancer && previous.spec?.loadBalancerClass !== next.spec?.loadBalancerClass) {
     errors.push(invalidValue(path.child("loadBalancerClass"), next.spec?.loadBalancerClass ?? null, FIXED));
   }
