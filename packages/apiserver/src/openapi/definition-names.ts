@@ -3,6 +3,7 @@ import { goPackageOf, kindOf } from "@skiff/api/go-names.ts";
 import { hasModel, modelOf } from "@skiff/api/models.ts";
 import type { Schema } from "@skiff/api/schema.ts";
 
+/** Upstream's Go packages, turned round: kubectl and client generators know the types by these names. */
 const META = "io.k8s.apimachinery.pkg.apis.meta.v1";
 export const QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 export const INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString";
@@ -68,12 +69,14 @@ export class DefinitionNames {
     return this.names[Symbol.iterator]();
   }
 
+  /** Throws for a type that no served kind reaches: a mistake of the tables, not of a client. */
   nameOf(model: string): string {
     const name = this.names.get(model);
     if (!name) throw new Error(`model ${model} belongs to no served kind`);
     return name;
   }
 
+  /** With everything below it. What has a name already keeps it, which also ends the recursion of JSONSchemaProps. */
   private assign(model: string, group: string): void {
     if (this.names.has(model) || !hasModel(model)) return;
     const prefix = group === META ? META : `${packageOf(group)}.${goPackageOf(model)}`;
@@ -99,6 +102,7 @@ function referenceOf(schema: Schema): string | undefined {
   }
 }
 
+/** Two groups live in repositories of their own; the others are all of k8s.io/api. */
 function packageOf(group: string): string {
   if (group === "apiextensions.k8s.io") return "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions";
   if (group === "apiregistration.k8s.io") return "io.k8s.kube-aggregator.pkg.apis.apiregistration";

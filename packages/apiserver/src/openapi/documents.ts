@@ -11,6 +11,7 @@ import { allPaths, groupWords } from "./operations.ts";
 import type { QueryParameter } from "./parameters.ts";
 import { PRETTY } from "./parameters.ts";
 
+/** What every object can be answered as. */
 const MEDIA_TYPES = ["application/json", "application/yaml"];
 const PATCH_TYPES = [
   "application/json-patch+json",
@@ -18,6 +19,7 @@ const PATCH_TYPES = [
   "application/strategic-merge-patch+json",
   "application/apply-patch+yaml",
 ];
+/** The version is the one that `kubectl version` shows. */
 const INFO = { title: "Kubernetes", version: GIT_VERSION };
 
 /** What the documents are made from; dropped once they are encoded. */
@@ -40,6 +42,7 @@ export class DocumentBuilder {
       });
     this.gvks = new Map<string, readonly GroupVersionKind[]>([
       ...kindModels.map(({ group, version, kind, model }) => [model, [{ group, version, kind }]] as const),
+      // Both are part of every group version, and kubectl looks them up by any of them.
       ["DeleteOptions", everywhere("DeleteOptions")],
       ["WatchEvent", everywhere("WatchEvent")],
     ]);
@@ -50,6 +53,7 @@ export class DocumentBuilder {
     return [...new Set(this.paths.map(documentOf))];
   }
 
+  /** All of the API in one document, which kubectl before 1.27 reads to validate and explain. */
   version2(): JsonObject {
     const paths: JsonObject = {};
     for (const path of this.sorted(this.paths)) paths[path.path] = this.pathItem(path, "v2");
@@ -70,6 +74,7 @@ export class DocumentBuilder {
     };
   }
 
+  /** One group version with the types that it needs, so that a client loads only what it is asked about. */
   version3(document: string): JsonObject {
     const own = this.sorted(this.paths.filter((path) => documentOf(path) === document));
     const paths: JsonObject = {};
@@ -81,6 +86,7 @@ export class DocumentBuilder {
     return { openapi: "3.0.0", info: INFO, paths, components: { schemas, securitySchemes } };
   }
 
+  /** A fixed order gives one content one hash, whichever apiserver makes it. */
   private sorted(paths: readonly PathSpec[]): PathSpec[] {
     return paths.toSorted((a, b) => (a.path < b.path ? -1 : 1));
   }
@@ -110,6 +116,7 @@ export class DocumentBuilder {
   private operation(path: PathSpec, operation: OperationSpec, dialect: Dialect): JsonObject {
     const { body, bodyRequired = false, answer, codes, action, gvk, method } = operation;
     const group = groupWords(path.group);
+    // From these kubectl learns whether server-side apply is to be had.
     const consumes = method === "patch" ? PATCH_TYPES : ["*/*"];
     const bodySchema = body && { $ref: refPath(dialect, body === "patch" ? PATCH : this.names.nameOf(body)) };
     const parameters: Json[] = operation.parameters.map((parameter) => queryParameter(parameter, dialect));
@@ -142,10 +149,12 @@ export class DocumentBuilder {
   }
 }
 
+/** The name of a path's document, which is also the start of the path. */
 function documentOf({ group, version }: PathSpec): string {
   return group ? `apis/${group}/${version}` : `api/${version}`;
 }
 
+/** The kinds and their lists in every version served. */
 function modelsOf(kinds: readonly KindDefinition[]): (GroupVersionKind & { readonly model: string })[] {
   return kinds.flatMap((kind) => {
     const versions: readonly { version: string; model: string; group?: string }[] = [

@@ -5,6 +5,7 @@ import { MessageWriter } from "./protobuf-writer.ts";
 
 // Field numbers are those of gnostic's OpenAPIv2.proto. Only what our documents use is written.
 
+/** The bytes of the document; security definitions are left out, as no kubectl reads them. */
 export function encodeVersion2(document: JsonObject): Uint8Array {
   const info = objectOf(document.info);
   return new MessageWriter()
@@ -15,6 +16,7 @@ export function encodeVersion2(document: JsonObject): Uint8Array {
     .finish();
 }
 
+/** Fields of gnostic's PathItem. */
 const METHOD_FIELDS: Readonly<Record<string, number>> = { get: 2, put: 3, post: 4, delete: 5, patch: 8 };
 
 function pathItem(item: JsonObject): MessageWriter {
@@ -38,6 +40,7 @@ function operation(spec: JsonObject): MessageWriter {
   return extensions(13, spec, writer);
 }
 
+/** A choice within a choice: parameter or reference, then body or any other. */
 function parametersItem(parameter: JsonObject): MessageWriter {
   const wrapped =
     parameter.in === "body"

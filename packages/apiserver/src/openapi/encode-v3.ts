@@ -5,6 +5,7 @@ import { MessageWriter } from "./protobuf-writer.ts";
 
 // Field numbers are those of gnostic's OpenAPIv3.proto. Only what our documents use is written.
 
+/** The bytes of one document of version 3. */
 export function encodeVersion3(document: JsonObject): Uint8Array {
   const info = objectOf(document.info);
   const { schemas, securitySchemes } = objectOf(document.components);
@@ -19,6 +20,7 @@ export function encodeVersion3(document: JsonObject): Uint8Array {
     .finish();
 }
 
+/** Fields of gnostic's PathItem. */
 const METHOD_FIELDS: Readonly<Record<string, number>> = {
   get: 4,
   put: 5,
@@ -88,6 +90,7 @@ function securityScheme(spec: JsonObject): MessageWriter {
 
 function schema(spec: JsonObject): MessageWriter {
   const reference = textOf(spec.$ref);
+  // A reference stands alone: the other half of the choice would be ignored.
   if (reference) return new MessageWriter().message(2, new MessageWriter().string(1, reference));
   const writer = new MessageWriter()
     .bool(1, spec.nullable === true)

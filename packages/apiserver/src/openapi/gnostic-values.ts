@@ -21,22 +21,27 @@ export function extensions(field: number, spec: JsonObject, writer: MessageWrite
   return writer;
 }
 
+/** gnostic's Any: the YAML text of a value in field 2. */
 export function anyValue(value: Json): MessageWriter {
   return new MessageWriter().string(2, stringify(value));
 }
 
+/** The value where it is an object, else an empty one. */
 export function objectOf(value: Json | undefined): JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
 }
 
+/** The value where it is a list, else an empty one. */
 export function listOf(value: Json | undefined): readonly Json[] {
   return Array.isArray(value) ? value : [];
 }
 
+/** Undefined for anything but a string, which the writer then leaves out. */
 export function textOf(value: Json | undefined): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
+/** The strings of a list. */
 export function textsOf(value: Json | undefined): readonly string[] {
   return listOf(value).filter((item) => typeof item === "string");
 }

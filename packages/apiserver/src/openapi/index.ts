@@ -23,11 +23,16 @@ const PROTOBUF_V3_VALID = "application/com.github.proto-openapi.spec.v3.v1.0+pro
 const JSON_TYPE = "application/json";
 const ROOT_V3 = "/openapi/v3";
 
+/** A document as it is kept; `hash` is that of the bytes before compression. */
 interface Packed {
   readonly gzipped: Buffer;
   readonly hash: string;
 }
 
+/**
+ * The handlers of both roots. Documents take seconds of work and megabytes of text, so that nothing is made before
+ * somebody asks.
+ */
 export function createOpenApiHandlers(
   kinds: readonly KindDefinition[],
   virtualKinds: readonly VirtualKind[],
@@ -91,6 +96,7 @@ class DocumentStore {
     if (known) return known;
     const made = make();
     this.packed.set(key, made);
+    // A failure is not kept: the next client tries again.
     made.catch(() => this.packed.delete(key));
     return made;
   }
@@ -119,6 +125,7 @@ async function serveVersion3(store: DocumentStore, context: RequestContext): Pro
   if (!document) throw noSuchResource();
   const type = wantedType(context, [JSON_TYPE, PROTOBUF_V3, PROTOBUF_V3_VALID]);
   const asked = context.query.get("hash");
+  // A client with an index from before an upgrade is sent to the present document.
   if (asked && asked !== document.hash) {
     return { code: 301, contentType: JSON_TYPE, bytes: "", headers: { location: urlOf(name, document) } };
   }
@@ -130,8 +137,10 @@ async function serveVersion3(store: DocumentStore, context: RequestContext): Pro
   return send(context, { gzipped, hash: document.hash }, PROTOBUF_V3_VALID, caching);
 }
 
+/** For caches that know `Expires` only. */
 const FAR_FUTURE = "Fri, 31 Dec 2100 00:00:00 GMT";
 
+/** What client-go reads first: the address of each group version, by which it tells whether its copy is still good. */
 function indexOf(documents: ReadonlyMap<string, Packed>): object {
   const paths = [...documents].map(([name, packed]) => [name, { serverRelativeURL: urlOf(name, packed) }]);
   return { paths: Object.fromEntries(paths) };
@@ -161,6 +170,7 @@ async function send(
   const { headers: asked } = context.raw;
   const etag = `"${hash}"`;
   const headers = { etag, vary: "Accept, Accept-Encoding", ...caching };
+  // kubectl keeps the document on disk and asks with its ETag each time.
   if (String(asked["if-none-match"] ?? "").includes(etag)) return { code: 304, contentType, bytes: "", headers };
   if (!String(asked["accept-encoding"] ?? "").includes("gzip")) {
     return { code: 200, contentType, bytes: await promisify(gunzip)(gzipped), headers };

@@ -15,12 +15,15 @@ import type { Schema } from "@skiff/api/schema.ts";
 import type { DefinitionNames } from "./definition-names.ts";
 import { FIELDS_V1, INT_OR_STRING, MICRO_TIME, PATCH, QUANTITY, RAW_EXTENSION, TIME } from "./definition-names.ts";
 
+/** Undefined members are left out when it is written. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
+/** An object under construction. */
 export type JsonObject = { [key: string]: Json | undefined };
 
 /** v2 lets a reference carry a description beside it; v3 wants it wrapped. */
 export type Dialect = "v2" | "v3";
 
+/** Where the document keeps its definitions. */
 export function refPath(dialect: Dialect, name: string): string {
   return `${dialect === "v2" ? "#/definitions/" : "#/components/schemas/"}${name}`;
 }
@@ -49,9 +52,11 @@ function fieldSchema(
   dialect: Dialect,
 ): JsonObject {
   const description = describe(model, field);
+  // Quantities are strings in the models; only the field says that it is one.
   const leaf = isQuantityField(model, field) ? QUANTITY : anyName(model, field);
   const type = typeSchema(schema, leaf, names, dialect);
   const words = enumOf(model, field);
+  // In OpenAPI 3.0 whatever stands beside a $ref is ignored.
   const wrapped = "$ref" in type && dialect === "v3" ? { allOf: [type], ...defaultOf(schema) } : type;
   return {
     ...(description ? { description } : {}),
@@ -61,6 +66,7 @@ function fieldSchema(
   };
 }
 
+/** Upstream writes an empty default beside each reference to a struct, and kubectl expects it. */
 function defaultOf(schema: Schema): JsonObject {
   return schema.type === "object" ? { default: {} } : {};
 }
@@ -97,10 +103,12 @@ function typeSchema(schema: Schema, leaf: string | undefined, names: DefinitionN
   }
 }
 
+/** The one untyped field that has a definition of its own. */
 function anyName(model: string, field: string): string | undefined {
   return model === "ManagedFieldsEntry" && field === "fieldsV1" ? FIELDS_V1 : undefined;
 }
 
+/** What strategic merge patch and server-side apply need to know of lists and maps: kubectl merges by these keys. */
 function extensionsOf(model: string, field: string): JsonObject {
   const found: [string, Json | undefined][] = [
     ["x-kubernetes-list-map-keys", listMapKeysOf(model, field)],

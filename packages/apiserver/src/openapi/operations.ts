@@ -15,14 +15,17 @@ import {
   PATCH_PARAMETERS,
 } from "./parameters.ts";
 
+/** Which kind an operation is about, as `x-kubernetes-group-version-kind` says it. */
 export interface GroupVersionKind {
   readonly group: string;
   readonly version: string;
   readonly kind: string;
 }
 
+/** The methods that a document describes; HEAD and OPTIONS are served and told nobody. */
 export type HttpMethod = "get" | "put" | "post" | "delete" | "patch";
 
+/** One method of one path. Clients generated from the documents name their functions after `id`. */
 export interface OperationSpec {
   readonly method: HttpMethod;
   /** Upstream's x-kubernetes-action. */
@@ -39,6 +42,7 @@ export interface OperationSpec {
   readonly parameters: readonly QueryParameter[];
 }
 
+/** One path with everything that can be done there. */
 export interface PathSpec {
   readonly path: string;
   readonly group: string;
@@ -48,6 +52,7 @@ export interface PathSpec {
   readonly operations: readonly OperationSpec[];
 }
 
+/** Every path of every version of every kind; virtual kinds, such as TokenReview, are answered and never stored. */
 export function allPaths(kinds: readonly KindDefinition[], virtualKinds: readonly VirtualKind[]): PathSpec[] {
   const bodies = new Map(virtualKinds.map((kind) => [`${kind.group}/${kind.kind}`, kind.model]));
   for (const kind of kinds) bodies.set(`${kind.group}/${kind.kind}`, kind.model);
@@ -60,6 +65,7 @@ export function allPaths(kinds: readonly KindDefinition[], virtualKinds: readonl
   return [...stored, ...virtualKinds.filter(({ plural }) => plural).flatMap(virtualPaths)];
 }
 
+/** Where a kind stands in its URL and what is there. */
 interface Place {
   readonly group: string;
   readonly version: string;
@@ -69,6 +75,7 @@ interface Place {
   readonly model: string;
 }
 
+/** Only what is served is told: kubectl and generated clients take each operation for a promise. */
 function storedPaths(
   kind: KindDefinition,
   version: string,
@@ -96,6 +103,7 @@ function storedPaths(
   return paths.filter(({ operations }) => operations.length > 0);
 }
 
+/** What `status` and `scale` offer: they come and go with their object. */
 const GET_PATCH_UPDATE: ReadonlySet<Verb> = new Set(["get", "patch", "update"]);
 
 function basePath({ group, version, namespaced, plural }: Place): string {
@@ -109,6 +117,7 @@ function pathSpec(place: Place, rest: string, operations: readonly OperationSpec
   return { path, group: place.group, version: place.version, placeholders, operations };
 }
 
+/** The list over all namespaces, which for a namespaced kind is a path of its own. */
 function everywhere(place: Place, list: string): PathSpec {
   const path = `${place.group ? "/apis" : "/api"}/${groupVersion(place.group, place.version)}/${place.plural}`;
   const id = `list${tagOf(place)}${place.kind}ForAllNamespaces`;
@@ -136,6 +145,7 @@ function collectionOperations(place: Place, verbs: ReadonlySet<Verb>, list: stri
   return operations;
 }
 
+/** The codes are upstream's for any POST, though most kinds answer 201 alone. */
 function createOperation(place: Place, name: string, what: string, body: string, answer: string): OperationSpec {
   return operationOf(place, "post", "post", `create${name}`, `create a ${what}`, {
     body,
@@ -185,6 +195,7 @@ const METHODS: Readonly<Partial<Record<Verb, HttpMethod>>> = {
   update: "put",
 };
 
+/** Subresources with a body of a known kind are like objects; the rest is a stream that a client connects to. */
 function subresourcePaths(
   place: Place,
   subresource: SubresourceDefinition,
@@ -194,6 +205,7 @@ function subresourcePaths(
   const gvk = { group, version, kind };
   const model = bodies.get(`${group}/${kind}`);
   const suffix = name.charAt(0).toUpperCase() + name.slice(1);
+  // The answer is plain text, so that it has no model.
   if (name === "log") {
     const operation = operationOf(
       place,
@@ -221,6 +233,7 @@ function subresourcePaths(
   return [pathSpec(place, `/{name}/${name}`, operations)];
 }
 
+/** exec, attach, portforward and proxy: what goes through them has no schema. */
 function connectPaths(
   place: Place,
   name: string,
@@ -240,9 +253,11 @@ function connectPaths(
     });
     return pathSpec(place, `/{name}/${name}${rest}`, operations);
   };
+  // What lies behind a proxy has paths of its own.
   return name === "proxy" ? [at("", ""), at("/{path}", "WithPath")] : [at("", "")];
 }
 
+/** Reviews mostly offer POST alone. */
 function virtualPaths(place: VirtualKind): PathSpec[] {
   const verbs = new Set(place.verbs);
   const list = listModelOf(place.model, place.kind);
@@ -266,6 +281,7 @@ function operationOf(
   return { method, action, id, description, gvk: { group, version, kind }, codes: [200], parameters: [], ...facts };
 }
 
+/** `CoreV1NamespacedPod`: the middle of every operation id. */
 function scopedName(place: Place): string {
   return `${tagOf(place)}${place.namespaced ? "Namespaced" : ""}${place.kind}`;
 }
@@ -275,6 +291,7 @@ function tagOf({ group, version }: Place): string {
   return groupWords(group) + version.charAt(0).toUpperCase() + version.slice(1);
 }
 
+/** `RbacAuthorization` for `rbac.authorization.k8s.io`, `Core` for the core group. */
 export function groupWords(group: string): string {
   const words = group === "" ? ["core"] : group.replace(/\.k8s\.io$/, "").split(".");
   return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");

@@ -1,11 +1,13 @@
 // The query parameters of operations, which clients read to learn what a server can do (dryRun, fieldValidation …).
 
+/** One parameter of the query, the same in both dialects. */
 export interface QueryParameter {
   readonly name: string;
   readonly type: "string" | "boolean" | "integer";
   readonly description: string;
 }
 
+/** Belongs to the path, since every method of it takes it. */
 export const PRETTY = text("pretty", "If 'true', then the output is pretty printed.");
 
 const DRY_RUN = text("dryRun", "'All' runs every stage of the request without storing its result.");
@@ -26,19 +28,23 @@ const SELECTION: readonly QueryParameter[] = [
   whole("timeoutSeconds", "Ends the request after this time, whatever happens."),
 ];
 
+/** A watch is a GET of the list with `watch`, so that both share one operation. */
 export const LIST_PARAMETERS: readonly QueryParameter[] = [
   flag("allowWatchBookmarks", "Asks for BOOKMARK events that carry the newest version."),
   ...SELECTION,
   flag("watch", "Streams changes instead of returning a list."),
 ];
 
+/** For PUT as well. */
 export const CREATE_PARAMETERS: readonly QueryParameter[] = [DRY_RUN, FIELD_MANAGER, FIELD_VALIDATION];
 
+/** For all patches, although only apply knows `force`. */
 export const PATCH_PARAMETERS: readonly QueryParameter[] = [
   ...CREATE_PARAMETERS,
   flag("force", "Takes over fields that another manager owns; apply patches only."),
 ];
 
+/** The same as in the body, which wins where there is one. */
 export const DELETE_PARAMETERS: readonly QueryParameter[] = [
   DRY_RUN,
   whole("gracePeriodSeconds", "Seconds until the object is deleted; 0 deletes at once."),
@@ -46,6 +52,7 @@ export const DELETE_PARAMETERS: readonly QueryParameter[] = [
   text("propagationPolicy", "What becomes of dependents: Orphan, Background or Foreground."),
 ];
 
+/** What to delete is selected as for a list. */
 export const DELETE_COLLECTION_PARAMETERS: readonly QueryParameter[] = [...DELETE_PARAMETERS, ...SELECTION];
 
 function text(name: string, description: string): QueryParameter {

@@ -1,5 +1,6 @@
 // Writes protocol buffers: just the wire types that the OpenAPI document needs.
 
+/** The two wire types of protocol buffers that are used, as the low three bits of a field's tag. */
 const VARINT = 0;
 const LENGTH_DELIMITED = 2;
 

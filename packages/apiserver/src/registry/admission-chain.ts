@@ -4,6 +4,7 @@ import type { AdmissionOperation, AdmissionPlugin, AdmissionRequest } from "../a
 import type { StorageKind } from "../storage/stored-object.ts";
 import type { WriteOptions } from "./write-options.ts";
 
+/** What plug-ins are told of a write. `object` is the very one that is stored: what a plug-in changes in it counts. */
 export function admissionRequest(
   operation: AdmissionOperation,
   kind: StorageKind,
@@ -25,17 +26,20 @@ export function admissionRequest(
   };
 }
 
+/** The mutating half. Plug-ins refuse by throwing an ApiError, mostly 403, and the first refusal ends the chain. */
 export async function admit(
   plugins: readonly AdmissionPlugin[],
   request: AdmissionRequest,
   signal: AbortSignal,
 ): Promise<void> {
   for (const plugin of plugins) {
+    // Most plug-ins are done at once; an await for each would cost every write a turn of the event loop.
     const pending = plugin.admit?.(request, signal);
     if (pending) await pending;
   }
 }
 
+/** The judging half, on the object as it would be stored; it must not change anything. */
 export async function validateAdmission(
   plugins: readonly AdmissionPlugin[],
   request: AdmissionRequest,

@@ -23,12 +23,18 @@ import { fromStored, toStored } from "./served-version.ts";
 import { updateObject } from "./update-object.ts";
 import type { FieldValidation, WriteOptions } from "./write-options.ts";
 
+/** Both say apply: JSON is YAML too. */
 const APPLY_TYPES: ReadonlySet<string> = new Set(["application/apply-patch+yaml", "application/apply-patch+json"]);
 
+/** Server-side apply is a PATCH that only its Content-Type tells from the others. */
 export function isApply(exchange: Exchange): boolean {
   return APPLY_TYPES.has(mediaTypeOf(exchange.raw.headers["content-type"]));
 }
 
+/**
+ * 200 for a change, 201 for a new object: apply is the one patch that may create. Throws 409 naming the managers whose
+ * fields differ, unless `force` takes them over; 422 without a fieldManager.
+ */
 export async function applyObject(deps: RestWriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { info } = exchange;
   const type = bodyType(kind, info);
@@ -46,6 +52,7 @@ export async function applyObject(deps: RestWriteDeps, kind: StorageKind, exchan
       const stored = await updateObject(deps, kind, keyOf(kind, exchange), update, options);
       return encodeObject(stored, exchange, 200, deps.clock.now());
     } catch (error) {
+      // A subresource belongs to an object that somebody else must make.
       if (!isNotFound(error) || options.subresource) throw error;
     }
     try {
@@ -70,6 +77,7 @@ async function create(
   const { info, user } = exchange;
   const { metadata } = object;
   await deps.requireAllowed({ ...info, verb: "create", user });
+  // Whoever names a UID means an object that existed; another of that name would not be it.
   if (metadata.uid) {
     const why = `uid mismatch: the provided object specified uid ${metadata.uid}, and no existing object was found`;
     throw conflict(kind.definition, info.name, why);
@@ -82,6 +90,7 @@ async function create(
   return await createObject(deps, kind, info.namespace, object, options);
 }
 
+/** A configuration that was read and checked, to be applied to whatever is stored at each attempt. */
 export interface Apply {
   /** The live object with the configuration applied, decoded as `type`, with its owners. */
   apply(type: BodyType, live: Readonly<KubeObject> | undefined): KubeObject;
@@ -104,6 +113,7 @@ export async function readApply(
     throw invalid("meta.k8s.io", "PatchOptions", "", [required(root("fieldManager"), "is required for apply patch")]);
   }
   const config = parseConfig((await exchange.readBytes()).toString("utf8"), validation, options.warn);
+  // kubectl always sends both; an apply without them would not know in which version its fields are named.
   checkType(type, config);
   checkConfig(type.model, config, describe(type, config));
   const request = {
@@ -124,6 +134,7 @@ export async function readApply(
   };
 }
 
+/** Throws 400 for what is no object; duplicate keys are refused, warned of or ignored as `fieldValidation` says. */
 function parseConfig(text: string, validation: FieldValidation, warn: (text: string) => void): PlainObject {
   const { value, problems } = parse(text, validation !== "Ignore");
   if (!isPlainObject(value)) {
@@ -170,6 +181,7 @@ function typeName(apiVersion: string, kind: string): string {
   return `${apiVersion.includes("/") ? "" : "/"}${apiVersion}, Kind=${kind}`;
 }
 
+/** The object as upstream's messages about a configuration name it. */
 function describe(type: BodyType, config: PlainObject): string {
   const { name = "", namespace = "" } = isPlainObject(config.metadata) ? config.metadata : {};
   return `${String(namespace)}/${String(name)}; ${type.group}/${type.version}, Kind=${type.kind}`;

@@ -7,6 +7,7 @@ import type { StorageKind } from "../storage/stored-object.ts";
 import type { ObjectChange, ObjectReader } from "./object-access.ts";
 import type { ResourceTable } from "./resource-table.ts";
 
+/** Objects are shared with every request: whoever reads them must not change them. */
 export class CachedReader implements ObjectReader {
   private readonly storage: ObjectStorage;
   private readonly resources: ResourceTable;

@@ -8,6 +8,7 @@ import { ttlOf } from "./create-object.ts";
 import { checkDeletePreconditions, type DeleteOptions, planDeletion } from "./deletion-rules.ts";
 import type { WriteDeps, WriteOptions } from "./write-options.ts";
 
+/** How far a deletion came. */
 export interface DeleteOutcome {
   /** Whether the object is gone; else it waits for its grace or its finalizers. */
   readonly removed: boolean;
@@ -63,6 +64,7 @@ function ownCopy(current: StoredObject): ReturnType<StoredObject["copy"]> {
   return { ...object, metadata: { ...object.metadata } };
 }
 
+/** Admission of a deletion sees the object as `oldObject`: there is no new one. */
 async function judge(deps: WriteDeps, kind: StorageKind, current: StoredObject, options: WriteOptions): Promise<void> {
   const place = { namespace: current.namespace, name: current.name };
   const request = admissionRequest("DELETE", kind, place, { oldObject: current.object() }, options);

@@ -6,6 +6,7 @@ import type { KubeObject } from "@skiff/api/object.ts";
 import { formatTime, parseTime } from "@skiff/component-base/clock.ts";
 import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
 
+/** What becomes of dependents: left alone, deleted after their owner, or deleted before it. */
 export type PropagationPolicy = "Orphan" | "Background" | "Foreground";
 
 /** metav1.DeleteOptions after reading. */
@@ -17,6 +18,7 @@ export interface DeleteOptions {
   readonly resourceVersion?: string | undefined;
 }
 
+/** What a DELETE leads to. Only "remove" takes the object out of etcd at once. */
 export type DeletionPlan =
   | { readonly type: "remove" }
   /** The object lives on with a deletionTimestamp. */
@@ -35,7 +37,9 @@ export function planDeletion(
   const finalizers = finalizersFor(kind, metadata.finalizers ?? [], options);
   const grace = kind.definition.deletionGrace?.(object, options.gracePeriodSeconds) ?? 0;
   const before = metadata.deletionGracePeriodSeconds ?? 0;
+  // A second DELETE may shorten the grace (`kubectl delete --now`), never lengthen it: the kubelet is at work already.
   const shortened = metadata.deletionTimestamp !== undefined && grace < before;
+  // Namespaces have finalizers in their spec as well.
   if (isNamespace(kind)) return planNamespace(object, finalizers, nowMs);
   if (grace === 0 && finalizers.length === 0) return { type: "remove" };
   const sameFinalizers = finalizers.join() === (metadata.finalizers ?? []).join();
@@ -91,6 +95,8 @@ const POLICIES: ReadonlySet<string> = new Set(["Foreground", "Background", "Orph
 function finalizersFor(kind: StorageKind, present: readonly string[], options: DeleteOptions): string[] {
   const { propagationPolicy: policy, orphanDependents } = options;
   const others = present.filter((name) => name !== "orphan" && name !== "foregroundDeletion");
+  // What an earlier DELETE asked for stands; else the kind's default counts, which is to
+  // orphan for replication controllers and Jobs.
   if (policy === undefined && orphanDependents === undefined) {
     const isDecided = others.length < present.length;
     return kind.definition.orphansDependents && !isDecided ? [...present, "orphan"] : [...present];
@@ -110,9 +116,11 @@ function mark(object: KubeObject, grace: number, nowMs: number): void {
   const { metadata } = object;
   metadata.deletionTimestamp = formatTime(nowMs + grace * 1000);
   metadata.deletionGracePeriodSeconds = grace;
+  // Kinds without a generation keep none.
   if ((metadata.generation ?? 0) > 0) metadata.generation = (metadata.generation ?? 0) + 1;
 }
 
+/** The end moves by as much as the grace shrinks: what has passed of it counts. */
 function shorten(object: KubeObject, before: number, grace: number): void {
   const { metadata } = object;
   const end = parseTime(metadata.deletionTimestamp ?? "");
@@ -120,6 +128,7 @@ function shorten(object: KubeObject, before: number, grace: number): void {
   metadata.deletionGracePeriodSeconds = grace;
 }
 
+/** The two fields of a Namespace by which its end is told. */
 interface NamespaceParts {
   spec?: { finalizers?: string[] };
   status?: { phase?: string };

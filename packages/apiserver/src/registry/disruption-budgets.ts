@@ -11,6 +11,7 @@ import type { ResourceTable } from "./resource-table.ts";
 import { updateObject } from "./update-object.ts";
 import type { WriteDeps } from "./write-options.ts";
 
+/** Leave to evict one pod. */
 export interface Permit {
   /** The budget that guards the pod. */
   readonly budget?: string;
@@ -31,6 +32,7 @@ export async function takeDisruption(
   const budgets = objects.map((stored) => stored.object() as Readonly<PodDisruptionBudget>);
   const [budget, ...others] = budgets.filter((known) => guards(known, pod));
   if (!budget) return { asIs: false };
+  // Two budgets cannot be changed in one write, and taking from one alone would cheat the other.
   if (others.length > 0) {
     const message = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
     throw new ApiError(500, "", message);
@@ -56,6 +58,7 @@ export function unsettled(budget: string): ApiError {
   return tooManyDisruptions(`The disruption budget ${budget} is still being processed by the server.`, 10);
 }
 
+/** An empty selector selects every pod of the namespace, an absent one none, since policy/v1. */
 function guards({ spec }: PodDisruptionBudget, { metadata }: Pod): boolean {
   try {
     return selectorOf(spec?.selector).matches(metadata.labels);
@@ -73,6 +76,7 @@ function mayGoUnhealthy(pod: Readonly<Pod>, { spec, status }: Readonly<PodDisrup
   return currentHealthy >= desiredHealthy && desiredHealthy > 0;
 }
 
+/** The compare-and-swap of this write is what keeps two evictions at once from using one disruption twice. */
 async function takeFrom(
   deps: WriteDeps,
   kind: StorageKind,
@@ -100,6 +104,7 @@ const MAX_DISRUPTED_PODS = 2000;
 export function withDisruption(budget: PodDisruptionBudget, pod: string, now: string): PodDisruptionBudget {
   const { metadata, status = {} } = budget;
   const { disruptionsAllowed = 0, disruptedPods = {}, observedGeneration = 0 } = status;
+  // The controller has not counted for the present spec yet, so that its numbers say nothing.
   if (observedGeneration < (metadata.generation ?? 0)) throw unsettled(metadata.name);
   if (disruptionsAllowed < 0) throw refused(metadata.name, "pdb disruptions allowed is negative");
   if (Object.keys(disruptedPods).length > MAX_DISRUPTED_PODS) {
@@ -110,6 +115,7 @@ export function withDisruption(budget: PodDisruptionBudget, pod: string, now: st
   budget.status = {
     ...status,
     disruptionsAllowed: disruptionsAllowed - 1,
+    // Until the controller sees the pod go, it counts this one as disrupted although it still looks healthy.
     disruptedPods: { ...disruptedPods, [pod]: now },
     ...(disruptionsAllowed === 1 ? { conditions: exhausted(status, now) } : {}),
   };
@@ -118,6 +124,7 @@ export function withDisruption(budget: PodDisruptionBudget, pod: string, now: st
 
 type BudgetStatus = NonNullable<PodDisruptionBudget["status"]>;
 
+/** The condition in the words of the disruption controller, which would write the same at its next sync. */
 function exhausted({ conditions = [], observedGeneration }: BudgetStatus, now: string): BudgetStatus["conditions"] {
   const before = findCondition(conditions, ALLOWED);
   const condition = {
@@ -146,12 +153,14 @@ function whyNone({ metadata: { name }, status = {} }: PodDisruptionBudget): stri
   return said ? `${closed} (${said.reason}): ${said.message}` : closed;
 }
 
+/** 429 is the code on which `kubectl drain` waits and tries again. */
 function tooManyDisruptions(why: string, retryAfterSeconds?: number): ApiError {
   const message = "Cannot evict pod as it would violate the pod's disruption budget.";
   const details = { causes: [causeOf(why)], ...(retryAfterSeconds ? { retryAfterSeconds } : {}) };
   return new ApiError(429, "TooManyRequests", message, details);
 }
 
+/** 403: asking again does not help until somebody repairs the budget. */
 function refused(budget: string, why: string): ApiError {
   const { code, reason, message, details } = forbidden({ group: "policy", plural: "poddisruptionbudget" }, budget, why);
   const cause = causeOf(`The disruption budget ${budget} does not allow evicting pods currently: ${why}`);

@@ -20,6 +20,7 @@ export function encodeList(kind: StorageKind, objects: readonly StoredObject[], 
   return { code: 200, contentType, stream: new PartsStream(parts), length: size };
 }
 
+/** The text of a list up to its first item: types and metadata without the closing brace. */
 export function listHead(kind: StorageKind, metadata: ListMeta): string {
   const { group, version } = kind.definition;
   const types = { kind: `${kind.definition.kind}List`, apiVersion: groupVersion(group, version), metadata };
@@ -30,6 +31,7 @@ const LIST_END = "]}\n";
 /** What ListParts wants to be free at the end of each object but need not use. */
 const SPARE = LIST_END.length + 1;
 const NOTHING = Buffer.alloc(0);
+/** Bytes up to which one buffer is cheaper than a stream. */
 const SINGLE_LIMIT = 256 * 1024;
 
 /** The parts of a list: as many objects as fit into each. */

@@ -6,6 +6,7 @@ import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
 import { partialBytes, type RowOptions, rowBytes } from "./encode-table.ts";
 import { META_GROUP, tableHead } from "./views.ts";
 
+/** Frames of `{"type":…,"object":…}` with a newline at the end, which is where clients cut the stream. */
 export interface EventEncoder {
   change(event: CacheEvent, type: EventType): Buffer;
   /** In pieces, for the state that a watch starts from is long and joined in chunks. */
@@ -14,6 +15,7 @@ export interface EventEncoder {
   error(error: ApiError): Buffer;
 }
 
+/** The annotation by which a client of `sendInitialEvents` knows that it has everything. */
 const INITIAL_END = { "k8s.io/initial-events-end": "true" };
 
 const ADDED_END = Buffer.from("}\n");
@@ -30,6 +32,7 @@ function bookmarkMeta(revision: number, initialEventsEnd: boolean): object {
   };
 }
 
+/** Plain objects: the frame of an event is made once, however many watch. */
 export function jsonEncoder(kind: StorageKind): EventEncoder {
   const { group, version } = kind.definition;
   const types = { kind: kind.definition.kind, apiVersion: groupVersion(group, version) };
@@ -64,6 +67,7 @@ export function tableEncoder(kind: StorageKind, options: Omit<RowOptions, "nowMs
 const NOTHING = Buffer.alloc(0);
 const ROWS_END = Buffer.from("]}");
 
+/** Objects as PartialObjectMetadata, cut out of the stored bytes. */
 export function partialEncoder(version: "v1" | "v1beta1"): EventEncoder {
   const types = { kind: "PartialObjectMetadata", apiVersion: groupVersion(META_GROUP, version) };
   return {

@@ -12,6 +12,10 @@ import type { ResourceTable } from "./resource-table.ts";
 import { updateObject } from "./update-object.ts";
 import type { WriteDeps, WriteOptions } from "./write-options.ts";
 
+/**
+ * For bootstrap, allocators and repairs: their objects must not depend on plug-ins, which may not be ready yet. Updates
+ * retry on conflict; deleting what is gone is fine.
+ */
 export class InternalWriter implements ObjectWriter {
   private readonly deps: WriteDeps;
   private readonly resources: ResourceTable;
@@ -93,4 +97,5 @@ export function internalOptions(signal: AbortSignal, subresource = ""): WriteOpt
   return { user: APISERVER, dryRun: false, subresource, fieldManager: "kube-apiserver", signal, warn: () => {} };
 }
 
+/** The name and group of upstream's loopback client. */
 const APISERVER = { name: "system:apiserver", groups: ["system:masters"], extra: {} } as const;

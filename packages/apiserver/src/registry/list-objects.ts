@@ -18,6 +18,7 @@ import { inVersion, storedInVersion } from "./served-version.ts";
 import type { TableCells } from "./table-cells.ts";
 import { type ListMeta, partialListOf, readIncludeObject, tableOf, type ViewOptions } from "./views.ts";
 
+/** What a list reads from: the stored state, the snapshots that later pages are cut from, and the cells of tables. */
 export interface ListDeps {
   readonly storage: ObjectStorage;
   readonly snapshots: ListSnapshots;
@@ -31,6 +32,11 @@ export interface ListResult {
   readonly metadata: ListMeta;
 }
 
+/**
+ * Answers GET on a collection in the form that the client accepts. Throws 400 or 422 for bad parameters, 410 for a
+ * revision or token that is too old, 504 for a revision that the server has not seen yet, 406 for a form that it cannot
+ * give.
+ */
 export async function listObjects(deps: ListDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { query, info } = exchange;
   const format = negotiate(exchange.raw.headers, query, ["Table", "PartialObjectMetadataList"]);
@@ -63,6 +69,7 @@ export async function findObjects(
   return page(deps, kind, selection, source.objects, source.revision, version === "0" ? 0 : limit);
 }
 
+/** The combinations that Kubernetes forbids, as 422 with one cause. Unset, the match follows from version and limit. */
 function checkMatch(match: string, version: string, token: string, query: URLSearchParams): void {
   const fail = (field: string, detail: string) => {
     throw invalid("meta.k8s.io", "ListOptions", "", [{ type: "FieldValueForbidden", field, detail }]);
@@ -90,6 +97,8 @@ async function stateFor(
   selection: Selection,
   version: string,
 ): Promise<{ objects: readonly StoredObject[]; revision: number }> {
+  // Unset means "the newest": the cache is brought up to etcd's revision first. "0" means whatever the cache has, and a
+  // number means that or anything newer, so that a client never goes back in time.
   if (version === "") return await deps.storage.list(kind, selection.scope);
   const cache = deps.storage.cacheOf(kind);
   await waitForRevision(deps.storage, readRevision(version));
@@ -104,6 +113,7 @@ export async function waitForRevision(storage: ObjectStorage, revision: number):
   throw new ApiError(504, "Timeout", message, { causes, retryAfterSeconds: 1 });
 }
 
+/** As long as upstream's watch cache waits. kubectl and client-go try again after the second that the answer names. */
 const FUTURE_TIMEOUT_MS = 3000;
 
 /** Cuts one page out of the objects of a scope. */
@@ -117,6 +127,7 @@ function page(
 ): ListResult {
   const { matches } = selection;
   const metadata: ListMeta = { resourceVersion: String(revision) };
+  // A scope that fits into one page needs no selected copy to know that nothing follows.
   if (limit <= 0 || objects.length <= limit) {
     return { objects: matches ? objects.filter(matches) : objects, metadata };
   }
@@ -125,6 +136,7 @@ function page(
   const next = selected[limit];
   if (rest <= 0 || !next) return { objects: selected, metadata };
   const cache = deps.storage.cacheOf(kind);
+  // The next page must be of this revision too; a snapshot saves it from asking etcd's history.
   if (cache.revision === revision) deps.snapshots.remember(cache);
   metadata.continue = encodeContinue({ revision, start: next.key });
   // With a selector the rest is not known upstream, so it is not said here either.
@@ -132,6 +144,9 @@ function page(
   return { objects: selected.slice(0, limit), metadata };
 }
 
+/**
+ * A token carries revision and first key. Throws 400 for one that cannot be read, and for a revision given beside it.
+ */
 async function nextPage(
   deps: ListDeps,
   kind: StorageKind,
@@ -144,6 +159,7 @@ async function nextPage(
     throw new ApiError(400, "BadRequest", "specifying resource version is not allowed when using continue");
   }
   const { revision, start } = decodeContinue(text);
+  // Revision −1 is of a token from an expired list: its client agreed to go on with the newest state.
   if (revision >= 0) return await listAt(deps, kind, selection, revision, start, limit);
   const state = await deps.storage.list(kind, selection.scope);
   const rest = state.objects.filter((object) => object.key >= start);
@@ -170,6 +186,7 @@ async function listAt(
     const found = await deps.storage.listFromEtcd(kind, selection.scope, { revision, from: start });
     return page(deps, kind, selection, found.objects, revision, limit);
   } catch (error) {
+    // The first page has nothing to go on from: its client can only ask for a newer revision.
     if (!(error instanceof ApiError) || error.code !== 410 || start === "") throw error;
     throw new ExpiredContinue(encodeContinue({ revision: -1, start }));
   }
@@ -195,6 +212,9 @@ const EXPIRED =
   "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or " +
   "deleted between the time the first chunk was returned and now may show up in the list.";
 
+/**
+ * JSON is written from the stored bytes; YAML and pretty print are made from objects, since only people ask for them.
+ */
 function encodeResult(
   deps: ListDeps,
   stored: StorageKind,
@@ -234,6 +254,7 @@ function viewOf(
     : partialListOf(objects, metadata, view.version);
 }
 
+/** Items of a list carry no kind and apiVersion of their own: the list's say them. */
 function plainList(kind: StorageKind, { objects, metadata }: ListResult): object {
   const list = JSON.parse(`${listHead(kind, metadata)}]}`) as { items: object[] };
   list.items = objects.map((object) => {

@@ -2,11 +2,13 @@
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { ResourceCache, Snapshot } from "../storage/resource-cache.ts";
 
+/** A snapshot and when a page was last cut from it, in milliseconds of the monotonic clock. */
 interface Kept {
   readonly snapshot: Snapshot;
   usedAt: number;
 }
 
+/** A list in chunks is of one revision, although the cache moves on between two pages. */
 export class ListSnapshots {
   private readonly clock: Clock;
   private readonly kept = new Map<ResourceCache, Map<number, Kept>>();
@@ -26,6 +28,7 @@ export class ListSnapshots {
     if (byRevision.size > MAX_PER_RESOURCE && oldest !== undefined) byRevision.delete(oldest);
   }
 
+  /** Undefined when none was kept or it has gone since; etcd's history answers then, as long as it reaches. */
   find(cache: ResourceCache, revision: number): Snapshot | undefined {
     const kept = this.kept.get(cache)?.get(revision);
     if (!kept) return undefined;
@@ -39,5 +42,6 @@ export class ListSnapshots {
   }
 }
 
+/** Bounds what clients can make the server hold by starting lists that they never finish. */
 const MAX_PER_RESOURCE = 8;
 const KEEP_MS = 120_000;

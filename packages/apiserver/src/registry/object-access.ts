@@ -2,6 +2,7 @@
 import type { KubeObject, Unsaved } from "@skiff/api/object.ts";
 import type { ResourceRef } from "@skiff/api/resource-ref.ts";
 
+/** A change as the cache saw it, with the state before where there was one. */
 export type ObjectChange<T> =
   | { readonly type: "added"; readonly object: Readonly<T> }
   | { readonly type: "modified"; readonly object: Readonly<T>; readonly previous: Readonly<T> }
@@ -58,4 +59,5 @@ export interface WriteHooks<T extends KubeObject = KubeObject> {
   afterDelete?(object: Readonly<T>, signal: AbortSignal): Promise<void>;
 }
 
+/** Gives back what a hook acquired. */
 export type Undo = () => Promise<void>;

@@ -20,6 +20,7 @@ export interface Patch {
   unreadable(error: unknown, patched: unknown): unknown;
 }
 
+/** What a 415 offers to the client. Apply is listed too, although it never gets here. */
 const PATCH_TYPES = [
   "application/json-patch+json",
   "application/merge-patch+json",
@@ -94,4 +95,5 @@ function jsonPatch(patch: unknown): Patch {
   return { apply: (document) => applyJsonPatch(document, patch), unreadable: unreadableDocument };
 }
 
+/** Upstream's bound: a small body of many operations could otherwise cost any amount of work. */
 const MAX_OPERATIONS = 10_000;

@@ -11,8 +11,13 @@ import { readOptions } from "./rest-writes.ts";
 import type { WriteDeps } from "./write-options.ts";
 
 const BINDING = { group: "", version: "v1", kind: "Binding", model: "Binding" };
+/** The resource that a refusal names, as the scheduler logs it. */
 const SUBJECT = { group: "", plural: "pods/binding" };
 
+/**
+ * 201 once the pod has its node. 409 for a pod that has one, is going or is gated: the scheduler forgets its decision
+ * and tries again. Admission judges the Binding, not an update of the pod.
+ */
 export async function bindPod(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { options, validation } = readOptions(exchange, "CreateOptions");
   const body = await parseObjectBody(exchange, validation, BINDING.kind);
@@ -38,6 +43,7 @@ export async function bindPod(deps: WriteDeps, kind: StorageKind, exchange: Exch
   return { code: 201, object: { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 } };
 }
 
+/** A target without a kind is a node, as no other kind was ever bound to. */
 function checkBinding(binding: Binding, name: string, namespace: string): void {
   const { target, metadata } = binding;
   if (metadata.name && metadata.name !== name) {
@@ -66,6 +72,7 @@ function boundPod(current: StoredObject, binding: Binding, now: string): Pod {
   const pod = current.copy() as Pod;
   const { name } = pod.metadata;
   const refuse = (why: string) => conflict(SUBJECT, name ?? "", why);
+  // A pod that was made again under the same name must not inherit the decision about the former one.
   const { uid, resourceVersion } = binding.metadata;
   if (uid && uid !== pod.metadata.uid) {
     throw refuse(`Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`);
@@ -80,6 +87,7 @@ function boundPod(current: StoredObject, binding: Binding, now: string): Pod {
   if (pod.spec.nodeName) throw refuse(`pod ${name} is already assigned to node "${pod.spec.nodeName}"`);
   if ((pod.spec.schedulingGates?.length ?? 0) > 0) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`);
   pod.spec.nodeName = binding.target.name ?? "";
+  // Schedulers leave their notes on the pod by way of the Binding.
   if (binding.metadata.annotations) {
     pod.metadata.annotations = { ...pod.metadata.annotations, ...binding.metadata.annotations };
   }
@@ -87,6 +95,7 @@ function boundPod(current: StoredObject, binding: Binding, now: string): Pod {
   return pod;
 }
 
+/** The condition changes in the same write as the node, so that nobody sees one without the other. */
 function setScheduled(pod: Pod, now: string): void {
   pod.status ??= {};
   const conditions = pod.status.conditions ?? [];

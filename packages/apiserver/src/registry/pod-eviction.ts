@@ -15,11 +15,14 @@ import type { ResourceTable } from "./resource-table.ts";
 import { readOptions } from "./rest-writes.ts";
 import { readDryRun, type WriteDeps, type WriteOptions } from "./write-options.ts";
 
+/** An Eviction is no stored object: it is only ever the body of this POST. */
 const EVICTION = { group: "policy", version: "v1", kind: "Eviction", model: "Eviction" };
 /** The older version has the same fields, and clients of its time still send it. */
 const OLD_EVICTION = { ...EVICTION, version: "v1beta1" };
+/** A pod that somebody changes at every look is given up with the last conflict. */
 const MAX_TRIES = 10;
 
+/** Beside the pod, the budgets of its namespace are read and written. */
 export type EvictionDeps = WriteDeps & { readonly resources: ResourceTable };
 
 /** A deletion with the pod's own grace, which takes a disruption from the budget that guards the pod. */
@@ -30,20 +33,24 @@ export async function evictPod(deps: EvictionDeps, kind: StorageKind, exchange: 
   const { namespace, name } = exchange.info;
   if (eviction.metadata?.name !== name) throw badRequest("name in URL does not match name in Eviction object");
   const wire = eviction.deleteOptions ?? {};
+  // Asked for in the query or in the delete options of the body: either counts.
   const dryRun = options.dryRun || readDryRun(wire.dryRun ?? [], "DeleteOptions");
   const write = { ...options, dryRun, subresource: "eviction" };
   const request = admissionRequest("CREATE", kind, { namespace, name }, { object: eviction }, write);
+  // Admission sees the creation of an Eviction here and, below, the deletion of a pod.
   await admit(deps.admission, request, write.signal);
   await validateAdmission(deps.admission, request, write.signal);
   await evict(deps, kind, `${namespace}/${name}`, judgeDeleteOptions(wire), write);
   return { code: 201, object: { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 } };
 }
 
+/** Only what names the old version is read as that; anything else is checked against the new one. */
 function typeOf({ value }: ParsedBody): BodyType {
   const said = typeof value === "object" && value !== null ? (value as { apiVersion?: unknown }).apiVersion : undefined;
   return said === "policy/v1beta1" ? OLD_EVICTION : EVICTION;
 }
 
+/** Deletes the pod. One that no budget counts goes at once; the others take a disruption first. */
 async function evict(
   deps: EvictionDeps,
   kind: StorageKind,
@@ -67,6 +74,7 @@ async function evict(
       await markAndDelete(deps, kind, key, isGone(pod) ? deletion : asSeen, options);
       return;
     } catch (error) {
+      // A client that named a version wants to hear that it has passed; the others only want the pod gone.
       if (!isConflict(error) || deletion.resourceVersion !== undefined || tries === MAX_TRIES) throw error;
     }
   }
@@ -91,6 +99,7 @@ async function evictGuarded(
   }
 }
 
+/** The condition comes first, so that Jobs can tell an eviction from a failure of the pod (`podFailurePolicy`). */
 async function markAndDelete(
   deps: WriteDeps,
   kind: StorageKind,

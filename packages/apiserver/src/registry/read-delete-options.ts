@@ -8,6 +8,7 @@ import { isTrue } from "../http/parse-request-info.ts";
 import { type DeleteOptions, type PropagationPolicy, validateDeleteOptions } from "./deletion-rules.ts";
 import { readDryRun } from "./write-options.ts";
 
+/** What a DELETE asks for besides the object. */
 export interface ReadDeleteOptions {
   readonly deletion: DeleteOptions;
   readonly dryRun: boolean;
@@ -34,6 +35,7 @@ export function judgeDeleteOptions(wire: WireOptions): DeleteOptions {
   return deletion;
 }
 
+/** The body may be DeleteOptions of any version that a client still sends: the fields are the same. */
 function fromBody(body: unknown): WireOptions {
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     throw badRequest("the body of a delete must be DeleteOptions");
@@ -43,6 +45,7 @@ function fromBody(body: unknown): WireOptions {
 
 function fromQuery(query: URLSearchParams): WireOptions {
   const grace = query.get("gracePeriodSeconds");
+  // The message is Go's, since clients of upstream have seen no other.
   if (grace !== null && grace !== "" && !/^-?\d{1,15}$/.test(grace)) {
     throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(grace)}: invalid syntax`);
   }

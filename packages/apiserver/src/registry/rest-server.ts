@@ -29,8 +29,10 @@ import { deprecationOf } from "./served-version.ts";
 import { upgradeWatch } from "./upgrade-watch.ts";
 import { type WatchDeps, watchObjects } from "./watch-objects.ts";
 
+/** What reads, writes and watches need, together with the table that finds the kind of a URL. */
 export type RestDeps = RestWriteDeps & ListDeps & WatchDeps & { readonly resources: ResourceTable };
 
+/** Every kind is served by the same code; what differs is in its definition: verbs, subresources, rules. */
 export class RestServer implements ResourceServer {
   private readonly deps: RestDeps;
 
@@ -38,6 +40,7 @@ export class RestServer implements ResourceServer {
     this.deps = deps;
   }
 
+  /** Whether the path is the registry's: the router asks the servers in turn, and a path of none is 404. */
   serves(info: RequestInfo): boolean {
     if (isLegacyBinding(info)) return true;
     const kind = this.deps.resources.find(info);
@@ -59,6 +62,7 @@ export class RestServer implements ResourceServer {
     return await this.subresource(kind, exchange);
   }
 
+  /** A watch over WebSocket, for browsers: one text frame for each event. */
   async upgrade(exchange: Exchange, socket: Duplex, head: Buffer): Promise<void> {
     const kind = this.watchable(exchange);
     await upgradeWatch(this.deps, kind, exchange, socket, head);
@@ -87,9 +91,11 @@ export class RestServer implements ResourceServer {
       case "watch":
         return await watchObjects(this.deps, this.watchable(exchange), exchange);
       case "create":
+        // POST is for collections: the name is in the body.
         if (exchange.info.name) throw methodNotAllowed();
         return await postObject(this.deps, kind, exchange);
       case "deletecollection":
+        // Nobody empties all namespaces in one request, as much as a slip of a URL may ask for it.
         if (kind.definition.namespaced && !exchange.info.namespace) throw methodNotAllowed();
         return await deleteCollection(this.deps, kind, exchange);
       default:
@@ -136,6 +142,7 @@ export class RestServer implements ResourceServer {
     const { storage, clock } = this.deps;
     const version = exchange.query.get("resourceVersion") ?? "";
     const key = keyOf(kind, exchange);
+    // With a resourceVersion a GET is answered from the cache, as new as asked for; without one it is the newest.
     if (version !== "") await waitForRevision(storage, readRevision(version));
     const found = version === "" ? await storage.get(kind, key) : storage.cacheOf(kind).get(key);
     if (!found) throw notFound(kind.definition, exchange.info.name);
@@ -148,10 +155,14 @@ const DEPRECATIONS: ReadonlyMap<string, string> = new Map([
   ["endpoints", "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"],
 ]);
 
+/** Requests that leave nothing behind when their answer cannot be sent. */
 const READS: ReadonlySet<string> = new Set(["get", "list", "watch"]);
+/** The answer to a write may be asked for as a view too. */
 const VIEWS = ["Table", "PartialObjectMetadata", "PartialObjectMetadataList"] as const;
+/** A Scale exists as long as its object does, so it is neither created nor deleted. */
 const SCALE_VERBS: ReadonlySet<string> = new Set(["get", "update", "patch"]);
 
+/** Schedulers older than pods/binding POST to a resource of its own, with the pod's name in the body. */
 function isLegacyBinding(info: RequestInfo): boolean {
   const { group, version, resource, subresource, verb } = info;
   return group === "" && version === "v1" && resource === "bindings" && subresource === "" && verb === "create";

@@ -35,6 +35,10 @@ export interface RestWriteDeps extends WriteDeps {
   requireAllowed(attributes: AuthorizationAttributes): Promise<void>;
 }
 
+/**
+ * POST on a collection: 201 with the object as stored. Throws 400 for a body that is none, 403 when admission refuses,
+ * 409 when the name is taken, 415 and 422 for what cannot be read or is not valid.
+ */
 export async function postObject(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { options, validation } = readOptions(exchange, "CreateOptions");
   const body = await parseObjectBody(exchange, validation, kind.definition.kind);
@@ -44,6 +48,10 @@ export async function postObject(deps: WriteDeps, kind: StorageKind, exchange: E
   return encodeObject(stored, exchange, 201, deps.clock.now());
 }
 
+/**
+ * PUT replaces the whole object: 200, or 201 for the few kinds that PUT may also make. A resourceVersion in the body is
+ * a precondition: 409 when somebody wrote in between.
+ */
 export async function putObject(deps: RestWriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { options, validation } = readOptions(exchange, "UpdateOptions");
   const body = await parseObjectBody(exchange, validation, kind.definition.kind);
@@ -62,6 +70,7 @@ export async function putObject(deps: RestWriteDeps, kind: StorageKind, exchange
     const stored = await updateObject(deps, kind, keyOf(kind, exchange), update, options);
     return encodeObject(stored, exchange, 200, deps.clock.now());
   } catch (error) {
+    // A subresource of an object that does not exist is never made.
     if (!isNotFound(error) || options.subresource || !allowsCreateOnUpdate(kind)) throw error;
     return await createByPut(deps, kind, exchange, next(), options);
   }
@@ -76,11 +85,16 @@ async function createByPut(
   options: WriteOptions,
 ): Promise<Answer> {
   await deps.requireAllowed({ ...exchange.info, verb: "create", user: exchange.user });
+  // A version cannot be met by what does not exist yet; creation would refuse it.
   delete (object.metadata as Partial<KubeObject["metadata"]>).resourceVersion;
   const stored = await createObject(deps, kind, exchange.info.namespace, object, options);
   return encodeObject(stored, exchange, 201, deps.clock.now());
 }
 
+/**
+ * PATCH in the three forms that are not apply: JSON patch, merge patch and strategic merge patch. Each try works on the
+ * newest object, so that a patch without resourceVersion conflicts with nobody.
+ */
 export async function patchObject(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { options, validation } = readOptions(exchange, "PatchOptions");
   const { info } = exchange;
@@ -102,6 +116,10 @@ export async function patchObject(deps: WriteDeps, kind: StorageKind, exchange: 
   return encodeObject(stored, exchange, 200, deps.clock.now());
 }
 
+/**
+ * DELETE by name: 200 with a Status when the object is gone, or the object that lives on until its finalizers or its
+ * grace are done. 404 when there is none, 409 when a precondition does not hold.
+ */
 export async function deleteOne(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { deletion, dryRun } = await readDeleteOptions(exchange);
   const options = { ...baseOptions(exchange), dryRun };
@@ -125,6 +143,7 @@ export async function deleteCollection(
   const query = new URLSearchParams([...exchange.query].filter(([name]) => LIST_PARAMETERS.has(name)));
   const { objects, metadata } = await findObjects(deps, kind, selection, query);
   await eachOf(objects, DELETE_WORKERS, async (object) => {
+    // Somebody else may have deleted one of them since they were listed.
     await deleteObject(deps, kind, object.key, deletion, options).catch(ignoreNotFound);
   });
   const { info } = exchange;
@@ -132,9 +151,11 @@ export async function deleteCollection(
   return encodeList(inVersion(kind, info) ?? kind, shown, metadata);
 }
 
+/** The other parameters of the query are delete options, or the selectors that are read already. */
 const LIST_PARAMETERS: ReadonlySet<string> = new Set(["limit", "continue", "resourceVersion", "resourceVersionMatch"]);
 const DELETE_WORKERS = 16;
 
+/** Runs `work` over the items, at most `workers` at a time; the first failure rejects. */
 async function eachOf<T>(items: readonly T[], workers: number, work: (item: T) => Promise<void>): Promise<void> {
   let next = 0;
   const run = async () => {
@@ -163,6 +184,7 @@ function acceptedCode({ propagationPolicy, orphanDependents }: DeleteOptions): n
   return propagationPolicy === "Foreground" || orphanDependents === false ? 202 : 200;
 }
 
+/** What `kubectl delete` gets for an object that is gone. `details.kind` is the plural, as upstream sends it. */
 function deletedStatus({ definition }: StorageKind, object: StoredObject): object {
   const { group, plural } = definition;
   const { uid } = object.object().metadata;
@@ -185,10 +207,15 @@ function decodeBody(
   return toStored(kind, info, decodeObject(bodyType(kind, info), body, validation, warn));
 }
 
+/** Where etcd keeps the object below its kind's directory: `namespace/name`, or the name alone. */
 export function keyOf(kind: StorageKind, { info }: Exchange): string {
   return kind.definition.namespaced ? `${info.namespace}/${info.name}` : info.name;
 }
 
+/**
+ * What a write says in its query. Throws 422 for a field manager, `dryRun` or `fieldValidation` that is not valid;
+ * `optionsKind` is the type that its causes name.
+ */
 export function readOptions(
   exchange: Exchange,
   optionsKind: string,
@@ -199,6 +226,7 @@ export function readOptions(
   return { options: { ...baseOptions(exchange), dryRun }, validation };
 }
 
+/** Without a `fieldManager` the first word of the User-Agent owns the fields, so that old clients are tracked too. */
 function baseOptions(exchange: Exchange): WriteOptions {
   const { user, info, signal, query, raw } = exchange;
   const fieldManager = fieldManagerOf(query.get("fieldManager"), raw.headers["user-agent"]);
@@ -215,6 +243,7 @@ function namespaceFor(kind: StorageKind, { info }: Exchange, object: KubeObject)
   return info.namespace;
 }
 
+/** Throws 400: a body that names another namespace than its URL was most likely sent to the wrong place. */
 function checkNamespace(kind: StorageKind, namespace: string, object: KubeObject): void {
   const given = object.metadata.namespace;
   if (!kind.definition.namespaced || !given || given === namespace) return;

@@ -7,6 +7,7 @@ import type { RequestInfo } from "../http/request-info.ts";
 import type { Scope } from "../storage/resource-cache.ts";
 import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
 
+/** What a request selects, split into what the cache can look up and what each object is asked. */
 export interface Selection {
   readonly scope: Scope;
   /** Undefined when everything in the scope is selected. */
@@ -51,6 +52,7 @@ function unknownField(field: string, hasOwnFields: boolean): string {
   return `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`;
 }
 
+/** Name, index and namespace are looked up; `spec.nodeName` is such an index, by which each kubelet reads its pods. */
 function scopeOf(
   kind: StorageKind,
   namespace: string,

@@ -43,6 +43,7 @@ export class TableCells {
   }
 }
 
+/** Some megabytes at most: a row's texts take a few hundred bytes. */
 const MAX_PER_GENERATION = 20_000;
 
 function fill({ parts, sinceMs }: Cells, nowMs: number): string {

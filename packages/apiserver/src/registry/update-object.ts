@@ -36,11 +36,13 @@ export async function updateObject(
   options: WriteOptions,
 ): Promise<StoredObject> {
   let result: StoredObject | undefined;
+  // Runs again whenever another writer was quicker, unless `prepare` finds that the client named a version.
   const outcome = await deps.storage.write(kind, key, async (current) => {
     if (!current) throw notFound(kind.definition, key.slice(key.indexOf("/") + 1));
     const next = await prepare(deps, kind, current, update, options);
     const decision = decide(deps, kind, current, next);
     result = decision.type === "put" || decision.type === "delete" ? view(kind, current, next) : current;
+    // A dry run goes through everything but the write, so that it fails just where the real one would.
     if (options.dryRun) return { type: "keep" };
     return await withHook(deps, kind, current, decision, options);
   });
@@ -63,6 +65,8 @@ async function prepare(
 ): Promise<KubeObject> {
   const { definition } = kind;
   const previous = current.object();
+  // The order is upstream's: defaults, owners, mutating admission, the kind's own preparation, validation, and last the
+  // admission that only judges, on what would be stored.
   const next = await update.next(current);
   checkPreconditions(kind, current, next, update.isPut ?? false);
   if (update.isPut && !next.metadata.resourceVersion && !allowsUnconditionalUpdate(kind)) {
@@ -86,6 +90,7 @@ async function prepare(
     ...((options.served && servedVersionOf(kind, options.served)?.validateUpdate?.(next, previous)) ?? []),
   ];
   if (errors.length > 0) throw invalid(definition.group, definition.kind, current.name, errors);
+  // Warnings are about the spec: nobody is warned again for each status that a controller writes.
   if (options.subresource === "" && next.metadata.generation !== previous.metadata.generation) {
     for (const text of definition.warnings?.(next, previous) ?? []) options.warn(text);
   }

@@ -13,6 +13,7 @@ export function allowsUnconditionalUpdate(kind: StorageKind): boolean {
 
 const RBAC = "rbac.authorization.k8s.io";
 
+/** Kinds whose strategies upstream answer AllowCreateOnUpdate with true. */
 const CREATED_BY_PUT: ReadonlySet<string> = new Set([
   "endpoints",
   "events",
@@ -26,6 +27,7 @@ const CREATED_BY_PUT: ReadonlySet<string> = new Set([
   `${RBAC}/clusterrolebindings`,
 ]);
 
+/** Kinds whose strategies upstream answer AllowUnconditionalUpdate with false. */
 const VERSION_REQUIRED: ReadonlySet<string> = new Set([
   "coordination.k8s.io/leases",
   "policy/poddisruptionbudgets",

@@ -4,8 +4,10 @@ import type { KubeObject } from "@skiff/api/object.ts";
 import { groupVersion } from "@skiff/api/object.ts";
 import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
 
+/** What of its object each row of a Table carries: nothing, its metadata, or all of it. */
 export type IncludeObject = "None" | "Metadata" | "Object";
 
+/** The version of meta.k8s.io that was asked for and what goes into the rows. */
 export interface ViewOptions {
   readonly version: "v1" | "v1beta1";
   readonly includeObject: IncludeObject;
@@ -20,6 +22,7 @@ export interface ListMeta {
   remainingItemCount?: number;
 }
 
+/** The group of Table and PartialObjectMetadata, which belong to no resource. */
 export const META_GROUP = "meta.k8s.io";
 
 /** The columns of a kind, as the head of its Tables. */
@@ -72,11 +75,13 @@ function rowObject(object: Readonly<KubeObject>, options: ViewOptions): object |
   return options.includeObject === "Object" ? object : partialOf(object, options.version);
 }
 
+/** The object without spec and status: what the garbage collector and `metadata` informers read. */
 export function partialOf(object: Readonly<KubeObject>, version: "v1" | "v1beta1"): object {
   const apiVersion = groupVersion(META_GROUP, version);
   return { kind: "PartialObjectMetadata", apiVersion, metadata: object.metadata };
 }
 
+/** A list of such objects. */
 export function partialListOf(objects: readonly StoredObject[], metadata: ListMeta, version: "v1" | "v1beta1"): object {
   return {
     kind: "PartialObjectMetadataList",
@@ -86,6 +91,7 @@ export function partialListOf(objects: readonly StoredObject[], metadata: ListMe
   };
 }
 
+/** Metadata unless the query says otherwise. Throws 400 for any other word. */
 export function readIncludeObject(query: URLSearchParams): IncludeObject {
   const value = query.get("includeObject") || "Metadata";
   if (value === "None" || value === "Object" || value === "Metadata") return value;

@@ -7,6 +7,7 @@ import type { CacheWatcher, ResourceCache, Scope } from "../storage/resource-cac
 import type { StoredObject } from "../storage/stored-object.ts";
 import type { EventEncoder } from "./event-encoder.ts";
 
+/** What one watch was asked to send, settled before its first byte. */
 export interface WatchPlan {
   readonly scope: Scope;
   readonly matches: ((object: StoredObject) => boolean) | undefined;
@@ -20,11 +21,16 @@ export interface WatchPlan {
   readonly timeoutMs: number;
 }
 
+/** An event that the reader has not taken yet, and what it is to this watcher: its type depends on the selector. */
 interface Pending {
   readonly event: CacheEvent;
   readonly type: EventType;
 }
 
+/**
+ * A body that ends only with its timeout, its client or the server. Events wait in memory, bounded, while the client
+ * does not read; they are encoded when their turn comes.
+ */
 export class WatchStream extends Readable implements CacheWatcher {
   readonly scope: Scope;
   private readonly plan: WatchPlan;
@@ -49,11 +55,13 @@ export class WatchStream extends Readable implements CacheWatcher {
     this.cache = cache;
     this.encoder = encoder;
     this.clock = clock;
+    // What happened between the start revision and now is still in the cache's ring, unless it is too old.
     for (const event of cache.watch(this, plan.since)) this.onEvent(event);
     this.timers.push(clock.after(plan.timeoutMs, () => this.finish()));
     if (plan.bookmarks) this.scheduleBookmark();
   }
 
+  /** Ends with an ERROR event, as for a 410 when the cache had to start over: the client lists again. */
   end(error: ApiError): void {
     this.last = this.encoder.error(error);
     this.finish();
@@ -63,6 +71,7 @@ export class WatchStream extends Readable implements CacheWatcher {
   finish(): void {
     if (this.ended) return;
     this.ended = true;
+    // The next watch of this client can then start here instead of at its last event, which may be long compacted.
     if (this.plan.bookmarks && !this.last) this.bookmarkDue = true;
     this.queueFlush();
   }
@@ -109,6 +118,10 @@ export class WatchStream extends Readable implements CacheWatcher {
     if (this.ended && !this.destroyed && this.wantsMore) this.push(null);
   }
 
+  /**
+   * In this order: the initial state, the mark of its end, events, a bookmark. A bookmark promises that everything up
+   * to its revision was sent, so it waits until nothing is pending.
+   */
   private nextChunk(): Buffer | undefined {
     const { initial } = this.plan;
     if (this.initialAt < initial.length) return this.initialChunk(initial);
@@ -126,6 +139,7 @@ export class WatchStream extends Readable implements CacheWatcher {
     return last;
   }
 
+  /** Encoded piece by piece as the reader takes it: ten thousand objects never exist as one text. */
   private initialChunk(initial: readonly StoredObject[]): Buffer {
     const frames: Buffer[] = [];
     let size = 0;
@@ -167,6 +181,7 @@ export class WatchStream extends Readable implements CacheWatcher {
 const HIGH_WATER_BYTES = 64 * 1024;
 /** A reader this far behind starts over; until then it only keeps references to shared events. */
 const MAX_PENDING = 10_000;
+/** Upstream's once a minute, which keeps quiet watches within what etcd has not compacted yet. */
 const BOOKMARK_INTERVAL_MS = 60_000;
 
 /** What an event is to a watcher with a selector: objects enter and leave its view. */

@@ -22,6 +22,7 @@ export interface WriteDeps {
   readonly eventTtlSeconds: number;
 }
 
+/** One write: who makes it, on what part of the object, and how. */
 export interface WriteOptions {
   readonly user: UserInfo;
   readonly dryRun: boolean;
@@ -35,6 +36,7 @@ export interface WriteOptions {
   warn(text: string): void;
 }
 
+/** What becomes of unknown and duplicate fields: 400, a Warning header, or nothing. */
 export type FieldValidation = "Strict" | "Warn" | "Ignore";
 
 /** `?dryRun=All`; anything else is refused as upstream does. */
@@ -53,6 +55,7 @@ export function readDryRun(values: readonly string[], optionsKind: string): bool
   return values.length > 0;
 }
 
+/** Throws 422 for any word but the three. kubectl sends Strict for `--validate=true`. */
 export function readFieldValidation(query: URLSearchParams, optionsKind: string): FieldValidation {
   const value = query.get("fieldValidation") ?? "";
   // Upstream's default for clients that do not ask.
@@ -68,6 +71,7 @@ export function readFieldValidation(query: URLSearchParams, optionsKind: string)
   ]);
 }
 
+/** Throws 422 for a name that is too long or cannot be printed. */
 export function checkFieldManager(query: URLSearchParams, optionsKind: string): void {
   const manager = query.get("fieldManager") ?? "";
   const errors = validateFieldManager(manager, root("fieldManager"));

@@ -39,6 +39,7 @@ export function serviceAddressEvent(
   return eventOf(about, { action: "ClusterIPAllocation", reason, message: note(familyOf(address), address) }, nowMs);
 }
 
+/** For an IPAddress that names a Service which does not hold it. */
 export function leakedAddressEvent({ metadata, spec }: Readonly<IPAddress>, nowMs: number): Unsaved<CoreV1Event> {
   const { name, uid } = metadata;
   const about = { apiVersion: "networking.k8s.io/v1", kind: "IPAddress", name, uid };

@@ -28,6 +28,7 @@ export interface ServiceHooks {
   readonly configuredRanges: readonly string[];
 }
 
+/** What the allocation of addresses and ports is made of; the ranges are the text of the flags. */
 interface Deps {
   readonly kv: Kv;
   readonly reader: ObjectReader;
@@ -52,12 +53,17 @@ export function createServiceHooks(deps: Deps): ServiceHooks {
     hooks: [allocator.hooks],
     firstAddress: ranges.configured[0]?.valueAt(0) ?? "",
     configuredRanges: ranges.configured.map(({ text }) => text),
+    // Ports live in one record and addresses in objects of their own, so that each has its own repair.
     repairLoop: async (signal) => {
       await Promise.all([runServiceRepair([nodePorts], deps, signal), keeper.run(signal)]);
     },
   };
 }
 
+/**
+ * Takes what a Service needs before it is written. A crash between the two leaves something taken that nobody holds,
+ * which the repair finds.
+ */
 class ServiceAllocator {
   readonly portRecord: RangeRecord;
   readonly hooks: WriteHooks<Service>;
@@ -83,6 +89,7 @@ class ServiceAllocator {
     };
   }
 
+  // Fills the address fields and takes addresses, then ports. Returns how to undo that when the write fails.
   private async acquire(
     service: Service,
     previous: Readonly<Service> | undefined,
@@ -99,11 +106,13 @@ class ServiceAllocator {
         await forget(this.portRecord, offsets);
       };
     } catch (error) {
+      // All or nothing: a Service that got no port must not keep its addresses.
       await this.giveBack(claims, signal);
       throw error;
     }
   }
 
+  // One claim after the other, in the order of `clusterIPs`, the first of which is also `clusterIP`.
   private async acquireAddresses(
     service: Service,
     previous: Readonly<Service> | undefined,
@@ -112,6 +121,7 @@ class ServiceAllocator {
   ): Promise<readonly Claim[]> {
     const missing = missingAddresses(service, previous);
     if (missing.length === 0) return [];
+    // Before the former record is taken over, an address that looks free may be somebody's.
     await this.keeper.ready();
     const { spec } = service;
     const claims: Claim[] = [];
@@ -133,6 +143,8 @@ class ServiceAllocator {
     return claims;
   }
 
+  // The ports that the Service asks for or lacks, as offsets into the range. What it held before the update stays its
+  // own.
   private async acquirePorts(
     service: Service,
     previous: Readonly<Service> | undefined,
@@ -160,6 +172,7 @@ class ServiceAllocator {
   ): Promise<void> {
     const keptAddresses = next ? heldClusterIps(next) : [];
     for (const address of heldClusterIps(previous)) {
+      // A Service that becomes an ExternalName, or single-stack, gives up only what it does not hold any more.
       if (keptAddresses.includes(address)) continue;
       const claim = await this.addresses.claimOf(previous, address, signal);
       if (claim) await this.giveBack([claim], signal);

@@ -3,8 +3,10 @@ import { cidrContains, cidrSize, formatIp, nthAddress, parseCidr, parseIp } from
 import type { NumberRange } from "./number-range.ts";
 import { lowerBandSize } from "./number-range.ts";
 
+/** As `spec.ipFamilies` of a Service spells them. */
 export type IpFamily = "IPv4" | "IPv6";
 
+/** One CIDR; `text` is how flags and ServiceCIDR objects write it. */
 export interface IpRange extends NumberRange {
   readonly family: IpFamily;
   readonly text: string;
@@ -12,6 +14,7 @@ export interface IpRange extends NumberRange {
 
 // As many as numbers count exactly: the rest of a wider IPv6 range can be had by name only, and is not missed.
 const MAX_SIZE = 2n ** 48n;
+/** The limit of ServiceCIDR validation upstream, which the flag shares here. */
 const SHORTEST_IPV6_PREFIX = 64;
 
 /** Leaves out the network's own address and, for IPv4, the broadcast address. Throws for text that is no CIDR. */
@@ -28,6 +31,8 @@ export function ipRange(text: string): IpRange {
     text,
     family: cidr.version === 4 ? "IPv4" : "IPv6",
     size,
+    // The lower band is left to those who ask for an address by name, such as cluster DNS, so that chance seldom takes
+    // it before them.
     dynamicFrom: lowerBandSize(size, { min: 16, max: 256, step: 16 }),
     offsetOf(value) {
       const ip = parseIp(value);

@@ -16,6 +16,7 @@ interface State {
   readonly used: ReadonlySet<number>;
 }
 
+/** Losing this often in a row means that something writes the record in a loop. */
 const MAX_ATTEMPTS = 50;
 const WRITE_TIMEOUT_MS = 30_000;
 const MAX_PENDING = 10_000;
@@ -34,6 +35,7 @@ export class RangeRecord {
     this.rangeText = rangeText;
   }
 
+  /** Resolves once the change is in etcd. `change` may run several times, each time on the newest set. */
   change<T>(change: RecordChange<T>): Promise<T> {
     if (this.pending.length >= MAX_PENDING) throw internalError(`too many changes of ${this.key} are waiting`);
     const done = new Promise<unknown>((resolve, reject) => this.pending.push({ change, resolve, reject }));
@@ -64,6 +66,7 @@ export class RangeRecord {
     // The callers of one batch have signals of their own; none of them may break the write of the others.
     const signal = AbortSignal.timeout(WRITE_TIMEOUT_MS);
     try {
+      // Another apiserver may write between load and swap; then the whole batch is decided again.
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
         // Always a fresh read: a refusal such as "already allocated" must never come from an old copy.
         const { revision, used: before } = await this.load(signal);
@@ -94,6 +97,7 @@ export class RangeRecord {
 function applyAll(batch: readonly Pending[], before: ReadonlySet<number>): { settle(): void; used: Set<number> } {
   let used = new Set(before);
   const outcomes = batch.map(({ change, resolve, reject }) => {
+    // A change that throws half-way must leave nothing behind for the next one.
     const attempt = new Set(used);
     try {
       const value = change(attempt);

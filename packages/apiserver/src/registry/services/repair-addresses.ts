@@ -6,6 +6,7 @@ import { heldClusterIps } from "./cluster-ips.ts";
 import { familyOf } from "./ip-range.ts";
 import { ALLOCATOR, FAMILY_LABEL, isHeldBy, MANAGED_BY_LABEL } from "./service-addresses.ts";
 
+/** What the next round of the repair has to do. */
 export interface AddressRepair {
   /** Objects that nobody holds, or that say something wrong: they go first. */
   readonly remove: readonly Readonly<IPAddress>[];
@@ -21,6 +22,7 @@ export interface AddressRepair {
 // A Service that is being created has its address before anybody can see it; a request lasts a minute at most.
 const CREATION_MS = 60_000;
 
+/** Services are the truth: an object follows the Service that holds its address, the older one where two do. */
 export function planAddressRepair(
   services: readonly Readonly<Service>[],
   addresses: readonly Readonly<IPAddress>[],
@@ -39,6 +41,7 @@ export function planAddressRepair(
       if (service !== owner) problems.push({ service, address, trouble: "shared" });
     }
     if (!owner) continue;
+    // Such an address works until its Service is made again, so that a person decides when.
     if (!isInRange(address)) problems.push({ service: owner, address, trouble: "out-of-range" });
     else if (!object || !isHeldBy(object, owner) || !isLabelled(object)) {
       if (object) remove.add(object);

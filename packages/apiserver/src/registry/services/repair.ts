@@ -16,10 +16,15 @@ export interface RepairTarget {
   held(service: Readonly<Service>): readonly string[];
 }
 
+/** Upstream's three minutes between two rounds. */
 const INTERVAL_MS = 180_000;
 // A Service that is being written holds its address before anyone can see it, hence the patience.
 const ROUNDS_BEFORE_RELEASE = 3;
 
+/**
+ * One round at once and then every three minutes until the signal aborts. A target that fails is tried again in the
+ * next round.
+ */
 export async function runServiceRepair(
   targets: readonly RepairTarget[],
   deps: { readonly reader: ObjectReader; readonly clock: Clock; readonly log: Logger },
@@ -64,6 +69,7 @@ async function repairOnce(
   return plan.unheldRounds;
 }
 
+/** Offsets to mark as used, offsets to free, and what to remember. */
 export interface RepairPlan {
   readonly add: readonly number[];
   readonly release: readonly number[];

@@ -7,6 +7,7 @@ import { type IpFamily, type IpRange, ipRange } from "./ip-range.ts";
 /** The ServiceCIDR that the apiservers make of --service-cluster-ip-range. */
 export const DEFAULT_SERVICE_CIDR = "kubernetes";
 
+/** Read anew at every use, so that a ServiceCIDR that somebody adds counts for the next Service. */
 export class ServiceRanges {
   /** Of the flag, in its order: the first is the family of Services that ask for none. */
   readonly configured: readonly IpRange[];
@@ -25,6 +26,7 @@ export class ServiceRanges {
     }
   }
 
+  /** The families of the cluster: those of the flag, for ServiceCIDR objects only widen what it says. */
   get families(): readonly IpFamily[] {
     return this.configured.map(({ family }) => family);
   }
