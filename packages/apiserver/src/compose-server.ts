@@ -48,6 +48,7 @@ export interface ServerState {
   stopping: boolean;
 }
 
+/** What server.ts runs once the caches are filled. */
 export interface ServerParts {
   readonly pipeline: Pipeline;
   /** What runs beside the requests until the signal aborts; `port` is the one that was opened. */
@@ -64,6 +65,7 @@ interface Inputs {
   readonly tracer: Tracer | undefined;
 }
 
+/** The only place where parts are made and given each other. Opens nothing and starts nothing. */
 export function composeServer(inputs: Inputs): ServerParts {
   const { config, storage, context } = inputs;
   const { clock, log, metrics, signal } = context;

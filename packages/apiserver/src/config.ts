@@ -49,6 +49,7 @@ const flags = {
   "event-ttl": flag.duration(3_600_000, "how long Events are kept"),
 };
 
+/** Frozen, by flag name. Durations are milliseconds. */
 export type ApiServerConfig = ReturnType<typeof parseConfig>;
 
 /** Throws UsageError. File flags are names; the server reads the files. */
@@ -74,6 +75,7 @@ export function parseConfig(argv: readonly string[]) {
   });
 }
 
+/** Without these there is nothing to serve, or nobody could be told from anybody else. */
 const REQUIRED = [
   "etcd-servers",
   "tls-cert-file",
@@ -83,8 +85,10 @@ const REQUIRED = [
   "service-account-signing-key-file",
 ] as const;
 
+/** Webhook and ABAC are left out. */
 const MODES: ReadonlySet<string> = new Set(["Node", "RBAC", "AlwaysAllow", "AlwaysDeny"]);
 
+/** A certificate without its key proves nothing. */
 function checkTogether(values: Readonly<Record<string, unknown>>, one: string, other: string): void {
   if (Boolean(values[one]) !== Boolean(values[other])) throw new UsageError(`--${one} and --${other} go together`);
 }

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import type { ApiServerConfig } from "./config.ts";
 
+/** Contents, not names. Read once at start: changed files count after a restart. */
 export interface ServerFiles {
   readonly tlsCert: string;
   readonly tlsKey: string;

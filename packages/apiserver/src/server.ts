@@ -50,6 +50,7 @@ async function openTracing(text: string | undefined, context: ProgramContext): P
   }
 }
 
+/** How long ordinary requests may take to finish. */
 const DRAIN_MS = 10_000;
 
 /** Watches end first, for their clients shall go to another server while this one still answers the rest. */

@@ -3,8 +3,10 @@ import type { KindDefinition } from "@skiff/api/kind.ts";
 import type { KubeObject } from "@skiff/api/object.ts";
 import type { UserInfo } from "../authn/authenticator.ts";
 
+/** PATCH is an UPDATE, or a CREATE where apply makes the object. */
 export type AdmissionOperation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
 
+/** One write as plug-ins see it. */
 export interface AdmissionRequest {
   readonly operation: AdmissionOperation;
   /** The kind of the resource written to (of the Pod, for pods/binding). */

@@ -3,6 +3,7 @@ import type { CertificateSigningRequest } from "@skiff/api/types.ts";
 import type { AdmissionPlugin } from "./admission.ts";
 import { concerns } from "./refusal.ts";
 
+/** Approvers decide by these fields, so that nobody but the server writes them. */
 export const certificateRequestIdentity = {
   name: "CertificateRequestIdentity",
   admit(request) {

@@ -9,6 +9,9 @@ import { concerns, refuse } from "./refusal.ts";
 const GROUP = "certificates.k8s.io";
 const PLURAL = "certificatesigningrequests";
 
+/**
+ * Approving says who somebody is, so that the right to write `approval` alone is not enough: it must be for the signer.
+ */
 export function createCertificateApproval(authorizer: Authorizer): AdmissionPlugin {
   return {
     name: "CertificateApproval",
@@ -19,6 +22,7 @@ export function createCertificateApproval(authorizer: Authorizer): AdmissionPlug
   };
 }
 
+/** A signature or a final condition is the signer's word; other changes of the status pass. */
 export function createCertificateSigning(authorizer: Authorizer): AdmissionPlugin {
   return {
     name: "CertificateSigning",

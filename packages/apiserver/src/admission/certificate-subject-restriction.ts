@@ -4,9 +4,11 @@ import { parseCertificateRequest } from "@skiff/component-base/x509/certificate-
 import type { AdmissionPlugin, AdmissionRequest } from "./admission.ts";
 import { concerns, refuse } from "./refusal.ts";
 
+/** Its certificates authenticate to the API, where the organization becomes the group. */
 const SIGNER = "kubernetes.io/kube-apiserver-client";
 const MASTERS = "system:masters";
 
+/** Throws 403 when the request is made; an approver who overlooks the group would hand out the whole cluster. */
 export const certificateSubjectRestriction = {
   name: "CertificateSubjectRestriction",
   validate(request) {

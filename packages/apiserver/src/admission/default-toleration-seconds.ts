@@ -3,9 +3,12 @@ import type { Pod, Toleration } from "@skiff/api/types.ts";
 import type { AdmissionPlugin } from "./admission.ts";
 import { concerns } from "./refusal.ts";
 
+/** Upstream's default of --default-not-ready-toleration-seconds and its sibling. */
 const DEFAULT_SECONDS = 300;
+/** The taints that the node controller sets when a node reports that it is not ready, or no more at all. */
 const KEYS = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
 
+/** Without a toleration the taint would evict at once, and a short network failure would move every pod. */
 export const defaultTolerationSeconds = {
   name: "DefaultTolerationSeconds",
   admit(request) {

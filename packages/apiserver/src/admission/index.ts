@@ -23,6 +23,10 @@ export interface AdmissionConfig {
   readonly disabled?: readonly string[];
 }
 
+/**
+ * Upstream's default plug-ins in upstream's order, as far as they are here. Mutating goes before judging, in that order
+ * each.
+ */
 export function createAdmissionPlugins(
   config: AdmissionConfig,
   deps: {

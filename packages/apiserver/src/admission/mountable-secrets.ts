@@ -1,6 +1,7 @@
 // Service accounts that let their pods use listed Secrets only (kubernetes.io/enforce-mountable-secrets).
 import type { Container, Pod, ServiceAccount } from "@skiff/api/types.ts";
 
+/** Deprecated since v1.32 in favour of separate namespaces, and still enforced. */
 const ENFORCE_ANNOTATION = "kubernetes.io/enforce-mountable-secrets";
 
 /** Upstream's words for the first Secret that the account does not list; undefined when all is fine or nothing is enforced. */

@@ -5,8 +5,13 @@ import type { ObjectReader } from "../registry/object-access.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "./admission.ts";
 import { refuse } from "./refusal.ts";
 
+/** Without these the cluster's own parts have no place; the apiserver would make them again, empty. */
 const IMMORTAL = new Set(["default", "kube-system", "kube-public"]);
 
+/**
+ * Throws 404 for a namespace that does not exist and 403 for one that ends. Else a creation could slip in behind the
+ * controller that empties it, and stay for ever.
+ */
 export function createNamespaceLifecycle(reader: ObjectReader): AdmissionPlugin {
   return {
     name: "NamespaceLifecycle",

@@ -1,5 +1,6 @@
 // Which labels a kubelet may set on its own Node: those it can know, none that could attract pods it should not have.
 
+/** Facts of the machine, which nobody but the kubelet can tell. */
 const KUBELET_LABELS = new Set([
   "kubernetes.io/hostname",
   "kubernetes.io/os",
@@ -14,7 +15,9 @@ const KUBELET_LABELS = new Set([
   "beta.kubernetes.io/os",
   "beta.kubernetes.io/arch",
 ]);
+/** Prefixes in which a kubelet may use any label, given with --node-labels. */
 const KUBELET_NAMESPACES = ["kubelet.kubernetes.io", "node.kubernetes.io"];
+/** Reserved for administrators: a label here says which nodes are trusted, and no node can give it to itself. */
 const RESTRICTED_NAMESPACE = "node-restriction.kubernetes.io";
 
 /** The changed labels that a kubelet may not change, sorted. */

@@ -4,6 +4,7 @@ import { parseCertificateRequest } from "@skiff/component-base/x509/certificate-
 import type { AdmissionRequest } from "./admission.ts";
 import { refuse } from "./refusal.ts";
 
+/** Both make certificates in the name of a node. */
 const NODE_SIGNERS: ReadonlySet<string> = new Set([
   "kubernetes.io/kubelet-serving",
   "kubernetes.io/kube-apiserver-client-kubelet",

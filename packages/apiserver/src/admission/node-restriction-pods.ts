@@ -7,6 +7,7 @@ import type { ObjectReader } from "../registry/object-access.ts";
 import type { AdmissionRequest } from "./admission.ts";
 import { refuse } from "./refusal.ts";
 
+/** Throws 403 for anything else and 404 for a pod that does not exist. */
 export async function admitPod(
   request: AdmissionRequest,
   nodeName: string,
@@ -33,6 +34,7 @@ export async function admitPod(
   }
 }
 
+/** Labels are policy: by changing them a node could draw a pod into Services and network policies. */
 function admitPodStatus(request: AdmissionRequest, nodeName: string): void {
   if (request.operation !== "UPDATE") throw refuse(request, `unexpected operation "${request.operation}"`);
   const [next, previous] = [request.object as Pod, request.oldObject as Pod];

@@ -12,6 +12,10 @@ import { refuse } from "./refusal.ts";
 
 const LEASE_NAMESPACE = "kube-node-lease";
 
+/**
+ * Judges what the Node authorizer cannot: it sees URLs, and this the objects. It concerns users that are nodes, and
+ * nobody else.
+ */
 export function createNodeRestriction(reader: ObjectReader): AdmissionPlugin {
   return {
     name: "NodeRestriction",
@@ -41,6 +45,7 @@ export function createNodeRestriction(reader: ObjectReader): AdmissionPlugin {
   };
 }
 
+/** A node may be its own only: what it could write on others would draw their pods to it. */
 function admitNode(request: AdmissionRequest, nodeName: string): void {
   const node = request.object as Node | undefined;
   const name = request.name || node?.metadata.name || "";
@@ -64,6 +69,7 @@ function admitNodeUpdate(request: AdmissionRequest, nodeName: string, node: Node
   if (node.spec?.configSource && !isEqual(node.spec.configSource, previous.spec?.configSource)) {
     throw refuse(request, `node "${nodeName}" is not allowed to update configSource to a new non-nil configSource`);
   }
+  // Without its taints a node that was set aside would be given pods again.
   if (!isEqual(node.spec?.taints ?? [], previous.spec?.taints ?? [])) {
     throw refuse(request, `node "${nodeName}" is not allowed to modify taints`);
   }
@@ -97,6 +103,7 @@ function refuseOwners(request: AdmissionRequest, nodeName: string, object: KubeO
   throw refuse(request, `node "${nodeName}" is not allowed to create with ownerReferences`);
 }
 
+/** The heartbeat of another node would hide that it has failed. */
 function admitLease(request: AdmissionRequest, nodeName: string): void {
   if (request.namespace !== LEASE_NAMESPACE) {
     throw refuse(request, `can only access leases in the "${LEASE_NAMESPACE}" system namespace`);

@@ -5,6 +5,7 @@ import type { ObjectReader } from "../registry/object-access.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "./admission.ts";
 import { concerns, refuse } from "./refusal.ts";
 
+/** Only classes give priorities: with a number of their own choice anybody could preempt anybody. */
 export function createPriorityPlugin(reader: ObjectReader): AdmissionPlugin {
   return {
     name: "Priority",
@@ -26,6 +27,7 @@ async function setPriority(request: AdmissionRequest, reader: ObjectReader, sign
     ? await classNamed(request, spec.priorityClassName, reader, signal)
     : defaultClass(reader);
   if (!spec.priorityClassName && found) spec.priorityClassName = found.metadata.name ?? "";
+  // Without a class and without a default one a pod has priority 0.
   const priority = found?.value ?? 0;
   if (spec.priority !== undefined && spec.priority !== priority) {
     const why = `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${priority} from the given PriorityClass name`;
@@ -68,6 +70,7 @@ function keepPriority(pod: Pod, previous: Readonly<Pod>): void {
   }
 }
 
+/** Throws 403 for a second class with `globalDefault`. */
 function checkOnlyDefault(request: AdmissionRequest, reader: ObjectReader): void {
   const { globalDefault, metadata } = request.object as PriorityClass;
   if (!globalDefault) return;

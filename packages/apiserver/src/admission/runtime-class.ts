@@ -7,6 +7,10 @@ import type { ObjectReader } from "../registry/object-access.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "./admission.ts";
 import { concerns, refuse } from "./refusal.ts";
 
+/**
+ * Overhead is what the sandbox itself takes; scheduler and kubelet add it to the pod's requests, so nobody may invent
+ * one.
+ */
 export function createRuntimeClassPlugin(reader: ObjectReader): AdmissionPlugin {
   return {
     name: "RuntimeClass",
@@ -62,6 +66,7 @@ function areSameAmounts(a: Amounts = {}, b: Amounts = {}): boolean {
   return names.every((name) => b[name] !== undefined && compareQuantities(a[name] ?? "", b[name]) === 0);
 }
 
+/** Only some nodes can run the class; a pod that asks for others at the same time could never be placed. */
 function setScheduling(request: AdmissionRequest, pod: Pod, found: Readonly<RuntimeClass> | undefined): void {
   if (!found?.scheduling) return;
   const { nodeSelector = {}, tolerations = [] } = found.scheduling;
@@ -86,6 +91,7 @@ function mergeTolerations(own: readonly Toleration[], more: readonly Toleration[
   return merged;
 }
 
+/** Whether every taint that `narrow` tolerates is tolerated by `wide`, and at least as long. */
 function covers(wide: Toleration, narrow: Toleration): boolean {
   if (isDeepStrictEqual(wide, narrow)) return true;
   const anyKey = !wide.key && wide.operator === "Exists";

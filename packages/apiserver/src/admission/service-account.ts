@@ -24,6 +24,7 @@ interface Deps {
   readonly clock: Clock;
 }
 
+/** Throws 403 for an account that does not exist: controllers try again until it does. */
 export function createServiceAccountPlugin(deps: Deps): AdmissionPlugin {
   return {
     name: "ServiceAccount",
@@ -55,6 +56,10 @@ function isMirror(pod: Readonly<Pod>): boolean {
   return pod.metadata.annotations?.[MIRROR_ANNOTATION] !== undefined;
 }
 
+/**
+ * The API shows a mirror pod and nothing more: with an account or secrets the kubelet could reach what no one granted
+ * it.
+ */
 function validateMirror(request: AdmissionRequest, pod: Readonly<Pod>): void {
   if (pod.spec.serviceAccountName) throw refuse(request, "a mirror pod may not reference service accounts");
   const { annotations, ...metadata } = pod.metadata;
@@ -81,10 +86,12 @@ async function findAccount(
   throw refuse(request, missing);
 }
 
+/** The pod's word counts before its account's; unsaid means yes. */
 function wantsToken(account: Readonly<ServiceAccount>, pod: Readonly<Pod>): boolean {
   return pod.spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true;
 }
 
+/** Only where some container mounts it does the volume come in: a pod that brings its own keeps just that. */
 function mountToken(pod: Pod): void {
   const present = pod.spec.volumes?.find(({ name }) => name.startsWith(VOLUME_PREFIX));
   const name = present?.name ?? `${VOLUME_PREFIX}${randomSuffix()}`;
@@ -100,6 +107,7 @@ function addMount(container: Container, name: string): boolean {
   return true;
 }
 
+/** A projected volume rather than a Secret: the kubelet renews the token, and it ends with the pod. */
 function tokenVolume(name: string): Volume {
   return {
     name,

@@ -2,8 +2,10 @@
 import type { AdmissionPlugin } from "./admission.ts";
 import { concerns, refuse } from "./refusal.ts";
 
+/** Made by bootstrap at start. */
 const SYSTEM_CLASSES: ReadonlySet<string> = new Set(["system-cluster-critical", "system-node-critical"]);
 
+/** Throws 403 on deletion. */
 export const systemPriorityClasses = {
   name: "SystemPriorityClasses",
   validate(request) {

@@ -3,8 +3,10 @@ import type { Node } from "@skiff/api/types.ts";
 import type { AdmissionPlugin } from "./admission.ts";
 import { concerns } from "./refusal.ts";
 
+/** The node controller takes it away when the kubelet reports Ready. */
 const NOT_READY = { key: "node.kubernetes.io/not-ready", effect: "NoSchedule" };
 
+/** Otherwise a pod could be placed on a node whose network is not set up yet. */
 export const taintNodesByCondition = {
   name: "TaintNodesByCondition",
   admit(request) {

@@ -2,6 +2,7 @@
 import { flag, UsageError } from "@skiff/component-base/flags.ts";
 import type { AuditConfig, SinkConfig } from "./index.ts";
 
+/** To be spread into the program's flags. */
 export const auditFlags = {
   "audit-policy-file": flag.string("", "an audit.k8s.io/v1 Policy: what the audit log records"),
   "audit-log-path": flag.string("", "file of the audit log; - is standard output"),
@@ -12,6 +13,8 @@ export const auditFlags = {
   "audit-log-format": flag.string("json", "json, or legacy for one line of text per event"),
   "audit-webhook-config-file": flag.string("", "kubeconfig of the webhook that takes audit events"),
   "audit-webhook-initial-backoff": flag.duration(10_000, "how long to wait before the first retry"),
+  // A file is written while requests wait, a webhook is told in batches: so neither loses events under normal load, nor
+  // does a slow webhook slow the API.
   ...sinkFlags("log", "blocking", { maxSize: 1, maxWaitMs: 0, isThrottled: false, qps: 0, burst: 0 }),
   ...sinkFlags("webhook", "batch", { maxSize: 400, maxWaitMs: 30_000, isThrottled: true, qps: 10, burst: 15 }),
 };
@@ -45,6 +48,7 @@ function sinkFlags<S extends Sink>(sink: S, mode: string, batch: BatchDefaults) 
   return Object.fromEntries(named) as { [K in keyof Flags & string as `audit-${S}-${K}`]: Flags[K] };
 }
 
+/** The values of these flags, whatever other flags the program has. */
 type Values = { readonly [K in keyof typeof auditFlags]: (typeof auditFlags)[K]["default"] };
 
 /** Throws UsageError with the flag's name. */

@@ -8,12 +8,16 @@ import { objectReference, sourceAddresses, userFields } from "./event-fields.ts"
 import type { AuditDecision, AuditStage } from "./policy.ts";
 import { readAnswer, readRequestObject, withoutManagedFields } from "./recorded-objects.ts";
 
+/** What a recorded request needs of its auditor. */
 export interface AuditDeps {
   readonly clock: Clock;
   /** Whether the event is as safe as its sinks insist on. */
   emit(event: string): boolean | Promise<boolean>;
 }
 
+/**
+ * `user` is undefined when nobody proved who they are. An event is made at each stage that the policy does not omit.
+ */
 export class AuditedRequest {
   private readonly exchange: Exchange;
   private readonly user: UserInfo | undefined;
@@ -34,6 +38,7 @@ export class AuditedRequest {
     this.receivedAt = formatMicroTime(deps.clock.now());
   }
 
+  /** Goes into every later event, as the decision of authorization does. */
   annotate(key: string, value: string): void {
     this.annotations[key] = value;
   }
@@ -46,6 +51,7 @@ export class AuditedRequest {
   /** The answer, through which the response's body is noted where the level wants it. */
   answered(answer: Answer): Answer {
     this.answer = answer;
+    // A watch has no whole answer that could be told.
     if (this.decision.level !== "RequestResponse" || !("stream" in answer) || answer.live) return answer;
     const noting = new Transform({
       transform: (chunk: Buffer, _encoding, callback) => {
@@ -72,6 +78,7 @@ export class AuditedRequest {
 
   /** Everything has left, or is about to. `code` is what the client sees. Resolves once the event is stored, in modes that wait. */
   async complete(code: number): Promise<void> {
+    // The writer of the answer and the close of the connection may both get here.
     if (this.completed) return;
     this.completed = true;
     if (!this.user) return this.refused(code);
@@ -124,6 +131,7 @@ export class AuditedRequest {
   }
 }
 
+/** Upstream's bound, in characters: the header is the client's, and would fill the log. */
 const MAX_AGENT = 1024;
 /** Longer answers are told without their body. */
 const MAX_CAPTURED = 8 * 1024 * 1024;

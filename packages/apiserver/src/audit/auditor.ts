@@ -17,6 +17,7 @@ export interface AuditSink {
   close(): Promise<void>;
 }
 
+/** One for the program. Counts what it records under upstream's names of metrics. */
 export class Auditor {
   /** Whether any sink keeps requests waiting. */
   readonly isBlocking: boolean;

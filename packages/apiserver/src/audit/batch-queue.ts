@@ -2,6 +2,7 @@
 import type { Clock } from "@skiff/component-base/clock.ts";
 import { countWithin } from "./group-writer.ts";
 
+/** The bounds of the queue and of each batch. */
 export interface BatchOptions {
   readonly maxBatch: number;
   /** How long the first of a batch waits for others. */
@@ -13,6 +14,7 @@ export interface BatchOptions {
   readonly maxBatchChars?: number | undefined;
 }
 
+/** `push` never waits: whoever pushes is serving a request. */
 export class BatchQueue<T extends { readonly length: number } = string> {
   private readonly options: BatchOptions;
   private readonly send: (batch: readonly T[]) => Promise<void>;

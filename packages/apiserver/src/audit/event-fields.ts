@@ -3,6 +3,7 @@ import type { UserInfo } from "../authn/authenticator.ts";
 import type { RawRequest } from "../http/exchange.ts";
 import type { RequestInfo } from "../http/request-info.ts";
 
+/** A user as audit.k8s.io writes it; empty fields are left out. */
 export function userFields(user: UserInfo | undefined): object {
   if (!user) return {};
   const { name, uid, groups, extra } = user;
@@ -17,6 +18,7 @@ export function userFields(user: UserInfo | undefined): object {
 /** What the request is about; a name that only the body says is taken from there. Undefined for plain paths. */
 export function objectReference(info: RequestInfo, body: unknown): object | undefined {
   if (!info.isResourceRequest) return undefined;
+  // The body of a patch is no object, and its metadata says what changes rather than what it is.
   const metadata = info.verb === "patch" ? {} : metadataOf(body);
   const text = (value: unknown) => (typeof value === "string" && value ? value : undefined);
   const name = info.name || text(metadata.name);

@@ -27,6 +27,7 @@ interface EventFields {
   readonly responseStatus?: { readonly code?: number };
 }
 
+/** The format of --audit-log-format=legacy, for tools that read it by words. */
 export function legacyLine(event: string): string {
   const { user, impersonatedUser: as, ...fields } = JSON.parse(event) as EventFields;
   const words = {

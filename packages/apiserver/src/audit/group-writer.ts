@@ -1,5 +1,6 @@
 // For requests that wait until their event is stored: what comes while one write is under way goes into the next together.
 
+/** Bounds of what waits, and of one write. */
 export interface GroupLimits {
   /** Events, and their characters, that may wait; what does not fit is refused. */
   readonly capacity: number;
@@ -13,6 +14,9 @@ interface Waiting {
   settle(stored: boolean): void;
 }
 
+/**
+ * With many requests at once a write costs each of them little: it is shared by all that came during the one before.
+ */
 export class GroupWriter {
   private readonly limits: GroupLimits;
   private readonly write: (events: readonly string[]) => Promise<boolean>;

@@ -11,6 +11,7 @@ import { createSink } from "./sink.ts";
 import { Webhook } from "./webhook.ts";
 import { readWebhookTarget } from "./webhook-target.ts";
 
+/** What the --audit-* flags say; an empty path means that the sink is off. */
 export interface AuditConfig {
   readonly policyFile: string;
   readonly log: {
@@ -29,6 +30,7 @@ export interface AuditConfig {
   };
 }
 
+/** How one sink takes its events. */
 export interface SinkConfig {
   /** `batch` never keeps a request waiting; `blocking-strict` refuses requests whose first event cannot be stored. */
   readonly mode: "batch" | "blocking" | "blocking-strict";

@@ -8,6 +8,7 @@ import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import type { Clock } from "@skiff/component-base/clock.ts";
 
+/** Where the log is and when it is put aside: --audit-log-*. */
 export interface LogFileOptions {
   /** `-` is standard output. */
   readonly path: string;
@@ -20,6 +21,7 @@ export interface LogFileOptions {
   readonly compress: boolean;
 }
 
+/** One writer at a time: rotation counts on it. */
 export class LogFile {
   private readonly options: LogFileOptions;
   private readonly clock: Clock;
@@ -58,6 +60,7 @@ export class LogFile {
   private async rotate(): Promise<void> {
     await this.close();
     const backup = backupName(this.options.path, this.clock.now());
+    // Somebody else may have moved the file, as logrotate does.
     await rename(this.options.path, backup).catch(ignoreMissing);
     await this.open();
     if (this.options.compress) await compressFile(backup).catch(ignoreMissing);

@@ -1,7 +1,9 @@
 // audit.k8s.io/v1 Policy: which requests are recorded, how much of them, and at which stages. The first rule that matches wins.
 import { parseYaml } from "../http/yaml.ts";
 
+/** How much of a request is told: nothing, its head, also its body, also the answer's. */
 export type AuditLevel = "None" | "Metadata" | "Request" | "RequestResponse";
+/** When it is told. ResponseStarted is of requests that last, such as watches. */
 export type AuditStage = "RequestReceived" | "ResponseStarted" | "ResponseComplete" | "Panic";
 
 /** What a policy looks at. */
@@ -18,12 +20,14 @@ export interface AuditedCall {
   readonly path: string;
 }
 
+/** What the policy says of one request. */
 export interface AuditDecision {
   readonly level: AuditLevel;
   readonly omitStages: ReadonlySet<AuditStage>;
   readonly omitManagedFields: boolean;
 }
 
+/** A policy file, read and checked. */
 export interface AuditPolicy {
   decide(call: AuditedCall): AuditDecision;
 }
@@ -65,11 +69,13 @@ export function parseAuditPolicy(text: string): AuditPolicy {
   };
 }
 
+/** Upstream's default too: what no rule names is not recorded. */
 const NOTHING: AuditDecision = { level: "None", omitStages: new Set(), omitManagedFields: false };
 
 function decisionOf(rule: Rule, omitStages: readonly AuditStage[], omitManagedFields: boolean): AuditDecision {
   return {
     level: rule.level,
+    // The rule's stages come on top of the policy's; its omitManagedFields replaces the policy's.
     omitStages: new Set([...omitStages, ...(rule.omitStages ?? [])]),
     omitManagedFields: rule.omitManagedFields ?? omitManagedFields,
   };
@@ -79,6 +85,7 @@ function matches(rule: Rule, call: AuditedCall): boolean {
   if (rule.users?.length && !rule.users.includes(call.user)) return false;
   if (rule.userGroups?.length && !rule.userGroups.some((group) => call.groups.includes(group))) return false;
   if (rule.verbs?.length && !rule.verbs.includes(call.verb)) return false;
+  // A rule about resources never matches a plain path, and the other way round.
   if (rule.namespaces?.length || rule.resources?.length) return matchesResource(rule, call);
   if (rule.nonResourceURLs?.length) return !call.isResourceRequest && rule.nonResourceURLs.some(pathMatcher(call.path));
   return true;
@@ -114,6 +121,7 @@ const STAGES: ReadonlySet<unknown> = new Set(["RequestReceived", "ResponseStarte
 
 function readRule(value: unknown, path: string): Rule {
   const rule = asRecord(value, path);
+  // A misspelt field would make the rule match more than its writer meant.
   for (const field of Object.keys(rule)) if (!FIELDS.has(field)) throw new Error(`unknown field ${path}.${field}`);
   if (!LEVELS.has(rule.level)) throw new Error(`${path}.level: unsupported value: ${JSON.stringify(rule.level)}`);
   const read: Rule = {
@@ -148,6 +156,7 @@ function checkRule({ nonResourceURLs, resources, namespaces }: Rule, path: strin
     throw new Error(`${path}.nonResourceURLs: rules cannot apply to both regular resources and non-resource URLs`);
   }
   for (const url of nonResourceURLs ?? []) {
+    // A `*` means something at the end only.
     const isPath = url === "*" || url.startsWith("/");
     if (!isPath || url.slice(0, -1).includes("*")) throw new Error(`${path}.nonResourceURLs: invalid value: "${url}"`);
   }

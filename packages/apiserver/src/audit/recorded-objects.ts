@@ -21,6 +21,7 @@ interface RecordedAnswer {
   readonly object: unknown;
 }
 
+/** The answer as it can be told: bytes are read back, and those of a long answer only when all were captured. */
 export function readAnswer(answer: Answer | undefined, captured: readonly Buffer[], isWhole: boolean): RecordedAnswer {
   const object = answer && objectOf(answer, captured, isWhole);
   if ((object as { kind?: unknown } | undefined)?.kind !== "Status") return { status: {}, object };

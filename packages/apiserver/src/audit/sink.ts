@@ -17,6 +17,7 @@ interface Target {
   close(): Promise<void>;
 }
 
+/** Cuts events down to size, then queues them: batches for `batch`, shared writes for the modes that wait. */
 export function createSink(target: Target, config: SinkConfig, clock: Clock): AuditSink {
   const stop = new AbortController();
   const queue =
@@ -39,6 +40,7 @@ export function createSink(target: Target, config: SinkConfig, clock: Clock): Au
 }
 
 function batching(target: Target, { batch, throttle, maxBatchBytes }: SinkConfig, clock: Clock, signal: AbortSignal) {
+  // Slows the sender, never the request: what comes too fast for it fills the queue and is lost.
   const bucket = throttle && new Throttle(throttle, clock);
   const send = async (events: readonly string[]) => {
     await bucket?.wait(signal);

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { parseYaml } from "../http/yaml.ts";
 
+/** The current context of the kubeconfig; certificates and keys are PEM texts. */
 export interface WebhookTarget {
   readonly url: string;
   readonly ca?: string | undefined;

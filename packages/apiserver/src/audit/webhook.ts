@@ -4,6 +4,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { WebhookTarget } from "./webhook-target.ts";
 
+/** One connection at a time, so that batches arrive in the order of their events. */
 export class Webhook {
   private readonly target: WebhookTarget;
   private readonly initialBackoffMs: number;
@@ -32,6 +33,7 @@ export class Webhook {
       const failure = await this.post(body).catch((error: Error) => ({ error, isFinal: false }));
       if (!failure) return;
       if (failure.isFinal || attempt === MAX_ATTEMPTS || signal.aborted) throw failure.error;
+      // Upstream's exponential backoff: half as long again each time, with a fifth of jitter.
       const backoff = this.initialBackoffMs * 1.5 ** (attempt - 1);
       await this.clock.sleep(backoff * (1 + 0.2 * Math.random()), signal).catch(() => {});
     }
@@ -68,4 +70,5 @@ export class Webhook {
 }
 
 const MAX_ATTEMPTS = 5;
+/** Of one attempt. */
 const TIMEOUT_MS = 30_000;

@@ -1,6 +1,7 @@
 // What a user may do: the contract of authorization.
 import type { UserInfo } from "../authn/authenticator.ts";
 
+/** One request as policy sees it: the URL and the user, never the body. */
 export interface AuthorizationAttributes {
   readonly user: UserInfo;
   readonly verb: string;
@@ -24,6 +25,7 @@ export interface Decision {
   readonly reason: string;
 }
 
+/** One mode of --authorization-mode. An error is thrown; it is not an opinion. */
 export interface Authorizer {
   readonly name: string;
   authorize(attributes: AuthorizationAttributes): Decision | Promise<Decision>;

@@ -11,6 +11,7 @@ import { missingRole } from "./rbac-index.ts";
 import { describeRules, quoteList, uncoveredRules } from "./rbac-rules.ts";
 
 const GROUP = "rbac.authorization.k8s.io";
+/** What cluster-admin has. Whoever may choose labels for an aggregation could otherwise collect any rule. */
 const EVERYTHING: readonly PolicyRule[] = [
   { apiGroups: ["*"], resources: ["*"], verbs: ["*"] },
   { nonResourceURLs: ["*"], verbs: ["*"] },
@@ -31,6 +32,7 @@ export function createRbacEscalationCheck(authorizer: Authorizer & RuleResolver)
   };
 }
 
+/** Throws 403 with the rules that the user lacks, as `kubectl create role` then prints them. */
 async function checkRole(authorizer: Authorizer & RuleResolver, request: AdmissionRequest): Promise<void> {
   if (await isAllowed(authorizer, request.user, "escalate", request.kind.plural, request.namespace, request.name))
     return;
@@ -45,6 +47,7 @@ async function checkRole(authorizer: Authorizer & RuleResolver, request: Admissi
   confirmNoEscalation(authorizer, request, role.rules ?? []);
 }
 
+/** Throws 403 like for roles, and 404 for a role that does not exist: nobody knows what it would grant. */
 async function checkBinding(authorizer: Authorizer & RuleResolver, request: AdmissionRequest): Promise<void> {
   const { roleRef } = request.object as RoleBinding;
   const plural = roleRef.kind === "Role" ? "roles" : "clusterroles";

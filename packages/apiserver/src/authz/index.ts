@@ -12,9 +12,11 @@ import { RbacIndex } from "./rbac-index.ts";
 
 export type { ResolvedRules, RuleResolver } from "./rbac-authorizer.ts";
 
+/** Allowed before any mode is asked, so that no role that somebody broke locks the administrator out. */
 const SUPERUSER_GROUP = "system:masters";
 const ALLOWED: Decision = { verdict: "allow", reason: "" };
 
+/** Decides, and tells what rules a user has for `kubectl auth can-i --list`. */
 export type ChainAuthorizer = Authorizer & RuleResolver;
 
 /** `modes` are upstream's names. The first opinion counts; without one the request is denied. */
@@ -32,6 +34,7 @@ export function createAuthorizer(
   };
 }
 
+/** Membership of the group is all that counts; the name of the user is not looked at. */
 export function isSuperuser(user: UserInfo): boolean {
   return user.groups.includes(SUPERUSER_GROUP);
 }
@@ -63,6 +66,7 @@ function decideInTurn(
   return decision instanceof Promise ? decision.then(proceed) : proceed(decision);
 }
 
+/** Rights of a node follow from its pods, so that no list of rules can say them. */
 function withNodeRemark(modes: readonly string[], user: UserInfo, resolved: ResolvedRules | undefined): ResolvedRules {
   const { rules, errors } = resolved ?? { rules: [], errors: [] };
   if (!modes.includes("Node") || nodeIdentity(user) === undefined) return { rules, errors };

@@ -5,6 +5,7 @@ import type { ObjectChange, ObjectReader } from "../registry/object-access.ts";
 
 type Observer = (change: ObjectChange<KubeObject>) => void;
 
+/** Tells its observers at once, in the order of the calls. */
 export class MemoryReader implements ObjectReader {
   private readonly objects = new Map<string, Map<string, KubeObject>>();
   private readonly observers = new Map<string, Observer[]>();

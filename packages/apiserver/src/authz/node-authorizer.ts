@@ -6,9 +6,11 @@ import type { AuthorizationAttributes, Authorizer, Decision } from "./authorizer
 import type { NodeGraph, ReferencedResource } from "./node-graph.ts";
 import { CompiledRole } from "./rbac-rules.ts";
 
+/** How a kubelet's certificate names it: CN=system:node:NAME, O=system:nodes. Both are needed. */
 const USER_PREFIX = "system:node:";
 const NODES_GROUP = "system:nodes";
 const LEASE_NAMESPACE = "kube-node-lease";
+/** One object for all: nearly every request of a kubelet ends here. */
 const ALLOW: Decision = { verdict: "allow", reason: "" };
 
 /** The node a user acts for ("" for a node user without name); undefined when the user is no node. */
@@ -17,6 +19,7 @@ export function nodeIdentity(user: UserInfo): string | undefined {
   return user.name.slice(USER_PREFIX.length);
 }
 
+/** Never denies: what it does not know is left to RBAC, where an administrator may grant a node more. */
 export function createNodeAuthorizer(graph: NodeGraph): Authorizer {
   const general = new CompiledRole(NODE_RULES);
   return {
@@ -45,6 +48,7 @@ function decideSpecial(graph: NodeGraph, nodeName: string, attributes: Authoriza
   return JUDGES[`${attributes.group}/${attributes.resource}`]?.(graph, nodeName, attributes);
 }
 
+/** By `group/plural`. A stolen kubelet credential must not read the secrets of pods on other nodes, hence the graph. */
 const JUDGES: Readonly<Record<string, Judge>> = {
   "/secrets": judgeReadNamespaced("secrets"),
   "/configmaps": judgeReadNamespaced("configmaps"),
@@ -63,6 +67,7 @@ const JUDGES: Readonly<Record<string, Judge>> = {
   "/pods": judgePod,
 };
 
+/** list and watch are allowed of one named object, which is how a kubelet follows the secrets that it mounts. */
 function judgeReadNamespaced(resource: ReferencedResource): Judge {
   return (graph, nodeName, attributes) => {
     if (!["get", "list", "watch"].includes(attributes.verb)) return noOpinion("can only read resources of this type");
@@ -72,6 +77,7 @@ function judgeReadNamespaced(resource: ReferencedResource): Judge {
   };
 }
 
+/** Only `get`: the kubelet never follows these. */
 function judgeGet(resource: ReferencedResource): Judge {
   return (graph, nodeName, attributes) => {
     if (attributes.verb !== "get") return noOpinion("can only get individual resources of this type");
@@ -80,6 +86,7 @@ function judgeGet(resource: ReferencedResource): Judge {
   };
 }
 
+/** The kubelet reports there how far the resizing of a volume has come. */
 function judgeStatusUpdate(graph: NodeGraph, nodeName: string, attributes: AuthorizationAttributes): Decision {
   if (!["get", "update", "patch"].includes(attributes.verb)) {
     return noOpinion("can only get/update/patch this type");
@@ -98,6 +105,7 @@ function judgePath(
   return noOpinion(`no relationship found between node '${nodeName}' and this object`);
 }
 
+/** Tokens only for the accounts of pods on the node; NodeRestriction checks what each is bound to. */
 function judgeServiceAccount(graph: NodeGraph, nodeName: string, attributes: AuthorizationAttributes): Decision {
   const { verb, subresource, name } = attributes;
   if (verb === "get" && !subresource) return judgePath(graph, nodeName, "serviceaccounts", attributes);
@@ -120,6 +128,7 @@ function judgeLease(_graph: NodeGraph, nodeName: string, { verb, namespace, name
   return ALLOW;
 }
 
+/** Without list and watch, which would show the objects of other nodes. */
 const OWN_OBJECT_VERBS = ["get", "create", "update", "patch", "delete"];
 
 function judgeCsiNode(_graph: NodeGraph, nodeName: string, attributes: AuthorizationAttributes): Decision {
@@ -159,6 +168,7 @@ function judgeNode(
   return noOpinion(`node '${nodeName}' cannot read ${what}, only its own Node object`);
 }
 
+/** What a create or delete is about is not known here: NodeRestriction lets only mirror pods and own pods through. */
 function judgePod(graph: NodeGraph, nodeName: string, attributes: AuthorizationAttributes): Decision {
   const { verb, subresource } = attributes;
   if (subresource === "status") return verb === "update" || verb === "patch" ? ALLOW : noOpinion("");

@@ -16,11 +16,16 @@ export type ReferencedResource =
   | "serviceaccounts"
   | "pods";
 
+/** What a pod counted for, to be taken back when it changes or goes. */
 interface PodEntry {
   readonly nodeName: string;
   readonly vertices: ReadonlySet<string>;
 }
 
+/**
+ * Paths are short: pod to object, or pod to claim to volume to secret. Kept by counting, because a search
+ * through all pods for each read of a kubelet would not scale.
+ */
 export class NodeGraph implements Disposable {
   private readonly podEntries = new Map<string, PodEntry>();
   /** By object, then by node: how many of the node's pods refer to the object. */
@@ -53,6 +58,7 @@ export class NodeGraph implements Disposable {
     for (const subscription of this.subscriptions) subscription[Symbol.dispose]();
   }
 
+  /** Whether some pod of the node needs the object. */
   hasPath(nodeName: string, resource: ReferencedResource, namespace: string, name: string): boolean {
     if (resource === "volumeattachments") return this.attachments.get(name) === nodeName;
     if (resource === "persistentvolumes") return this.hasVolume(nodeName, name);
@@ -85,6 +91,7 @@ export class NodeGraph implements Disposable {
 
   private setPod(key: string, next: PodEntry | undefined): void {
     const previous = this.podEntries.get(key);
+    // Pods change their status all the time and their references hardly ever.
     if (previous && next && previous.nodeName === next.nodeName && isSame(previous.vertices, next.vertices)) return;
     for (const id of previous?.vertices ?? []) this.count(id, previous?.nodeName ?? "", -1);
     for (const id of next?.vertices ?? []) this.count(id, next?.nodeName ?? "", 1);
@@ -102,6 +109,7 @@ export class NodeGraph implements Disposable {
   }
 }
 
+/** The key of an object; names hold neither blanks nor slashes. */
 function vertex(resource: ReferencedResource, namespace: string, name: string): string {
   return `${resource} ${namespace}/${name}`;
 }

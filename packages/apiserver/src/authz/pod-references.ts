@@ -13,6 +13,7 @@ export interface PodReferences {
 /** Pods that mirror a static pod file give no rights: the node itself wrote them. */
 export const MIRROR_ANNOTATION = "kubernetes.io/config.mirror";
 
+/** Everything that the kubelet must read to run the pod. Optional references count too: they may come to exist. */
 export function podReferences(pod: Readonly<Pod>): PodReferences {
   const found = {
     secrets: new Set<string>(),
@@ -66,6 +67,9 @@ function collectFromVolume(pod: Readonly<Pod>, volume: Volume, found: Found): vo
   if (volume.ephemeral) found.persistentVolumeClaims.add(`${pod.metadata.name}-${volume.name}`);
 }
 
+/**
+ * By every volume type of the API: authorization does not ask what the kubelet of a node can mount.
+ */
 function volumeSecrets(volume: Volume): (string | undefined)[] {
   return [
     volume.secret?.secretName,

@@ -10,12 +10,14 @@ export interface ResolvedRules {
   readonly errors: readonly string[];
 }
 
+/** Rules rather than decisions: for escalation checks and SelfSubjectRulesReviews. */
 export interface RuleResolver {
   rulesFor(user: UserInfo, namespace: string): ResolvedRules;
   /** The rules of a role, as a binding in `namespace` would name it; undefined when there is none. */
   rulesOfRole(reference: RoleReference, namespace: string): readonly PolicyRule[] | undefined;
 }
 
+/** RBAC is purely additive: no rule takes away, so it allows or has no opinion. */
 export function createRbacAuthorizer(index: RbacIndex): Authorizer & RuleResolver {
   return {
     name: "RBAC",
@@ -40,6 +42,7 @@ function decide(index: RbacIndex, attributes: AuthorizationAttributes): Decision
   return { verdict: "no-opinion", reason: `RBAC: ${list}` };
 }
 
+/** The reason that the audit log shows beside an allowed request. */
 function describeGrant({ binding, subject }: Grant): string {
   const { name, namespace } = binding.metadata;
   const bound = namespace ? `RoleBinding "${name}/${namespace}"` : `ClusterRoleBinding "${name}"`;

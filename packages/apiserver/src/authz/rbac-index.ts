@@ -30,8 +30,10 @@ export interface RoleReference {
   readonly name: string;
 }
 
+/** No namespace is called so. */
 const CLUSTER_SCOPE = "";
 
+/** Holds what the watch caches tell, so that it is never behind them and asks etcd nothing. */
 export class RbacIndex implements Disposable {
   private readonly roles = new Map<string, CompiledRole>();
   private readonly clusterRoleObjects = new Map<string, Readonly<ClusterRole>>();
@@ -74,6 +76,7 @@ export class RbacIndex implements Disposable {
     return this.clusterRole(reference.name);
   }
 
+  /** Compiled when first used: most of the many bootstrap roles are never asked about. */
   private clusterRole(name: string): CompiledRole | undefined {
     const known = this.clusterRoles.get(name);
     if (known) return known;
@@ -109,6 +112,7 @@ export class RbacIndex implements Disposable {
   }
 
   private onBinding(change: ObjectChange<RoleBinding> | ObjectChange<ClusterRoleBinding>): void {
+    // The subjects may have changed, and each is a key of the index.
     if (change.type === "modified") this.removeBinding(change.previous);
     if (change.type === "deleted") this.removeBinding(change.object);
     else this.addBinding(change.object);
@@ -137,6 +141,7 @@ export class RbacIndex implements Disposable {
   }
 }
 
+/** A binding may name a role that does not exist yet; it then grants nothing, and the error says why. */
 export function missingRole(reference: RoleReference): Error {
   const plural = reference.kind === "Role" ? "roles" : "clusterroles";
   return notFound({ group: "rbac.authorization.k8s.io", plural }, reference.name);

@@ -35,6 +35,7 @@ export class CompiledRole {
   private add(rule: PolicyRule): void {
     if (rule.nonResourceURLs?.length) this.urls.push(rule);
     const { apiGroups = [], resources = [] } = rule;
+    // Rules with a wildcard cannot be found by name; there are few of them, so each is asked.
     if (apiGroups.includes("*") || resources.some((resource) => resource.startsWith("*"))) {
       this.wild.push(rule);
       return;
@@ -53,10 +54,13 @@ export class CompiledRole {
 /** Upstream's RuleAllows: every part of the rule must match. */
 export function ruleAllows(rule: PolicyRule, question: RuleQuestion): boolean {
   if (!matchesWord(rule.verbs, question.verb)) return false;
+  // Only rules of ClusterRoles get here: plain paths belong to no namespace.
   if (!question.isResourceRequest) return (rule.nonResourceURLs ?? []).some((url) => urlMatches(url, question.path));
   return (
     matchesWord(rule.apiGroups ?? [], question.group) &&
+    // `pods` does not cover `pods/exec`: a subresource must be named, or `*/exec`, or `*`.
     matchesResource(rule.resources ?? [], combinedResource(question), question.subresource) &&
+    // A POST has no name yet, so that a rule with resourceNames never allows one.
     (!rule.resourceNames?.length || rule.resourceNames.includes(question.name))
   );
 }
@@ -89,6 +93,7 @@ export function uncoveredRules(held: readonly PolicyRule[], wanted: readonly Pol
   return wanted.flatMap(breakdown).filter((single) => !held.some((rule) => covers(rule, single)));
 }
 
+/** One verb, group, resource and name each, since several held rules together may cover one that is wanted. */
 function breakdown(rule: PolicyRule): PolicyRule[] {
   const singles: PolicyRule[] = [];
   for (const verb of rule.verbs) {

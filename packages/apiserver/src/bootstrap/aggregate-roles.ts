@@ -7,6 +7,7 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { ObjectReader, ObjectWriter } from "../registry/object-access.ts";
 
+/** Also the pause before another try after a failure. */
 const SETTLE_MS = 500;
 
 /** Runs until the signal aborts. Authorization resolves aggregation by itself, so lateness here costs nobody a right. */

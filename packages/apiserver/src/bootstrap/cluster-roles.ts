@@ -3,6 +3,7 @@ import type { PolicyRule } from "@skiff/api/types.ts";
 import { NODE_RULES } from "../authz/node-authorizer.ts";
 import { EVENTS, getUrls, rule } from "./rule-text.ts";
 
+/** A ClusterRole of the bootstrap policy. Labels make its rules part of aggregated roles. */
 export interface ClusterRoleSpec {
   readonly name: string;
   readonly rules: readonly PolicyRule[];
@@ -11,9 +12,18 @@ export interface ClusterRoleSpec {
   readonly aggregates?: string;
 }
 
+/**
+ * Labels by which admin takes in edit, and edit takes in view. Whoever adds a kind adds a labelled role to extend all
+ * three.
+ */
 const AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-";
+/** What load balancers ask without credentials, and what `kubectl version` needs. */
 const HEALTH_URLS = ["/healthz", "/livez", "/readyz", "/version", "/version/"];
 
+/**
+ * In the notation of rule-text.ts. `view` leaves secrets out: they would lead to the tokens of accounts with more
+ * rights.
+ */
 export const CLUSTER_ROLES: readonly ClusterRoleSpec[] = [
   role("cluster-admin", rule("* : * : *"), { nonResourceURLs: ["*"], verbs: ["*"] }),
   { name: "admin", rules: [], aggregates: `${AGGREGATE}admin` },
@@ -155,6 +165,10 @@ function delegation(): readonly string[] {
   return ["authentication.k8s.io : tokenreviews : create", "authorization.k8s.io : subjectaccessreviews : create"];
 }
 
+/**
+ * The right to ask for a node's certificate, and to approve for each of the built-in signers: for kubeadm and its like
+ * to bind.
+ */
 function certificateRoles(): ClusterRoleSpec[] {
   const requests = ["nodeclient", "selfnodeclient"].map((kind) =>
     role(

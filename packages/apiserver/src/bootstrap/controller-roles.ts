@@ -12,6 +12,7 @@ const RULES: Readonly<Record<string, readonly string[]>> = {
     "storage.k8s.io : volumeattachments : create delete get list watch",
     "storage.k8s.io : csidrivers csinodes : read",
   ],
+  // A controller that decides about certificates must be named for each signer: a mistake here makes administrators.
   "certificate-controller": [
     "certificates.k8s.io : certificatesigningrequests : delete get list watch",
     "certificates.k8s.io : certificatesigningrequests/approval certificatesigningrequests/status : update",
@@ -20,6 +21,7 @@ const RULES: Readonly<Record<string, readonly string[]>> = {
     "authorization.k8s.io : subjectaccessreviews : create",
     EVENTS,
   ],
+  // It copies rules that it does not hold into aggregated roles, which is what `escalate` lets it do.
   "clusterrole-aggregation-controller": [
     "rbac.authorization.k8s.io : clusterroles : escalate get list patch update watch",
   ],
@@ -90,6 +92,7 @@ const RULES: Readonly<Record<string, readonly string[]>> = {
     "core : persistentvolumeclaims : read",
     EVENTS,
   ],
+  // Any object may own any other, so that it needs all kinds.
   "generic-garbage-collector": ["* : * : delete get list patch update watch", EVENTS],
   "horizontal-pod-autoscaler": [
     "autoscaling : horizontalpodautoscalers : read",
@@ -112,6 +115,7 @@ const RULES: Readonly<Record<string, readonly string[]>> = {
     "core : configmaps[kube-apiserver-legacy-service-account-token-tracking] : get",
     "core : secrets : delete patch",
   ],
+  // It empties namespaces of all kinds that there are and will be.
   "namespace-controller": [
     "core : namespaces : delete get list watch",
     "core : namespaces/finalize namespaces/status : update",
@@ -216,6 +220,9 @@ const RULES: Readonly<Record<string, readonly string[]>> = {
 /** These run in the cloud-controller-manager. */
 const CLOUD_CONTROLLERS = new Set(["route-controller", "service-controller"]);
 
+/**
+ * One ClusterRole for each controller. Least privilege: a controller taken over by an attacker has its own rights only.
+ */
 export const CONTROLLER_ROLES = Object.entries(RULES).map(([controller, rules]) => ({
   controller,
   role: { name: `system:controller:${controller}`, rules: rules.map(rule) },

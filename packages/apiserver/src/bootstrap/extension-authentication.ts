@@ -14,6 +14,7 @@ export interface PublishedAuthentication {
   readonly requestHeader?: RequestHeaderConfig | undefined;
 }
 
+/** Makes the ConfigMap or corrects the keys that are ours; other keys stay. Another apiserver may publish the same. */
 export async function publishAuthentication(
   authentication: PublishedAuthentication,
   { reader, writer }: { readonly reader: ObjectReader; readonly writer: ObjectWriter },

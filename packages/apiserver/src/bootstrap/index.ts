@@ -13,6 +13,7 @@ import { ensurePriorityClasses } from "./priority-classes.ts";
 import { reconcileRbac } from "./reconcile-rbac.ts";
 import { createServiceCidrKeeper } from "./service-cidr.ts";
 
+/** What bootstrap reads and writes with, and what the flags say about it. */
 export interface BootstrapDeps extends MasterServiceDeps {
   readonly clock: Clock;
   readonly log: Logger;
@@ -26,7 +27,9 @@ export interface BootstrapDeps extends MasterServiceDeps {
   readonly onReady?: () => void;
 }
 
+/** `kube-node-lease` holds the heartbeats of nodes, `kube-public` what everybody may read. */
 const NAMESPACES = ["default", "kube-system", "kube-public", "kube-node-lease"];
+/** How long a namespace or the Service may be missing after somebody deleted it. */
 const ROUND_MS = 10_000;
 const RETRY_MS = 500;
 
@@ -48,6 +51,7 @@ async function prepareAndMaintain(deps: BootstrapDeps): Promise<void> {
   const keepServiceCidr = createServiceCidrKeeper(deps);
   await untilDone(deps, "prepare the cluster", async () => {
     await ensureNamespaces(deps);
+
     await keepServiceCidr(signal);
     await Promise.all([
       reconcileRbac(deps),

@@ -9,10 +9,12 @@ import type { Kv } from "../storage/kv.ts";
 
 const NAMESPACE = "default";
 const NAME = "kubernetes";
+/** The directory in etcd where upstream's lease reconciler keeps one key for each apiserver. */
 const LEASE_PREFIX = "masterleases/";
 /** An apiserver that dies leaves the endpoints within this time and one round of the others. */
 const LEASE_SECONDS = 15;
 
+/** `serviceIp` is the first address of the Service range, at which pods find the API. */
 export interface MasterServiceDeps {
   readonly reader: ObjectReader;
   readonly writer: ObjectWriter;
@@ -59,6 +61,7 @@ export async function reconcileMasterService(deps: MasterServiceDeps, signal: Ab
   );
 }
 
+/** Looks into the cache first, so that a round that finds all as it should be writes nothing. */
 async function ensure<T extends KubeObject>(
   { reader, writer }: MasterServiceDeps,
   ref: ResourceRef<T>,
@@ -73,12 +76,14 @@ async function ensure<T extends KubeObject>(
       await writer.create(ref, wanted, signal);
       return;
     } catch (error) {
+      // Another apiserver made it since, perhaps with other addresses.
       if (!isAlreadyExists(error)) throw error;
     }
   }
   await writer.update(ref, NAMESPACE, NAME, correct, signal);
 }
 
+/** Without a selector: no pods stand behind it, and the endpoints are written below. */
 function masterService({ securePort, serviceIp }: MasterServiceDeps): Unsaved<Service> {
   return {
     metadata: { name: NAME, namespace: NAMESPACE, labels: { component: "apiserver", provider: "kubernetes" } },
@@ -103,6 +108,7 @@ function masterEndpoints(addresses: readonly string[], port: number): Unsaved<En
   return { metadata, subsets: [{ addresses: addresses.map((ip) => ({ ip })), ports }] };
 }
 
+/** kube-proxy reads slices only; the Endpoints are for older clients. */
 function masterSlice(addresses: readonly string[], port: number): Unsaved<EndpointSlice> {
   return {
     metadata: { name: NAME, namespace: NAMESPACE, labels: { "kubernetes.io/service-name": NAME } },

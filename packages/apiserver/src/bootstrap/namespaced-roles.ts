@@ -3,6 +3,7 @@ import type { PolicyRule, RbacV1Subject } from "@skiff/api/types.ts";
 import { serviceAccount, user } from "./role-bindings.ts";
 import { EVENTS, rule } from "./rule-text.ts";
 
+/** A Role of the bootstrap policy, mostly with its RoleBinding. */
 export interface NamespacedRoleSpec {
   readonly namespace: string;
   readonly name: string;
@@ -11,11 +12,13 @@ export interface NamespacedRoleSpec {
   readonly binding?: { readonly name: string; readonly subjects: readonly RbacV1Subject[] };
 }
 
+/** Programs that run several times elect a leader through a Lease in kube-system. */
 const LEADER_LOCKING = [
   rule("coordination.k8s.io : leases : create get list update watch"),
   rule("coordination.k8s.io : leasecandidates : create get list update watch"),
 ];
 
+/** Rights that are needed in one namespace only are granted there only. */
 export const NAMESPACED_ROLES: readonly NamespacedRoleSpec[] = [
   {
     namespace: "kube-system",
@@ -44,6 +47,7 @@ function leaderLocking(program: string): NamespacedRoleSpec {
   return { namespace: "kube-system", name, rules: LEADER_LOCKING, binding: { name, subjects } };
 }
 
+/** A controller's rights in one namespace, for its account in kube-system or in kube-public. */
 function controller(namespace: string, account: string, rules: readonly string[]): NamespacedRoleSpec {
   const name = `system:controller:${account}`;
   return { namespace, name, rules: rules.map(rule), binding: { name, subjects: [serviceAccount(account)] } };

@@ -5,6 +5,7 @@ import { priorityClasses } from "@skiff/api/resource-ref.ts";
 import type { PriorityClass } from "@skiff/api/types.ts";
 import type { ObjectReader, ObjectWriter } from "../registry/object-access.ts";
 
+/** Classes of users end here, so that no pod of theirs preempts the system's. */
 const HIGHEST_USER_PRIORITY = 1_000_000_000;
 
 const SYSTEM_CLASSES: readonly { name: string; value: number; description: string }[] = [

@@ -11,6 +11,7 @@ import { CONTROLLER_ROLES } from "./controller-roles.ts";
 import { NAMESPACED_ROLES } from "./namespaced-roles.ts";
 import { CLUSTER_BINDINGS } from "./role-bindings.ts";
 
+/** The annotation that every bootstrap object carries, and by which an administrator opts one out. */
 const AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate";
 const LABELS = { "kubernetes.io/bootstrapping": "rbac-defaults" };
 const RBAC_GROUP = "rbac.authorization.k8s.io";
@@ -23,6 +24,10 @@ interface Deps {
   readonly signal: AbortSignal;
 }
 
+/**
+ * Upstream's reconciliation: rules and subjects are only ever added, so that an upgrade brings new rights and keeps
+ * what was granted by hand. Rejects at the first failure; the caller tries again.
+ */
 export async function reconcileRbac(deps: Deps): Promise<void> {
   const tasks = [...clusterRoleTasks(deps), ...namespacedTasks(deps), ...clusterBindingTasks(deps)];
   const next = tasks.values();
@@ -140,6 +145,7 @@ function missingSelectors(current: Readonly<ClusterRole>, wanted: Unsaved<Cluste
   return (wanted.aggregationRule?.clusterRoleSelectors ?? []).filter((s) => !present.has(JSON.stringify(s)));
 }
 
+/** Undefined when every wanted subject is bound already. Changes `current`. */
 export function mergeBinding(current: RoleBinding, wanted: Unsaved<RoleBinding>): RoleBinding | undefined {
   const key = ({ kind, namespace = "", name }: RbacV1Subject) => `${kind} ${namespace}/${name}`;
   const present = new Set(current.subjects?.map(key));
@@ -153,6 +159,7 @@ export function mergeBinding(current: RoleBinding, wanted: Unsaved<RoleBinding>)
 /** Whether anything was missing. */
 function addMetadata(current: KubeObject, wanted: Unsaved<KubeObject>): boolean {
   const { labels = {}, annotations = {} } = current.metadata;
+  // What is there wins: an administrator may have changed a value.
   const nextLabels = { ...wanted.metadata.labels, ...labels };
   const nextAnnotations = { ...wanted.metadata.annotations, ...annotations };
   const isSame =

@@ -2,6 +2,7 @@
 import type { RbacV1Subject } from "@skiff/api/types.ts";
 import { CONTROLLER_ROLES } from "./controller-roles.ts";
 
+/** A ClusterRoleBinding of the bootstrap policy. */
 export interface ClusterBindingSpec {
   readonly name: string;
   readonly role: string;
@@ -10,10 +11,12 @@ export interface ClusterBindingSpec {
 
 const RBAC_GROUP = "rbac.authorization.k8s.io";
 
+/** A subject by the name that authentication gives: the CN of a certificate, mostly. */
 export function user(name: string): RbacV1Subject {
   return { apiGroup: RBAC_GROUP, kind: "User", name };
 }
 
+/** Groups are only names: `system:authenticated` is everybody who is not anonymous. */
 function group(name: string): RbacV1Subject {
   return { apiGroup: RBAC_GROUP, kind: "Group", name };
 }
@@ -25,6 +28,7 @@ export function serviceAccount(name: string): RbacV1Subject {
 
 const MANAGER = user("system:kube-controller-manager");
 
+/** Roles that are bound to nobody here are for administrators to bind. */
 export const CLUSTER_BINDINGS: readonly ClusterBindingSpec[] = [
   binding("cluster-admin", group("system:masters")),
   binding("system:monitoring", group("system:monitoring")),

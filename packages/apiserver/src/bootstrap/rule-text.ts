@@ -21,6 +21,7 @@ export function getUrls(...paths: string[]): PolicyRule {
   return { nonResourceURLs: paths, verbs: ["get"] };
 }
 
+/** Upstream's sets Read and Write. */
 const VERB_SETS: Readonly<Record<string, readonly string[]>> = {
   read: ["get", "list", "watch"],
   write: ["create", "delete", "deletecollection", "patch", "update"],

@@ -19,6 +19,7 @@ interface Deps {
 /** One round of it. An object that does not fit the flag is left alone: which of the two is wrong only a person knows. */
 export function createServiceCidrKeeper(deps: Deps): (signal: AbortSignal) => Promise<void> {
   const { reader, writer, serviceRanges, clock, log } = deps;
+  // A round comes every ten seconds, and one warning is enough until it fits again.
   let hasWarned = false;
   const change = (to: (cidr: ServiceCIDR) => ServiceCIDR | undefined, signal: AbortSignal, subresource = "") =>
     writer.update(serviceCidrs, "", DEFAULT_SERVICE_CIDR, to, signal, subresource);

@@ -1,8 +1,10 @@
 // Aggregated discovery: everything below /api or /apis in one document, in its versions v2 and v2beta1.
 import type { ServedGroup, ServedResource, ServedSubresource } from "./resource-lists.ts";
 
+/** v2 since Kubernetes 1.30; v2beta1 is what clients from 1.26 on ask for. */
 export type AggregatedVersion = "v2" | "v2beta1";
 
+/** The type that the client must find in the answer to read it as the aggregated form. */
 export function aggregatedContentType(version: AggregatedVersion): string {
   return `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
 }

@@ -10,11 +10,13 @@ import { aggregatedContentType, aggregatedDocument, wantedAggregatedVersion } fr
 import type { ServedGroup } from "./resource-lists.ts";
 import { resourceEntries, servedGroups } from "./resource-lists.ts";
 
+/** What discovery says besides the kinds. */
 export interface DiscoveryOptions {
   /** `host:port` that clients of any network should use; left out of the answers when absent. */
   readonly serverAddress?: string;
 }
 
+/** /api, /apis and every path below them that lists what is served; all made once, since the kinds never change. */
 export function createDiscoveryHandlers(
   kinds: readonly KindDefinition[],
   virtualKinds: readonly VirtualKind[],
@@ -35,6 +37,7 @@ export function createDiscoveryHandlers(
   ];
 }
 
+/** A single group says its own type; in the list the list does. */
 const GROUP_HEAD = { kind: "APIGroup", apiVersion: "v1" };
 
 function groupSummary({ name, versions }: ServedGroup): APIGroup {
@@ -63,6 +66,7 @@ function rootHandler(path: string, groups: readonly ServedGroup[], plain: object
     path,
     async handle(context) {
       const version = wantedAggregatedVersion(context.raw.headers.accept);
+      // kubectl before 1.26 asks each group version by itself.
       if (!version) return { code: 200, object: plain, headers: { vary: "Accept" } };
       let document = made.get(version);
       if (!document) {

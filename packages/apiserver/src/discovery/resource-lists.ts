@@ -5,18 +5,21 @@ import { ALL_VERBS } from "@skiff/api/kind.ts";
 import type { VirtualKind } from "@skiff/api/kinds/virtual-kinds.ts";
 import type { APIResource } from "@skiff/api/types.ts";
 
+/** The kind of the objects that are read and written there. */
 export interface ResponseKind {
   readonly group: string;
   readonly version: string;
   readonly kind: string;
 }
 
+/** One subresource; its kind is often of another group, as `Scale` is. */
 export interface ServedSubresource {
   readonly name: string;
   readonly responseKind: ResponseKind;
   readonly verbs: readonly string[];
 }
 
+/** One resource. `kubectl get po` works by its short names, `kubectl get all` by its categories. */
 export interface ServedResource {
   readonly plural: string;
   readonly singular: string;
@@ -29,11 +32,13 @@ export interface ServedResource {
   readonly subresources: readonly ServedSubresource[];
 }
 
+/** A version with its resources by name. */
 export interface ServedVersion {
   readonly version: string;
   readonly resources: readonly ServedResource[];
 }
 
+/** A group as the clients see it. */
 export interface ServedGroup {
   readonly name: string;
   /** Preferred first. */
@@ -128,6 +133,7 @@ function virtualResource(kind: VirtualKind): ServedResource {
   };
 }
 
+/** Of `status` and `scale`, which are not declared as subresources but follow from the kind's rules. */
 const GET_PATCH_UPDATE = ["get", "patch", "update"] as const;
 
 function subresourcesOf(kind: KindDefinition, version: string): ServedSubresource[] {
@@ -162,6 +168,7 @@ function sortVersions(versions: ReadonlyMap<string, readonly ServedResource[]>):
     .sort((a, b) => versionRank(b.version) - versionRank(a.version));
 }
 
+/** Kubernetes' version priority, by which clients choose when a kind is served in several. */
 function versionRank(version: string): number {
   const [, major = "0", stage = "", minor = "0"] = /^v(\d+)(alpha|beta)?(\d+)?$/.exec(version) ?? [];
   const stageRank = stage === "" ? 2 : stage === "beta" ? 1 : 0;

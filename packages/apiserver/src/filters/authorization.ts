@@ -4,6 +4,7 @@ import type { UserInfo } from "../authn/authenticator.ts";
 import type { AuthorizationAttributes, Authorizer, Decision } from "../authz/authorizer.ts";
 import type { RequestInfo } from "../http/request-info.ts";
 
+/** What policy is asked about a request, from its URL and user. */
 export function attributesOf(info: RequestInfo, user: UserInfo, query: URLSearchParams): AuthorizationAttributes {
   return { ...info, user, fieldSelector: query.get("fieldSelector") ?? undefined };
 }
@@ -20,6 +21,7 @@ export async function requireAllowed(
   if (decision.verdict !== "allow") throw refusal(attributes, decision.reason);
 }
 
+/** `pods "web" is forbidden: User "bob" cannot get resource "pods" in API group "" in the namespace "default"`. */
 function refusal(attributes: AuthorizationAttributes, reason: string): ApiError {
   const { user, verb, group, resource, name, path, isResourceRequest } = attributes;
   const who = `User "${user.name}" cannot ${verb}`;

@@ -15,6 +15,7 @@ export async function impersonate(user: UserInfo, head: Head, authorizer: Author
   return { ...wanted, groups: groupsOf(wanted) };
 }
 
+/** Each part of the wanted identity is a resource of its own, on which the user needs the verb `impersonate`. */
 const BASE = {
   verb: "impersonate",
   isResourceRequest: true,
@@ -52,6 +53,7 @@ function readHeaders({ rawHeaders }: Head): UserInfo | undefined {
 }
 
 const EXTRA_PREFIX = "impersonate-extra-";
+/** Acting as an account takes the right on it, which a namespace's administrator may have. */
 const SERVICE_ACCOUNT = /^system:serviceaccount:([^:]+):([^:]+)$/;
 
 type Target = Pick<AuthorizationAttributes, "resource" | "name"> & Partial<AuthorizationAttributes>;
@@ -92,6 +94,7 @@ function* pairs(rawHeaders: readonly string[]): Generator<[string, string]> {
   }
 }
 
+/** Header names cannot hold every character of a key, so clients escape it. */
 function decodeKey(key: string): string {
   try {
     return decodeURIComponent(key);

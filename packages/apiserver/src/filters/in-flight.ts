@@ -21,6 +21,9 @@ export interface RequestLimit {
 
 type Pool = "readOnly" | "mutating";
 
+/**
+ * --max-requests-inflight and --max-mutating-requests-inflight. Apart, so that a flood of reads cannot keep writes out.
+ */
 export class InFlightLimit implements RequestLimit {
   readonly takesWatches = false;
   private readonly limits: Readonly<Record<Pool, number>>;
@@ -36,6 +39,7 @@ export class InFlightLimit implements RequestLimit {
   enter({ info, user }: Exchange): Place {
     const pool = READ_VERBS.has(info.verb) ? "readOnly" : "mutating";
     const limit = this.limits[pool];
+    // An administrator must get through to end the overload.
     const exempt = user.groups.includes("system:masters");
     if (limit > 0 && !exempt && this.running[pool] >= limit) {
       throw tooManyRequests("Too many requests, please try again later.", 1);
@@ -58,6 +62,7 @@ export class InFlightLimit implements RequestLimit {
   }
 }
 
+/** Upstream's non-mutating verbs, without `watch`, which takes no place. */
 const READ_VERBS: ReadonlySet<string> = new Set(["get", "list", "head", "options"]);
 
 /** Requests that last as long as their client likes: they have no deadline and count nowhere. */

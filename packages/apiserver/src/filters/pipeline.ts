@@ -23,6 +23,7 @@ import { impersonate } from "./impersonation.ts";
 import { countLongRunning, isLongRunning, type RequestLimit } from "./in-flight.ts";
 import type { RequestMetrics } from "./request-metrics.ts";
 
+/** What stands in the way of a request, made once for all of them. */
 export interface PipelineDeps {
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
@@ -36,6 +37,10 @@ export interface PipelineDeps {
   readonly requestTimeoutMs: number;
 }
 
+/**
+ * The order matters: a request is authenticated before it takes a place, so that fairness knows whose it is, and
+ * audited before anything can refuse it.
+ */
 export class Pipeline {
   private readonly deps: PipelineDeps;
   /** Requests whose last byte has not left yet. */
@@ -269,6 +274,7 @@ export class Pipeline {
   private async beginAudit(audit: Auditor, exchange: Exchange, user: UserInfo | undefined): Promise<void> {
     const begun = audit.begin(exchange, user);
     const stored = begun?.received() ?? true;
+    // blocking-strict: what cannot be recorded must not happen.
     if (!(typeof stored === "boolean" ? stored : await stored)) throw internalError("failed to store audit event");
     exchange.audit = begun;
   }
@@ -284,5 +290,6 @@ function noteDecision(audit: AuditedRequest, { verdict, reason }: Decision): voi
   audit.annotate("authorization.k8s.io/reason", reason);
 }
 
+/** Long enough for what is on its way, too short to hold connections with. */
 const BODY_LINGER_MS = 5_000;
 const CLIENT_GONE = new Error("the client closed the connection");

@@ -10,6 +10,7 @@ import {
 import type { RequestInfo } from "../http/request-info.ts";
 import type { RequestLimit } from "./in-flight.ts";
 
+/** Names and labels are upstream's, so that its dashboards and alerts work. */
 export class RequestMetrics {
   readonly longRunning: Gauge;
   private readonly total: Counter;
@@ -85,6 +86,7 @@ const VERBS: ReadonlyMap<string, string> = new Map([
   ["deletecollection", "DELETECOLLECTION"],
 ]);
 
+/** Upstream's label: one object, one namespace, or all. */
 function scopeOf(info: RequestInfo): string {
   if (!info.isResourceRequest) return "";
   if (info.name) return "resource";

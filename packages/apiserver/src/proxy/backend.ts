@@ -18,6 +18,7 @@ export interface KubeletTls {
 /** How far a backend is trusted: `kubelet` verifies it and shows a certificate, `any` takes whoever answers. */
 export type Trust = "kubelet" | "kubelet-unverified" | "any";
 
+/** One address and what to ask for there. */
 export interface BackendTarget {
   readonly protocol: "http" | "https";
   readonly host: string;
@@ -27,6 +28,7 @@ export interface BackendTarget {
   readonly trust: Trust;
 }
 
+/** What is sent; the body is passed on as it comes. */
 export interface BackendRequest {
   readonly method: string;
   readonly headers: HeaderMap;
@@ -34,14 +36,20 @@ export interface BackendRequest {
   readonly signal: AbortSignal;
 }
 
+/** Either an ordinary answer, or a connection that now belongs to whoever asked for the upgrade. */
 export type BackendAnswer =
   | { readonly kind: "response"; readonly response: IncomingMessage }
   | { readonly kind: "upgraded"; readonly response: IncomingMessage; readonly socket: Duplex; readonly head: Buffer };
 
 // Log streams keep their connections for long; these bound only the idle ones.
 const MAX_IDLE_CONNECTIONS = 32;
+/** For connecting alone: answers may take as long as they like. */
 const CONNECT_TIMEOUT_MS = 30_000;
 
+/**
+ * Keeps connections to kubelets open: most requests are for the same few nodes. Three pools, so that a connection that
+ * was verified is never shared with one that was not.
+ */
 export class BackendPool implements Disposable {
   private readonly tls: KubeletTls;
   private readonly plain = new HttpAgent(AGENT_OPTIONS);

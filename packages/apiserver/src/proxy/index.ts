@@ -9,6 +9,7 @@ import { BackendPool } from "./backend.ts";
 import { createPodStreamHandlers } from "./pod-streams.ts";
 import { createResourceProxyHandlers } from "./resource-proxy.ts";
 
+/** All share one pool of connections. */
 export function createProxyHandlers(deps: {
   readonly authorizer: Authorizer;
   readonly reader: ObjectReader;

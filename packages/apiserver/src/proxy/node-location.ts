@@ -4,12 +4,15 @@ import { nodes } from "@skiff/api/resource-ref.ts";
 import type { Node } from "@skiff/api/types.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
 
+/** Host is an address or a name, without brackets. */
 export interface KubeletLocation {
   readonly host: string;
   readonly port: number;
 }
 
+/** The kubelet's --port by default, where its Node does not say another. */
 const DEFAULT_PORT = 10250;
+/** Inside before outside, since the apiserver is mostly in the nodes' network. */
 const PREFERRED_TYPES = ["InternalIP", "Hostname", "InternalDNS", "ExternalIP", "ExternalDNS"];
 
 /** Throws NotFound for an unknown node. */

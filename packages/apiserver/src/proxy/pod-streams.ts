@@ -19,6 +19,7 @@ import { chooseContainer } from "./pod-container.ts";
 import { relayUpgrade } from "./relay.ts";
 import { isSet, logQuery, portForwardQuery, streamQuery } from "./stream-options.ts";
 
+/** What the streams are found, judged and carried with. */
 export interface PodStreamDeps {
   readonly reader: ObjectReader;
   readonly authorizer: Authorizer;
@@ -26,6 +27,7 @@ export interface PodStreamDeps {
   readonly log: Logger;
 }
 
+/** The kubelet speaks to the apiserver only, so that clients need no way to nodes and nodes no users of their own. */
 export function createPodStreamHandlers(deps: PodStreamDeps): ResourceHandler[] {
   return [
     {
@@ -59,6 +61,7 @@ function upgradeOnly(deps: PodStreamDeps, subresource: string, pathOf: PathOf): 
     async upgrade(context: RequestContext, socket: Duplex, head: Buffer) {
       refuseOtherVerbs(context, ["get", "create"]);
       await requireCreate(deps.authorizer, context);
+      // Errors up to here are still ordinary answers; later ones end the connection.
       const target = await locate(deps, context, pathOf);
       const method = context.raw.method ?? "GET";
       const reachError = (error: unknown) => kubeletError(method, target, error);
@@ -90,6 +93,7 @@ async function findPod(reader: ObjectReader, { info, signal }: RequestContext): 
   return pod;
 }
 
+/** Always HTTPS: kubelets serve nothing of this without. */
 async function kubeletTarget(
   reader: ObjectReader,
   nodeName: string,
@@ -122,6 +126,7 @@ async function readLog({ reader, pool }: PodStreamDeps, context: RequestContext)
   const container = chooseContainer(pod, context.query.get("container") ?? "");
   if (!pod.spec.nodeName) return undefined;
   const path = withQuery(`/containerLogs/${podPath(pod)}/${encodeURIComponent(container)}`, query);
+  // `kubectl logs --insecure-skip-tls-verify-backend`, to see why a node's certificate is not renewed.
   const trust = isSet(context.query, "insecureSkipTLSVerifyBackend") ? "kubelet-unverified" : "kubelet";
   const target = await kubeletTarget(reader, pod.spec.nodeName, path, trust, context.signal);
   const request = { method: "GET", headers: {}, signal: context.signal };
@@ -155,6 +160,7 @@ async function upgradeLog(deps: PodStreamDeps, context: RequestContext, socket: 
 }
 
 const TEXT = "text/plain";
+/** An error is a sentence; a backend that sends more is cut off. */
 const MAX_ERROR_BYTES = 10_000;
 
 /** The kubelet's words under the reason that belongs to its status. */

@@ -7,8 +7,10 @@ import type { ObjectReader } from "../registry/object-access.ts";
 import type { BackendTarget } from "./backend.ts";
 import { locateKubelet } from "./node-location.ts";
 
+/** Where to connect to; the path is the request's. */
 export type ProxyAddress = Omit<BackendTarget, "path">;
 
+/** The parts of a name such as `https:web:8443`. */
 export interface SchemeNamePort {
   readonly scheme: "" | "http" | "https";
   readonly name: string;
@@ -52,6 +54,7 @@ async function podAddress(
 ): Promise<ProxyAddress> {
   const pod = await reader.getLatest(pods, namespace, name, signal);
   if (!pod) throw notFound(pods, name);
+  // Without a port in the name the first declared one is meant.
   const declared = pod.spec.containers.flatMap((container) => container.ports ?? [])[0]?.containerPort;
   const host = proxyable(pod.status?.podIP ?? "");
   const protocol = scheme || "http";
@@ -65,6 +68,7 @@ async function serviceAddress(
   signal: AbortSignal,
 ): Promise<ProxyAddress> {
   let portName = port;
+  // Endpoints know ports by name, so that a Service's port number is looked up first.
   if (/^\d+$/.test(port)) {
     const service = await reader.getLatest(services, namespace, name, signal);
     if (!service) throw notFound(services, name);
@@ -75,6 +79,7 @@ async function serviceAddress(
   const found = await reader.getLatest(endpoints, namespace, name, signal);
   if (!found) throw notFound(endpoints, name);
   const ready = readyAddresses(found, portName);
+  // One ready endpoint by chance: the apiserver balances by itself, not through the cluster IP.
   const chosen = ready[Math.floor(Math.random() * ready.length)];
   if (!chosen) throw unavailable(`no endpoints available for service "${name}"`);
   return { protocol: scheme || "http", host: proxyable(chosen.ip), port: chosen.port, trust: "any" };
@@ -127,6 +132,7 @@ FORBIDDEN.addAddress("::", "ipv6");
 FORBIDDEN.addSubnet("fe80::", 10, "ipv6");
 FORBIDDEN.addSubnet("ff00::", 8, "ipv6");
 
+/** The address itself, or 400 for one that leads to the apiserver's machine, its link or a group of machines. */
 export function proxyable(host: string): string {
   const version = isIP(host);
   const isForbidden = version > 0 && FORBIDDEN.check(host, version === 6 ? "ipv6" : "ipv4");

@@ -6,6 +6,7 @@ import { BEARER_SUBPROTOCOL_PREFIX } from "../authn/bearer-token.ts";
 /** Lower-case names; several values are several header lines. */
 export type HeaderMap = Record<string, string[]>;
 
+/** RFC 9110's headers of a single connection, and those that HTTP/1.1 programs treat as such. */
 const HOP_BY_HOP = new Set([
   "connection",
   "keep-alive",
@@ -18,6 +19,7 @@ const HOP_BY_HOP = new Set([
   "upgrade",
   "http2-settings",
 ]);
+/** A pod behind the proxy must not get credentials that are good for the whole API. */
 const SECRET = new Set(["authorization", "cookie", "host", "expect"]);
 const SECRET_PREFIXES = ["impersonate-", "x-remote-", ":"];
 

@@ -95,6 +95,7 @@ function joinSockets(
   const { response, socket } = backend;
   const headers = { ...responseHeaders(response), connection: ["Upgrade"] };
   const upgrade = response.headers.upgrade;
+  // Only now is the client told: until the backend switches it must be able to get an ordinary error.
   client.socket.write(headText(101, "Switching Protocols", upgrade ? { ...headers, upgrade: [upgrade] } : headers));
   if (backend.head.length > 0) client.socket.write(backend.head);
   if (client.head.length > 0) socket.write(client.head);
@@ -108,6 +109,7 @@ function joinSockets(
   socket.pipe(client.socket);
 }
 
+/** A shell may be silent for hours, and each key pressed should leave at once. */
 function prepareForStreaming(end: Duplex): void {
   if ("setTimeout" in end && typeof end.setTimeout === "function") end.setTimeout(0);
   if ("setNoDelay" in end && typeof end.setNoDelay === "function") end.setNoDelay(true);

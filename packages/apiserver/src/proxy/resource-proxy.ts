@@ -13,12 +13,17 @@ import type { HeaderMap } from "./rebuild-headers.ts";
 import { relayRequest, relayUpgrade } from "./relay.ts";
 import { type LinkRewriter, linkRewriter, rewriteHtml } from "./rewrite-links.ts";
 
+/** What targets are found and reached with. */
 export interface ResourceProxyDeps {
   readonly reader: ObjectReader;
   readonly pool: BackendPool;
   readonly log: Logger;
 }
 
+/**
+ * `kubectl proxy` leads here, and with it dashboards in the browser. Throws 503 in upstream's words when nobody
+ * answers.
+ */
 export function createResourceProxyHandlers(deps: ResourceProxyDeps): ResourceHandler[] {
   return ["pods", "services", "nodes"].map((resource) => ({
     group: "",

@@ -2,6 +2,7 @@
 import { Transform } from "node:stream";
 import type { ProxyAddress } from "./proxy-target.ts";
 
+/** From a URL as the backend writes it to one that works for the client. */
 export type LinkRewriter = (url: string) => string;
 
 /** Paths, and URLs of the backend under either of its names, get the proxy's path; others are somebody else's. */
@@ -15,6 +16,7 @@ export function linkRewriter(
     const [, authority = "", path = "", rest = ""] = /^(?:https?:)?(?:\/\/([^/?#]*))?([^?#]*)(.*)$/is.exec(url) ?? [];
     const hasHost = authority !== "";
     if (!own.has(authority) || (!hasHost && !path.startsWith("/"))) return url;
+    // A backend that reads X-Forwarded-Uri has built its links right already.
     if (path === prefix || path.startsWith(`${prefix}/`)) return url;
     return `${prefix}${path || "/"}${rest}`;
   };
@@ -68,6 +70,7 @@ const MAX_TAG = 65_536;
 const TAG = /<(?:!--|[!?/][^<>]*>|[a-zA-Z](?:[^<>"']|"[^"]*"|'[^']*')*>)/g;
 const ATTRIBUTE = /(\s)([^\s"'<>/=]+)(\s*=\s*)("[^"]*"|'[^']*'|[^\s"'>]+)/g;
 
+/** Not a parser: finds tags in a stream of chunks, and keeps what may be half of one for the next. */
 class HtmlScanner {
   private readonly rewrite: LinkRewriter;
   private rest = "";

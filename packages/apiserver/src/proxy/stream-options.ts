@@ -27,7 +27,9 @@ export function portForwardQuery(query: URLSearchParams): URLSearchParams {
   return ports.length > 0 ? new URLSearchParams({ port: ports.join(",") }) : new URLSearchParams();
 }
 
+/** The smallest value of each: `--tail=0` shows only what is new, while no bytes or no seconds make no sense. */
 const COUNTS = { tailLines: 0, limitBytes: 1, sinceSeconds: 1 } as const;
+/** PodLogOptions.stream; apart from each other they cannot be cut to a number of lines. */
 const STREAMS = ["All", "Stdout", "Stderr"];
 
 /** Throws Invalid for options that make no sense. */

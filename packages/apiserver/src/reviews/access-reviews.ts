@@ -18,6 +18,10 @@ import { readReview, typeMeta } from "./read-review.ts";
 const GROUP = "authorization.k8s.io";
 type Spec = SubjectAccessReviewSpec;
 
+/**
+ * `kubectl auth can-i` asks about oneself; programs that delegate authorization, such as kubelets, ask about their
+ * callers.
+ */
 export function createAccessReviewHandlers(authorizer: Authorizer): ResourceHandler[] {
   return [subjectAccessReview(authorizer), localSubjectAccessReview(authorizer), selfSubjectAccessReview(authorizer)];
 }
@@ -41,6 +45,7 @@ function subjectAccessReview(authorizer: Authorizer): ResourceHandler {
   };
 }
 
+/** The same within one namespace, so that its administrator can be given the right to ask. */
 function localSubjectAccessReview(authorizer: Authorizer): ResourceHandler {
   const kind = reviewKind("LocalSubjectAccessReview");
   return {
@@ -60,6 +65,7 @@ function localSubjectAccessReview(authorizer: Authorizer): ResourceHandler {
   };
 }
 
+/** About the user of the request, after impersonation: that is how `--as` works with can-i. */
 function selfSubjectAccessReview(authorizer: Authorizer): ResourceHandler {
   const kind = reviewKind("SelfSubjectAccessReview");
   return {
@@ -79,6 +85,7 @@ function refuseInvalid(kind: string, errors: readonly FieldError[]): void {
   if (errors.length > 0) throw invalid(GROUP, kind, "", errors);
 }
 
+/** A group alone will do: then the question is about anybody in it. */
 function subjectErrors(spec: Spec): FieldError[] {
   if (spec.user || spec.groups?.length) return [];
   return [invalidValue(root("spec").child("user"), spec.user ?? "", "at least one of user or group must be specified")];

@@ -5,6 +5,7 @@ import type { BoundObjectReference } from "@skiff/api/types.ts";
 import type { ObjectClaim, ServiceAccountClaims } from "../authn/service-account-token.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
 
+/** At most one object, and with a pod the node that it runs on. The token is void once that object is gone. */
 export type BindingClaims = Pick<ServiceAccountClaims, "pod" | "node" | "secret">;
 
 /** Throws what upstream throws when there is no such object, another uid, or a pod of another account. */
@@ -56,6 +57,7 @@ async function bindToPod(
   return { pod: claim, node: { name: nodeName, uid: node?.metadata.uid ?? "" } };
 }
 
+/** Throws 409 where a UID was named and another object has the name now. */
 function claimOf(reference: BoundObjectReference, uid: string): ObjectClaim {
   const name = reference.name ?? "";
   if (reference.uid && reference.uid !== uid) {

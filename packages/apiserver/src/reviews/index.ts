@@ -9,6 +9,7 @@ import { createAccessReviewHandlers } from "./access-reviews.ts";
 import { createRulesReviewHandler, createSelfSubjectReviewHandler } from "./self-reviews.ts";
 import { createTokenReviewHandler } from "./token-review.ts";
 
+/** All of them but the TokenRequest, which is a subresource of accounts and makes something. */
 export function createReviewHandlers(deps: {
   readonly authenticator: ChainAuthenticator;
   readonly authorizer: ChainAuthorizer;

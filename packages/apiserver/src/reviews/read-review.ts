@@ -7,6 +7,7 @@ import { groupVersion } from "@skiff/api/object.ts";
 import type { RequestContext } from "../http/endpoint.ts";
 import { negotiate } from "../http/negotiate.ts";
 
+/** What the body must be. */
 export interface ReviewKind {
   readonly group: string;
   readonly version: string;

@@ -26,6 +26,7 @@ const RULES = {
   model: "SelfSubjectRulesReview",
 };
 
+/** `kubectl auth whoami`: the user as authentication and impersonation left it. */
 export function createSelfSubjectReviewHandler(clock: Pick<Clock, "now">): ResourceHandler {
   return {
     ...SELF,
@@ -40,6 +41,7 @@ export function createSelfSubjectReviewHandler(clock: Pick<Clock, "now">): Resou
   };
 }
 
+/** `kubectl auth can-i --list`. The answer may be incomplete: not every authorizer can list rules. */
 export function createRulesReviewHandler(resolver: RuleResolver): ResourceHandler {
   return {
     ...RULES,

@@ -13,6 +13,7 @@ import { resolveBinding } from "./bound-objects.ts";
 import { readReview, typeMeta } from "./read-review.ts";
 import { createTokenSigner } from "./token-signer.ts";
 
+/** What tokens are made with and what they claim. */
 export interface TokenRequestDeps {
   /** PEM of the private key. */
   readonly signingKey: string;
@@ -32,6 +33,7 @@ const KIND = {
   kind: "TokenRequest",
   model: "AuthenticationV1TokenRequest",
 };
+/** One hour; less than ten minutes would have clients ask all the time. */
 const DEFAULT_SECONDS = 3600;
 const MIN_SECONDS = 600;
 const MAX_SECONDS = 2 ** 32;
@@ -39,6 +41,10 @@ const MAX_SECONDS = 2 ** 32;
 const INJECTED_SECONDS = 3607;
 const EXTENDED_SECONDS = 365 * 24 * 3600;
 
+/**
+ * `kubectl create token` and every pod's projected volume. Throws 404 for an account that does not exist, 422 for a
+ * duration out of bounds, 409 for a bound object of another UID. No token is stored anywhere.
+ */
 export function createTokenRequestHandler(deps: TokenRequestDeps): ResourceHandler {
   const sign = createTokenSigner(deps.signingKey, deps.issuer);
   const apiAudiences = deps.apiAudiences.length > 0 ? deps.apiAudiences : [deps.issuer];
@@ -69,6 +75,7 @@ export function createTokenRequestHandler(deps: TokenRequestDeps): ResourceHandl
         warnAfter: isExtended ? now + seconds : undefined,
       });
       const metadata = { name, namespace, creationTimestamp: formatTime(now * 1000) };
+      // An extended token is told as if it ended at the time asked for, so that its holder renews it in time.
       const status = { token, expirationTimestamp: formatTime((now + seconds) * 1000) };
       return { code: 201, object: { ...typeMeta(KIND), metadata, spec: request.spec, status } };
     },

@@ -8,6 +8,10 @@ import { userInfo } from "./user-info.ts";
 
 const KIND = { group: "authentication.k8s.io", version: "v1", kind: "TokenReview", model: "TokenReview" };
 
+/**
+ * For programs that authenticate their callers by the apiserver, such as kubelets. With audiences the token must be for
+ * one of them.
+ */
 export function createTokenReviewHandler(authenticator: ChainAuthenticator): ResourceHandler {
   return {
     ...KIND,

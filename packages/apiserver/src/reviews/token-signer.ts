@@ -6,6 +6,7 @@ import { SignJWT } from "jose";
 import type { ServiceAccountClaims } from "../authn/service-account-token.ts";
 import { keyId, serviceAccountUser } from "../authn/service-account-token.ts";
 
+/** What a token says of itself, besides the issuer. */
 export interface TokenContent {
   readonly claims: ServiceAccountClaims;
   readonly audiences: readonly string[];
@@ -16,11 +17,13 @@ export interface TokenContent {
   readonly warnAfter?: number | undefined;
 }
 
+/** Makes a signed JWT in compact form. */
 export type TokenSigner = (content: TokenContent) => Promise<string>;
 
 /** `keyPem` is a private RSA or EC key. */
 export function createTokenSigner(keyPem: string, issuer: string): TokenSigner {
   const key = createPrivateKey(keyPem);
+  // The key's id lets verifiers find the public key among several, as while keys are changed.
   const header = { alg: algorithmOf(key), kid: keyId(createPublicKey(key)) };
   return ({ claims, audiences, issuedAt, expiresAt, warnAfter }) => {
     const kubernetes = { ...claims, ...(warnAfter === undefined ? {} : { warnafter: warnAfter }) };

@@ -2,6 +2,7 @@
 import type { UserInfo as ApiUserInfo } from "@skiff/api/types.ts";
 import type { UserInfo } from "../authn/authenticator.ts";
 
+/** authentication.k8s.io/v1 UserInfo; what is empty is left out. */
 export function userInfo(user: UserInfo): ApiUserInfo {
   const extra = Object.entries(user.extra).map(([key, values]): [string, string[]] => [key, [...values]]);
   return {
