@@ -11,6 +11,10 @@ import type { Shortage } from "./preemption/plan-preemption.ts";
 import { isCriticalPod, isStaticPod } from "./static-pods/annotations.ts";
 import { forbiddenSysctl } from "./sysctls.ts";
 
+/**
+ * The answer to a pod. A refused one becomes Failed with this reason and message: kubectl shows the reason as its
+ * status, and its controller makes another pod.
+ */
 export type Admission =
   | { readonly admitted: true }
   | {
@@ -39,6 +43,10 @@ export interface AdmissionFacts {
   readonly isShuttingDown?: boolean;
 }
 
+/**
+ * The first reason to turn the pod away. The scheduler decided on what it knew then; two of them, a static pod or a
+ * pod bound by hand can make this node's picture another.
+ */
 export function admitPod(pod: Readonly<Pod>, facts: AdmissionFacts): Admission {
   const { others, node } = facts;
   return checkNodeState(pod, facts) ?? checkPlace(pod, node) ?? checkPorts(pod, others) ?? checkResources(pod, facts);
@@ -57,6 +65,7 @@ function checkNodeState(pod: Readonly<Pod>, facts: AdmissionFacts): Refusal | un
   if (os && os !== "linux") {
     return refuse("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS");
   }
+  // A pod that would be the first to be evicted again had better not start; what the cluster cannot do without must.
   if (facts.pressures.length === 0 || isCriticalPod(pod) || standsMemoryPressure(pod, facts.pressures))
     return undefined;
   return refuse("Evicted", `The node had condition: [${facts.pressures.join(" ")}]. `);
@@ -86,6 +95,8 @@ function checkPlace(pod: Readonly<Pod>, node: Readonly<Node> | undefined): Refus
   if (!matchesNodeSelectorAndAffinity(pod, node)) {
     return refuse("NodeAffinity", "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector");
   }
+  // NoSchedule is the scheduler's to heed: a taint that came after the pod was bound must not end it. Static pods are
+  // the node's own and stand every taint.
   const untolerated = findUntolerated(node.spec?.taints ?? [], pod.spec?.tolerations ?? [], ["NoExecute"]);
   if (!untolerated || isStaticPod(pod)) return undefined;
   return refuse("TaintToleration", "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate");
@@ -101,6 +112,7 @@ function checkResources(pod: Readonly<Pod>, { others, node, allocatable, isCount
   const refusals: Refusal[] = [];
   for (const [name, requested] of [["pods", 1] as const, ...Object.entries(podRequests(pod))]) {
     if (isCounted?.(name)) continue;
+    // Extended resources may be in the node's status alone, put there by somebody who patched it.
     const known = name.includes("/") ? { ...node?.status?.allocatable, ...allocatable } : allocatable;
     // As upstream: one that the node says nothing of is somebody else's to count.
     if (name.includes("/") && known[name] === undefined) continue;
@@ -118,6 +130,7 @@ function amountOf(name: string, amounts: Readonly<Record<string, string>>): numb
 }
 
 function outOf(name: string, requested: number, used: number, capacity: number): Refusal {
+  // Controllers and people grep for these words. CPU is in millicores, everything else in whole units.
   const message = `Node didn't have enough resource: ${name}, requested: ${requested}, used: ${used}, capacity: ${capacity}`;
   const shortage = { resource: name, amount: requested + used - capacity };
   return { ...refuse(`OutOf${name}`, message), shortages: [shortage] };

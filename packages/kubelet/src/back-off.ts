@@ -33,6 +33,7 @@ export class BackOff {
   /** Counts one more failure that happened at `eventAt`. */
   next(key: string, eventAt: number): void {
     const entry = this.entries.get(key);
+    // A container that ran well for long and then fails once is no crash loop.
     const fresh = !entry || this.hasExpired(entry, this.momentOf(entry, eventAt));
     const delayMs = fresh ? this.initialMs : Math.min(entry.delayMs * 2, this.maxMs);
     this.entries.set(key, { delayMs, updatedAt: this.clock.monotonic(), event: entry?.event });
@@ -66,6 +67,10 @@ export class BackOff {
     return Math.max(0, moment + entry.delayMs - this.clock.monotonic());
   }
 
+  /**
+   * Where a wall time lies on the monotonic clock. Read once per event, so that later jumps of the wall clock change
+   * nothing.
+   */
   private momentOf(entry: Entry, eventAt: number): number {
     if (entry.event?.at !== eventAt) {
       const ageMs = Math.max(0, this.clock.now() - eventAt);

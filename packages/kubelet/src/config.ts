@@ -10,6 +10,10 @@ import { readConfiguration } from "./configuration/read-configuration.ts";
 import { RESOURCE_FIELD_OF, RESOURCE_FLAGS } from "./configuration/resource-fields.ts";
 import { validateConfiguration } from "./configuration/validate-configuration.ts";
 
+/**
+ * Names and meanings are upstream's. A default here holds only where neither the flag nor the configuration file says
+ * anything.
+ */
 const FLAGS = {
   ...commonFlags,
   config: flag.string("", "file with a KubeletConfiguration; flags win over it"),
@@ -140,10 +144,13 @@ const FIELD_OF = {
   "runtime-request-timeout": "runtimeRequestTimeout",
 } as const satisfies Partial<Record<keyof typeof FLAGS, FieldName>>;
 
+/** Everything that the kubelet was told: flags by their names, and `settings` with the file and the flags together. */
 export type KubeletConfig = Awaited<ReturnType<typeof parseConfig>>;
 
 /** Rejects with a UsageError that names the flag, the field or the file. */
 export async function parseConfig(argv: readonly string[]) {
+  // Flags are read twice: once for where the file lies, and then with the file's values as their defaults, as flags
+  // win.
   const places = parseFlags("kubelet", argv, FLAGS);
   const file = await readSettings(places.config, places["config-dir"]);
   const flags = parseFlags("kubelet", argv, withDefaults(file));
@@ -169,6 +176,7 @@ export async function parseConfig(argv: readonly string[]) {
     const list = problems.length === 1 ? problems[0] : `[${problems.join(", ")}]`;
     throw new UsageError(`failed to validate kubelet configuration, error: ${list}`);
   }
+  // Names of nodes are DNS subdomains, which know no capitals; host names do.
   const machineName = hostname().toLowerCase();
   const nodeName = (flags["hostname-override"] || machineName).toLowerCase();
   return Object.freeze({ ...flags, machineName, nodeName, nodeIps, taints, settings });

@@ -28,10 +28,15 @@ export interface HousekeeperDeps {
   forgetDelays(): void;
 }
 
+/** Upstream's housekeeping period. */
 const PERIOD_MS = 2000;
 /** Every how many periods the slower chores are done. */
 const SLOW_EVERY = 30;
 
+/**
+ * Compares what lies on the node with the pods that have a worker, and ends the difference. It needs no memory of
+ * what went wrong, so a kubelet that was killed at any point leaves nothing behind for good.
+ */
 export class Housekeeper {
   private readonly deps: HousekeeperDeps;
   private readonly ending = new Set<string>();
@@ -66,6 +71,10 @@ export class Housekeeper {
     await cgroups.rebalance(workers.active());
   }
 
+  /**
+   * Such a pod may have been deleted while the kubelet was down. Killing takes as long as the pod's grace, so the round does
+   * not wait.
+   */
   private endOrphan(pod: RuntimePod): void {
     if (this.ending.has(pod.uid)) return;
     this.ending.add(pod.uid);
@@ -77,6 +86,7 @@ export class Housekeeper {
     log.info({ pod: `${pod.namespace}/${pod.name}`, uid: pod.uid }, "ending a pod that the API does not have");
     await killer.killPod(undefined, pod, { reason: "Terminating" });
     const left = await pleg.refresh(pod.uid);
+    // Volumes must not vanish under a container that did not stop: the next round tries again.
     if (runningContainers(left).length > 0) return;
     await volumes.tearDown(pod.uid);
     await cgroups.remove(pod.uid);

@@ -20,6 +20,7 @@ const RELIST_WITH_EVENTS_MS = 5000;
 const SETTLE_MS = 5;
 /** As upstream: a list older than this makes the node not ready. */
 const HEALTHY_MS = 3 * 60_000;
+/** containerd ends its stream when it restarts; meanwhile the lists of every second take over. */
 const EVENTS_RETRY_MS = 1000;
 /** containerd tells of an exit before its CRI shows it, so looks at the pod follow closely until it does. */
 const EXIT_CHECK_MS = 20;
@@ -32,6 +33,10 @@ interface Cached {
   readonly sequence: number;
 }
 
+/**
+ * The CRI has no watch, so changes are found by comparing fingerprints of lists; events of containerd only tell when
+ * to look sooner. Whatever the order in which answers arrive, an entry is replaced by a look that began later.
+ */
 export class Pleg {
   private readonly deps: PlegDeps;
   private readonly cache = new Map<string, Cached>();
@@ -68,6 +73,7 @@ export class Pleg {
     return this.first.promise;
   }
 
+  /** A pod without anything in the runtime, rather than undefined, where none is known. */
   get(uid: string): RuntimePod {
     return this.cache.get(uid)?.pod ?? emptyRuntimePod({ uid, namespace: "", name: "" });
   }
@@ -145,8 +151,10 @@ export class Pleg {
     let unknown = false;
     for (const [id, left] of this.exits) {
       const found = known.get(id);
+      // The worker reads the pod itself when its pass ends, and its look and this one would only cross.
       if (this.isBusy(found?.uid)) continue;
       if (found?.running) looks.add(found.uid);
+      // A container that was made and has exited since the last list.
       if (!found) unknown = true;
       if (left <= 1 || !found?.running) this.exits.delete(id);
       else this.exits.set(id, left - 1);
@@ -182,6 +190,7 @@ export class Pleg {
     this.nudged = false;
   }
 
+  /** Lists are cheap; only pods whose fingerprint changed are described in full. */
   private async relist(): Promise<void> {
     const sequence = ++this.sequence;
     this.doubtful = false;
@@ -195,6 +204,10 @@ export class Pleg {
     }
   }
 
+  /**
+   * Whether a list shows something that the cache does not. A cache that is newer than the list and yet differs is in
+   * doubt.
+   */
   private isNews(uid: string, fingerprint: string, sequence: number): boolean {
     const cached = this.cache.get(uid);
     if (cached?.fingerprint === fingerprint) return false;
@@ -214,6 +227,10 @@ export class Pleg {
     }
   }
 
+  /**
+   * False where a later look was faster. A pod with neither sandbox nor container is one that the runtime has no
+   * more.
+   */
   private store(uid: string, entry: Cached): boolean {
     const cached = this.cache.get(uid);
     if (cached && cached.sequence > entry.sequence) return false;

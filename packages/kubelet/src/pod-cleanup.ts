@@ -23,6 +23,10 @@ export interface PodCleanupDeps {
   readonly resources: Pick<ResourceManagers, "release">;
 }
 
+/**
+ * In two steps, because `kubectl logs` must work for a pod that has ended until its object is deleted, while its
+ * volumes and resources must be free for others at once.
+ */
 export class PodCleanup {
   private readonly deps: PodCleanupDeps;
 
@@ -47,6 +51,7 @@ export class PodCleanup {
     const { pleg, collector, paths } = this.deps;
     const logs = paths.podLogsOf(pod.namespace, pod.name, uid);
     await collector.purge(pleg.get(uid), logs);
+    // The first removal went by the cache, which may lack what was made last.
     const left = await pleg.refresh(uid);
     if (left.sandboxes.length + left.containers.length === 0) return;
     await collector.purge(left, logs);

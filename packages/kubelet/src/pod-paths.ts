@@ -4,6 +4,7 @@ import type { Pod } from "@skiff/api/types.ts";
 import type { LoggedContainer } from "./container-logs/log-paths.ts";
 import { logLinkPath } from "./container-logs/log-paths.ts";
 
+/** Paths below ROOT/pods/UID and the log folder. Log collectors, CSI drivers and `crictl` rely on this layout. */
 export class PodPaths {
   readonly root: string;
   readonly logRoot: string;
@@ -43,6 +44,9 @@ export class PodPaths {
     return join(this.pod(uid), "plugins", plugin, name, "ready");
   }
 
+  /**
+   * Bind mounts of single paths inside volumes; held here so that a container that swaps a link later gains nothing.
+   */
   subPaths(uid: string): string {
     return join(this.pod(uid), "volume-subpaths");
   }
@@ -51,6 +55,7 @@ export class PodPaths {
     return join(this.subPaths(uid), volume, container, String(index));
   }
 
+  /** The file that each container gets as /etc/hosts. */
   etcHosts(uid: string): string {
     return join(this.pod(uid), "etc-hosts");
   }
@@ -65,10 +70,12 @@ export class PodPaths {
     return this.podLogsOf(namespace, name, uid);
   }
 
+  /** The folder that the runtime is told to log into: one folder per container in it, one file per restart. */
   podLogsOf(namespace: string, name: string, uid: string): string {
     return join(this.logRoot, `${namespace}_${name}_${uid}`);
   }
 
+  /** NAME_NAMESPACE_CONTAINER-ID.log, which log collectors take the pod's names from. */
   logLink(pod: { name: string; namespace: string }, container: LoggedContainer): string {
     return logLinkPath(this.logLinks, pod, container);
   }

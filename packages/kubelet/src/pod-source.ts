@@ -31,6 +31,7 @@ export function feedPods(
   return feed;
 }
 
+/** Changes the object, which is fresh from the wire: who applied which field is large, and nothing on a node asks. */
 export function withoutManagedFields<T extends { metadata: { managedFields?: unknown } }>(object: T): T {
   delete object.metadata.managedFields;
   return object;
@@ -46,6 +47,7 @@ function isNews(pod: Readonly<Pod>, old: Readonly<Pod>): boolean {
   return !isDeepStrictEqual(relevantParts(pod), relevantParts(old));
 }
 
+/** Of the status, only conditions that others set count: readiness gates decide whether the pod is ready. */
 function relevantParts({ metadata, spec, status }: Readonly<Pod>): unknown[] {
   const { labels, annotations, deletionTimestamp, deletionGracePeriodSeconds, generation } = metadata;
   const gates = (status?.conditions ?? []).filter(({ type }) => isForeignCondition(type));

@@ -61,10 +61,15 @@ export interface SyncOutcome {
   readonly acted: boolean;
 }
 
+/**
+ * Kubernetes restarts a failing container after 10 s, 20 s, 40 s and so on; kubectl shows CrashLoopBackOff meanwhile.
+ */
 const CRASH_BACK_OFF_INITIAL_MS = 10_000;
+/** The usual cause, a network plug-in that is not ready yet on a node that has just joined, is over soon. */
 const SANDBOX_RETRY_MS = 2000;
 /** Of a pass that has nothing to start, and so did not wait for its turn. */
 const NO_PLACE: Place = { work: (call) => call() };
+/** A memory limit that is below what is in use can be set once the container has freed some. */
 const RESIZE_RETRY_MS = 10_000;
 
 /** What one worker remembers between passes. */
@@ -74,6 +79,10 @@ export interface SyncMemory {
   volumeRetryMs: number;
 }
 
+/**
+ * Carries out what `computePodActions` decides. Each pass starts from what the runtime holds now, so one that failed
+ * halfway needs no undoing.
+ */
 export class PodSyncer {
   private readonly deps: PodSyncerDeps;
   private readonly crashes: BackOff;
@@ -105,6 +114,7 @@ export class PodSyncer {
       mounted = await this.deps.volumes.setUp(pod, this.facts(pod, runtime), signal);
       memory.volumeRetryMs = 0;
     } catch (error) {
+      // The pod waits in ContainerCreating, with this event in `kubectl describe`, until its volumes can be had.
       if (!(error instanceof VolumeError)) throw error;
       this.deps.events.pod(pod, "Warning", error.reason, error.message);
       return { retryMs: nextVolumeRetry(memory), acted: false };
@@ -113,6 +123,7 @@ export class PodSyncer {
     await this.kill(pod, runtime, actions);
     signal.throwIfAborted();
     const resize = await this.resize(pod, runtime, actions);
+    // The pod is over: its restart policy grants no other sandbox.
     if (actions.killPod && !actions.createSandbox) return { retryMs: undefined, acted: true };
     const wanted = [...actions.ephemeral, ...actions.init, ...actions.containers];
     if (!actions.createSandbox && wanted.length === 0) {
@@ -176,6 +187,7 @@ export class PodSyncer {
         const message = "Pod sandbox changed, it will be killed and re-created.";
         events.pod(pod, "Normal", "SandboxChanged", message);
       }
+      // A sandbox that is dead with all in it needs no stopping, and so makes no events of it.
       const alive = readySandbox(runtime) !== undefined || runningContainers(runtime).length > 0;
       if (alive) await killer.killPod(pod, runtime, { reason: "Unknown" });
       return;
@@ -187,6 +199,10 @@ export class PodSyncer {
     );
   }
 
+  /**
+   * The sandbox to start containers in, made where there is none; undefined, and told as an event, where it cannot be
+   * made.
+   */
   private async sandboxOf(
     pod: Pod,
     runtime: RuntimePod,
@@ -249,8 +265,10 @@ export class PodSyncer {
     const last = runtime.containers.find(({ name, state }) => name === container.name && state === "exited");
     if (!last) return;
     const { name, namespace, uid } = pod.metadata;
+    // With the image in the key, a new image starts with a clean slate.
     const key = `${uid}/${container.name}/${container.image}`;
     const retryMs = this.crashes.remainingSince(key, last.finishedAt);
+    // Let through now, and counted: should it exit again, the next delay is twice as long.
     if (retryMs === 0) {
       this.crashes.next(key, last.finishedAt);
       return;

@@ -5,6 +5,7 @@ import type { PodWorkerDeps } from "./pod-worker.ts";
 import { PodWorker } from "./pod-worker.ts";
 import type { PodVerdict } from "./status/pod-status.ts";
 
+/** Workers run side by side, one per pod: a pod whose volume hangs holds up nobody else. */
 export class PodWorkers {
   private readonly workers = new Map<string, PodWorker>();
   private readonly running = new Set<Promise<void>>();
@@ -33,6 +34,7 @@ export class PodWorkers {
       .catch((error) => {
         if (!this.signal.aborted) this.log.error({ err: error, uid }, "pod worker ended");
       })
+      // A pod that comes back under the same UID gets a fresh worker.
       .finally(() => {
         this.workers.delete(uid);
         this.running.delete(run);
@@ -45,6 +47,7 @@ export class PodWorkers {
     this.workers.get(pod.metadata.uid ?? "")?.note(pod);
   }
 
+  /** The object is gone from the API, as after `kubectl delete --force`: the pod is ended all the same. */
   remove(pod: Readonly<Pod>): void {
     this.workers.get(pod.metadata.uid ?? "")?.remove(pod);
   }

@@ -27,6 +27,7 @@ export async function runKubelet(config: KubeletConfig, program: ProgramContext)
   const context = { ...program, signal: AbortSignal.any([program.signal, over.signal]) };
   const { clock, log, metrics, signal } = context;
   const { settings } = config;
+  // Before anything is touched, as upstream: an administrator who forbids swap wants no pod to start.
   if (settings.failSwapOn) await refuseSwap();
   const paths = new PodPaths(config["root-dir"], settings.podLogsDir, config["container-log-dir"]);
   await mkdir(paths.pods, { recursive: true, mode: 0o750 });
@@ -62,6 +63,7 @@ export async function runKubelet(config: KubeletConfig, program: ProgramContext)
   try {
     await Promise.all([kubelet.run(signal), certificates.run(client, (pair) => server.useCertificate(pair), signal)]);
   } finally {
+    // Workers stop where they are; their containers run on and are found again by the next kubelet.
     over.abort(new Error("the kubelet is ending"));
     await kubelet.stopped();
   }

@@ -11,6 +11,7 @@ export interface ServedPodsDeps {
   readonly mirrors: Pick<MirrorPods, "staticUidOf">;
 }
 
+/** Statuses come from the status manager rather than from the API: what /pods shows must not lag behind by a write. */
 export class ServedPods implements PodSource {
   private readonly deps: ServedPodsDeps;
 

@@ -4,6 +4,7 @@ import { containerHash } from "./runtime/labels.ts";
 import type { RuntimeContainer, RuntimePod } from "./runtime/runtime-pod.ts";
 import { latestContainer } from "./runtime/runtime-pod.ts";
 
+/** `unknown` is what a probe that could not be run says: it neither kills nor makes ready. */
 export type ProbeVerdict = "success" | "failure" | "unknown";
 
 /** What the probes last said of a container by id; undefined before the first result. */
@@ -15,6 +16,10 @@ export interface ProbeVerdicts {
 /** Whether a running container is started anew to get the resources that its pod was granted. */
 export type MustRestart = (pod: Pod, container: Container) => boolean;
 
+/**
+ * Why a container is stopped. It decides which hooks and which grace apply: a failed probe may have a grace of its
+ * own.
+ */
 export type KillReason = "LivenessProbe" | "StartupProbe" | "SpecChanged" | "Resize" | "Unknown" | "Terminating";
 
 export interface ContainerKill {
@@ -47,6 +52,7 @@ export function computePodActions(
   const sandbox = sandboxDecision(pod, runtime);
   if (sandbox.create) return actionsForNewSandbox(pod, runtime, sandbox);
   const step = new StepBuilder(sandbox, mustRestart);
+  // `kubectl debug` adds one to a running pod. It runs once; its exit is never followed by a restart.
   step.ephemeral.push(
     ...((pod.spec?.ephemeralContainers ?? []) as Container[]).filter((c) => !latestContainer(runtime, c.name)),
   );
@@ -67,6 +73,10 @@ interface SandboxDecision {
   readonly id: string;
 }
 
+/**
+ * A sandbox is replaced where it is not ready, has lost its address, or is not alone. The attempt is part of the
+ * runtime's name for it, so that old and new can lie beside each other.
+ */
 function sandboxDecision(pod: Pod, runtime: RuntimePod): SandboxDecision {
   const [newest] = runtime.sandboxes;
   if (!newest) return { create: true, attempt: 0, id: "" };
@@ -96,6 +106,7 @@ class StepBuilder {
     this.kill.set(container.id, { container, reason, message });
   }
 
+  /** With the pod as a whole going, single kills have no meaning left. */
   build(createSandbox = false): PodActions {
     return {
       killPod: this.killPod,
@@ -121,6 +132,8 @@ function actionsForNewSandbox(pod: Pod, runtime: RuntimePod, sandbox: SandboxDec
     shouldRestart(pod, c, exitedOnly(latestContainer(runtime, c.name))),
   );
   if (wanted.length === 0) return step.build();
+  // A new sandbox means a new network namespace, so init containers run again, as the documentation of init
+  // containers says.
   const [firstInit] = spec?.initContainers ?? [];
   if (firstInit) step.init.push(firstInit);
   else step.containers.push(...wanted);
@@ -146,6 +159,8 @@ function shouldRestart(pod: Pod, container: Container, last: RuntimeContainer | 
   if (pod.metadata.deletionTimestamp) return false;
   if (!last || last.state === "created" || last.state === "unknown") return true;
   if (last.state === "running") return false;
+  // Rules by exit code go before the container's own policy, and that before the pod's; the first that matches
+  // decides.
   const rule = container.restartPolicyRules?.find((candidate) => ruleMatches(candidate, last.exitCode));
   if (rule) return rule.action === "Restart";
   const policy = container.restartPolicy ?? pod.spec?.restartPolicy ?? "Always";
@@ -169,6 +184,8 @@ function planInitContainers(pod: Pod, runtime: RuntimePod, probes: ProbeVerdicts
   const starts: Container[] = [];
   let initialized = past;
   let reached = past;
+  // From the last to the first: the last one that exists tells how far the pod has got, and those before it were done
+  // then.
   for (let index = inits.length - 1; index >= 0; index--) {
     const container = inits[index] as Container;
     const last = latestIn(runtime, container.name, sandboxId);
@@ -217,6 +234,7 @@ function judgeInitContainer(
     step.stop(last, "Unknown", `Init container is in "unknown" state, try killing it before restart`);
     return "start";
   }
+  // Made but never started, as by a kubelet that was killed between the two calls.
   if (last.state === "created") return "start";
   if (last.state === "running") return sidecar ? judgeRunningSidecar(pod, container, last, probes, step) : "wait";
   if (sidecar) return "start";
@@ -231,6 +249,7 @@ function judgeRunningSidecar(
   probes: ProbeVerdicts,
   step: StepBuilder,
 ): InitVerdict {
+  // Until a sidecar has passed its startup probe, the containers after it do not start.
   if (container.startupProbe) {
     const started = probes.startup(last.id);
     if (started === "failure") {
@@ -273,6 +292,8 @@ function planContainers(pod: Pod, runtime: RuntimePod, probes: ProbeVerdicts, st
       kept++;
       continue;
     }
+    // Even under restartPolicy Never a changed image is run, as it is the spec that changed and not the container
+    // that ended.
     const restart = wrong.reason === "SpecChanged" || pod.spec?.restartPolicy !== "Never";
     if (restart) step.containers.push(container);
     step.stop(last, wrong.reason, restart ? `${wrong.message}, will be restarted` : wrong.message);

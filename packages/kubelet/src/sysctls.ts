@@ -17,6 +17,7 @@ const SAFE: ReadonlySet<string> = new Set([
   "net.ipv4.tcp_wmem",
 ]);
 
+/** Sysctls that the kernel keeps per IPC namespace. Every `net.` one counts as being of the network namespace. */
 const IPC_NAMES: ReadonlySet<string> = new Set(["kernel.sem"]);
 const IPC_PREFIXES = ["kernel.shm", "kernel.msg", "fs.mqueue."];
 

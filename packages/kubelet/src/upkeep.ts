@@ -49,6 +49,7 @@ export interface UpkeepDeps {
   onPressure(): void;
 }
 
+/** The node's own loops. None of them is needed for a pod to start, so all of them begin after the runtime is known. */
 export class Upkeep {
   readonly mirrors: MirrorPods;
   private readonly config: KubeletConfig;
@@ -170,6 +171,7 @@ export class Upkeep {
   }
 
   private async evict(pod: Readonly<Pod>, { message, graceSeconds }: Eviction): Promise<void> {
+    // As a disruption, which the pod's DisruptionTarget condition tells, it need not count against a Job's retries.
     const verdict = { phase: "Failed", reason: "Evicted", message, isDisruption: true } as const;
     await this.deps.workers.evict(pod.metadata.uid ?? "", verdict, graceSeconds);
   }
@@ -229,6 +231,7 @@ export class Upkeep {
 
   private nodeEvents() {
     const { nodeName } = this.config;
+    // Events about nodes carry the name for a UID, as upstream, which is what `kubectl describe node` searches for.
     const node: ObjectReference = { kind: "Node", name: nodeName, uid: nodeName, apiVersion: "v1" };
     const { recorder } = this.deps;
     return {

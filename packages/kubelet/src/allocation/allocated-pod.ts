@@ -21,6 +21,10 @@ export function allocationOf(pod: Readonly<Pod>): PodAllocation {
   return Object.fromEntries(resizableContainers(pod).map(({ name, resources }) => [name, resources ?? {}]));
 }
 
+/**
+ * Whether the spec differs from the allocation. A container without an entry is not counted: it has none to be
+ * changed.
+ */
 export function wantsResize(pod: Readonly<Pod>, allocation: PodAllocation): boolean {
   return resizableContainers(pod).some(({ name, resources }) => {
     const granted = allocation[name];
@@ -33,6 +37,7 @@ export function resizableContainers(pod: Readonly<Pod>): Container[] {
   return [...(pod.spec.initContainers ?? []).filter(isSidecar), ...pod.spec.containers];
 }
 
+/** By amount and not by text: `1` and `1000m` of a CPU are the same. */
 export function sameResources(a: ResourceRequirements | undefined, b: ResourceRequirements | undefined): boolean {
   return (["requests", "limits"] as const).every((what) => {
     const [left, right] = [a?.[what] ?? {}, b?.[what] ?? {}];

@@ -6,6 +6,10 @@ import type { Pod } from "@skiff/api/types.ts";
 import type { Admission } from "../admit-pod.ts";
 import { isStaticPod } from "../static-pods/annotations.ts";
 
+/**
+ * Deferred is asked again when something else ends; Infeasible stays until the spec changes. Both show as the reason
+ * of the pod's PodResizePending condition.
+ */
 export type ResizeDecision =
   | { readonly fits: true }
   | { readonly fits: false; readonly reason: "Deferred" | "Infeasible"; readonly message: string };
@@ -29,6 +33,9 @@ export function decideResize(pod: Readonly<Pod>, allocated: Readonly<Pod>, facts
   return answer.admitted ? { fits: true } : { fits: false, reason: "Deferred", message: answer.message };
 }
 
+/**
+ * Why this node can never grant it. Exclusive CPUs and NUMA memory were picked at admission and are not picked again.
+ */
 function whyNever(pod: Readonly<Pod>, allocated: Readonly<Pod>, facts: ResizeFacts): string | undefined {
   if (isStaticPod(pod)) return "In-place resize of static-pods is not supported";
   const changes = (name: "cpu" | "memory") => podRequests(pod)[name] !== podRequests(allocated)[name];

@@ -26,6 +26,10 @@ export interface ResizerParts {
   admit(pod: Readonly<Pod>): Admission;
 }
 
+/**
+ * The two state files lie in the kubelet's root under upstream's names, so that a restarted kubelet knows what it had
+ * granted.
+ */
 export function makeResizer(parts: ResizerParts): PodResizer {
   const { config, cri, cgroups, cgroupFs, log, workers } = parts;
   const { cpuManagerPolicy, memoryManagerPolicy } = config.settings;

@@ -9,6 +9,7 @@ import { latestContainer } from "../runtime/runtime-pod.ts";
 import { resizableContainers, sameResources, withAllocation } from "./allocated-pod.ts";
 import type { PodAllocation } from "./resource-state.ts";
 
+/** One write: of the pod's own cgroup, or of a container through the runtime. */
 export type ResizeStep =
   | { readonly kind: "pod"; readonly limits: CgroupLimits }
   | {
@@ -35,7 +36,9 @@ export function planResize(pod: Readonly<Pod>, runtime: RuntimePod, actuated: Po
     if (running?.state !== "running" || !before || sameResources(container.resources, before)) return [];
     return [{ container, before, id: running.id }];
   });
+  // Memory before CPU, as upstream.
   const memory = inOrder(changed, memoryLimitOf);
+  // Limits decide, and requests where limits are alike: one number that sorts both.
   const cpu = inOrder(changed, ({ limits, requests }) => milli(limits?.cpu) * 1e9 + milli(requests?.cpu));
   return {
     steps: [

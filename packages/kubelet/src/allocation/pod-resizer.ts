@@ -27,11 +27,19 @@ export interface PodResizerDeps {
   memoryUsage(pod: Readonly<Pod>, containerId: string): Promise<number>;
 }
 
+/**
+ * Of one pod. `pending` becomes the condition PodResizePending, `running` PodResizeInProgress; a pod has both while
+ * one resize is under way and the next must wait.
+ */
 interface Progress {
   pending?: { readonly reason: "Deferred" | "Infeasible"; readonly message: string; readonly generation: number };
   running?: { readonly error: string; readonly generation: number };
 }
 
+/**
+ * A resize goes through three places: the spec is what is wanted, `allocated` what the node has granted, `actuated`
+ * what containers have. The node counts the granted amount from the moment it is granted.
+ */
 export class PodResizer {
   private readonly deps: PodResizerDeps;
   private readonly progress = new Map<string, Progress>();
@@ -40,6 +48,7 @@ export class PodResizer {
     this.deps = deps;
   }
 
+  /** Throws where a state file was damaged. Must come before the first admission. */
   async restore(): Promise<void> {
     await this.deps.allocated.restore();
     await this.deps.actuated.restore();

@@ -6,6 +6,7 @@ import { checksumOf, goText } from "../checkpoints/checksum.ts";
 /** Container name → its requests and limits. */
 export type PodAllocation = Readonly<Record<string, ResourceRequirements>>;
 
+/** Every change is saved at once: a pod that was granted more must not be found short of it after a restart. */
 export class ResourceState {
   private readonly file: Pick<CheckpointFile, "read" | "save">;
   private readonly pods = new Map<string, PodAllocation>();
@@ -40,6 +41,7 @@ export class ResourceState {
     for (const uid of this.pods.keys()) if (!isKept(uid)) this.pods.delete(uid);
   }
 
+  /** The entries are a JSON string inside the JSON, as the checksum is one of text. */
   private save(): void {
     const entries = [...this.pods].map(([uid, containers]) => [uid, { ContainerResources: containers }]);
     const data = JSON.stringify({ entries: Object.fromEntries(entries) });

@@ -19,9 +19,16 @@ export interface BootstrapOptions {
   readonly nodeName: string;
 }
 
+/** Of the client certificate's files: kubelet-client-current.pem and its predecessors. */
 export const CLIENT_PREFIX = "kubelet-client";
+/**
+ * The controller manager approves requests for this signer by itself when a node, or a bootstrapping machine, asks
+ * for a node's own name.
+ */
 export const CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client-kubelet";
+/** The signer permits these, and key encipherment, which only RSA keys need. */
 export const CLIENT_USAGES = ["digital signature", "client auth"] as const;
+/** Somebody may have to approve the request by hand. */
 const WAIT_MS = 3_600_000;
 const RETRY = { initialMs: 1000, ceilingMs: 30_000 };
 
@@ -106,6 +113,7 @@ async function writeKubeconfig(path: string, server: ClientConfig, pem: string):
     ...(tlsServerName ? { "tls-server-name": tlsServerName } : {}),
     ...(insecureSkipTlsVerify ? { "insecure-skip-tls-verify": true } : {}),
   };
+  // The file names the link to the newest certificate rather than its contents, so a rotation leaves it true.
   const document = {
     apiVersion: "v1",
     kind: "Config",

@@ -40,6 +40,7 @@ const LOOK_MS = 60_000;
 /** A certificate that is due again as soon as it comes, for its short life or for names that it lacks, must not flood the API. */
 const PAUSE_MS = 10_000;
 
+/** Two loops of it run at most: one for the certificate as a client, one for the serving certificate. */
 export class CertificateRotator {
   private readonly options: RotatorOptions;
   private readonly deps: RotatorDeps;
@@ -85,6 +86,7 @@ export class CertificateRotator {
   }
 
   private waitMs(subject: RequestSubject | undefined): number {
+    // Addresses come soon after the start, so it is looked for often.
     if (!subject) return LOOK_MS / 30;
     const names = { dnsNames: subject.dnsNames ?? [], addresses: subject.addresses ?? [] };
     const isWrong = this.pair && !coversNames(this.pair, names);
@@ -109,6 +111,7 @@ export class CertificateRotator {
     this.deps.use(pair);
   }
 
+  /** The certificate has ended and the apiserver, which answers, does not know this node: waiting cannot mend that. */
   private isOver(error: unknown): boolean {
     if (this.options.name !== "client" || !this.pair || this.pair.notAfterMs > this.deps.clock.now()) return false;
     return isApiError((error as Error).cause, "Unauthorized");

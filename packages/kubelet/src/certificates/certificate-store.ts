@@ -34,9 +34,11 @@ export class CertificateStore {
   async update(cert: string, key: string, nowMs: number): Promise<KeyPair> {
     const pair = keyPairOf(cert, key);
     await mkdir(this.dir, { recursive: true, mode: 0o755 });
+    // Upstream's form, such as 2025-01-31-12-00-00.
     const time = new Date(nowMs).toISOString().slice(0, 19).replace("T", "-").replaceAll(":", "-");
     const path = join(this.dir, `${this.prefix}-${time}.pem`);
     await writeFile(path, `${cert.trimEnd()}\n${key}`, { mode: 0o600 });
+    // A link cannot be changed in place; a rename over it is atomic.
     const next = join(this.dir, `${this.prefix}-updated.pem`);
     await rm(next, { force: true });
     await symlink(path, next);

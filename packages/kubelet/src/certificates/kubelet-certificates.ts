@@ -25,9 +25,17 @@ export interface CertificateOptions {
 }
 
 const SERVING_PREFIX = "kubelet-server";
+/**
+ * Requests for it are approved by hand or by an operator's controller: Kubernetes has no approver for them, as a node
+ * could claim any address.
+ */
 const SERVING_SIGNER = "kubernetes.io/kubelet-serving";
 const SERVING_USAGES = ["digital signature", "server auth"];
 
+/**
+ * Opened once at the start: finds, bootstraps or makes both certificates. `run` then keeps those fresh that the API
+ * signs.
+ */
 export class KubeletCertificates {
   /** Where the apiserver is, and as whom to speak to it. */
   readonly server: ClientConfig;
@@ -121,6 +129,7 @@ async function clientRotation(
   const store = new CertificateStore(options.certDir, CLIENT_PREFIX);
   const subject = nodeSubject(options.nodeName);
   const stored = await storedPair(store, context);
+  // A machine that was given another node's name must not go on as the old node.
   const isOurs = stored?.leaf.subject.split("\n").includes(`CN=${subject.commonName}`);
   const given = loaded.cert && loaded.key ? keyPairOf(loaded.cert, loaded.key) : undefined;
   const common = { name: "client", signerName: CLIENT_SIGNER, usages: CLIENT_USAGES, subject: () => subject } as const;

@@ -22,6 +22,7 @@ export interface CertificateWish {
   readonly timeoutMs: number;
 }
 
+/** Between watches: an apiserver that cuts every one must not be flooded. */
 const RECONNECT_MS = 1000;
 
 /** PEM of the certificate. Throws an Error that says what became of the request. */
@@ -57,6 +58,7 @@ export async function requestCertificate(
 
 /** The certificate, or undefined while nobody has answered; throws upstream's words for a refusal. */
 export function judgeAnswer(csr: Readonly<CertificateSigningRequest>, uid: string | undefined): string | undefined {
+  // Somebody deleted the request and made another of its name: an answer to that one is not for this key.
   if (csr.metadata.uid !== uid) throw new Error(`csr ${JSON.stringify(csr.metadata.name)} changed UIDs`);
   for (const { type, reason, message } of csr.status?.conditions ?? []) {
     const detail = `reason: ${reason ?? ""}, message: ${message ?? ""}`;
@@ -85,6 +87,7 @@ async function create(
       throw new Error(`cannot create certificate signing request: ${(error as Error).message}`, { cause: error });
     }
   }
+  // A request of this name was there before. It is ours if it was made with the same key for the same signer.
   const known = await api.get("", name, { signal });
   const spki = createPublicKey(key).export({ type: "spki", format: "der" });
   const asked = parseCertificateRequest(Buffer.from(known.spec.request, "base64").toString("latin1"));

@@ -6,7 +6,9 @@ import { makeCertificateRequest, parseCertificateRequest } from "@skiff/componen
 import { selfSignedCertificate } from "@skiff/component-base/x509/issue-certificate.ts";
 import { type KeyPair, keyPairOf, newKey } from "./key-pair.ts";
 
+/** For how long it holds; the apiserver checks it only where it was given a CA for kubelets. */
 const YEAR_MS = 365 * 86_400_000;
+/** Callers' clocks may be a little behind. */
 const BACKDATE_MS = 3_600_000;
 
 /** Upstream's files kubelet.crt and kubelet.key; made again once they have ended. */

@@ -12,6 +12,7 @@ interface Hierarchy {
   readonly isV2: boolean;
 }
 
+/** Mount options that name a controller; the others, such as `rw`, mean nothing here. */
 const V1_CONTROLLERS: ReadonlySet<string> = new Set([
   "cpu",
   "cpuacct",
@@ -71,6 +72,7 @@ export class CgroupFs {
     return found.every((one) => one?.isDirectory());
   }
 
+  /** Makes the cgroup with all above it and sets its limits. One that exists gets the limits. */
   async create(path: string, limits: CgroupLimits): Promise<void> {
     for (const hierarchy of this.hierarchies) {
       if (hierarchy.isV2) await this.createV2(hierarchy, path);
@@ -79,6 +81,7 @@ export class CgroupFs {
     await this.apply(path, limits);
   }
 
+  /** Rejects with the kernel's error where it refuses a value, such as a memory limit below what is in use. */
   async apply(path: string, limits: CgroupLimits): Promise<void> {
     for (const hierarchy of this.hierarchies) {
       const settings = hierarchy.isV2 ? (this.isUnified ? settingsV2(limits) : []) : settingsV1(hierarchy, limits);
@@ -91,6 +94,7 @@ export class CgroupFs {
     const gone = await Promise.all(this.hierarchies.map(({ mountPoint }) => isRemoved(join(mountPoint, path))));
     // Empty, as the runtime leaves it after a pod that ended in good order.
     if (gone.every(Boolean)) return;
+    // A cgroup that holds a process cannot be removed.
     for (const pid of await this.processes(path)) {
       try {
         process.kill(pid, "SIGKILL");
@@ -160,6 +164,7 @@ export class CgroupFs {
   private async removeTree(dir: string): Promise<void> {
     const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
     for (const entry of entries) if (entry.isDirectory()) await this.removeTree(join(dir, entry.name));
+    // Up to 200 ms; what still lives then, such as a process in uninterruptible sleep, is left to housekeeping.
     for (let attempt = 0; attempt < 20; attempt++) {
       const code = await rmdir(dir).then(
         () => "",
@@ -201,6 +206,7 @@ async function copyDown(dir: string, file: string): Promise<void> {
   if (own.trim() === "") await writeFile(join(dir, file), await readFile(join(dirname(dir), file), "utf8"));
 }
 
+/** Files and values. Limits that are absent, or 0, are left as they are. */
 function settingsV1({ controllers }: Hierarchy, limits: CgroupLimits): [string, string][] {
   const settings: [string, string][] = [];
   if (controllers.includes("cpu")) {
@@ -221,6 +227,7 @@ function settingsV1({ controllers }: Hierarchy, limits: CgroupLimits): [string, 
   return settings;
 }
 
+/** The same for the unified hierarchy, which counts CPU shares as weights between 1 and 10,000. */
 function settingsV2(limits: CgroupLimits): [string, string][] {
   const settings: [string, string][] = [];
   if (limits.cpuShares) settings.push(["cpu.weight", String(sharesToWeight(limits.cpuShares))]);

@@ -13,11 +13,13 @@ export interface MachineLimits {
   readonly endsWhole?: boolean;
 }
 
+/** The node's swap in bytes, and whether Burstable pods get a share of it in proportion to their memory requests. */
 export interface SwapLimits {
   readonly behavior: "NoSwap" | "LimitedSwap";
   readonly bytes: number;
 }
 
+/** Worked out once at the start: neither memory nor the cgroup version changes while the machine runs. */
 export function machineLimits(
   settings: Settings,
   { memoryBytes, hugePages, system }: MachineInfo,

@@ -20,8 +20,13 @@ export interface PodCgroupsOptions {
   readonly podPidsLimit: number;
 }
 
+/** Where a pod's cgroup may lie below kubepods; "" is that of Guaranteed pods. */
 const LEVELS = ["", "burstable", "besteffort"] as const;
 
+/**
+ * Guaranteed pods lie in kubepods itself, Burstable and BestEffort ones in a level of their own, so that when CPU is
+ * short the levels compete as a whole: BestEffort gets next to nothing.
+ */
 export class PodCgroups {
   private readonly fs: Pick<CgroupFs, "create" | "apply" | "remove" | "children">;
   private readonly options: PodCgroupsOptions;
@@ -45,6 +50,10 @@ export class PodCgroups {
     return join("/", this.options.root, "kubepods");
   }
 
+  /**
+   * The three levels, with what the node does not reserve as the limits of kubepods. Without these, pods together
+   * could starve the system's own daemons.
+   */
   async setUp(): Promise<void> {
     const { milliCpuCapacity, memoryBytes, pids } = this.options;
     const limits = {
@@ -53,10 +62,12 @@ export class PodCgroups {
       ...(pids ? { pids } : {}),
     };
     await this.fs.create(this.kubepods, limits);
+    // 2 shares are the kernel's least.
     await this.fs.create(join(this.kubepods, "burstable"), { cpuShares: 2 });
     await this.fs.create(join(this.kubepods, "besteffort"), { cpuShares: 2 });
   }
 
+  /** Returns the path. Cheap for a pod that has its cgroup. */
   async create(pod: Pod): Promise<string> {
     const path = this.path(pod);
     // Dozens of file operations, and nobody but the kubelet removes it.

@@ -7,11 +7,17 @@ import type { Container, Pod } from "@skiff/api/types.ts";
 import type { LinuxContainerResources } from "../cri/types.ts";
 import type { MachineLimits, SwapLimits } from "./machine-limits.ts";
 
+/** The kernel's bounds of `cpu.shares`. */
 const MIN_SHARES = 2;
 const MAX_SHARES = 262_144;
+/** The period of CPU quotas, 100 ms: a limit of half a CPU is 50 ms of each. */
 export const CPU_PERIOD_US = 100_000;
+/** The kernel takes no quota below 1 ms. */
 const MIN_QUOTA_US = 1000;
 
+/**
+ * 1024 shares for each CPU asked for, within the kernel's bounds. Shares count only against others when CPU is short.
+ */
 export function milliCpuToShares(milli: number): number {
   if (milli === 0) return MIN_SHARES;
   return Math.min(MAX_SHARES, Math.max(MIN_SHARES, Math.floor((milli * 1024) / 1000)));
@@ -27,6 +33,10 @@ export function sharesToWeight(shares: number): number {
   return Math.floor(1 + ((shares - MIN_SHARES) * 9999) / (MAX_SHARES - MIN_SHARES));
 }
 
+/**
+ * What the runtime is told for one container. `unified` holds settings that only cgroup v2 has, by the names of its
+ * files.
+ */
 export function containerResources(pod: Pod, container: Container, machine: MachineLimits): LinuxContainerResources {
   const { limits = {} } = container.resources ?? {};
   const { memoryBytes, hugePageSizes, swap, endsWhole } = machine;
@@ -62,10 +72,12 @@ function swapLimit(pod: Pod, { resources }: Container, memoryBytes: number, { be
   const limit = resources?.limits?.memory ? quantityValue(resources.limits.memory) : 0;
   const isCritical = (pod.spec?.priority ?? 0) >= 2_000_000_000;
   if (behavior === "NoSwap" || podQos(pod) !== "Burstable" || isCritical) return 0;
+  // Whoever asks for as much as it may use is not to be slowed down by swap.
   if (request === 0 || request === limit) return 0;
   return Math.floor((request / memoryBytes) * bytes);
 }
 
+/** Of a container, or of a pod's sandbox as a whole. */
 export interface Amounts {
   /** CPU in thousandths; 0 for no limit. */
   readonly cpuRequest: number;
@@ -74,6 +86,7 @@ export interface Amounts {
   readonly memoryLimit: number;
 }
 
+/** In the form of the CRI; memory in bytes. */
 export function linuxResources({ cpuRequest, cpuLimit, memoryLimit }: Amounts): LinuxContainerResources {
   const quota = milliCpuToQuota(cpuLimit);
   return {
@@ -83,6 +96,7 @@ export function linuxResources({ cpuRequest, cpuLimit, memoryLimit }: Amounts): 
   };
 }
 
+/** The CPU part alone, which a resize in place writes by itself. */
 export function containerCpu({ resources }: Container): LinuxContainerResources {
   const { requests = {}, limits = {} } = resources ?? {};
   const milli = (amount: string | undefined) => (amount ? quantityMilliValue(amount) : 0);
@@ -94,6 +108,7 @@ export function containerCpu({ resources }: Container): LinuxContainerResources 
   });
 }
 
+/** Upstream's scores, of the kernel's range from -1000, never killed, to 1000, killed first. */
 const GUARANTEED_OOM_SCORE = -997;
 const BEST_EFFORT_OOM_SCORE = 1000;
 
@@ -107,6 +122,8 @@ export function oomScoreAdjust(pod: Pod, container: Container, memoryCapacity: n
   if (qos === "BestEffort") return BEST_EFFORT_OOM_SCORE;
   const request = container.resources?.requests?.memory;
   const bytes = request ? quantityValue(request) : 0;
+  // The more of the node's memory a container asked for, the later it dies; always after BestEffort, never before
+  // Guaranteed.
   const score = 1000 - Math.floor((1000 * bytes) / memoryCapacity);
   if (score < 1000 + GUARANTEED_OOM_SCORE) return 1000 + GUARANTEED_OOM_SCORE;
   return score === BEST_EFFORT_OOM_SCORE ? BEST_EFFORT_OOM_SCORE - 1 : score;

@@ -2,6 +2,10 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
+/**
+ * Each write goes to a file beside it, is flushed, and takes its place: a crash leaves the old state or the new one.
+ * A failed write goes to `onError`, and the next save tries again.
+ */
 export class CheckpointFile {
   private readonly path: string;
   private readonly onError: (error: unknown) => void;

@@ -13,10 +13,12 @@ export type GoValue =
   | { readonly type: string; readonly items: readonly GoValue[] }
   | { readonly type: string; readonly isNil: true };
 
+/** A 32-bit number. A kubelet of upstream that takes over the node's files accepts it, and the other way round. */
 export function checksumOf(value: GoValue): number {
   return fnv1a(print(value));
 }
 
+/** A string or number, under the name of Go's type for it. */
 export function goText(text: string | number, type = "string"): GoValue {
   return { type, text: String(text) };
 }

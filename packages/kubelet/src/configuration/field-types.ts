@@ -13,6 +13,7 @@ export interface Field<T> {
 
 const same = <T>(value: T): T => value;
 
+/** Any text. */
 export function text(fallback: string): Field<string> {
   return { default: fallback, decode: (value) => asText(value), encode: same };
 }
@@ -27,6 +28,7 @@ export function word<T extends string>(fallback: T, ...others: readonly T[]): Fi
   return { default: fallback, decode, encode: same };
 }
 
+/** A whole number; a fraction is refused, and so is a text of digits. */
 export function int(fallback: number): Field<number> {
   return {
     default: fallback,
@@ -43,6 +45,7 @@ export function optionalInt(): Field<number | undefined> {
   return { default: undefined, decode: (value) => int(0).decode(value), encode: same };
 }
 
+/** `true` or `false`, without quotes. */
 export function bool(fallback: boolean): Field<boolean> {
   return {
     default: fallback,
@@ -71,6 +74,7 @@ export function duration(fallbackMs: number): Field<number> {
   return { default: fallbackMs, decode: (value) => parseDuration(asText(value)), encode: formatDuration };
 }
 
+/** A list of texts, which replaces the default as a whole. */
 export function strings(fallback: readonly string[]): Field<readonly string[]> {
   return {
     default: fallback,
@@ -82,6 +86,7 @@ export function strings(fallback: readonly string[]): Field<readonly string[]> {
   };
 }
 
+/** An object whose values are all texts. */
 export function map(fallback: Readonly<Record<string, string>>): Field<Readonly<Record<string, string>>> {
   return {
     default: fallback,
@@ -106,6 +111,7 @@ export function quantity(fallback: string): Field<string> {
   };
 }
 
+/** A list of taints; `value` may be absent. The effect is not judged here. */
 export function taints(): Field<readonly Taint[]> {
   return {
     default: [],
@@ -126,6 +132,7 @@ export interface ShutdownClass {
   readonly shutdownGracePeriodSeconds: number;
 }
 
+/** The list of shutdownGracePeriodByPodPriority; left out of /configz when empty. */
 export function shutdownClasses(): Field<readonly ShutdownClass[]> {
   return {
     default: [],
@@ -155,11 +162,13 @@ export function formatDuration(ms: number): string {
   return minutes === 0 ? `${seconds}s` : `${minutes}m${seconds}s`;
 }
 
+/** For other fields' decoders; throws an Error that says what is wanted. */
 export function asText(value: unknown): string {
   if (typeof value !== "string") throw new Error("a text is wanted");
   return value;
 }
 
+/** The same for an object; a list is none. */
 export function asObject(value: unknown): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("an object is wanted");
   return value as Record<string, unknown>;

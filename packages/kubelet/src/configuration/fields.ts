@@ -42,10 +42,13 @@ export const FIELDS = {
   clusterDNS: strings([]),
   resolvConf: text("/etc/resolv.conf"),
   nodeStatusUpdateFrequency: duration(10_000),
+  // A status without news is written once in this time; the Lease shows in between that the node is alive.
   nodeStatusReportFrequency: duration(300_000),
+  // The controller manager calls a node unreachable some time after its Lease is no longer renewed.
   nodeLeaseDurationSeconds: int(40),
   nodeStatusMaxImages: int(50),
   imageMinimumGCAge: duration(120_000),
+  // 0: idle images stay as long as there is room.
   imageMaximumGCAge: duration(0),
   imageGCHighThresholdPercent: int(85),
   imageGCLowThresholdPercent: int(80),
@@ -66,6 +69,7 @@ export const FIELDS = {
   evictionPressureTransitionPeriod: duration(300_000),
   evictionMaxPodGracePeriod: int(0),
   mergeDefaultEvictionSettings: bool(false),
+  // Volumes are attached by the controller manager alone: two that attach would race.
   enableControllerAttachDetach: only(true),
   // Unlike upstream: a machine with swap is the ordinary case on a desk.
   failSwapOn: bool(false),
@@ -73,6 +77,7 @@ export const FIELDS = {
   containerLogMaxFiles: int(5),
   containerLogMaxWorkers: int(1),
   containerLogMonitorInterval: duration(10_000),
+  // One watch for each object that a pod of this node refers to; upstream can also poll or cache.
   configMapAndSecretChangeDetectionStrategy: only("Watch"),
   allowedUnsafeSysctls: strings([]),
   seccompDefault: bool(false),
@@ -91,6 +96,7 @@ export const FIELDS = {
   hairpinMode: only("promiscuous-bridge"),
 } as const;
 
+/** A field's path with dots, as errors name it. */
 export type FieldName = keyof typeof FIELDS;
 
 /** Every field with its value; durations are milliseconds. */
@@ -98,6 +104,7 @@ export type Settings = {
   readonly [K in FieldName]: (typeof FIELDS)[K] extends Field<infer T> ? T : never;
 };
 
+/** What a kubelet without a file and without flags goes by. */
 export function defaultSettings(): Settings {
   return Object.fromEntries(Object.entries(FIELDS).map(([name, field]) => [name, field.default])) as Settings;
 }

@@ -7,6 +7,7 @@ import { DEFAULT_EVICTION_HARD, defaultSettings, FIELDS } from "./fields.ts";
 
 type Json = Record<string, unknown>;
 
+/** The only version there is; another is refused rather than guessed at. */
 const API_VERSION = "kubelet.config.k8s.io/v1beta1";
 const KIND = "KubeletConfiguration";
 
@@ -88,6 +89,7 @@ function collect(fields: Json, prefix: string, found: [FieldName, unknown][], un
   for (const [key, value] of Object.entries(fields)) {
     const name = prefix + key;
     if (value === null) continue;
+    // A field that is an object may itself be the value, as a map is, or only hold fields.
     if (Object.hasOwn(FIELDS, name)) found.push([name as FieldName, value]);
     else if (isObject(value) && hasFieldsBelow(name)) collect(value, `${name}.`, found, unknown);
     else unknown.push(name);

@@ -9,6 +9,7 @@ export interface MemoryReservation {
   readonly limits: Readonly<Record<string, string>>;
 }
 
+/** Parts of the whole table; apart because the resource managers are what they configure. */
 export const RESOURCE_FIELDS = {
   cpuManagerPolicy: text("none"),
   cpuManagerPolicyOptions: map({}),
@@ -28,6 +29,7 @@ export const RESOURCE_FIELDS = {
   "memorySwap.swapBehavior": text(""),
 } as const;
 
+/** Their flags under upstream's names. A flag wins over the file. */
 export const RESOURCE_FLAGS = {
   "pod-max-pids": flag.int(-1, "the most processes of a pod; -1 for no limit"),
   "kube-reserved": flag.map({}, "kept back for Kubernetes, such as cpu=200m,memory=500Mi"),
@@ -46,6 +48,7 @@ export const RESOURCE_FLAGS = {
   "kube-reserved-cgroup": flag.string("", "cgroup of Kubernetes' own processes"),
 } as const;
 
+/** Flag → the field that it overrides. */
 export const RESOURCE_FIELD_OF = {
   "pod-max-pids": "podPidsLimit",
   "kube-reserved": "kubeReserved",

@@ -14,6 +14,7 @@ export function validateConfiguration(settings: Settings): string[] {
   return [...problems.map((problem) => `invalid configuration: ${problem}`), ...thresholdProblems(settings)];
 }
 
+/** One rule for each constraint between or on fields. Decoding has judged the types before. */
 const RULES: readonly Rule[] = [
   (s) => between(s.port, 1, 65535, "port (--port)"),
   (s) => (s.healthzPort === 0 ? undefined : between(s.healthzPort, 1, 65535, "healthzPort (--healthz-port)")),
@@ -70,6 +71,7 @@ function shutdownProblem(s: Settings): string | undefined {
   if (s.shutdownGracePeriodByPodPriority.length > 0 && (total > 0 || critical > 0)) {
     return "Cannot specify both shutdownGracePeriodByPodPriority and shutdownGracePeriod at the same time";
   }
+  // The time of critical pods is a part of the whole, the last one: ordinary pods get the difference.
   if (critical > total) {
     return `shutdownGracePeriod ${formatDuration(total)} must be >= shutdownGracePeriodCriticalPods ${formatDuration(critical)}`;
   }
@@ -81,6 +83,7 @@ function shutdownProblem(s: Settings): string | undefined {
   return undefined;
 }
 
+/** What --kube-reserved and --system-reserved may keep back. */
 const RESERVABLE = /^(cpu|memory|ephemeral-storage|pid|hugepages-.+)$/;
 
 function reserved(list: Readonly<Record<string, string>>, name: string): string | undefined {

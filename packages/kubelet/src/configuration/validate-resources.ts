@@ -3,6 +3,7 @@ import { quantityValue } from "@skiff/api/quantity.ts";
 import { parseCpuSet } from "../resource-managers/cpus/cpu-set.ts";
 import type { Settings } from "./fields.ts";
 
+/** A kubelet that breaks one of them refuses to start; the message names the field and its flag. */
 export const RESOURCE_RULES: readonly ((settings: Settings) => string | undefined)[] = [
   ({ topologyManagerPolicy: policy }) => {
     const known = ["none", "best-effort", "restricted", "single-numa-node"];
@@ -36,6 +37,7 @@ export const RESOURCE_RULES: readonly ((settings: Settings) => string | undefine
     reservedSystemCPUs && (systemReservedCgroup || kubeReservedCgroup)
       ? "can't use reservedSystemCPUs (--reserved-cpus) with systemReservedCgroup (--system-reserved-cgroup) or kubeReservedCgroup (--kube-reserved-cgroup)"
       : undefined,
+  // Without CPU set aside, exclusive CPUs could take the last one from every pod that shares.
   ({ cpuManagerPolicy, reservedSystemCPUs, kubeReserved, systemReserved }) =>
     cpuManagerPolicy !== "static" || reservedSystemCPUs || kubeReserved.cpu || systemReserved.cpu
       ? undefined
@@ -83,6 +85,7 @@ export const RESOURCE_RULES: readonly ((settings: Settings) => string | undefine
       : `memorySwap.swapBehavior ${quoted(behavior)} must be one of: "", "LimitedSwap" or "NoSwap"`,
 ];
 
+/** Whom the kubelet may limit. `-compressible` means CPU alone, which throttles and kills nobody. */
 const ENFORCEABLE: readonly string[] = [
   "pods",
   "none",

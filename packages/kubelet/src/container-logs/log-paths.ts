@@ -5,6 +5,7 @@ import { basename, dirname, join } from "node:path";
 /** Linux takes 255 bytes; upstream leaves room for a suffix. */
 const MAX_LINK_NAME = 251;
 
+/** What a log's path is made from; `logPath` is the file that the runtime writes. */
 export interface LoggedContainer {
   readonly id: string;
   readonly name: string;

@@ -27,6 +27,7 @@ export interface LogRotatorDeps {
 }
 
 const COMPRESSED = ".gz";
+/** Of a compressed part that is being written: a crash leaves it, and the next rotation removes it. */
 const UNFINISHED = ".tmp";
 
 interface OpenLog {
@@ -34,6 +35,10 @@ interface OpenLog {
   readonly path: string;
 }
 
+/**
+ * The runtime writes the logs and never shortens them, so the kubelet renames a large one and asks the runtime to
+ * open the file anew. `kubectl logs` reads the open file only.
+ */
 export class LogRotator {
   private readonly options: LogRotatorOptions;
   private readonly deps: LogRotatorDeps;

@@ -29,6 +29,7 @@ const CALL_TIMEOUT_MS = 120_000;
 /** Upstream's limit for a pull without progress is unknown to the CRI, so the whole pull is bounded. */
 const PULL_TIMEOUT_MS = 30 * 60_000;
 
+/** `exitCode` is the command's own; a command that could not be run rejects instead. */
 export interface ExecResult {
   readonly stdout: Buffer;
   readonly stderr: Buffer;
@@ -57,6 +58,7 @@ export class CriClient implements Disposable {
     this.methods = serviceMethods(descriptor, ["runtime.v1.RuntimeService", "runtime.v1.ImageService"]);
     const Generic = makeGenericClientConstructor({}, "cri");
     this.client = new Generic(endpoint, credentials.createInsecure(), {
+      // A list of a full node's containers, or of its images, is larger than gRPC's 4 MB.
       "grpc.max_receive_message_length": -1,
       "grpc.max_send_message_length": -1,
       // A restarted containerd must be found again at once, not after gRPC's two minutes of back-off.
@@ -70,6 +72,7 @@ export class CriClient implements Disposable {
     return this.call("Version", { version: "v1" });
   }
 
+  /** The conditions RuntimeReady and NetworkReady, on which the node's Ready condition rests. */
   status(): Promise<RuntimeStatus> {
     return this.call("Status", { verbose: false }, 10_000);
   }
@@ -79,15 +82,18 @@ export class CriClient implements Disposable {
     return (await this.call<{ info?: Labels }>("Status", { verbose: true }, 10_000)).info ?? {};
   }
 
+  /** Tells the runtime the node's range of pod addresses, for runtimes that configure the network plug-in from it. */
   async updatePodCidr(podCidr: string): Promise<void> {
     await this.call("UpdateRuntimeConfig", { runtimeConfig: { networkConfig: { podCidr } } });
   }
 
+  /** Returns the sandbox's id, with the network set up. A network plug-in may be slow, hence twice the usual time. */
   async runPodSandbox(config: PodSandboxConfig, runtimeHandler: string): Promise<string> {
     const request = { config, runtimeHandler };
     return (await this.call<{ podSandboxId: string }>("RunPodSandbox", request, 2 * this.timeoutMs)).podSandboxId;
   }
 
+  /** Ends its containers and takes its network down. May be repeated; one that is gone is fine. */
   async stopPodSandbox(podSandboxId: string): Promise<void> {
     await this.call("StopPodSandbox", { podSandboxId });
   }
@@ -105,6 +111,7 @@ export class CriClient implements Disposable {
     return (await this.call<{ items: PodSandbox[] }>("ListPodSandbox", { filter: { labelSelector } })).items;
   }
 
+  /** Returns the id; the image must be there, and nothing runs until `startContainer`. */
   async createContainer(
     podSandboxId: string,
     config: ContainerConfig,
@@ -124,6 +131,7 @@ export class CriClient implements Disposable {
     await this.call("StopContainer", { containerId, timeout: timeoutSeconds }, deadlineMs);
   }
 
+  /** A running one is killed first. */
   async removeContainer(containerId: string): Promise<void> {
     await this.call("RemoveContainer", { containerId });
   }
@@ -136,10 +144,12 @@ export class CriClient implements Disposable {
     return (await this.call<{ status: ContainerStatus }>("ContainerStatus", { containerId })).status;
   }
 
+  /** Changes limits of a running container in place. */
   async updateContainerResources(containerId: string, linux: LinuxContainerResources): Promise<void> {
     await this.call("UpdateContainerResources", { containerId, linux });
   }
 
+  /** Makes the runtime write on into a new file of the same path, after a rotation. */
   async reopenContainerLog(containerId: string): Promise<void> {
     await this.call("ReopenContainerLog", { containerId });
   }
@@ -157,6 +167,7 @@ export class CriClient implements Disposable {
     return this.call("ExecSync", { containerId, cmd, timeout: timeoutSeconds }, deadlineMs);
   }
 
+  /** Returns the URL of the runtime's streaming server, good for one connection soon. */
   async exec(request: ExecOptions & { containerId: string; cmd: readonly string[] }): Promise<string> {
     return (await this.call<{ url: string }>("Exec", request)).url;
   }
@@ -256,6 +267,7 @@ export class CriClient implements Disposable {
   }
 }
 
+/** Which streams a user's connection carries. With a terminal there is no stderr of its own. */
 export interface ExecOptions {
   readonly tty: boolean;
   readonly stdin: boolean;
@@ -278,6 +290,7 @@ export class CriError extends Error {
   }
 }
 
+/** The runtime does not know the id or the image, as after somebody removed it by hand. */
 export function isCriNotFound(error: unknown): boolean {
   return error instanceof CriError && error.code === grpcStatus.NOT_FOUND;
 }
@@ -287,11 +300,13 @@ export function isCriUnavailable(error: unknown): boolean {
   return error instanceof CriError && error.code === grpcStatus.UNAVAILABLE;
 }
 
+/** An older runtime that lacks the method. */
 export function isCriUnimplemented(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   return code === grpcStatus.UNIMPLEMENTED;
 }
 
+/** The deadline has passed. What was asked for may have been done all the same. */
 export function isCriTimeout(error: unknown): boolean {
   return error instanceof CriError && error.code === grpcStatus.DEADLINE_EXCEEDED;
 }

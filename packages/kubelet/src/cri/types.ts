@@ -1,12 +1,19 @@
 // The messages of proto/cri/runtime-v1.proto as TypeScript sees them: camel case, 64-bit numbers as text, enums by name.
 
+/** Labels and annotations alike. The kubelet finds its own pods and containers by their labels. */
 export type Labels = Record<string, string>;
 
+/** Upstream's enum; UNKNOWN is what a runtime says that has lost track. */
 export type ContainerStateName = "CONTAINER_CREATED" | "CONTAINER_RUNNING" | "CONTAINER_EXITED" | "CONTAINER_UNKNOWN";
 export type SandboxStateName = "SANDBOX_READY" | "SANDBOX_NOTREADY";
+/**
+ * POD: shared with the sandbox; NODE: the host's; TARGET: another container's, as `kubectl debug --target` asks for.
+ */
 export type NamespaceMode = "POD" | "CONTAINER" | "NODE" | "TARGET";
+/** Whether mounts made on one side show on the other: not at all, from the host inwards, or both ways. */
 export type MountPropagation = "PROPAGATION_PRIVATE" | "PROPAGATION_HOST_TO_CONTAINER" | "PROPAGATION_BIDIRECTIONAL";
 
+/** A number that may be absent: user 0 is root, and no user at all is the image's. */
 export interface Int64Value {
   value: string | number;
 }
@@ -18,6 +25,7 @@ export interface NamespaceOption {
   targetId?: string;
 }
 
+/** Of seccomp or AppArmor. `localhostRef` is a path or a name on the node, for Localhost alone. */
 export interface SecurityProfile {
   profileType: "RuntimeDefault" | "Unconfined" | "Localhost";
   localhostRef?: string;
@@ -30,6 +38,7 @@ export interface SeLinuxOption {
   level?: string | undefined;
 }
 
+/** What a pod's containers share: names, addresses, cgroup. `attempt` counts the sandboxes of one pod. */
 export interface PodSandboxConfig {
   metadata: { name: string; uid: string; namespace: string; attempt: number };
   hostname: string;
@@ -57,6 +66,7 @@ export interface PodSandboxConfig {
   };
 }
 
+/** Absent means no change, or no limit at a start. `unified` has file names of cgroup v2 for keys. */
 export interface LinuxContainerResources {
   cpuPeriod?: number | string;
   cpuQuota?: number | string;
@@ -81,6 +91,7 @@ export interface Mount {
   imageSubPath?: string;
 }
 
+/** With whose rights a container runs. Paths that are masked read as empty, against leaks from /proc. */
 export interface LinuxContainerSecurityContext {
   capabilities?: { addCapabilities: string[]; dropCapabilities: string[] };
   privileged: boolean;
@@ -99,6 +110,7 @@ export interface LinuxContainerSecurityContext {
   apparmor?: SecurityProfile;
 }
 
+/** One container as it is to be made; `attempt` counts its restarts in the pod. */
 export interface ContainerConfig {
   metadata: { name: string; attempt: number };
   image: { image: string; userSpecifiedImage?: string };
@@ -147,6 +159,9 @@ export interface Container {
   annotations: Labels;
 }
 
+/**
+ * Times are nanoseconds since the epoch as text, "0" when unset. `imageRef` is a digest where the registry gave one.
+ */
 export interface ContainerStatus {
   id: string;
   metadata: { name: string; attempt: number } | null;
@@ -170,6 +185,7 @@ export interface ContainerStatus {
   stopSignal: string;
 }
 
+/** `conditions` has RuntimeReady and NetworkReady; `runtimeHandlers` what RuntimeClasses may name. */
 export interface RuntimeStatus {
   status: { conditions: { type: string; status: boolean; reason: string; message: string }[] } | null;
   runtimeHandlers: {
@@ -179,6 +195,7 @@ export interface RuntimeStatus {
   features: { supplementalGroupsPolicy: boolean } | null;
 }
 
+/** `uid` and `username` are the image's user; a pinned one must not be removed. `size` is in bytes. */
 export interface Image {
   id: string;
   repoTags: string[];
@@ -202,6 +219,7 @@ interface UInt64Value {
   value: string;
 }
 
+/** Bytes and inodes in use; `timestamp` in nanoseconds. */
 export interface FilesystemUsage {
   timestamp: string;
   fsId: { mountpoint: string } | null;
@@ -209,6 +227,7 @@ export interface FilesystemUsage {
   inodesUsed: UInt64Value | null;
 }
 
+/** What a container uses. CPU time grows for ever; rates come from two readings. */
 export interface ContainerStats {
   attributes: { id: string; metadata: { name: string; attempt: number } | null; labels: Labels } | null;
   cpu: { timestamp: string; usageCoreNanoSeconds: UInt64Value | null } | null;
@@ -224,6 +243,7 @@ export interface ContainerStats {
   writableLayer: FilesystemUsage | null;
 }
 
+/** `containerEventType` is such as CONTAINER_STOPPED_EVENT. */
 export interface ContainerEvent {
   containerId: string;
   containerEventType: string;

@@ -53,6 +53,7 @@ export function formatMap(map: Readonly<Record<string, string>> | undefined): st
   return lines.sort().join("\n");
 }
 
+/** Go's short escapes; every other control character is written as \xNN. */
 const ESCAPES: Record<string, string> = {
   "\\": "\\\\",
   '"': '\\"',
@@ -89,6 +90,7 @@ export function containerResourceValue(
     throw new Error(`unsupported container resource : ${ref.resource}`);
   }
   const resources = target.resources ?? {};
+  // A container without a limit may use the whole node, so that is what it is told.
   const amount = kind === "limits" ? (resources.limits?.[name] ?? facts.allocatable[name]) : resources.requests?.[name];
   return divide(name, amount ?? "0", ref.divisor);
 }
@@ -100,6 +102,7 @@ function divide(name: string, amount: string, divisor: string | undefined): stri
   return String(Math.ceil(quantityValue(amount) / quantityValue(unit)));
 }
 
+/** Of any kind, by its name, which is unique in the pod. */
 export function findContainer(pod: Pod, name: string): Container | undefined {
   const spec = pod.spec;
   const all = [...(spec?.containers ?? []), ...(spec?.initContainers ?? []), ...ephemeralContainers(pod)];

@@ -11,6 +11,7 @@ export interface PodObjects {
   secret(namespace: string, name: string, signal: AbortSignal): Promise<Readonly<Secret> | undefined>;
 }
 
+/** `services` are those of the whole cluster. */
 export interface EnvContext {
   readonly pod: Pod;
   readonly container: Container;
@@ -25,6 +26,10 @@ export interface EnvContext {
 /** What the user must repair before the container can be made: reason CreateContainerConfigError. */
 export class ContainerConfigError extends Error {}
 
+/**
+ * envFrom first, then `env` over it in its order, then variables of Services where nothing else has the name. Rejects
+ * with a ContainerConfigError for an object or key that is missing and not optional.
+ */
 export async function makeEnv(context: EnvContext): Promise<Map<string, string>> {
   const { pod, container } = context;
   const links = pod.spec?.enableServiceLinks ?? true;

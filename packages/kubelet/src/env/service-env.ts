@@ -1,6 +1,7 @@
 // The environment variables that name the Services of a namespace (`WEB_SERVICE_HOST`, `WEB_PORT_80_TCP_ADDR`, …).
 import type { Service, ServicePort } from "@skiff/api/types.ts";
 
+/** The API server's Service is seen from every namespace, which is how clients inside the cluster find it. */
 const MASTER_NAMESPACE = "default";
 const MASTER_SERVICES: ReadonlySet<string> = new Set(["kubernetes"]);
 
@@ -9,6 +10,7 @@ export function serviceEnv(services: readonly Service[], namespace: string, link
   const visible = new Map<string, Service>();
   for (const service of services) {
     const ip = service.spec?.clusterIP;
+    // A headless Service has no address of its own to tell.
     if (!ip || ip === "None") continue;
     const { name, namespace: own = "" } = service.metadata;
     if (own === MASTER_NAMESPACE && MASTER_SERVICES.has(name)) {

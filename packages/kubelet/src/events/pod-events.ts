@@ -1,6 +1,7 @@
 // Events about pods and their containers, as users see them in `kubectl describe`.
 import type { Container, ObjectReference, Pod } from "@skiff/api/types.ts";
 
+/** Kubernetes knows these two. */
 export type EventType = "Normal" | "Warning";
 
 /** The narrow part of the client's EventRecorder. */
@@ -8,6 +9,7 @@ export interface Recorder {
   record(subject: ObjectReference, type: EventType, reason: string, message: string): void;
 }
 
+/** Recording is fire and forget: an event that cannot be written holds up nobody. */
 export class PodEvents {
   private readonly recorder: Recorder;
 
@@ -19,6 +21,7 @@ export class PodEvents {
     this.recorder.record(referenceTo(pod), type, reason, message);
   }
 
+  /** The event's fieldPath names the container, as `spec.containers{web}`, by which kubectl shows whom it is about. */
   container(pod: Pod, container: Pick<Container, "name">, type: EventType, reason: string, message: string): void {
     const fieldPath = containerFieldPath(pod, container.name);
     this.recorder.record({ ...referenceTo(pod), ...(fieldPath ? { fieldPath } : {}) }, type, reason, message);

@@ -21,6 +21,7 @@ export interface EvictionOptions {
   readonly isolatesStorage: boolean;
 }
 
+/** `message` goes into the pod's status; no grace means the pod's own. */
 export interface Eviction {
   readonly message: string;
   readonly graceSeconds: number | undefined;
@@ -42,11 +43,17 @@ export interface EvictionDeps {
   readonly log: Logger;
 }
 
+/** Upstream's interval between looks. */
 const PERIOD_MS = 10_000;
 /** Upstream gives a pod this long to be gone before it looks whether that was enough. */
 const CLEANUP_LIMIT_MS = 30_000;
+/** A hard threshold leaves no time for more: memory may be gone in seconds. */
 const IMMEDIATE_GRACE_SECONDS = 1;
 
+/**
+ * The node's own defence, apart from the API's evictions: no PodDisruptionBudget holds it back, as a node without
+ * memory would take all its pods down. The pod becomes Failed with the reason Evicted.
+ */
 export class EvictionManager {
   private readonly options: EvictionOptions;
   private readonly deps: EvictionDeps;
@@ -132,6 +139,7 @@ export class EvictionManager {
     await this.deps.removeDeadContainers().catch((error) => log.warn({ err: error }, "dead containers not removed"));
     await this.deps.removeUnusedImages().catch((error) => log.warn({ err: error }, "unused images not removed"));
     const { signals } = await this.deps.observe();
+    // With the minimum reclaim: freeing just enough would bring the node back here at once.
     const left = thresholdsMet(this.memory.met.length > 0 ? this.memory.met : [threshold], signals, true);
     return left.length === 0;
   }

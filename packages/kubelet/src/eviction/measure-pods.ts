@@ -23,6 +23,7 @@ export interface Measured extends PodFigures {
   readonly emptyDirs: ReadonlyMap<string, number>;
 }
 
+/** Costly, as it walks the folders of the pods: ask only when something is short or a pod has a limit. */
 export async function measurePods(pods: readonly Readonly<Pod>[], deps: MeasureDeps): Promise<Measured[]> {
   if (pods.length === 0) return [];
   const stats = await deps.cri.listContainerStats();
@@ -75,6 +76,7 @@ async function containerFigures(
 export async function folderSize(path: string): Promise<{ bytes: number; inodes: number }> {
   const root = await lstat(path).catch(() => undefined);
   if (!root) return { bytes: 0, inodes: 0 };
+  // Blocks, not lengths: a sparse file takes only what was written of it.
   const total = { bytes: root.blocks * 512, inodes: 1 };
   const seen = new Set<number>();
   const folders = [path];

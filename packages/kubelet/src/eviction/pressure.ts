@@ -3,6 +3,7 @@ import type { Observations } from "./signals.ts";
 import type { Signal, Threshold } from "./thresholds.ts";
 import { amountOf } from "./thresholds.ts";
 
+/** The node's conditions. Each becomes a taint, which keeps the scheduler from sending more pods. */
 export type PressureType = "MemoryPressure" | "DiskPressure" | "PIDPressure";
 
 /** The resource that a signal speaks of, by the name that users know it. */
@@ -47,6 +48,7 @@ export interface PressureMemory {
 
 export const NO_PRESSURE: PressureMemory = { met: [], firstSeen: new Map(), lastSeen: new Map() };
 
+/** `memory` is for the next look; `conditions` are those that the node shows now. */
 export interface PressureVerdict {
   readonly memory: PressureMemory;
   /** Those whose grace is over, the most urgent first. */
@@ -68,6 +70,7 @@ export function judgePressure(
   const firstSeen = new Map(met.map((threshold) => [threshold, before.firstSeen.get(threshold) ?? now]));
   const present = new Set(met.map(({ signal }) => pressureOf(signal)));
   const lastSeen = new Map([...before.lastSeen, ...[...present].map((type) => [type, now] as const)]);
+  // A pressure that comes and goes would make the scheduler send pods only for them to be evicted again.
   const conditions = [...lastSeen]
     .filter(([type, at]) => present.has(type) || now - at < transitionMs)
     .map(([type]) => type);

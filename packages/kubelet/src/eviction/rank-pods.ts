@@ -3,6 +3,7 @@ import { quantityMilliValue, quantityValue } from "@skiff/api/quantity.ts";
 import { podRequests } from "@skiff/api/scheduling/resources.ts";
 import type { Container, Pod } from "@skiff/api/types.ts";
 
+/** One container's share, for the message that says who used how much. */
 export interface ContainerFigures {
   readonly name: string;
   readonly memoryBytes: number;
@@ -21,8 +22,13 @@ export interface PodFigures {
   readonly containers: readonly ContainerFigures[];
 }
 
+/** What a node can be short of. */
 export type Resource = "memory" | "ephemeral-storage" | "inodes" | "pids";
 
+/**
+ * The first goes first. Pods below their requests come last, whatever their priority: they have what they were
+ * promised.
+ */
 export function rankPods(pods: readonly PodFigures[], resource: Resource): PodFigures[] {
   const excess = (figures: PodFigures) => usageOf(figures, resource) - requestOf(figures.pod, resource);
   // Processes cannot be asked for, so priority alone comes before their number.

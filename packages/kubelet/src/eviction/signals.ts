@@ -28,6 +28,9 @@ export interface NodeObservations {
   readonly hasDedicatedImageFs: boolean;
 }
 
+/**
+ * A signal whose reading cannot be had is absent, and no threshold on it is met. Rejects where /proc cannot be read.
+ */
 export async function observeSignals(deps: SignalDeps): Promise<NodeObservations> {
   const signals = new Map<Signal, Observation>();
   const memory = await memoryObservation();
@@ -55,6 +58,7 @@ async function podsMemory({ cgroups, kubepods, allocatableMemoryBytes }: SignalD
   const figures = await cgroups.read("memory", kubepods, "memory.stat");
   if (usage === undefined || figures === undefined) return undefined;
   const { workingSetBytes } = parseMemoryStat(Number(usage), figures);
+  // The working set: page cache that the kernel can drop at once does not count as used.
   return { capacity: allocatableMemoryBytes, available: Math.max(0, allocatableMemoryBytes - workingSetBytes) };
 }
 

@@ -14,6 +14,7 @@ const SIGNALS = [
   "allocatableMemory.available",
 ] as const;
 
+/** Upstream's names. `allocatableMemory` is that of all pods together, measured at the cgroup above them. */
 export type Signal = (typeof SIGNALS)[number];
 
 /** An amount in bytes or counts, or a share of the capacity between 0 and 1. */
@@ -28,6 +29,7 @@ export interface Threshold {
   readonly minReclaim: ThresholdValue | undefined;
 }
 
+/** Signal → quantity or percentage; signal → duration for the grace periods. */
 export interface ThresholdSettings {
   readonly evictionHard: Readonly<Record<string, string>>;
   readonly evictionSoft: Readonly<Record<string, string>>;

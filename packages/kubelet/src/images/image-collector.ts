@@ -27,8 +27,10 @@ export interface ImageCollectorDeps {
   readonly readFs?: (path: string) => Promise<{ capacity: number; available: number }>;
 }
 
+/** Upstream's interval. */
 const PERIOD_MS = 5 * 60_000;
 
+/** Of one image by id; times are monotonic. */
 interface ImageRecord {
   readonly firstSeen: number;
   lastUsed: number;
@@ -36,6 +38,7 @@ interface ImageRecord {
   pinned: boolean;
 }
 
+/** Goes by what the runtime lists: an image that was pulled by hand is collected like any other unless it is pinned. */
 export class ImageCollector {
   private readonly options: ImageCollectorOptions;
   private readonly deps: ImageCollectorDeps;
@@ -127,6 +130,7 @@ export class ImageCollector {
     let freed = 0;
     const failures: unknown[] = [];
     for (const [id, record] of idle.sort(([, a], [, b]) => a.lastUsed - b.lastUsed || a.firstSeen - b.firstSeen)) {
+      // One that was just pulled has no container yet and would be pulled again at once.
       if (record.lastUsed >= startedAt || startedAt - record.firstSeen < this.options.minAgeMs) continue;
       try {
         await this.remove(id, reason);
@@ -188,6 +192,7 @@ export function imagesInUse(
   return new Set(images.filter(isNamed).map(({ id }) => id));
 }
 
+/** From the runtime's verbose status; "" where it does not tell, which an old one may not. */
 export function sandboxImageOf(info: Readonly<Record<string, string>>): string {
   try {
     const { sandboxImage } = JSON.parse(info.config ?? "{}") as { sandboxImage?: string };

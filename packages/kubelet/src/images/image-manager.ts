@@ -11,6 +11,7 @@ import type { CredentialProviders } from "./credential-providers/credential-prov
 import { withDefaultTag } from "./image-reference.ts";
 import { credentialsFor } from "./pull-secrets.ts";
 
+/** Pulls that fail are tried after 10 s, 20 s and so on up to 5 minutes; kubectl shows ImagePullBackOff meanwhile. */
 const BACK_OFF_INITIAL_MS = 10_000;
 const BACK_OFF_MAX_MS = 300_000;
 const BACK_OFF_REPORT_MS = 3000;
@@ -33,6 +34,7 @@ export interface ImageManagerOptions {
   readonly maxNodeImages: number;
 }
 
+/** One pull under way. */
 interface SharedPull {
   readonly done: Promise<string>;
   readonly stop: AbortController;
@@ -40,6 +42,10 @@ interface SharedPull {
   wanted: number;
 }
 
+/**
+ * Pull policies as Kubernetes has them: Always asks the registry each time, which costs little for layers that are
+ * there.
+ */
 export class ImageManager {
   private readonly options: ImageManagerOptions;
   private readonly deps: ImageManagerDeps;
@@ -60,6 +66,7 @@ export class ImageManager {
     const { events, cri } = this.deps;
     const wanted = container.image ?? "";
     const image = this.reference(pod, container, wanted);
+    // The API defaults it; a static pod comes without that.
     const policy = container.imagePullPolicy ?? (image.endsWith(":latest") ? "Always" : "IfNotPresent");
     const present = await cri.imageStatus(image);
     if (present && policy !== "Always") {
@@ -93,6 +100,7 @@ export class ImageManager {
     }));
   }
 
+  /** Forgets failures that are so old that they no longer count. */
   collect(): void {
     this.backOff.collect();
     for (const key of this.lastError.keys()) if (this.backOff.get(key) === 0) this.lastError.delete(key);
@@ -228,6 +236,7 @@ export class ImageManager {
       return await work();
     } finally {
       const next = this.waiting.shift();
+      // The place goes straight to the next in line, so the count stays.
       if (next) next();
       else this.running--;
     }

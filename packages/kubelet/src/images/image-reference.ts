@@ -1,5 +1,6 @@
 // Names of images: `[registry/]repository[:tag][@digest]`, completed as Docker and upstream do.
 
+/** `tag` and `digest` are empty where the text has none. */
 export interface ImageReference {
   readonly registry: string;
   readonly repository: string;
@@ -7,6 +8,7 @@ export interface ImageReference {
   readonly digest: string;
 }
 
+/** A registry's host with an optional port, or an IPv6 address in brackets. */
 const DOMAIN =
   /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?$/;
 const PATH = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
@@ -24,6 +26,7 @@ export function parseImageReference(text: string): ImageReference {
   if (more.length > 0 || (text.includes("@") && !DIGEST.test(digest)) || (colon >= 0 && !TAG.test(tag))) {
     throw new Error("invalid reference format");
   }
+  // It would read as an image's id.
   if (/^[a-f0-9]{64}$/.test(name)) {
     throw new Error(`invalid repository name (${name}), cannot specify 64-byte hexadecimal strings`);
   }
@@ -43,6 +46,7 @@ export function parseImageReference(text: string): ImageReference {
 function splitName(name: string): { registry: string; repository: string } {
   const slash = name.indexOf("/");
   const head = slash < 0 ? "" : name.slice(0, slash);
+  // Docker's rule: only what has a dot, a port or a capital is a host; everything else lies on Docker Hub.
   const isDomain = /[.:]/.test(head) || head === "localhost" || head.toLowerCase() !== head;
   if (isDomain) return { registry: head === "index.docker.io" ? "docker.io" : head, repository: name.slice(slash + 1) };
   return { registry: "docker.io", repository: slash < 0 ? `library/${name}` : name };

@@ -3,6 +3,7 @@ import type { Secret } from "@skiff/api/types.ts";
 import type { AuthConfig } from "../cri/types.ts";
 import { parseImageReference } from "./image-reference.ts";
 
+/** One entry of a Docker configuration, or of a plug-in's answer. */
 export interface Login {
   /** Registry host, with an optional path and `*` in parts of the host. */
   readonly where: string;
@@ -22,6 +23,7 @@ export function matchingLogins(image: string, logins: readonly Login[]): AuthCon
   return matching.sort((a, b) => b.where.length - a.where.length).map(({ auth }) => auth);
 }
 
+/** As `docker login` writes it: `auth` is base64 of `user:password`. */
 interface DockerAuth {
   username?: string;
   password?: string;
@@ -30,6 +32,7 @@ interface DockerAuth {
 }
 
 function loginsOf(secret: Readonly<Secret>): Login[] {
+  // The type kubernetes.io/dockerconfigjson, and the older kubernetes.io/dockercfg without the `auths` level.
   const current = secret.data?.[".dockerconfigjson"];
   const legacy = secret.data?.[".dockercfg"];
   const entries: Record<string, DockerAuth> = current
@@ -71,6 +74,7 @@ export function isMeantFor(where: string, image: string): boolean {
   const slash = where.indexOf("/");
   const host = slash < 0 ? where : where.slice(0, slash);
   const path = slash < 0 ? "" : where.slice(slash + 1);
+  // Whole path segments: credentials for `team` are not for `teams`.
   if (path && repository !== path && !repository.startsWith(`${path}/`)) return false;
   const isDockerHub =
     registry === "docker.io" && ["index.docker.io", "docker.io", "registry-1.docker.io"].includes(host);

@@ -4,6 +4,7 @@ import type { Counter, Histogram, MetricsRegistry } from "@skiff/component-base/
 import type { RuntimePod } from "../runtime/runtime-pod.ts";
 import { readySandbox } from "../runtime/runtime-pod.ts";
 
+/** Where gauges are read from at each scrape. */
 export interface MetricSources {
   readonly nodeName: string;
   /** Pods in the runtime. */
@@ -17,6 +18,7 @@ export interface MetricSources {
 
 /** Upstream's buckets of start times: up to ten minutes. */
 const START_SECONDS = [0.5, 1, 2, 3, 4, 5, 6, 8, 10, 20, 30, 45, 60, 120, 180, 240, 300, 360, 480, 600];
+/** Kinds of volumes that are counted, by their field in the pod's spec. */
 const PLUGINS = [
   "configMap",
   "secret",
@@ -27,6 +29,7 @@ const PLUGINS = [
   "persistentVolumeClaim",
 ] as const;
 
+/** Names and help texts are upstream's, so that dashboards and alerts made for it work. */
 export class KubeletMetrics {
   private readonly startSeconds: Histogram;
   private readonly relistSeconds: Histogram;
@@ -114,21 +117,25 @@ export class KubeletMetrics {
     );
   }
 
+  /** A pod has begun to run, so long after the kubelet first saw it. */
   podRuns(seconds: number): void {
     this.startSeconds.observe(seconds);
     this.startedPods.inc();
   }
 
+  /** The node turned a pod away. */
   rejected(reason: string): void {
     this.rejections.inc({ reason });
   }
 
+  /** One list of the runtime's pods; the interval is that since the last one. */
   relisted(seconds: number, intervalSeconds: number | undefined, epochSeconds: number): void {
     this.relistSeconds.observe(seconds);
     if (intervalSeconds !== undefined) this.relistInterval.observe(intervalSeconds);
     this.lastRelistSeconds = epochSeconds;
   }
 
+  /** One pass of a pod's worker. */
   passed(operation: "create" | "sync" | "update" | "terminating", seconds: number): void {
     this.workerSeconds.observe(seconds, { operation_type: operation });
   }

@@ -14,6 +14,7 @@ export interface ObservedParts {
   readonly clock: Pick<Clock, "now" | "monotonic">;
 }
 
+/** Call it once: it takes the PLEG's `onRelist`. */
 export function observeKubelet(metrics: KubeletMetrics, parts: ObservedParts): void {
   const { nodeName, registry, pleg, workers, clock } = parts;
   let lastAt: number | undefined;

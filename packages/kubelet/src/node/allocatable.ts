@@ -15,6 +15,7 @@ export interface NodeSize {
   readonly hugePages: ReadonlyMap<string, number>;
 }
 
+/** What --kube-reserved and --system-reserved keep back, and the thresholds of eviction. */
 export interface Reservation {
   readonly kubeReserved: Amounts;
   readonly systemReserved: Amounts;
@@ -23,11 +24,14 @@ export interface Reservation {
 
 const NOTHING_RESERVED: Reservation = { kubeReserved: {}, systemReserved: {}, thresholds: [] };
 
+/** node.status.capacity: all that the machine has. */
 export function nodeCapacity(size: NodeSize): Record<string, string> {
   return resourceList(size, size.cpus * 1000, size.memoryBytes, size.storageBytes, NOTHING_RESERVED);
 }
 
+/** node.status.allocatable: what the scheduler gives out. Never below zero, whatever is reserved. */
 export function nodeAllocatable(size: NodeSize, reservation: Reservation): Record<string, string> {
+  // Eviction knows no CPU: a node without any slows down, but loses nothing.
   const milliCpu = size.cpus * 1000 - reserved(reservation, "cpu", quantityMilliValue);
   const memory = podsMemoryBytes(size, reservation) - keptFree(reservation, "memory.available", size.memoryBytes);
   const storage =

@@ -16,6 +16,7 @@ export interface KnownNodeDeps {
   readonly signal: AbortSignal;
 }
 
+/** The node's agent brings the object with each of its own writes; between those it may be out of date. */
 export class KnownNode {
   private readonly deps: KnownNodeDeps;
   private node: Readonly<Node> | undefined;
@@ -44,6 +45,7 @@ export class KnownNode {
     }
   }
 
+  /** Takes a newer object, and passes a new pod CIDR on to the runtime. */
   learn(node: Readonly<Node>): void {
     this.node = node;
     const podCidr = node.spec?.podCIDR || this.deps.config["pod-cidr"];

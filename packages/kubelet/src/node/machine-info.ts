@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { availableParallelism, machine, release } from "node:os";
 import type { NodeSystemInfo } from "@skiff/api/types.ts";
 
+/** `system` becomes node.status.nodeInfo, less the versions of programs. */
 export interface MachineInfo {
   readonly system: Omit<NodeSystemInfo, "containerRuntimeVersion" | "kubeletVersion" | "kubeProxyVersion">;
   readonly cpus: number;
@@ -13,8 +14,10 @@ export interface MachineInfo {
   readonly hasAppArmor: boolean;
 }
 
+/** The kernel's names → Go's, which images and node labels use. */
 const ARCHITECTURES: Record<string, string> = { x86_64: "amd64", aarch64: "arm64", armv7l: "arm", ppc64le: "ppc64le" };
 
+/** What cannot be read is empty or 0: a container without /sys/class/dmi is a node all the same. */
 export async function readMachineInfo(): Promise<MachineInfo> {
   const text = (path: string) =>
     readFile(path, "utf8").then(

@@ -12,6 +12,7 @@ export type NodeAgentHooks = Pick<
   "images" | "problems" | "pressures" | "extended" | "volumesInUse" | "onNode"
 >;
 
+/** Each setting under the name that the agent has for it. */
 export function makeNodeAgent(
   config: KubeletConfig,
   { clock, log }: Pick<ProgramContext, "clock" | "log">,

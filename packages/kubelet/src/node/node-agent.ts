@@ -16,6 +16,7 @@ import type { MachineInfo } from "./machine-info.ts";
 import { nodeConditions } from "./node-conditions.ts";
 import type { NodeEvents } from "./node-events.ts";
 
+/** Settled at the start. `leaseSeconds` is how long a Lease stands for a living node after its last renewal. */
 export interface NodeAgentOptions {
   readonly nodeName: string;
   readonly hostname: string;
@@ -55,10 +56,16 @@ export interface NodeAgentDeps {
 
 /** Of a lease's duration: upstream renews with three quarters of it to spare. */
 const LEASE_RENEW_SHARE = 0.25;
+/** Upstream's delays between tries to register. */
 const RETRY_MS = 500;
 const RETRY_MAX_MS = 7000;
+/** Where the node lifecycle controller looks for the Leases of nodes. */
 const LEASE_NAMESPACE = "kube-node-lease";
 
+/**
+ * Two signs of life: the Lease, small and often, and the status, large and only when it has changed. The node
+ * lifecycle controller goes by either, and taints a node that shows neither as unreachable.
+ */
 export class NodeAgent {
   private readonly options: NodeAgentOptions;
   private readonly deps: NodeAgentDeps;
@@ -78,6 +85,7 @@ export class NodeAgent {
     return { ...nodeAllocatable(size, reservation), ...this.deps.extended().allocatable };
   }
 
+  /** Registers first, then runs both loops until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     this.deps.events.started();
     if (this.options.register) await this.insist(() => this.register(signal), signal);
@@ -118,6 +126,7 @@ export class NodeAgent {
     const metadata = {
       name: nodeName,
       labels,
+      // Tells the attach-detach controller that volumes of this node are its to attach.
       annotations: { "volumes.kubernetes.io/controller-managed-attach-detach": "true" },
     };
     const spec = taints.length > 0 ? { taints: [...taints] } : {};
@@ -173,6 +182,7 @@ export class NodeAgent {
     const known = withOwnAmounts(node.status ?? {}, status);
     const isDue = clock.monotonic() - this.reportedAt >= this.options.statusReportMs;
     if (!isDue && isDeepStrictEqual(comparable(known), comparable(status))) return;
+    // With the UID: a node that was deleted and made anew meanwhile must not get this status.
     const body = { metadata: { uid: node.metadata.uid }, status: patchOf(status) };
     this.learn(await client.patch("", nodeName, "strategic", body, { signal, subresource: "status" }));
     this.reportedAt = clock.monotonic();
@@ -207,6 +217,7 @@ export class NodeAgent {
         kubeProxyVersion: "",
       },
       images: await this.deps.images.nodeImages().catch(() => []),
+      // The attach-detach controller detaches nothing that stands here, lest a mounted disk be pulled away.
       volumesInUse: [...(this.deps.volumesInUse?.() ?? node?.status?.volumesInUse ?? [])],
     };
   }
@@ -241,6 +252,7 @@ export class NodeAgent {
 
   private async leaseLoop(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      // Spread by 4 %, lest all nodes that started together renew together for ever.
       let waitMs = this.leaseRenewMs * (0.96 + Math.random() * 0.08);
       try {
         await this.renewLease(signal);
@@ -262,12 +274,14 @@ export class NodeAgent {
     const client = this.deps.client.of(leases);
     const renewTime = formatMicroTime(this.deps.clock.now());
     const spec = { holderIdentity: nodeName, leaseDurationSeconds: this.options.leaseSeconds, renewTime };
+    // An answer that comes later than the next renewal is of no use.
     const limited = { signal, timeoutMs: this.leaseRenewMs };
     try {
       await client.patch(LEASE_NAMESPACE, nodeName, "merge", { spec }, limited);
     } catch (error) {
       if (!isNotFound(error)) throw error;
       const uid = this.node?.metadata.uid;
+      // Owned by the node, so that the garbage collector takes the Lease with it.
       const owner = { apiVersion: "v1", kind: "Node", name: nodeName, uid: uid ?? "" };
       const metadata = { name: nodeName, namespace: LEASE_NAMESPACE, ...(uid ? { ownerReferences: [owner] } : {}) };
       await client.create(LEASE_NAMESPACE, { metadata, spec }, limited).catch((failure) => {

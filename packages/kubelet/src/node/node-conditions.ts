@@ -11,6 +11,10 @@ export interface ConditionInput {
   readonly now: string;
 }
 
+/**
+ * The kubelet's four conditions with their times; conditions of other types, which somebody else keeps, stay as they
+ * are.
+ */
 export function nodeConditions({ pressures, problems, previous, now }: ConditionInput): NodeCondition[] {
   const conditions = [
     pressure("MemoryPressure", pressures, {
@@ -32,6 +36,7 @@ export function nodeConditions({ pressures, problems, previous, now }: Condition
 }
 
 type Undated = Pick<NodeCondition, "type" | "status" | "reason" | "message">;
+/** What `kubectl describe node` shows; monitoring matches on these very words. */
 type Words = readonly [reason: string, message: string];
 
 function pressure(type: string, pressures: readonly string[], words: { yes: Words; no: Words }): Undated {

@@ -10,6 +10,7 @@ const REASONS: Readonly<Record<string, { readonly yes: string; readonly no: stri
   Ready: { yes: "NodeReady", no: "NodeNotReady" },
 };
 
+/** Changes of state only: a node that stays ready says so once. */
 export class NodeEvents {
   private readonly recorder: Recorder;
   private readonly node: ObjectReference;
@@ -21,6 +22,7 @@ export class NodeEvents {
     this.node = { kind: "Node", name: nodeName, uid: nodeName, apiVersion: "v1" };
   }
 
+  /** The kubelet has come up. */
   started(): void {
     this.say("Starting", "Starting kubelet.");
     this.say("NodeAllocatableEnforced", "Updated Node Allocatable limit across pods");

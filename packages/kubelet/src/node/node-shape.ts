@@ -10,6 +10,7 @@ import type { NodeSize, Reservation } from "./allocatable.ts";
 import { podsMemoryBytes } from "./allocatable.ts";
 import type { MachineInfo } from "./machine-info.ts";
 
+/** Fixed for the life of the kubelet, except for what device plugins add later. */
 export interface NodeShape {
   readonly size: NodeSize;
   readonly reservation: Reservation;
@@ -21,6 +22,10 @@ export interface NodeShape {
   };
 }
 
+/**
+ * Storage is that of the file system under the kubelet's root. Throws in upstream's words where thresholds make no
+ * sense.
+ */
 export async function nodeShape(config: KubeletConfig, machine: MachineInfo): Promise<NodeShape> {
   const { settings } = config;
   const { maxPods, podsPerCore, enforceNodeAllocatable } = settings;

@@ -10,6 +10,7 @@ const PERIOD_MS = 10_000;
 /** The kernel's own bound of one record. */
 const RECORD_BYTES = 8192;
 
+/** The process that the kernel killed: its command's name and its id on the node. */
 export interface Victim {
   readonly process: string;
   readonly pid: number;

@@ -5,11 +5,13 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 import { codeName } from "../cri/cri-client.ts";
 import type { GrpcMethod } from "../cri/service-methods.ts";
 
+/** A call ends at the first of the two. */
 export interface CallOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Connects with the first call, and again by itself after the plugin was restarted. */
 export class PluginClient implements Disposable {
   private readonly client: Client;
   private readonly methods: Readonly<Record<string, GrpcMethod>>;
@@ -56,6 +58,7 @@ export class PluginClient implements Disposable {
   }
 }
 
+/** The file behind an endpoint, which plugins write with or without a scheme. */
 export function socketPath(endpoint: string): string {
   return endpoint.replace(/^unix:(\/\/)?/, "");
 }
@@ -76,6 +79,7 @@ export class RpcError extends Error {
   }
 }
 
+/** Codes that leave open what the plugin did. A volume whose call ended so must be treated as perhaps mounted. */
 const UNDECIDED: readonly grpcStatus[] = [
   grpcStatus.CANCELLED,
   grpcStatus.DEADLINE_EXCEEDED,

@@ -1,5 +1,6 @@
 // What the kubelet does with plugins of one type: the contract between the watcher and CSI, device plugins and so on.
 
+/** What a plugin says of itself on its registration socket. */
 export interface PluginInfo {
   /** CSIPlugin or DevicePlugin. */
   readonly type: string;

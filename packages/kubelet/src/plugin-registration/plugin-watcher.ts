@@ -23,6 +23,7 @@ const RESYNC_MS = 10_000;
 const RETRY_INITIAL_MS = 500;
 /** Upstream's longest delay between tries. */
 const RETRY_MAX_MS = 122_000;
+/** Far beyond any node's drivers: a folder that somebody fills must not fill the kubelet. */
 const MAX_SOCKETS = 1000;
 
 interface Known {
@@ -37,6 +38,7 @@ interface Known {
   leaving: boolean;
 }
 
+/** Compares the folder with what is known at each turn, so a lost event costs time and nothing else. */
 class PluginWatcher {
   private readonly dir: string;
   private readonly deps: PluginWatcherDeps;
@@ -130,6 +132,7 @@ class PluginWatcher {
       await this.register(plugin, entry, signal);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
+      // The plugin's sidecar shows this to the administrator and ends, so that it is restarted.
       await client.notify({ pluginRegistered: false, error: why }, signal);
       throw error;
     }
@@ -150,6 +153,7 @@ class PluginWatcher {
         cause: error,
       });
     }
+    // Before it is registered: one that fails halfway is withdrawn all the same.
     entry.plugin = { name: plugin.name, handler };
     await handler.register(plugin, signal).catch((error) => {
       throw new Error(`RegisterPlugin error -- plugin registration failed with err: ${messageOf(error)}`, {

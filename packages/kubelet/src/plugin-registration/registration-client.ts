@@ -9,6 +9,7 @@ import descriptor from "./plugin-registration-v1.json" with { type: "json" };
 const INFO_TIMEOUT_MS = 1000;
 const NOTIFY_TIMEOUT_MS = 5000;
 
+/** Plugins that the node does not know the socket of say so themselves; the registration socket is the default. */
 export class RegistrationClient implements Disposable {
   private readonly socket: string;
   private readonly client: PluginClient;
@@ -18,6 +19,7 @@ export class RegistrationClient implements Disposable {
     this.client = new PluginClient(socket, serviceMethods(descriptor, ["pluginregistration.Registration"]), deps);
   }
 
+  /** Rejects with an RpcError where nobody answers within a second. */
   async getInfo(signal: AbortSignal): Promise<PluginInfo> {
     const info = await this.client.call<PluginInfo>("GetInfo", {}, { timeoutMs: INFO_TIMEOUT_MS, signal });
     return { ...info, endpoint: info.endpoint || this.socket };

@@ -16,6 +16,7 @@ export function planPreemption(
   running: readonly Readonly<Pod>[],
   shortages: readonly Shortage[],
 ): Readonly<Pod>[] | undefined {
+  // Static pods count as critical, so they too give way to a higher priority alone.
   const candidates = running.filter((pod) => mayPreempt(preemptor, pod));
   if (remaining(shortages, candidates).length > 0) return undefined;
   const [guaranteed, burstable, bestEffort] = ["Guaranteed", "Burstable", "BestEffort"].map((qos) =>
@@ -59,6 +60,7 @@ function bySize(a: Readonly<Pod>, b: Readonly<Pod>): number {
   return requestOf(a, "memory") - requestOf(b, "memory") || requestOf(a, "cpu") - requestOf(b, "cpu");
 }
 
+/** What is still missing once these pods have ended. */
 function remaining(shortages: readonly Shortage[], pods: readonly Readonly<Pod>[]): Shortage[] {
   return shortages
     .map(({ resource, amount }) => ({

@@ -17,6 +17,7 @@ export interface PreemptionDeps {
   readonly log: Logger;
 }
 
+/** What the displaced pods' statuses say. Their controllers make others, which go to other nodes. */
 const VERDICT: PodVerdict = {
   phase: "Failed",
   reason: "Preempting",
@@ -43,6 +44,7 @@ async function preempt(
     "displacing pods for a critical one",
   );
   for (const victim of victims) {
+    // Without grace, as upstream: a critical pod does not wait.
     await workers.evict(victim.metadata.uid, VERDICT, 0);
     preemptions.inc({ preemption_signal: shortages[0]?.resource ?? "" });
   }

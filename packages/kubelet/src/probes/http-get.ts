@@ -5,6 +5,7 @@ import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { Container } from "@skiff/api/types.ts";
 
+/** As the API has it, with the port already a number. `scheme` is HTTP where absent. */
 export interface HttpAction {
   readonly host: string;
   readonly port: number;
@@ -13,6 +14,7 @@ export interface HttpAction {
   readonly httpHeaders?: readonly { name: string; value: string }[] | undefined;
 }
 
+/** Whatever the status: judging it is the caller's. `body` is cut at 10 KiB. */
 export interface HttpAnswer {
   readonly status: number;
   readonly body: string;
@@ -48,6 +50,7 @@ function slashed(path: string): string {
 }
 
 function send(url: URL, action: HttpAction, signal: AbortSignal): Promise<IncomingMessage> {
+  // Servers tell probes from users by this agent; one without Accept gets */* as upstream.
   const headers: Record<string, string> = { "User-Agent": "kube-probe/1.36", Accept: "*/*", Connection: "close" };
   for (const { name, value } of action.httpHeaders ?? []) {
     const known = Object.keys(headers).find((header) => header.toLowerCase() === name.toLowerCase());
@@ -91,6 +94,7 @@ function describe(error: unknown, url: URL, limit: AbortSignal): Error {
   );
 }
 
+/** Node's error codes → Go's words. */
 const REASONS: Record<string, string> = {
   ECONNREFUSED: "connect: connection refused",
   EHOSTUNREACH: "connect: no route to host",
@@ -98,6 +102,7 @@ const REASONS: Record<string, string> = {
   ETIMEDOUT: "i/o timeout",
 };
 
+/** A failed connection in Go's words. */
 export function dialError(error: unknown, host: string, port: number): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (code === "ECONNRESET") return "read: connection reset by peer";

@@ -26,6 +26,7 @@ export interface ProbeManagerDeps {
 
 type Verdicts = Partial<Record<ProbeKind, ProbeVerdict>>;
 
+/** Of one pod. Workers by `container/kind`, verdicts by container id: a restarted container starts without any. */
 interface PodProbes {
   pod: Readonly<Pod>;
   readonly workers: Map<string, ProbeWorker>;
@@ -34,6 +35,7 @@ interface PodProbes {
 
 const KINDS: readonly ProbeKind[] = ["startup", "liveness", "readiness"];
 
+/** Results reach the pod's worker, which restarts on liveness and startup and publishes readiness. */
 export class ProbeManager implements ProbeStates, ProbeVerdicts {
   private readonly deps: ProbeManagerDeps;
   private readonly pods = new Map<string, PodProbes>();
@@ -62,6 +64,7 @@ export class ProbeManager implements ProbeStates, ProbeVerdicts {
     }
   }
 
+  /** Ends the pod's probes and forgets their verdicts. */
   remove(uid: string): void {
     const probes = this.pods.get(uid);
     if (!probes) return;
@@ -110,6 +113,7 @@ export class ProbeManager implements ProbeStates, ProbeVerdicts {
     });
     probes.workers.set(key, worker);
     const periodMs = (probe.periodSeconds ?? 10) * 1000;
+    // A kubelet that comes up finds all its pods at once; their probes must not all run in the same moment.
     const isFresh = clock.monotonic() - this.startedAt < periodMs;
     worker.run(isFresh ? Math.random() : 0).catch((error) => {
       log.error({ err: error, pod: uid, container: container.name, probe: kind }, "probe worker ended");
@@ -163,6 +167,7 @@ function knownStatus(pod: Readonly<Pod>, containerId: string): ContainerStatus |
   return [...containerStatuses, ...initContainerStatuses].find((s) => s.containerID === `containerd://${containerId}`);
 }
 
+/** What an earlier kubelet had published of the same container: a restart of the kubelet makes no pod unready. */
 function initialVerdict(kind: ProbeKind, pod: Readonly<Pod>, containerId: string): ProbeVerdict | undefined {
   const known = knownStatus(pod, containerId);
   if (!known) return undefined;

@@ -6,6 +6,7 @@ import { latestContainer } from "../runtime/runtime-pod.ts";
 import type { ProbeVerdict } from "../sync-pod.ts";
 import type { ProbeResult } from "./run-probe.ts";
 
+/** Liveness and startup restart a container, readiness takes the pod out of its Services. */
 export type ProbeKind = "liveness" | "readiness" | "startup";
 
 /** What a container counts as before its first result. */
@@ -27,6 +28,7 @@ export interface ProbeWorkerDeps {
   onEvent(reason: "Unhealthy" | "ProbeWarning", message: string): void;
 }
 
+/** One loop per probe, across restarts of its container; a new container id starts the counting anew. */
 export class ProbeWorker {
   readonly kind: ProbeKind;
   readonly container: Container;
@@ -103,6 +105,7 @@ export class ProbeWorker {
     this.report(this.deps.initial(this.kind, id) ?? INITIAL[this.kind]);
   }
 
+  /** A stopped container is neither alive nor ready. False where no other will follow it. */
   private whileStopped(pod: Readonly<Pod>): boolean {
     if (this.kind !== "startup") this.report("failure");
     return pod.spec?.restartPolicy !== "Never";
@@ -126,6 +129,7 @@ export class ProbeWorker {
     this.runs = result.ok === this.last ? this.runs + 1 : 1;
     this.last = result.ok;
     const { successThreshold = 1, failureThreshold = 3 } = this.probe;
+    // One slip is no failure: thresholds count results of the same kind in a row.
     if (this.runs < (result.ok ? successThreshold : failureThreshold)) return;
     this.report(result.ok ? "success" : "failure");
     if (!result.ok && this.kind !== "readiness") {
@@ -134,6 +138,7 @@ export class ProbeWorker {
     }
   }
 
+  /** Undefined where the probe could not be made in three tries, which changes no verdict. */
   private async attempt(id: string): Promise<ProbeResult | undefined> {
     let failure: unknown;
     for (let tries = 0; tries < MAX_TRIES; tries++) {

@@ -21,12 +21,14 @@ export interface ProbeResult {
   readonly isWarning?: boolean;
 }
 
+/** Whom the probe asks. `podIp` is where HTTP, TCP and gRPC go unless the probe names a host. */
 export interface ProbeTarget {
   readonly container: Container;
   readonly containerId: string;
   readonly podIp: string;
 }
 
+/** Upstream's limit of what an event may quote. */
 const MAX_OUTPUT_BYTES = 10 * 1024;
 
 export interface ProbeDeps {
@@ -55,6 +57,7 @@ async function execProbe(
   { container, containerId }: ProbeTarget,
   { cri }: ProbeDeps,
 ): Promise<ProbeResult> {
+  // Only variables with plain values can be named in a probe's command, as upstream.
   const env = new Map((container.env ?? []).map(({ name, value }) => [name, value ?? ""]));
   const words = command.map((word) => expand(word, (name) => env.get(name)));
   try {

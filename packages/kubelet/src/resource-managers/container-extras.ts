@@ -2,6 +2,7 @@
 import type { ContainerConfig } from "../cri/types.ts";
 import type { DeviceOptions } from "./devices/pod-devices.ts";
 
+/** Absent parts change nothing. */
 export interface ContainerExtras {
   readonly devices?: DeviceOptions | undefined;
   /** Processors and memory nodes as the kernel lists them, such as `0-3,8`. */
@@ -9,6 +10,7 @@ export interface ContainerExtras {
   readonly cpusetMems?: string | undefined;
 }
 
+/** The configuration with the extras in it; what the pod itself asks for goes before what plugins add. */
 export function withExtras(
   config: ContainerConfig,
   { devices, cpusetCpus, cpusetMems }: ContainerExtras,

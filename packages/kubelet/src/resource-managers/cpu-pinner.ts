@@ -18,6 +18,10 @@ export interface CpuPinnerDeps {
   readonly log: Logger;
 }
 
+/**
+ * Containers that share run on whatever is left over, which changes with every guaranteed pod that comes or goes; so
+ * their cpusets are written again at each change and, for what went wrong, every period.
+ */
 export class CpuPinner {
   private readonly deps: CpuPinnerDeps;
   private readonly periodMs: number;
@@ -46,6 +50,7 @@ export class CpuPinner {
     }
   }
 
+  /** One turn over all running containers; only differences are written. */
   async reconcile(): Promise<void> {
     const { running, cpusOf, update, log } = this.deps;
     const containers = running();

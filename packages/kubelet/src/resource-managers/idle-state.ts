@@ -10,6 +10,7 @@ interface IdleState {
   readonly text: string;
 }
 
+/** The texts are constant, so their checksums are too. */
 export const IDLE_CPU: IdleState = {
   file: "cpu_manager_state",
   what: "CPU",

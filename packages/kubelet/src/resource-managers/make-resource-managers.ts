@@ -27,6 +27,7 @@ export interface ResourceManagersParts {
   onCapacity(): void;
 }
 
+/** The CPU and memory managers exist only under a static policy; devices are served on every node. */
 export function makeResourceManagers(parts: ResourceManagersParts): ResourceManagers {
   const { config, node, cri, pleg, clock, log, onCapacity } = parts;
   const { settings } = config;

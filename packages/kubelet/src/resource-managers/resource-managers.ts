@@ -55,6 +55,10 @@ export interface ResourceManagersDeps {
 /** More would make hints beyond counting: upstream's limit as well. */
 const MAX_NUMA_NODES = 8;
 
+/**
+ * Resources are set aside when the pod is admitted, before any container starts, and given back when the pod has
+ * ended; each manager keeps what it gave out in a file, for the kubelet's next start.
+ */
 export class ResourceManagers {
   readonly devices: DeviceManager;
   cpu: CpuManager | undefined;
@@ -154,6 +158,7 @@ export class ResourceManagers {
     };
   }
 
+  /** The pod has ended: others may have what it held. */
   release(podUid: string): void {
     for (const provider of this.providers) provider.release(podUid);
   }

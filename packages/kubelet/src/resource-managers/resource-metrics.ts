@@ -1,6 +1,7 @@
 // What the resource managers count, under upstream's names.
 import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 
+/** Make it once per registry. */
 export class ResourceMetrics {
   private readonly registrations;
   private readonly allocations;
@@ -34,6 +35,7 @@ export class ResourceMetrics {
     this.allocations.observe(seconds, { resource_name: resource });
   }
 
+  /** A pod whose resources had to be aligned, and whether they could be. */
   aligned(isAdmitted: boolean): void {
     this.topologyRequests.inc();
     if (!isAdmitted) this.topologyErrors.inc();

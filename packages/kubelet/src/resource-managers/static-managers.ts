@@ -19,6 +19,7 @@ export interface StaticCpuOptions {
   readonly policyOptions: Readonly<Record<string, string>>;
 }
 
+/** Upstream's file names in the kubelet's root. */
 const CPU_STATE = "cpu_manager_state";
 const MEMORY_STATE = "memory_manager_state";
 
@@ -50,6 +51,9 @@ export async function startCpuManager(
   return manager;
 }
 
+/**
+ * Throws where the reservations by NUMA node do not add up to the node's, or an earlier policy's state is in the way.
+ */
 export async function startMemoryManager(
   { nodes }: MachineTopology,
   reservations: readonly MemoryReservation[],

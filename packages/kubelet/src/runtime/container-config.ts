@@ -25,6 +25,7 @@ export interface ContainerConfigDeps extends VolumeMountDeps {
   readonly limits: MachineLimits;
 }
 
+/** One container of one pod at one start; what does not change with the start is in the deps. */
 export interface ContainerRequest extends EnvContext, Omit<VolumeMountRequest, "pod" | "container"> {
   readonly image: Image;
   readonly restartCount: number;
@@ -69,6 +70,7 @@ async function containerMounts(
 ): Promise<Mount[]> {
   const { pod, container } = request;
   const mounts = await volumeMounts(request, lookup, deps);
+  // A pod that mounts its own file there keeps it.
   const taken = new Set(mounts.map((mount) => posix.normalize(mount.containerPath)));
   if (!taken.has("/etc/hosts")) mounts.push(plainMount("/etc/hosts", await writeHosts(request, deps)));
   const messagePath = container.terminationMessagePath ?? "/dev/termination-log";
@@ -97,6 +99,7 @@ async function writeHosts({ pod, facts }: ContainerRequest, deps: ContainerConfi
 
 async function messageFile(dir: string): Promise<string> {
   await mkdir(dir, { recursive: true });
+  // A new name for each start, so that the last container's words can still be read.
   const path = join(dir, randomBytes(4).toString("hex"));
   await writeFile(path, "");
   // Whatever user the container runs as may leave its last words.

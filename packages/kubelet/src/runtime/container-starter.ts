@@ -53,8 +53,13 @@ export interface StartContext {
   readonly signal: AbortSignal;
 }
 
+/** The missing object may come any time, and its arrival alone wakes the pod; this is for everything else. */
 const CONFIG_RETRY_MS = 10_000;
 
+/**
+ * Each step has its reason in the container's waiting state: ErrImagePull, CreateContainerConfigError,
+ * CreateContainerError, RunContainerError, PostStartHookError.
+ */
 export class ContainerStarter {
   private readonly deps: ContainerStarterDeps;
 
@@ -141,6 +146,7 @@ export class ContainerStarter {
     }
   }
 
+  /** A property of the runtime's handler, which differs by RuntimeClass. */
   private async canMountReadOnlyRecursively(sandboxId: string): Promise<boolean> {
     const { cri } = this.deps;
     const [{ runtimeHandlers }, { runtimeHandler }] = await Promise.all([

@@ -12,6 +12,10 @@ export interface ProvidersOptions {
   readonly binDir: string;
 }
 
+/**
+ * Clouds hand out registry logins that last for hours, so they are asked for at each pull rather than kept in
+ * Secrets.
+ */
 export class CredentialProviders {
   private readonly providers: readonly ExecProvider[];
   private readonly log: Logger;

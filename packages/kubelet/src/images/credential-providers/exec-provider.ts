@@ -7,6 +7,7 @@ import type { Login } from "../pull-secrets.ts";
 import { isMeantFor } from "../pull-secrets.ts";
 import type { ProviderConfig } from "./provider-config.ts";
 
+/** Upstream's limit of one run. */
 const TIMEOUT_MS = 60_000;
 /** As many answers as images that a node holds in earnest; beyond them the oldest is asked for again. */
 const MAX_REMEMBERED = 1024;
@@ -20,6 +21,7 @@ export interface ExecProviderOptions extends ProviderConfig {
   readonly binDir: string;
 }
 
+/** The answer says itself how long it holds and whether for the image, its registry or all images. */
 export class ExecProvider {
   private readonly options: ExecProviderOptions;
   private readonly clock: Clock;
@@ -61,6 +63,7 @@ export class ExecProvider {
   }
 
   private recall(image: string): readonly Login[] | undefined {
+    // The narrowest first: an answer for one image goes before one for everything.
     for (const key of [image, registryOf(image), GLOBAL]) {
       const found = this.remembered.get(key);
       if (found && found.untilMs > this.clock.monotonic()) return found.logins;

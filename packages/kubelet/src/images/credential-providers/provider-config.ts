@@ -3,6 +3,7 @@ import { accessSync, constants, readdirSync, readFileSync, statSync } from "node
 import { extname, join } from "node:path";
 import { parseDuration } from "@skiff/component-base/flags.ts";
 
+/** One plug-in. `name` is also the file name of its program in the folder of plug-ins. */
 export interface ProviderConfig {
   readonly name: string;
   readonly apiVersion: string;
@@ -17,6 +18,7 @@ export interface ProviderConfig {
 type Fields = Readonly<Record<string, unknown>>;
 
 const CONFIG_VERSIONS = ["kubelet.config.k8s.io/v1", "kubelet.config.k8s.io/v1beta1", "kubelet.config.k8s.io/v1alpha1"];
+/** Of the messages to and from plug-ins. */
 const PROTOCOL_VERSIONS = ["credentialprovider.kubelet.k8s.io/v1", "credentialprovider.kubelet.k8s.io/v1beta1"];
 const KNOWN_FIELDS = ["name", "apiVersion", "matchImages", "defaultCacheDuration", "args", "env"];
 

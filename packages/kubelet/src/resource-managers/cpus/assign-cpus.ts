@@ -54,6 +54,7 @@ export function takeDistributed(
   return takePacked(cpus, available, count);
 }
 
+/** A processor's group at one level of the machine. */
 type Level = (cpu: Cpu) => number;
 const core: Level = (cpu) => cpu.core;
 const socket: Level = (cpu) => cpu.socket;
@@ -93,11 +94,13 @@ function fairShares(total: number, parts: number): number[] {
   return Array.from({ length: parts }, (_, at) => Math.floor(total / parts) + (at < total % parts ? 1 : 0));
 }
 
+/** Every choice of `size` of the items. There are few: NUMA nodes number eight at most. */
 function combinations(items: readonly number[], size: number): number[][] {
   if (size === 0) return [[]];
   return items.flatMap((item, at) => combinations(items.slice(at + 1), size - 1).map((rest) => [item, ...rest]));
 }
 
+/** The standard deviation: 0 where all are alike. */
 function deviation(values: readonly number[]): number {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);

@@ -31,6 +31,10 @@ export interface CpuManagerDeps {
   onChange(): void;
 }
 
+/**
+ * A processor is shared, reserved, or one container's own. Sharing containers run on reserved ones too, unless the
+ * reservation is strict; own ones are never reserved ones.
+ */
 export class CpuManager implements ResourceProvider {
   private readonly options: CpuManagerOptions;
   private readonly deps: CpuManagerDeps;
@@ -54,6 +58,10 @@ export class CpuManager implements ResourceProvider {
     this.checkState();
   }
 
+  /**
+   * Empty where the container shares. One that has its processors offers just those, so a second admission changes
+   * nothing.
+   */
   hints(pod: Readonly<Pod>, container: Container): HintsByResource {
     const wanted = exclusiveCpus(pod, container);
     if (wanted === 0) return new Map();
@@ -70,6 +78,7 @@ export class CpuManager implements ResourceProvider {
     return new Map([["cpu", this.hintsFrom(this.assignable, new Set(), wanted)]]);
   }
 
+  /** Does nothing for a container that shares, or that has its processors. Throws where there are too few. */
   allocate(pod: Readonly<Pod>, container: Container, affinity: NumaMask | undefined): void {
     const wanted = exclusiveCpus(pod, container);
     const uid = uidOf(pod);
@@ -100,6 +109,7 @@ export class CpuManager implements ResourceProvider {
     return formatCpuSet(this.exclusiveOf(podUid, container) ?? this.shared);
   }
 
+  /** Undefined where the container shares. */
   exclusiveOf(podUid: string, container: string): CpuSet | undefined {
     return this.assignments.get(podUid)?.get(container);
   }
@@ -123,6 +133,10 @@ export class CpuManager implements ResourceProvider {
     return Math.max(1, Math.round(cpus.length / new Set(cpus.map(({ core }) => core)).size));
   }
 
+  /**
+   * The option full-pcpus-only: hyperthreads of one core never go to two containers, which protects against noisy
+   * neighbours.
+   */
   private refuseHalfCores(wanted: number): void {
     const threads = this.threadsPerCore;
     if (wanted % threads !== 0) {
@@ -175,6 +189,7 @@ export class CpuManager implements ResourceProvider {
       const inside = cpus.filter(({ node }) => (mask >> node) & 1).map(({ id }) => id);
       if (inside.length >= wanted) fewest = Math.min(fewest, countOf(mask));
       const reused = inside.filter((id) => reusable.has(id)).length;
+      // What the pod's init containers held is to be used again first, so a set of nodes without it does not count.
       if (reused < reusable.size) continue;
       const fresh = inside.filter((id) => available.has(id) && !reusable.has(id)).length;
       if (reused + fresh >= wanted) hints.push({ nodes: mask, preferred: false });

@@ -1,5 +1,6 @@
 // Sets of processors as the kernel lists them: `0-3,8`. Pure.
 
+/** Processor numbers as in /proc/cpuinfo. */
 export type CpuSet = ReadonlySet<number>;
 
 /** Throws where the text is no such list. */
@@ -13,6 +14,7 @@ export function parseCpuSet(text: string): CpuSet {
   return cpus;
 }
 
+/** Sorted, with runs as ranges; "" for none. */
 export function formatCpuSet(cpus: Iterable<number>): string {
   const parts: string[] = [];
   const sorted = [...cpus].sort((a, b) => a - b);

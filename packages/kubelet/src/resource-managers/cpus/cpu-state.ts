@@ -10,6 +10,7 @@ export interface CpuState {
   readonly assignments: ReadonlyMap<string, ReadonlyMap<string, CpuSet>>;
 }
 
+/** The file's text with its checksum. */
 export function encodeCpuState(policy: string, { shared, assignments }: CpuState): string {
   const entries = Object.fromEntries(
     [...assignments].map(([uid, containers]) => [
@@ -54,6 +55,7 @@ function checksumOfState(policy: string, defaultCpuSet: string, entries: Entries
       ["PolicyName", goText(policy)],
       ["DefaultCPUSet", goText(defaultCpuSet)],
       ["Entries", { type, entries: new Map(Object.entries(entries).map(([uid, one]) => [uid, texts(one)])) }],
+      // Upstream computes the sum over the object with the sum itself at zero.
       ["Checksum", goText(0, "checksum.Checksum")],
     ],
   });

@@ -6,6 +6,7 @@ import { countOf, maskOf, subsetsOf } from "../topology/numa-mask.ts";
 /** Device id → the NUMA nodes it is near; empty where it says nothing of them. */
 export type DeviceNodes = ReadonlyMap<string, readonly number[]>;
 
+/** One resource for one container. */
 export interface DeviceChoice {
   readonly needed: number;
   /** Healthy and free. */
@@ -32,6 +33,8 @@ export async function chooseDevices(choice: DeviceChoice): Promise<Set<string>> 
   if (take(reusable)) return chosen;
   const { aligned, others } = splitByAffinity(choice);
   const missing = needed - chosen.size;
+  // The plugin is asked only where there is a choice. Its advice need not be heeded: ids that it may not name are
+  // left out.
   if (missing < aligned.length) {
     const advice = (await prefer(new Set([...aligned, ...chosen]), chosen)) ?? [];
     if (!take(advice.filter((id) => aligned.includes(id)))) take(aligned);

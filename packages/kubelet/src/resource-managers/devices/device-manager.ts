@@ -39,7 +39,9 @@ interface Endpoint {
 
 /** How long the node still counts devices, as unhealthy ones, of a plugin that went away. */
 const STOPPED_GRACE_MS = 5 * 60_000;
+/** Of the plugin protocol; it never left beta. */
 const SUPPORTED_VERSION = "v1beta1";
+/** `vendor-domain/resource`; the domain kubernetes.io is Kubernetes' own. */
 const RESOURCE_NAME_RE = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
 const NO_DEVICES: DeviceList = { nodes: new Map(), healthy: new Set() };
 
@@ -57,6 +59,7 @@ export class DeviceManager {
     this.deps = deps;
   }
 
+  /** What an earlier kubelet gave out. Must come before the first allocation. */
   async restore(): Promise<void> {
     const text = await this.deps.file.read();
     if (text === undefined) return;
@@ -198,12 +201,14 @@ export class DeviceManager {
     return mergeOptions(this.devices.of(uid, container.name).map(({ options }) => options));
   }
 
+  /** The pod has ended: its devices are free. The plugin is not told; the protocol has no word for it. */
   release(podUid: string): void {
     if (!this.devices.hasPod(podUid)) return;
     this.devices.remove(podUid);
     this.save();
   }
 
+  /** What the container holds, one entry per resource. */
   allocations(podUid: string, container: string): readonly DeviceEntry[] {
     return this.devices.of(podUid, container);
   }
@@ -292,6 +297,7 @@ export class DeviceManager {
     return total;
   }
 
+  /** What may be given to the container: free and healthy devices, and those of init containers that are over. */
   private pool(pod: Readonly<Pod>, container: Container | undefined, resource: string) {
     const used = this.devices.inUse(resource);
     for (const id of this.underway.get(resource) ?? []) used.add(id);

@@ -2,6 +2,7 @@
 import type { PluginHandler } from "../../plugin-registration/plugin-handler.ts";
 import type { DeviceManager } from "./device-manager.ts";
 
+/** The plugin's name is its resource, such as `example.com/gpu`. */
 export function devicePluginHandler(devices: Pick<DeviceManager, "check" | "connect" | "disconnect">): PluginHandler {
   return {
     validate: ({ name, supportedVersions }) => devices.check(name, supportedVersions),

@@ -9,6 +9,7 @@ import type { DeviceNodes } from "./choose-devices.ts";
 import descriptor from "./deviceplugin-v1beta1.json" with { type: "json" };
 import type { DeviceOptions } from "./pod-devices.ts";
 
+/** Which optional calls the plugin wants to be asked. */
 export interface PluginOptions {
   readonly preStartRequired: boolean;
   readonly getPreferredAllocationAvailable: boolean;
@@ -29,6 +30,7 @@ interface ListedDevice {
 /** Upstream's limit for PreStartContainer; a plugin that hangs must not hold up the node for ever. */
 const CALL_TIMEOUT_MS = 30_000;
 
+/** Opened when the plugin registers. A lost connection is the plugin's end: it must register again. */
 export class DevicePlugin {
   readonly resource: string;
   private readonly client: Client;
@@ -63,6 +65,7 @@ export class DevicePlugin {
     }
   }
 
+  /** Tells the plugin that a container gets these; the answer is what the container needs to see of them. */
   async allocate(devicesIDs: readonly string[]): Promise<DeviceOptions> {
     const answer = await this.call<{ containerResponses: DeviceOptions[] }>("Allocate", {
       containerRequests: [{ devicesIDs }],
@@ -89,6 +92,7 @@ export class DevicePlugin {
     return answer.containerResponses[0]?.deviceIDs ?? [];
   }
 
+  /** The last moment before a container starts, to reset a device for instance. */
   async preStartContainer(devicesIDs: readonly string[]): Promise<void> {
     await this.call("PreStartContainer", { devicesIDs });
   }

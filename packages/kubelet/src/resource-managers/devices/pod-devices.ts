@@ -11,6 +11,7 @@ export interface DeviceOptions {
   readonly cdiDevices: readonly { name: string }[];
 }
 
+/** What one container got of one resource. */
 export interface DeviceEntry {
   readonly podUid: string;
   readonly container: string;
@@ -20,11 +21,13 @@ export interface DeviceEntry {
   readonly options: DeviceOptions;
 }
 
+/** The plugin's answer as protobuf bytes, which the checkpoint holds as they came. */
 export interface OptionsCodec {
   encode(options: DeviceOptions): Uint8Array;
   decode(bytes: Uint8Array): DeviceOptions;
 }
 
+/** All in memory; the device manager writes the checkpoint. */
 export class PodDevices {
   private entries: DeviceEntry[] = [];
 
@@ -78,6 +81,7 @@ function idsIn({ devices }: DeviceEntry): string[] {
 
 type Registered = ReadonlyMap<string, readonly string[]>;
 
+/** The file's text in upstream's form, checksum included. */
 export function encodeCheckpoint(entries: readonly DeviceEntry[], registered: Registered, codec: OptionsCodec): string {
   const list = entries.map((entry) => ({ entry, bytes: Buffer.from(codec.encode(entry.options)) }));
   const data = {

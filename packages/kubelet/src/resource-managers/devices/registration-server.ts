@@ -6,12 +6,14 @@ import { Server, ServerCredentials, status } from "@grpc/grpc-js";
 import { serviceMethods } from "../../cri/service-methods.ts";
 import descriptor from "./deviceplugin-v1beta1.json" with { type: "json" };
 
+/** What a plugin says: its protocol's version, its socket's name in this folder, and its resource. */
 export interface Registration {
   readonly version: string;
   readonly endpoint: string;
   readonly resourceName: string;
 }
 
+/** Upstream's file name, in the folder of the sockets. */
 export const CHECKPOINT_NAME = "kubelet_internal_checkpoint";
 const SOCKET_NAME = "kubelet.sock";
 

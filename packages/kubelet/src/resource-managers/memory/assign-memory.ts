@@ -56,6 +56,7 @@ export function takeMemory(
   return { machine: book(machine, blocks, 1), blocks };
 }
 
+/** The opposite of `takeMemory`, for the same blocks. */
 export function returnMemory(machine: MachineMemory, blocks: readonly MemoryBlock[]): MachineMemory {
   return book(machine, blocks, -1);
 }
@@ -75,6 +76,7 @@ function book(machine: MachineMemory, blocks: readonly MemoryBlock[], sign: 1 | 
       next[id] = {
         numberOfAssignments,
         memoryMap: { ...node.memoryMap, [type]: changed },
+        // A node that serves nobody is single again.
         cells: numberOfAssignments === 0 ? [id] : sign === 1 ? [...numaAffinity] : node.cells,
       };
     }

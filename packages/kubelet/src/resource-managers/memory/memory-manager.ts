@@ -23,6 +23,10 @@ export interface MemoryManagerOptions {
   readonly reserved: ReservedMemory;
 }
 
+/**
+ * Counts what it promised, and the runtime's cpuset.mems holds containers to their nodes. Containers of other pods
+ * take their memory from anywhere and are not counted.
+ */
 export class MemoryManager implements ResourceProvider {
   private readonly file: Pick<CheckpointFile, "read" | "save">;
   private readonly fresh: MachineMemory;
@@ -54,6 +58,7 @@ export class MemoryManager implements ResourceProvider {
     this.machine = machine;
   }
 
+  /** Empty where the container's memory may come from anywhere. */
   hints(pod: Readonly<Pod>, container: Container): HintsByResource {
     const needs = needsOf(pod, container);
     const own = this.blocksOf(uidOf(pod), container.name);
@@ -70,6 +75,7 @@ export class MemoryManager implements ResourceProvider {
     return new Map(own.map(({ type, numaAffinity }) => [type, [{ nodes: maskOf(numaAffinity), preferred: true }]]));
   }
 
+  /** Throws where no set of nodes has enough. An affinity that cannot give it is passed over for the best that can. */
   allocate(pod: Readonly<Pod>, container: Container, affinity: NumaMask | undefined): void {
     const uid = uidOf(pod);
     const needs = needsOf(pod, container);
@@ -178,6 +184,7 @@ function machineMemory(nodes: readonly NumaNode[], reserved: ReservedMemory): Ma
   );
 }
 
+/** What must be alike for two states to be of the same machine: sizes, reservations and what is free. */
 function describe(machine: MachineMemory): string {
   return Object.entries(machine)
     .map(([id, { memoryMap, numberOfAssignments }]) => {

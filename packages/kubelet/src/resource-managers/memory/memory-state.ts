@@ -11,6 +11,7 @@ export interface MemoryTable {
   readonly free: number;
 }
 
+/** One NUMA node. `numberOfAssignments` counts blocks that lie on it, alone or with others. */
 export interface NodeMemory {
   readonly numberOfAssignments: number;
   readonly memoryMap: Readonly<Record<string, MemoryTable>>;
@@ -18,12 +19,14 @@ export interface NodeMemory {
   readonly cells: readonly number[];
 }
 
+/** So many bytes of a kind, from these nodes together. */
 export interface MemoryBlock {
   readonly numaAffinity: readonly number[];
   readonly type: string;
   readonly size: number;
 }
 
+/** By the number of the NUMA node. */
 export type MachineMemory = Readonly<Record<number, NodeMemory>>;
 /** Pod UID → container → what it has. */
 export type MemoryAssignments = Readonly<Record<string, Readonly<Record<string, readonly MemoryBlock[]>>>>;
@@ -33,6 +36,7 @@ export interface MemoryState {
   readonly assignments: MemoryAssignments;
 }
 
+/** The file's text with its checksum. */
 export function encodeMemoryState(policyName: string, { machine, assignments }: MemoryState): string {
   const checksum = checksumOfState(policyName, machine, assignments);
   const entries = Object.keys(assignments).length > 0 ? { entries: assignments } : {};

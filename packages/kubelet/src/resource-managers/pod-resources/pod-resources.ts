@@ -6,6 +6,7 @@ import type { DeviceManager } from "../devices/device-manager.ts";
 import type { MemoryManager } from "../memory/memory-manager.ts";
 import type { MemoryBlock } from "../memory/memory-state.ts";
 
+/** Where the answers come from; a manager without a static policy holds nothing. */
 export interface Holdings {
   readonly devices: Pick<DeviceManager, "allocations" | "offered">;
   readonly cpu: Pick<CpuManager, "exclusiveOf" | "allocatable"> | undefined;
@@ -28,6 +29,7 @@ interface PodResources {
   readonly containers: readonly object[];
 }
 
+/** One pod as List and Get answer it. */
 export function podResources(pod: Readonly<Pod>, holdings: Holdings): PodResources {
   const { name, namespace = "" } = pod.metadata;
   // Init containers that are over hold nothing.
@@ -35,6 +37,7 @@ export function podResources(pod: Readonly<Pod>, holdings: Holdings): PodResourc
   return { name, namespace, containers: containers.map((container) => containerResources(pod, container, holdings)) };
 }
 
+/** What containers could get at most, whoever has it now: GetAllocatableResources. */
 export function allocatableResources({ devices, cpu, memory }: Holdings): object {
   const offered = [...devices.offered()].flatMap(([resource, { nodes, healthy }]) =>
     [...healthy].sort().map((id) => device(resource, id, nodes.get(id))),

@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseCpuSet } from "../cpus/cpu-set.ts";
 
+/** One logical processor, which is a hyperthread where cores have several. */
 export interface Cpu {
   readonly id: number;
   /** The lowest processor that shares the core, so that it is unique on the machine. */
@@ -20,6 +21,7 @@ export interface NumaNode {
   readonly distances: readonly number[];
 }
 
+/** Online processors only. */
 export interface MachineTopology {
   readonly cpus: readonly Cpu[];
   readonly nodes: readonly NumaNode[];

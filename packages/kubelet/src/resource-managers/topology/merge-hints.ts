@@ -11,6 +11,7 @@ export interface Hint {
 /** Resource → the ways to get it; undefined where its place does not matter, empty where there is none. */
 export type HintsByResource = ReadonlyMap<string, readonly Hint[] | undefined>;
 
+/** `restricted` and `single-numa-node` turn a pod away that cannot be aligned; `best-effort` starts it all the same. */
 export type TopologyPolicy = "none" | "best-effort" | "restricted" | "single-numa-node";
 
 export interface NumaView {
@@ -19,11 +20,16 @@ export interface NumaView {
   distance?(from: number, to: number): number;
 }
 
+/** The nodes to take from, and whether the policy lets the pod in. */
 export interface MergedHint {
   readonly hint: Hint;
   readonly admitted: boolean;
 }
 
+/**
+ * Tries one hint of each resource in every combination: nodes that all of them share, best where each prefers its
+ * own.
+ */
 export function mergeHints(policy: TopologyPolicy, providers: readonly HintsByResource[], numa: NumaView): MergedHint {
   const filtered = providers.flatMap((hints) => optionsOf(hints));
   const everything = maskOf(numa.nodes);
@@ -42,6 +48,7 @@ function optionsOf(hints: HintsByResource): (readonly Hint[])[] {
   if (hints.size === 0) return [[{ nodes: undefined, preferred: true }]];
   return [...hints.values()].map((options) => {
     if (options === undefined) return [{ nodes: undefined, preferred: true }];
+    // No way at all counts as one that nobody prefers, so that the strict policies refuse.
     return options.length === 0 ? [{ nodes: undefined, preferred: false }] : options;
   });
 }
@@ -86,6 +93,7 @@ interface Candidate {
   readonly preferred: boolean;
 }
 
+/** Upstream's order: preferred before not; else as near as possible to what the widest resource needs anyway. */
 function isBetter(candidate: Candidate, best: Candidate, wanted: number, numa: NumaView): boolean {
   if (candidate.preferred !== best.preferred) return candidate.preferred;
   const better = () => isCloser(candidate.nodes, best.nodes, numa);

@@ -1,19 +1,23 @@
 // Sets of NUMA nodes as bits of a number: upstream allows eight nodes, so they fit. Pure.
 
+/** Bit n stands for node n. */
 export type NumaMask = number;
 
+/** The set of these nodes. */
 export function maskOf(nodes: Iterable<number>): NumaMask {
   let mask = 0;
   for (const node of nodes) mask |= 1 << node;
   return mask;
 }
 
+/** In ascending order. */
 export function nodesOf(mask: NumaMask): number[] {
   const nodes: number[] = [];
   for (let node = 0; mask >> node !== 0; node++) if ((mask >> node) & 1) nodes.push(node);
   return nodes;
 }
 
+/** How many nodes are in it. */
 export function countOf(mask: NumaMask): number {
   return nodesOf(mask).length;
 }

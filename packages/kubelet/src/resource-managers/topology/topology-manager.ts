@@ -6,12 +6,17 @@ import type { NumaView, TopologyPolicy } from "./merge-hints.ts";
 import { mergeHints } from "./merge-hints.ts";
 import type { NumaMask } from "./numa-mask.ts";
 
+/** With the scope `pod` all containers of a pod share one choice of nodes. */
 export interface TopologyOptions {
   readonly policy: TopologyPolicy;
   readonly scope: "container" | "pod";
   readonly numa: NumaView;
 }
 
+/**
+ * Asks all managers for their hints before any of them gives something out: a GPU and the processors beside it must
+ * come from one node together.
+ */
 export class TopologyManager {
   private readonly options: TopologyOptions;
   private readonly providers: readonly ResourceProvider[];
