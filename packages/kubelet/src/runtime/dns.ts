@@ -1,6 +1,7 @@
 // The resolver configuration of a pod: its dnsPolicy and dnsConfig over the cluster's and the node's. Pure.
 import type { Pod } from "@skiff/api/types.ts";
 
+/** What a resolv.conf holds. */
 export interface Resolver {
   readonly servers: readonly string[];
   readonly searches: readonly string[];
@@ -14,6 +15,10 @@ export interface DnsSettings {
   readonly node: Resolver;
 }
 
+/**
+ * What the runtime writes into the containers' /etc/resolv.conf: the policy's base, with the pod's own dnsConfig
+ * added to it.
+ */
 export function podDns(pod: Pod, settings: DnsSettings): { servers: string[]; searches: string[]; options: string[] } {
   const base = basePolicy(pod, settings);
   const extra = pod.spec?.dnsConfig;
@@ -32,7 +37,9 @@ function basePolicy(pod: Pod, { clusterDns, clusterDomain, node }: DnsSettings):
   // Without a cluster DNS upstream falls back to the node's resolver.
   if (!wantsCluster || clusterDns.length === 0) return node;
   const namespace = pod.metadata.namespace ?? "";
+  // By these a Service is found as `web` in its own namespace and as `web.other` from another one.
   const domains = [`${namespace}.svc.${clusterDomain}`, `svc.${clusterDomain}`, clusterDomain];
+  // ndots 5: even a name with four dots is tried inside the cluster first.
   return { servers: clusterDns, searches: unique([...domains, ...node.searches]), options: ["ndots:5"] };
 }
 

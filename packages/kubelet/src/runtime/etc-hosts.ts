@@ -1,6 +1,7 @@
 // The /etc/hosts that the kubelet writes for a pod's containers. Pure.
 import type { HostAlias } from "@skiff/api/types.ts";
 
+/** Upstream's head of the file. */
 const LOCAL_LINES = [
   "# Kubernetes-managed hosts file.",
   "127.0.0.1\tlocalhost",
@@ -11,6 +12,7 @@ const LOCAL_LINES = [
   "fe00::2\tip6-allrouters",
 ];
 
+/** `fqdn` is the same as `hostname` where the pod has no subdomain. */
 export interface HostsEntries {
   readonly ips: readonly string[];
   readonly hostname: string;

@@ -24,6 +24,10 @@ export interface GarbageCollectorDeps {
   readonly clock: Pick<Clock, "now">;
 }
 
+/**
+ * Exited containers stay for a while, as their logs and exit codes are what a user looks for after a crash; a sandbox
+ * goes once a newer one is there.
+ */
 export class GarbageCollector {
   private readonly limits: DeadContainerLimits;
   private readonly deps: GarbageCollectorDeps;
@@ -39,6 +43,7 @@ export class GarbageCollector {
     for (const container of surplusContainers(pod.containers, perContainer)) {
       if (container.finishedAt <= before) await this.removeContainer(container);
     }
+    // The newest one stays, ready or not: its attempt is what the next one counts from.
     const [, ...older] = pod.sandboxes;
     for (const sandbox of older.filter((candidate) => !candidate.ready)) await this.removeSandbox(sandbox.id);
   }
@@ -106,6 +111,7 @@ function fineWhenGone(error: unknown): void {
   if (!isCriNotFound(error)) throw error;
 }
 
+/** From the three flags that upstream has for it. */
 export function deadContainerLimits(config: KubeletConfig): DeadContainerLimits {
   return {
     perContainer: config["maximum-dead-containers-per-container"],

@@ -3,6 +3,7 @@
 import { fnv1a32 } from "@skiff/api/hash.ts";
 import type { Container, Pod } from "@skiff/api/types.ts";
 
+/** `crictl` and log collectors find a pod's containers by these. */
 export const LABEL = {
   podName: "io.kubernetes.pod.name",
   podNamespace: "io.kubernetes.pod.namespace",
@@ -10,6 +11,7 @@ export const LABEL = {
   containerName: "io.kubernetes.container.name",
 } as const;
 
+/** What a later kubelet must know of a container without the pod's object, which may be gone by then. */
 export const ANNOTATION = {
   hash: "io.kubernetes.container.hash",
   restartCount: "io.kubernetes.container.restartCount",
@@ -20,11 +22,13 @@ export const ANNOTATION = {
   gracePeriod: "io.kubernetes.pod.terminationGracePeriod",
 } as const;
 
+/** Of a sandbox: the pod's own labels too, but the kubelet's keys win over them. */
 export function podLabels(pod: Pod): Record<string, string> {
   const { name, namespace = "", uid = "" } = pod.metadata;
   return { ...pod.metadata.labels, [LABEL.podName]: name, [LABEL.podNamespace]: namespace, [LABEL.podUid]: uid };
 }
 
+/** Of a container: the pod's own labels stay with the sandbox. */
 export function containerLabels(pod: Pod, container: Container): Record<string, string> {
   const { name, namespace = "", uid = "" } = pod.metadata;
   return {
@@ -35,6 +39,7 @@ export function containerLabels(pod: Pod, container: Container): Record<string, 
   };
 }
 
+/** Read back by runtime-pod.ts. */
 export function containerAnnotations(pod: Pod, container: Container, restartCount: number): Record<string, string> {
   const grace = pod.spec?.terminationGracePeriodSeconds;
   const preStop = container.lifecycle?.preStop;

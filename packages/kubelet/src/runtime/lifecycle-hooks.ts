@@ -7,12 +7,17 @@ import { httpGet, probePort } from "../probes/http-get.ts";
 /** The longest hook that has no deadline of its own. */
 const HTTP_TIMEOUT_MS = 60_000;
 
+/** The container that the hook belongs to. HTTP requests go to the pod unless the hook names a host. */
 export interface HookTarget {
   readonly container: Pick<Container, "name" | "ports">;
   readonly containerId: string;
   readonly podIp: string;
 }
 
+/**
+ * A postStart hook that fails ends the container; a preStop hook that fails or takes too long is told and passed
+ * over.
+ */
 export class LifecycleHooks {
   private readonly cri: Pick<CriClient, "execSync">;
   private readonly clock: Clock;

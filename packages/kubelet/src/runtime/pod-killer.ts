@@ -24,8 +24,10 @@ export interface PodKillerDeps {
 
 /** After a preStop hook that used its time up, the container still gets this long to end by itself. */
 const MIN_GRACE_SECONDS = 2;
+/** Kubernetes defaults terminationGracePeriodSeconds to 30; it counts where the pod's object is gone. */
 const DEFAULT_GRACE_SECONDS = 30;
 
+/** Why, and what the Killing event says. */
 export interface KillOptions {
   readonly reason: KillReason;
   readonly message?: string;
@@ -33,6 +35,7 @@ export interface KillOptions {
   readonly graceSeconds?: number | undefined;
 }
 
+/** preStop hook and stop signal share one grace period, which begins with the hook. */
 export class PodKiller {
   private readonly deps: PodKillerDeps;
 
@@ -61,6 +64,7 @@ export class PodKiller {
     );
   }
 
+  /** Resolves once the container has stopped. One that the runtime does not know any more is fine. */
   async killContainer(
     pod: Pod | undefined,
     runtime: RuntimePod,
@@ -89,6 +93,7 @@ export class PodKiller {
     container: RuntimeContainer,
     graceSeconds: number,
   ): Promise<void> {
+    // The annotation has it where the pod's object is gone.
     const hook = spec?.lifecycle?.preStop ?? container.preStop;
     if (!hook || container.state !== "running") return;
     const { hooks, events, clock, log } = this.deps;
@@ -121,6 +126,7 @@ export class PodKiller {
   }
 }
 
+/** A deletion's own grace goes before a probe's, and that before the pod's. */
 function graceOf(pod: Pod | undefined, container: RuntimeContainer, { reason }: KillOptions): number {
   if (!pod) return container.gracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
   const spec = findContainer(pod, container.name);

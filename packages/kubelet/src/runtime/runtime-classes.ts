@@ -4,6 +4,10 @@ import { runtimeClasses } from "@skiff/api/resource-ref.ts";
 import type { Pod } from "@skiff/api/types.ts";
 import type { RestClient } from "@skiff/client/rest-client.ts";
 
+/**
+ * A RuntimeClass names a handler in the runtime's configuration, such as one that runs each pod in a machine of its
+ * own.
+ */
 export class RuntimeClasses {
   private readonly client: Pick<RestClient, "of">;
   /** By class. A class's handler never changes. */

@@ -4,6 +4,7 @@ import type { ContainerStatus, LinuxContainerResources, NamespaceMode, PodSandbo
 import { millisOf } from "../cri/types.ts";
 import { ANNOTATION, LABEL } from "./labels.ts";
 
+/** As the CRI has it; "unknown" may mean running, so such a container is stopped before another takes its place. */
 export type ContainerState = "created" | "running" | "exited" | "unknown";
 
 /** One container of the runtime. Times are milliseconds since the epoch, 0 when they have not come. */
@@ -38,6 +39,7 @@ export interface RuntimeContainer {
   readonly stopSignal: string | undefined;
 }
 
+/** What a pod's containers run in. `ips` is empty for a pod on the node's network. */
 export interface RuntimeSandbox {
   readonly id: string;
   readonly attempt: number;
@@ -56,6 +58,7 @@ export interface RuntimePod {
   readonly containers: readonly RuntimeContainer[];
 }
 
+/** A pod of which the runtime has nothing. */
 export function emptyRuntimePod(pod: { uid: string; namespace: string; name: string }): RuntimePod {
   return { uid: pod.uid, namespace: pod.namespace, name: pod.name, sandboxes: [], containers: [] };
 }
@@ -65,6 +68,7 @@ export function latestContainer(pod: RuntimePod, name: string): RuntimeContainer
   return pod.containers.find((container) => container.name === name);
 }
 
+/** Those that must be stopped before the pod counts as ended: an unknown state may be a running one. */
 export function runningContainers(pod: RuntimePod): RuntimeContainer[] {
   return pod.containers.filter((container) => container.state === "running" || container.state === "unknown");
 }
@@ -85,6 +89,7 @@ function endedIds({ containers, sandboxes }: RuntimePod): string[] {
   return [...exited, ...sandboxes.filter(({ ready }) => !ready).map(({ id }) => id)];
 }
 
+/** The first address is the pod's main one, status.podIP. */
 export function sandboxFromCri(status: PodSandboxStatus): RuntimeSandbox {
   const { network } = status;
   const ips = network?.ip ? [network.ip, ...network.additionalIps.map((entry) => entry.ip)] : [];
@@ -105,6 +110,10 @@ const STATES: Record<ContainerStatus["state"], ContainerState> = {
   CONTAINER_UNKNOWN: "unknown",
 };
 
+/**
+ * Everything that the kubelet itself needs comes from annotations, so that a container of an earlier kubelet is no
+ * stranger.
+ */
 export function containerFromCri(status: ContainerStatus, sandboxId: string): RuntimeContainer {
   const { annotations } = status;
   const messagePath = annotations[ANNOTATION.terminationMessagePath] ?? "";

@@ -20,6 +20,7 @@ export interface PodSummary {
   readonly fingerprint: string;
 }
 
+/** Listing is one call for all, describing one call per container; what cannot change any more is kept. */
 export class RuntimeReader {
   private readonly cri: Cri;
   /** Exited containers never change again. Key: container id. */
@@ -56,6 +57,7 @@ export class RuntimeReader {
     return { pod: await this.describe(summary), fingerprint: summary.fingerprint };
   }
 
+  /** What was removed since the list is left out. */
   async describe(summary: PodSummary): Promise<RuntimePod> {
     const [sandboxes, containers] = await Promise.all([
       Promise.all(summary.sandboxes.map((sandbox) => this.sandbox(sandbox))),
@@ -87,6 +89,7 @@ export class RuntimeReader {
     if (!status) return undefined;
     const container = containerFromCri(status, podSandboxId);
     if (container.state !== "exited") return container;
+    // Read once, at the first look after the exit: the file goes with the container.
     const message = `${container.message}${await terminationMessage(container)}`;
     const ended = { ...container, message };
     this.exited.set(id, ended);
@@ -126,6 +129,7 @@ function summarize(sandboxes: readonly PodSandbox[], containers: readonly Contai
   return new Map([...pods].map(([uid, pod]) => [uid, { uid, ...pod, fingerprint: fingerprintOf(pod) }]));
 }
 
+/** Ids and states alone: nothing else of a container changes without a change of these. */
 function fingerprintOf(pod: { sandboxes: PodSandbox[]; containers: Container[] }): string {
   const parts = [...pod.sandboxes, ...pod.containers].map(({ id, state }) => `${id.slice(0, 16)}:${state}`);
   return parts.sort().join(",");

@@ -8,6 +8,7 @@ import { podDns } from "./dns.ts";
 import { podLabels } from "./labels.ts";
 import { sandboxSecurityContext } from "./security-context.ts";
 
+/** What comes from the node rather than from the pod. */
 export interface SandboxSettings {
   readonly logDirectory: string;
   readonly cgroupParent: string;
@@ -50,6 +51,7 @@ export function sandboxConfig(pod: Pod, attempt: number, settings: SandboxSettin
   };
 }
 
+/** A DNS label's length; the kernel takes one more. */
 const MAX_HOSTNAME_LENGTH = 63;
 const MAX_KERNEL_HOSTNAME_LENGTH = 64;
 
@@ -70,6 +72,7 @@ export function podHostname(pod: Pod, clusterDomain: string): { hostname: string
   const spec = pod.spec;
   if (spec?.hostnameOverride) return { hostname: spec.hostnameOverride, fqdn: spec.hostnameOverride };
   const name = spec?.hostname || pod.metadata.name;
+  // Pods' names may be longer than labels of DNS. What is cut off must not leave a dash or dot at the end.
   const hostname = name.slice(0, MAX_HOSTNAME_LENGTH).replace(/[-.]+$/, "");
   const domain = spec?.subdomain ? `${spec.subdomain}.${pod.metadata.namespace}.svc.${clusterDomain}` : "";
   return { hostname, fqdn: domain ? `${hostname}.${domain}` : hostname };

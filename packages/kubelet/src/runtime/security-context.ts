@@ -12,6 +12,7 @@ import type {
 } from "../cri/types.ts";
 import { ContainerConfigError } from "../env/make-env.ts";
 
+/** The usual lists of container runtimes: what leaks from the host, and what must not be written. procMount Unmasked lifts both. */
 const MASKED_PATHS = [
   "/proc/asound",
   "/proc/acpi",
@@ -42,6 +43,7 @@ export function containerSecurityContext(
   verifyNonRoot(pod, container, image);
   const selinux = own?.seLinuxOptions ?? shared?.seLinuxOptions;
   const unmasked = own?.procMount === "Unmasked";
+  // A name can only be looked up inside the image, which the runtime does.
   const imageUser = image.uid ? { runAsUser: { value: image.uid.value } } : { runAsUsername: image.username };
   return {
     privileged: own?.privileged ?? false,
@@ -101,6 +103,7 @@ function namespaceOptions(pod: Pod, targetId: string | undefined): NamespaceOpti
   };
 }
 
+/** By default each container sees only its own processes. */
 function pidMode(pod: Pod): NamespaceMode {
   if (pod.spec?.hostPID) return "NODE";
   return pod.spec?.shareProcessNamespace ? "POD" : "CONTAINER";
@@ -109,10 +112,12 @@ function pidMode(pod: Pod): NamespaceMode {
 function supplementalGroups(pod: Pod): number[] {
   const shared = pod.spec?.securityContext;
   const groups = [...(shared?.supplementalGroups ?? [])];
+  // Files of volumes belong to this group, so its members must be in it.
   if (shared?.fsGroup !== undefined) groups.push(shared.fsGroup);
   return groups;
 }
 
+/** runAsNonRoot is a check and no setting: it names no user, so an image's named one cannot be judged. */
 function verifyNonRoot(pod: Pod, container: Container, image: Pick<Image, "uid" | "username">): void {
   const own = container.securityContext;
   const shared = pod.spec?.securityContext;

@@ -1,6 +1,7 @@
 // Lets few pods start or go at once, in the order they came: finished pods before many half-made ones.
 import type { Clock } from "@skiff/component-base/clock.ts";
 
+/** Starts go first; removals have time. */
 export type GateLane = "start" | "removal";
 
 export interface StartGateOptions {
@@ -27,6 +28,10 @@ interface Lane {
   running: number;
 }
 
+/**
+ * A hundred pods that start at once all become slow together; a few at a time are ready one after the other, and the
+ * last is no later.
+ */
 export class StartGate {
   private readonly options: StartGateOptions;
   private readonly clock: Pick<Clock, "after" | "monotonic">;
@@ -141,10 +146,12 @@ class HeldPlace implements Place, Disposable {
 
 /** Starting and removing pods is processor time, so more at once than processors would only delay each other. */
 const MIN_AT_ONCE = 2;
+/** See StartGateOptions for what each of these bounds. */
 const PATIENCE_MS = 2000;
 const WORK_MS = 15_000;
 const REMOVAL_YIELD_MS = 1000;
 
+/** `cpus` are the machine's processors. */
 export function gateOptions(cpus: number): StartGateOptions {
   const atOnce = Math.max(MIN_AT_ONCE, cpus);
   return { starts: atOnce, removals: atOnce, patienceMs: PATIENCE_MS, workMs: WORK_MS, yieldMs: REMOVAL_YIELD_MS };

@@ -2,6 +2,7 @@
 import { open } from "node:fs/promises";
 import type { RuntimeContainer } from "./runtime-pod.ts";
 
+/** Upstream's limits: a file's last 4096 bytes; of a log 80 lines and 2048 bytes. */
 const MAX_MESSAGE_BYTES = 4096;
 const MAX_LOG_BYTES = 2048;
 const MAX_LOG_LINES = 80;

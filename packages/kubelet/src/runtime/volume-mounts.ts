@@ -8,6 +8,7 @@ import { ContainerConfigError } from "../env/make-env.ts";
 import type { MountedVolumes, VolumeManager } from "../volumes/volume-manager.ts";
 import type { ImageVolumes } from "./image-volumes.ts";
 
+/** One container's view of volumes that are set up already. */
 export interface VolumeMountRequest {
   readonly pod: Pod;
   readonly container: Container;
@@ -52,6 +53,7 @@ export async function blockDevices({
     const path = mounted.get(name);
     if (path === undefined)
       throw new ContainerConfigError(`cannot find volume "${name}" to pass into container "${container.name}"`);
+    // The device cgroup's letters: read, write and mknod.
     const permissions = isReadOnlyVolume(pod, name) ? "r" : "mrw";
     devices.push({ containerPath: devicePath, hostPath: await realpath(path), permissions });
   }

@@ -1,5 +1,6 @@
 // Why a container cannot start yet: becomes its `waiting` state and, later, another try.
 
+/** The message is what kubectl shows beside the reason. */
 export class WaitingError extends Error {
   /** Upstream's CamelCase reason. */
   readonly reason: string;

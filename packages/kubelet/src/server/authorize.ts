@@ -7,6 +7,7 @@ import type { Logger } from "@skiff/component-base/logger.ts";
 import { HttpError } from "./http-error.ts";
 import { BEARER_PROTOCOL, websocketProtocols } from "./streams/upgrade-head.ts";
 
+/** The apiserver is asked by TokenReview and SubjectAccessReview; `auth` remembers answers for a while. */
 export interface AuthorizeDeps {
   readonly auth: Pick<DelegatedAuth, "authorize">;
   readonly log: Logger;
@@ -44,6 +45,7 @@ export async function authorizeRequest(
   throw new HttpError(403, `Forbidden (${asked})`);
 }
 
+/** HTTP method → the verb of RBAC rules. */
 const VERBS: Readonly<Record<string, string>> = {
   POST: "create",
   GET: "get",
@@ -52,6 +54,7 @@ const VERBS: Readonly<Record<string, string>> = {
   DELETE: "delete",
 };
 
+/** "" for a method that no rule can allow. */
 export function verbOf(method: string): string {
   return VERBS[method] ?? "";
 }

@@ -10,6 +10,7 @@ import type { PodCgroups } from "../cgroups/pod-cgroups.ts";
 import type { CriClient } from "../cri/cri-client.ts";
 import type { RuntimeReader } from "../runtime/runtime-reader.ts";
 
+/** From the configuration. Port 0 takes any free one, which tests do. */
 export interface KubeletServerOptions {
   readonly address: string;
   readonly port: number;
@@ -36,6 +37,7 @@ export interface PodSource {
   find(namespace: string, name: string, uid?: string): Readonly<Pod> | undefined;
 }
 
+/** Nothing here changes a pod: the API of the kubelet reads, and acts inside containers. */
 export interface KubeletServerDeps {
   readonly pods: PodSource;
   readonly cri: Pick<

@@ -1,4 +1,5 @@
 // A refusal of the kubelet's own API: a status and a plain sentence, as upstream answers.
+/** The message is the body, with a newline behind it. */
 export class HttpError extends Error {
   readonly status: number;
 

@@ -27,6 +27,10 @@ export function createServer(options: KubeletServerOptions, deps: ServedDeps, st
   return app;
 }
 
+/**
+ * Unknown client certificates do not end the handshake: the caller may have a token, or be refused with a 401 that
+ * says so.
+ */
 export function tlsOptions({ cert, key, clientCa }: KubeletServerOptions["tls"]): ServerOptions {
   return {
     cert,

@@ -11,10 +11,12 @@ interface PodList {
   readonly items: readonly object[];
 }
 
+/** With statuses, and static pods among them, which the API may not know yet. */
 export function podList(pods: PodSource): PodList {
   return listOf(pods.list());
 }
 
+/** Asked of the runtime anew. Only names and images are told, as that is all the runtime knows. */
 export async function runningPodList(runtime: Pick<KubeletServerDeps["runtime"], "list">): Promise<PodList> {
   const pods = [...(await runtime.list()).values()];
   return listOf(pods.map(runningPod).filter((pod) => pod.spec.containers.length > 0));

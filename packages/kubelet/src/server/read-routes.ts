@@ -18,8 +18,10 @@ import { readUsage } from "./stats/usage.ts";
 /** With the counter that all ports share. */
 export type ServedDeps = KubeletServerDeps & { readonly requests: Counter };
 
+/** A fastify server, with TLS or without. */
 export type App = ReturnType<typeof makeApp>;
 
+/** Prometheus' text format. */
 const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 /** Health, pods, figures. */

@@ -5,6 +5,7 @@ import { HttpError } from "./http-error.ts";
 import { findPod } from "./pod-lookup.ts";
 import { runningContainer } from "./streams/streaming-url.ts";
 
+/** Of the path; the UID is optional and, where given, must be the pod's. */
 export interface RunParams {
   readonly namespace: string;
   readonly pod: string;
@@ -15,6 +16,7 @@ export interface RunParams {
 /** The runtime's call cannot be taken back, so a command that hangs must end by itself. */
 const COMMAND_TIMEOUT_SECONDS = 600;
 
+/** Answers 200 with stdout and stderr together, 404 for no such pod, 500 with the output where the command failed. */
 export function runHandler({ pods, runtime, cri }: Pick<KubeletServerDeps, "pods" | "runtime" | "cri">) {
   return async (request: FastifyRequest<{ Params: RunParams }>, reply: FastifyReply) => {
     const { namespace, pod: name, uid, container } = request.params;

@@ -7,6 +7,7 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 import { commandOutput } from "@skiff/component-base/command.ts";
 import type { Inhibitor, ShutdownLock } from "./shutdown-manager.ts";
 
+/** logind's names on the system bus. */
 const SERVICE = "org.freedesktop.login1";
 const MANAGER = "org.freedesktop.login1.Manager";
 const CONFIG_DIR = "/etc/systemd/logind.conf.d";
@@ -14,12 +15,17 @@ const CONFIG_DIR = "/etc/systemd/logind.conf.d";
 const RELOAD_TRIES = 25;
 const RELOAD_PAUSE_MS = 200;
 
+/** Tests put tools of their own in place of the machine's. */
 export interface LogindPlaces {
   /** Folder of busctl, systemctl and systemd-inhibit; those of the PATH when empty. */
   readonly tools: string;
   readonly configDir: string;
 }
 
+/**
+ * logind holds a shutdown for as long as a delay lock is held, but no longer than InhibitDelayMaxSec, 5 seconds
+ * unless told.
+ */
 export class Logind implements Inhibitor {
   private readonly clock: Clock;
   private readonly places: LogindPlaces;

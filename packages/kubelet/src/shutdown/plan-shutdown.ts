@@ -2,6 +2,7 @@
 import type { Pod } from "@skiff/api/types.ts";
 import type { ShutdownClass } from "../configuration/field-types.ts";
 
+/** The fields of KubeletConfiguration. */
 export interface ShutdownTimes {
   /** Milliseconds; of them the last `critical` belong to critical pods. */
   readonly shutdownGracePeriod: number;
@@ -10,12 +11,14 @@ export interface ShutdownTimes {
   readonly shutdownGracePeriodByPodPriority: readonly ShutdownClass[];
 }
 
+/** Pods that end together. The next step waits for them, or for the time to be up. */
 export interface ShutdownStep {
   /** So long the step lasts at most. */
   readonly seconds: number;
   readonly pods: readonly { readonly pod: Readonly<Pod>; readonly graceSeconds: number }[];
 }
 
+/** The priority from which on system-cluster-critical and system-node-critical count. */
 const SYSTEM_CRITICAL_PRIORITY = 2_000_000_000;
 const DEFAULT_GRACE_SECONDS = 30;
 

@@ -15,6 +15,7 @@ export interface Inhibitor {
   news(signal: AbortSignal): AsyncIterable<boolean>;
 }
 
+/** While it is held, logind lets the machine run. */
 export interface ShutdownLock {
   /** Resolves when the lock is no longer held, whoever let it go. */
   readonly lost: Promise<void>;
@@ -33,6 +34,7 @@ export interface ShutdownDeps {
   tell(message: string): void;
 }
 
+/** What the pods' statuses say afterwards: Failed, so that controllers make others elsewhere. */
 const VERDICT: PodVerdict = {
   phase: "Failed",
   reason: "Terminated",
@@ -41,6 +43,10 @@ const VERDICT: PodVerdict = {
 };
 const RETRY = { initialMs: 1000, ceilingMs: 60_000 };
 
+/**
+ * From the news of a shutdown on the node is not ready and takes no pods in; its pods end by priority, lowest first,
+ * and then the lock goes.
+ */
 export class ShutdownManager {
   private readonly classes: readonly ShutdownClass[];
   private readonly deps: ShutdownDeps;

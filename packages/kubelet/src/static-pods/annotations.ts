@@ -1,9 +1,13 @@
 // Upstream's annotations by which static pods and their mirrors are known.
 import type { Pod } from "@skiff/api/types.ts";
 
+/** On a mirror: the hash of the static pod that it shows. */
 export const MIRROR_ANNOTATION = "kubernetes.io/config.mirror";
+/** On a static pod: what its manifest and place come to, which is its UID as well. */
 export const HASH_ANNOTATION = "kubernetes.io/config.hash";
+/** `file` or `http`; an object of the API that claims a source loses the claim. */
 export const SOURCE_ANNOTATION = "kubernetes.io/config.source";
+/** When the kubelet first saw the pod. */
 export const SEEN_ANNOTATION = "kubernetes.io/config.seen";
 
 /** Whether the API's pod only shows what a static pod of some node does. */

@@ -7,6 +7,7 @@ import type { Pod } from "@skiff/api/types.ts";
 import { parse } from "yaml";
 import { HASH_ANNOTATION, SOURCE_ANNOTATION } from "./annotations.ts";
 
+/** Where the text comes from. */
 export interface ManifestOrigin {
   readonly source: "file" | "http";
   /** The path or the address: part of the UID, so that two equal files are two pods. */
@@ -51,6 +52,7 @@ function ownedByNode(object: Pod, { source, place, nodeName }: ManifestOrigin): 
     kind: "Pod",
     metadata: {
       ...metadata,
+      // The same manifest may lie on every node, and their mirrors share one namespace.
       name: `${metadata.name}-${nodeName.toLowerCase()}`,
       namespace: metadata.namespace || "default",
       uid,

@@ -22,6 +22,7 @@ interface Known {
   readonly pods: readonly Pod[];
 }
 
+/** Upstream's --pod-manifest-path: how a control plane starts before there is an API to start it from. */
 export class ManifestFolder implements ManifestSource {
   private readonly path: string;
   private readonly nodeName: string;
@@ -36,6 +37,7 @@ export class ManifestFolder implements ManifestSource {
     this.deps = deps;
   }
 
+  /** Tells all pods of the folder after each look, until the signal aborts. */
   async run(onPods: (pods: readonly Pod[]) => void, signal: AbortSignal): Promise<void> {
     const { clock } = this.deps;
     while (!signal.aborted) {

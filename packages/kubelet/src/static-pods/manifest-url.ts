@@ -5,6 +5,7 @@ import type { Logger } from "@skiff/component-base/logger.ts";
 import { decodeManifest } from "./decode-manifest.ts";
 import type { ManifestSource } from "./static-pods.ts";
 
+/** `headers` go with each request, such as a token. */
 export interface ManifestUrlOptions {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -12,9 +13,11 @@ export interface ManifestUrlOptions {
   readonly pollMs: number;
 }
 
+/** Upstream's limits of one request. */
 const TIMEOUT_MS = 10_000;
 const MAX_BYTES = 10 * 1024 * 1024;
 
+/** Upstream's --manifest-url. One Pod, or a PodList. */
 export class ManifestUrl implements ManifestSource {
   private readonly options: ManifestUrlOptions;
   private readonly deps: { readonly clock: Clock; readonly log: Logger };
@@ -26,6 +29,10 @@ export class ManifestUrl implements ManifestSource {
     this.deps = deps;
   }
 
+  /**
+   * Tells all pods whenever the text has changed, until the signal aborts. A failure changes nothing: the last pods
+   * run on.
+   */
   async run(onPods: (pods: readonly Pod[]) => void, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {

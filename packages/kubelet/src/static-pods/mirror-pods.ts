@@ -19,9 +19,14 @@ export interface MirrorPodsDeps {
   readonly log: Logger;
 }
 
+/** Between passes without news, and after one that failed. */
 const RECHECK_MS = 10_000;
 const RETRY_MS = 500;
 
+/**
+ * A mirror is the only way in which the API, and so kubectl, sees a static pod. Changing or deleting it does nothing
+ * to the pod; the node makes it anew.
+ */
 export class MirrorPods {
   private readonly deps: MirrorPodsDeps;
   private readonly mirrors = new Map<string, Readonly<Pod>>();
@@ -55,6 +60,7 @@ export class MirrorPods {
     this.nudge.resolve();
   }
 
+  /** Undefined where it lacks, or is of an earlier manifest. */
   get(pod: Readonly<Pod>): Readonly<Pod> | undefined {
     const mirror = this.mirrors.get(keyOf(pod));
     return mirror && isMirrorOf(mirror, pod) ? mirror : undefined;
@@ -125,6 +131,7 @@ export class MirrorPods {
   }
 }
 
+/** Removals come first: a mirror that is replaced has the name of the new one. */
 export interface MirrorPlan {
   readonly create: readonly Pod[];
   readonly remove: readonly Readonly<Pod>[];
@@ -152,6 +159,7 @@ export function planMirrors(
 export function mirrorOf(pod: Pod, node: Readonly<Node>): Unsaved<Pod> {
   const { uid: _, ...metadata } = pod.metadata;
   const hash = metadata.annotations?.[HASH_ANNOTATION] ?? "";
+  // Owned by the node, without which the API would take no mirror from it, and with which the mirror goes.
   const owner = {
     apiVersion: "v1",
     kind: "Node",

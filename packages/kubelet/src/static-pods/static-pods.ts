@@ -6,6 +6,7 @@ import type { PodWorkers } from "../pod-workers.ts";
 import { SEEN_ANNOTATION } from "./annotations.ts";
 import type { MirrorPods } from "./mirror-pods.ts";
 
+/** A folder, a file or an address. */
 export interface ManifestSource {
   /** Tells all pods of the source at first and whenever they change, until the signal aborts. */
   run(onPods: (pods: readonly Pod[]) => void, signal: AbortSignal): Promise<void>;
@@ -21,6 +22,10 @@ export interface StaticPodsDeps {
 /** How soon a pod is looked at again that waits for its predecessor of the same name to end. */
 const SUCCESSION_MS = 200;
 
+/**
+ * Static pods have workers like any others; only where they come from, and that no API is needed for them, is
+ * different.
+ */
 export class StaticPods {
   private readonly deps: StaticPodsDeps;
   private readonly bySource = new Map<ManifestSource, readonly Pod[]>();
@@ -39,6 +44,7 @@ export class StaticPods {
     return this.first.promise;
   }
 
+  /** Until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { sources, mirrors } = this.deps;
     if (sources.length === 0) return;

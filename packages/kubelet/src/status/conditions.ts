@@ -3,6 +3,7 @@ import type { ContainerStatus, Pod, PodCondition } from "@skiff/api/types.ts";
 import { isSidecar } from "../sync-pod.ts";
 import type { PodPhase } from "./pod-phase.ts";
 
+/** A condition without its times. */
 type Verdict = Pick<PodCondition, "status" | "reason" | "message">;
 
 export interface ConditionInput {
@@ -19,6 +20,7 @@ export interface ConditionInput {
   readonly now: string;
 }
 
+/** Conditions that the kubelet writes on every pod. */
 const OWNED = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"] as const;
 /** Those that the kubelet takes away again. */
 export const PASSING_CONDITIONS: ReadonlySet<string> = new Set(["PodResizePending", "PodResizeInProgress"]);
@@ -31,6 +33,7 @@ export function isForeignCondition(type: string): boolean {
 /** The reason by which the kubelet's own word on a disruption is known; others write such conditions too. */
 export const BY_KUBELET = "TerminationByKubelet";
 
+/** Whether this kubelet's node ended the pod, as by an eviction. */
 export function isOwnDisruption({ type, reason }: Pick<PodCondition, "type" | "reason">): boolean {
   return type === "DisruptionTarget" && reason === BY_KUBELET;
 }
@@ -50,6 +53,10 @@ export function podConditions(pod: Pod, input: ConditionInput): PodCondition[] {
   return [...own, ...resize, ...input.previous.filter(({ type }) => isForeignCondition(type))];
 }
 
+/**
+ * lastTransitionTime moves with the status alone, not with reason or message: `kubectl wait` and controllers go by
+ * it.
+ */
 function dated(condition: PodCondition, pod: Pod, { previous, now }: ConditionInput): PodCondition {
   const before = previous.find(({ type }) => type === condition.type);
   const unchanged = before?.status === condition.status;
@@ -103,6 +110,7 @@ function listed(unknown: readonly string[], what: string, names: readonly string
   return parts.join(", ");
 }
 
+/** Ready is ContainersReady and every readiness gate: a load balancer, say, may hold a pod back until it knows it. */
 function readyVerdict(pod: Pod, containersReady: Verdict, conditions: readonly PodCondition[]): Verdict {
   if (containersReady.status !== "True") return containersReady;
   const problems: string[] = [];

@@ -23,6 +23,7 @@ export interface ProbeStates {
   isReady(pod: Pod, container: Container, containerId: string): boolean;
 }
 
+/** `reasons` are by container name; `previous` is the last status of the same kind of containers. */
 export interface ContainerStatusInput {
   readonly runtime: RuntimePod;
   readonly reasons: ReadonlyMap<string, WaitingReason>;
@@ -37,6 +38,7 @@ export interface ContainerStatusInput {
   wasReached(container: Container): boolean;
 }
 
+/** One for each container, in the order of the spec. */
 export function containerStatuses(
   pod: Pod,
   containers: readonly Container[],
@@ -112,6 +114,7 @@ function terminatedState(container: RuntimeContainer, previous: ContainerStatus 
   };
 }
 
+/** Upstream's: 128 and the number of SIGKILL, which is what most likely ended it. */
 const LOST_EXIT_CODE = 137;
 
 /** The runtime has no such container: it was not made yet, or it is lost. */
@@ -141,6 +144,7 @@ function absentStatus(
     reason: "ContainerStatusUnknown",
     message: `The container could not be located when the pod was ${pod.metadata.deletionTimestamp ? "deleted" : "terminated"}.  The container used to be ${wasRunning ? "Running" : "Waiting"}`,
   };
+  // It is started anew, and counts as restarted: it did run.
   if (input.isTerminal) return { ...blank, state: { terminated } };
   return { ...blank, restartCount: blank.restartCount + 1, lastState: { terminated } };
 }

@@ -2,8 +2,10 @@
 import type { ContainerStatus, Pod, PodStatus } from "@skiff/api/types.ts";
 import { isSidecar } from "../sync-pod.ts";
 
+/** Succeeded and Failed are for good; a Job counts by them. Unknown is no longer used. */
 export type PodPhase = "Pending" | "Running" | "Succeeded" | "Failed";
 
+/** The containers' statuses as they are about to be published. */
 export interface PhaseInput {
   readonly init: readonly ContainerStatus[];
   readonly containers: readonly ContainerStatus[];
@@ -46,6 +48,7 @@ function phaseOfContainers(pod: Pod, { init, containers, isTerminal }: PhaseInpu
   if (count.stopped === 0) return "Pending";
   const allSucceeded = count.stopped === count.succeeded;
   if (isTerminal) return allSucceeded ? "Succeeded" : "Failed";
+  // In a crash loop the pod is Running: what kubectl shows as CrashLoopBackOff is the container's reason.
   if (count.restarting > 0 || policy === "Always") return "Running";
   if (allSucceeded) return "Succeeded";
   return policy === "Never" ? "Failed" : "Running";

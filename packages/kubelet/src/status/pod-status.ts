@@ -19,6 +19,7 @@ import { containerStatuses } from "./container-statuses.ts";
 import type { PodPhase } from "./pod-phase.ts";
 import { podPhase } from "./pod-phase.ts";
 
+/** `reasons` are by container name, as the last pass left them. */
 export interface PodStatusInput {
   readonly runtime: RuntimePod;
   readonly reasons: ReadonlyMap<string, WaitingReason>;
@@ -46,6 +47,7 @@ export interface PodVerdict {
   readonly isDisruption?: boolean;
 }
 
+/** All of status anew, from what runs and what was said last; what others write into it is kept. */
 export function makePodStatus(pod: Pod, input: PodStatusInput): PodStatus {
   const { runtime, reasons, probes, previous, isTerminal, now } = input;
   // As upstream: what is final is told only when nothing of the pod runs any more.
@@ -93,6 +95,7 @@ export function makePodStatus(pod: Pod, input: PodStatusInput): PodStatus {
     ...(init.length > 0 ? { initContainerStatuses: init } : {}),
     containerStatuses: containers,
     ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
+    // Fixed at creation: a resize in place may not change it.
     qosClass: previous.qosClass ?? podQos(pod),
   };
 }
@@ -128,6 +131,7 @@ function addresses(pod: Pod, { runtime, previous, hostIps }: PodStatusInput): Pa
   };
 }
 
+/** The sandbox's, or the node's for a pod on its network; none while there is no sandbox. */
 export function podIpsOf(pod: Pod, runtime: RuntimePod, hostIps: readonly string[]): readonly string[] {
   const sandbox = readySandbox(runtime);
   if (!sandbox) return [];

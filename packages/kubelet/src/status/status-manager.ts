@@ -17,6 +17,7 @@ export interface StatusManagerDeps {
   readonly log: Logger;
 }
 
+/** One pod's status on its way. */
 interface Entry {
   readonly namespace: string;
   readonly name: string;
@@ -33,9 +34,14 @@ interface Entry {
 
 /** A pod that starts is told of as a whole: what it says of itself before it runs may wait this long for that. */
 const PENDING_DELAY_MS = 1000;
+/** After a failed write, doubling. */
 const RETRY_INITIAL_MS = 200;
 const RETRY_MAX_MS = 10_000;
 
+/**
+ * The worker sets a status and goes on; writing, trying again and merging with what others wrote happen here. A
+ * status that is overtaken by a newer one is never sent.
+ */
 export class StatusManager {
   private readonly deps: StatusManagerDeps;
   private readonly signal: AbortSignal;
@@ -114,6 +120,7 @@ export class StatusManager {
     }
   }
 
+  /** Nothing more will be written for the pod. */
   forget(uid: string): void {
     this.entries.get(uid)?.timer?.[Symbol.dispose]();
     this.entries.delete(uid);
@@ -151,6 +158,7 @@ export class StatusManager {
         return;
       }
       try {
+        // With the UID: under the same name there may be another pod by now, and the API refuses with Conflict.
         const body = { metadata: { uid: entry.apiUid }, status };
         const options = { signal: this.signal, subresource: "status" };
         const updated = await client.patch(namespace, name, "strategic", body, options);

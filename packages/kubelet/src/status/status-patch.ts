@@ -24,6 +24,7 @@ export function statusPatch(current: PodStatus, wanted: PodStatus): Patch | unde
   return Object.keys(patch).length > 0 ? patch : undefined;
 }
 
+/** Lists with a merge key in the API's types. */
 const MERGED: ReadonlySet<string> = new Set(["podIPs", "hostIPs"]);
 /** Written by the scheduler and others. */
 const NOT_OURS: ReadonlySet<string> = new Set([

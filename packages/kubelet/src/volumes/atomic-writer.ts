@@ -15,6 +15,7 @@ import {
 } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 
+/** One file of a volume. */
 export interface FileContent {
   readonly data: Buffer;
   /** Permission bits, such as 0o644. */
@@ -50,6 +51,7 @@ export async function writeAtomically(
   await rm(temporary, { force: true });
   await symlink(fresh.slice(dir.length + 1), temporary);
   await rename(temporary, join(dir, DATA));
+  // After the switch: until then readers may still be in the old version.
   await unlinkStale(dir, payload);
   await removeOldVersions(dir, fresh.slice(dir.length + 1));
   return true;
@@ -62,6 +64,7 @@ function checkPath(path: string): void {
   }
 }
 
+/** Whether the version on disk holds these bytes with these modes; links are not judged here. */
 async function isSame(dir: string, payload: Payload, fsGroup: number | undefined): Promise<boolean> {
   const present = await listFiles(dir, "").catch(() => []);
   if (present.length !== payload.size) return false;

@@ -4,6 +4,7 @@ import { persistentVolumeClaims, persistentVolumes } from "@skiff/api/resource-r
 import type { PersistentVolume, PersistentVolumeClaim, Pod, Volume } from "@skiff/api/types.ts";
 import type { RestClient } from "@skiff/client/rest-client.ts";
 
+/** Each names the other. */
 export interface BoundVolume {
   readonly claim: PersistentVolumeClaim;
   readonly persistent: PersistentVolume;
@@ -36,6 +37,7 @@ async function boundClaim(
     .catch((error: Error) => {
       throw fail(`failed to fetch PVC from API server: ${error.message}`);
     });
+  // A claim that happens to have the name of a generic ephemeral volume's may hold another's data.
   const isOwned = claim.metadata.ownerReferences?.some(({ uid, controller }) => controller && uid === pod.metadata.uid);
   if (isEphemeral && !isOwned) {
     throw new Error(
@@ -65,6 +67,7 @@ async function volumeOf(
     throw new Error(
       `found PV object ${name} but it has a nil pv.Spec.ClaimRef indicating it is not yet bound to the claim`,
     );
+  // A claim that was deleted and made anew under its name has no right to the former's volume.
   if (owner.uid !== claim.metadata.uid) {
     throw new Error(
       `found PV object ${name} but its pv.Spec.ClaimRef.UID ${owner.uid} does not point to claim.UID ${claim.metadata.uid}`,

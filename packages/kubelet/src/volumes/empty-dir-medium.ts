@@ -2,6 +2,7 @@
 import { quantityValue } from "@skiff/api/quantity.ts";
 import type { Pod, Volume } from "@skiff/api/types.ts";
 
+/** For mount(8). */
 export interface MediumMount {
   readonly type: "tmpfs" | "hugetlbfs";
   readonly options: readonly string[];
@@ -14,6 +15,7 @@ export function mediumMount(
 ): MediumMount | undefined {
   if (medium === "") return undefined;
   if (medium === "Memory") {
+    // Memory in it counts as that of whoever wrote it, and is limited by the container's limit besides.
     return { type: "tmpfs", options: sizeLimit ? [`size=${quantityValue(sizeLimit)}`] : [] };
   }
   if (medium === "HugePages" || medium.startsWith("HugePages-")) {

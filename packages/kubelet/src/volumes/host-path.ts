@@ -5,6 +5,7 @@ import { mkdir, open, stat } from "node:fs/promises";
 
 type Check = { readonly is: (stats: Stats) => boolean; readonly name: string };
 
+/** By the API's types of hostPath. */
 const CHECKS: Record<string, Check> = {
   Directory: { is: (stats) => stats.isDirectory(), name: "a directory" },
   DirectoryOrCreate: { is: (stats) => stats.isDirectory(), name: "a directory" },

@@ -10,12 +10,14 @@ import { VolumeLocks } from "./volume-locks.ts";
 const run = promisify(execFile);
 
 const LOCAL_PLUGIN = "kubernetes.io~local-volume";
+/** Kubernetes defaults to it for a blank device. */
 const DEFAULT_TYPE = "ext4";
 /** blkid's answer for a device on which it finds nothing. */
 const NOTHING_FOUND = 2;
 /** fsck found what it cannot mend. */
 const UNCORRECTED = 4;
 
+/** `path` is the device; no file system type means that which is on it. */
 export interface LocalDevice {
   /** Of the PersistentVolume. */
   readonly name: string;
@@ -24,6 +26,7 @@ export interface LocalDevice {
   readonly mountOptions: readonly string[];
 }
 
+/** A device can be mounted once, and pods of a node may share it: so it lies at one place and is bound to theirs. */
 export class LocalDevices {
   private readonly paths: PodPaths;
   private readonly locks = new VolumeLocks();
@@ -76,6 +79,7 @@ async function namesIn(dir: string): Promise<string[]> {
 async function mountFormatted({ path, fsType, mountOptions }: LocalDevice, to: string): Promise<void> {
   const present = await formatOf(path);
   const wanted = fsType || present || DEFAULT_TYPE;
+  // No reserve for root, as upstream: all of the volume is the pod's.
   if (!present) await run(`mkfs.${wanted}`, /^ext[34]$/.test(wanted) ? ["-F", "-m0", path] : [path]);
   else await check(path);
   await mountDevice(path, to, wanted, mountOptions).catch((error) => {

@@ -23,6 +23,7 @@ function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 }
 
+/** By the kernel's table. Comparing devices would not see a bind mount of the same file system. */
 export async function isMounted(path: string): Promise<boolean> {
   return parseMountPoints(await readFile("/proc/self/mountinfo", "utf8")).includes(path);
 }
@@ -41,6 +42,7 @@ export async function bindMount(from: string, to: string): Promise<void> {
   await run("mount", ["--no-canonicalize", "--bind", from, to]);
 }
 
+/** Rejects with the output of mount(8). */
 export async function mountDevice(from: string, to: string, fsType: string, options: readonly string[]): Promise<void> {
   const list = options.length > 0 ? ["-o", options.join(",")] : [];
   await run("mount", ["-t", fsType, ...list, from, to]);

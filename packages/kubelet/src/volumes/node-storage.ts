@@ -17,6 +17,7 @@ import type { PersistentVolumes } from "./persistent-volumes.ts";
 import type { TokenManager } from "./token-manager.ts";
 import { VolumeManager } from "./volume-manager.ts";
 
+/** While there is no CSINode yet. */
 const NODE_RETRY_MS = 1000;
 /** How soon a Node that was deleted and registered again has its CSINode. */
 const NODE_LOOK_MS = 10_000;
@@ -37,6 +38,7 @@ export interface NodeStorageDeps {
   readonly plugins?: PluginHandlers;
 }
 
+/** Drivers, local devices and claims are parts of their own, each loaded with the first pod or plugin that needs it. */
 export class NodeStorage {
   readonly volumes: VolumeManager;
   private readonly deps: NodeStorageDeps;
@@ -135,6 +137,7 @@ export class NodeStorage {
     return this.loadedPersistent;
   }
 
+  /** Asked before anything of CSI is loaded, as most nodes have none. */
   private async hasCsiOnDisk(): Promise<boolean> {
     const { paths } = this.deps;
     const folders = [join(paths.root, "plugins", "kubernetes.io", "csi")];

@@ -11,8 +11,10 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { PodObjects } from "../env/make-env.ts";
 
+/** A pod's start waits for the answer. */
 const READ_TIMEOUT_MS = 10_000;
 
+/** Resource, namespace and name. */
 type Key = `${"configmaps" | "secrets"}/${string}/${string}`;
 
 interface Entry {
@@ -56,6 +58,7 @@ export function referencedObjects(pod: Pod): Set<Key> {
   return keys;
 }
 
+/** One watch per object and not one for all: the node authorizer lets a kubelet see only what its pods refer to. */
 export class ObjectCache implements PodObjects {
   private readonly client: RestClient;
   private readonly deps: { clock: Clock; log: Logger };
@@ -82,11 +85,13 @@ export class ObjectCache implements PodObjects {
     for (const key of before.difference(wanted)) this.release(key, uid);
   }
 
+  /** The pod is over; watches that nobody else needs end. */
   unregister(uid: string): void {
     for (const key of this.pods.get(uid) ?? []) this.release(key, uid);
     this.pods.delete(uid);
   }
 
+  /** Undefined where there is none. A cached object may be a moment old. */
   configMap(namespace: string, name: string, signal: AbortSignal): Promise<Readonly<ConfigMap> | undefined> {
     return this.read(configMaps, `configmaps/${namespace}/${name}`, namespace, name, signal);
   }

@@ -8,6 +8,7 @@ const SET_GROUP_ID = 0o2000;
 const FILE_BITS = 0o060;
 const FOLDER_BITS = 0o070 | SET_GROUP_ID;
 
+/** Nothing without an fsGroup. Never takes away rights that a file has. */
 export async function takeOwnership(dir: string, context: PodSecurityContext | undefined): Promise<void> {
   const group = context?.fsGroup;
   if (group === undefined) return;

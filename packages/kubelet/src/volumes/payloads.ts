@@ -14,6 +14,7 @@ import { containerResourceValue, findContainer, podFieldValue } from "../env/fie
 import type { PodObjects } from "../env/make-env.ts";
 import type { FileContent } from "./atomic-writer.ts";
 
+/** `facts` are for the downward API, `tokens` for projected tokens. */
 export interface PayloadContext {
   readonly pod: Pod;
   readonly facts: PodFacts;
@@ -29,6 +30,7 @@ export interface TokenSource {
 
 type Files = Map<string, FileContent>;
 
+/** The API's defaults, for static pods, which come without. */
 const DEFAULT_MODE = 0o644;
 const DEFAULT_TOKEN_SECONDS = 3600;
 
@@ -50,6 +52,7 @@ export async function volumePayload(volume: Volume, context: PayloadContext): Pr
   const { sources = [], defaultMode = DEFAULT_MODE } = volume.projected;
   const files: Files = new Map();
   for (const source of sources) {
+    // Of two sources that name one path, the later one wins.
     for (const [path, file] of await projectedFiles(context, source, defaultMode)) files.set(path, file);
   }
   return files;
@@ -130,6 +133,7 @@ function pick(
   mode: number,
   what: "config" | "secret",
 ): Files {
+  // Without `items` every key is a file; with them, only those that are named.
   if (!items || items.length === 0) return new Map([...data].map(([key, bytes]) => [key, { data: bytes, mode }]));
   const files: Files = new Map();
   for (const item of items) {

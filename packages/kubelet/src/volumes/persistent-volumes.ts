@@ -34,6 +34,7 @@ export interface ReadyVolume {
   readonly csi: CsiVolume | undefined;
 }
 
+/** What controllers have bound and attached is only looked up here; the node never chooses a volume. */
 export class PersistentVolumes {
   private readonly deps: PersistentVolumesDeps;
   /** By pod, then by the volume's name in it. */
@@ -60,10 +61,12 @@ export class PersistentVolumes {
     }
   }
 
+  /** By their names in the pod; those set up since the kubelet's start. */
   of(pod: Pick<Pod, "metadata">): ReadonlyMap<string, ReadyVolume> {
     return this.ready.get(pod.metadata.uid ?? "") ?? new Map();
   }
 
+  /** The pod's volumes are torn down. */
   forget(podUid: string): void {
     this.ready.delete(podUid);
   }
@@ -182,6 +185,7 @@ function checkUse(pod: Pod, name: string, { spec }: PersistentVolume): void {
   if (mode !== "Block" && used.mapped.has(name)) throw fail("volumeDevices");
 }
 
+/** A local volume lives on one node: a pod that was bound by hand to another must not get an empty folder instead. */
 function checkNodeAffinity({ metadata, spec }: PersistentVolume, node: Readonly<Node> | undefined): void {
   const terms = spec?.nodeAffinity?.required?.nodeSelectorTerms;
   if (!terms || !node || terms.some((term) => matchesNodeSelectorTerm(term, node))) return;

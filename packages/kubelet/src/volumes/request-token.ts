@@ -4,6 +4,7 @@ import type { AuthenticationV1TokenRequest } from "@skiff/api/types.ts";
 import type { RestClient } from "@skiff/client/rest-client.ts";
 import type { RequestToken } from "./token-manager.ts";
 
+/** The API lets a node ask only for accounts of its pods, and binds the token to the pod, so that it ends with it. */
 export function requestToken(client: RestClient): RequestToken {
   return async (namespace, serviceAccount, spec, signal) => {
     const body = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", metadata: {}, spec };

@@ -4,6 +4,7 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 import { formatTime } from "@skiff/component-base/clock.ts";
 import type { TokenSource } from "./payloads.ts";
 
+/** `expirationTimestamp` is RFC 3339. */
 export interface TokenGrant {
   readonly token: string;
   readonly expirationTimestamp: string;
@@ -17,6 +18,7 @@ export type RequestToken = (
   signal: AbortSignal,
 ) => Promise<TokenGrant>;
 
+/** No audience means the API server's own. */
 export interface TokenRequestSpec {
   readonly audiences: string[];
   readonly expirationSeconds: number;
@@ -33,6 +35,7 @@ const DAY_MS = 24 * 3_600_000;
 /** Upstream replaces a token once this share of its life is over, or after a day. */
 const USED_SHARE = 0.8;
 
+/** Tokens live in memory alone: after a restart pods simply get new ones. */
 export class TokenManager implements TokenSource {
   private readonly request: RequestToken;
   private readonly clock: Pick<Clock, "now">;
@@ -44,6 +47,7 @@ export class TokenManager implements TokenSource {
     this.clock = deps.clock;
   }
 
+  /** Asks the API only where none is known or the known one is due. Rejects where there is none that still holds. */
   async token(pod: Pod, audience: string, expirationSeconds: number, signal: AbortSignal): Promise<string> {
     return (await this.entry(pod, audience, expirationSeconds, signal)).token;
   }
@@ -54,6 +58,7 @@ export class TokenManager implements TokenSource {
     return { token, expirationTimestamp: formatTime(expiresAt) };
   }
 
+  /** The pod has ended; the API ends its tokens with it. */
   forget(uid: string): void {
     this.entries.delete(uid);
   }

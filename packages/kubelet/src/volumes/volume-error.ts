@@ -1,5 +1,6 @@
 // Failures of volumes in upstream's words: which step failed for which volume, and the event's reason.
 
+/** Shown as an event on the pod, which stays in ContainerCreating; the next pass tries again. */
 export class VolumeError extends Error {
   /** Of the event. */
   readonly reason: "FailedMount" | "FailedMapVolume";
@@ -11,6 +12,7 @@ export class VolumeError extends Error {
   }
 }
 
+/** Upstream's names, which users search for. */
 export type VolumeStep =
   | "MountVolume.NodeAffinity check"
   | "MountVolume.WaitForAttach"
@@ -33,6 +35,7 @@ export function notProcessed(volume: string, cause: unknown): VolumeError {
   return new VolumeError(`Unable to attach or mount volumes: ${lists}: ${messageOf(cause)}`, "FailedMount", cause);
 }
 
+/** The attacher has not brought the volume within the time. `volume` is the name in the pod. */
 export function notAttached(volume: string): VolumeError {
   const lists = `unmounted volumes=[${volume}], unattached volumes=[${volume}], failed to process volumes=[]`;
   const why = "timed out waiting for the condition";

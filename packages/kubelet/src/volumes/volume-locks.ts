@@ -1,5 +1,6 @@
 // One piece of work at a time for each volume: no driver and no mount wants two at once.
 
+/** In the order of asking; a failure does not hold up those behind it. */
 export class VolumeLocks {
   private readonly tails = new Map<string, Promise<unknown>>();
 

@@ -20,6 +20,7 @@ import { bindSubPath } from "./sub-path.ts";
 import { stepFailed } from "./volume-error.ts";
 import { usedVolumes } from "./volume-use.ts";
 
+/** Folders that tell of volumes which somebody else must help to end. */
 const CSI = "kubernetes.io~csi";
 const LOCAL = "kubernetes.io~local-volume";
 
@@ -41,6 +42,7 @@ export interface VolumeManagerDeps {
 /** Volume name → the path on the node to mount into containers, or of the device to give them. */
 export type MountedVolumes = ReadonlyMap<string, string>;
 
+/** What is set up is found again on disk, so a restarted kubelet needs no memory of it. */
 export class VolumeManager {
   private readonly deps: VolumeManagerDeps;
   /** What was last written, so that an unchanged volume costs no file access. Key: the volume's folder. */
@@ -187,6 +189,7 @@ async function mountMemory(root: string): Promise<void> {
   if (!(await isMounted(root))) await mountMedium("tmpfs", root, ["mode=0750", "nosuid", "noexec"]);
 }
 
+/** Upstream's escaped plugin name; `inMemory` for content that is secret or tells of the pod. */
 function pluginOf(volume: Volume): { name: string; inMemory: boolean } | undefined {
   if (volume.configMap) return { name: "kubernetes.io~configmap", inMemory: false };
   if (volume.secret) return { name: "kubernetes.io~secret", inMemory: true };

@@ -30,6 +30,7 @@ function statusOf({ status }: Readonly<Pod>, name: string): ContainerStatus | un
   return all.find((one) => one.name === name);
 }
 
+/** What `kubectl logs` prints as "Error from server (BadRequest)". */
 function whyNoLog(pod: Readonly<Pod>, name: string, status: ContainerStatus | undefined): string {
   const subject = `container "${name}" in pod "${pod.metadata.name}"`;
   if (!status) return `${subject} is not available`;

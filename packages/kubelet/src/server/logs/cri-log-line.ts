@@ -1,5 +1,6 @@
 // One line of a container's log file as CRI runtimes write it: `TIME STREAM TAGS CONTENT`.
 
+/** One entry. A line of the container that is longer than 16 KiB is several of them. */
 export interface CriLogLine {
   /** RFC 3339 with up to nine fractional digits, as the runtime wrote it. */
   readonly time: string;

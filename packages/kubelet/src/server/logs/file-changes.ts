@@ -5,6 +5,7 @@ import { watch } from "node:fs";
 import { dirname } from "node:path";
 import type { Clock } from "@skiff/component-base/clock.ts";
 
+/** The folder is watched, not the file: a rotation puts another file under the same name. */
 export class FileChanges implements Disposable {
   private readonly clock: Pick<Clock, "after" | "monotonic">;
   private readonly watcher: FSWatcher | undefined;

@@ -2,6 +2,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { parseCriLogLine } from "./cri-log-line.ts";
 
+/** Read backwards in such blocks: `kubectl logs --tail` must not read a gigabyte for ten lines. */
 const BLOCK_BYTES = 64 * 1024;
 /** Time, stream and tags fit into this many bytes, and so tell whether an entry ends a line. */
 const HEAD_BYTES = 128;
@@ -42,6 +43,7 @@ function* entriesFromEnd(text: Buffer, length: number, fromFileStart: boolean): 
   if (fromFileStart) yield 0;
 }
 
+/** Whether the entry that begins at `at` completes a line; a partial one is continued by the next. */
 function endsLine(text: Buffer, at: number): boolean {
   const head = text.subarray(at, at + HEAD_BYTES);
   const newline = head.indexOf(NEWLINE);

@@ -4,11 +4,13 @@ import type { FileHandle } from "node:fs/promises";
 import { open } from "node:fs/promises";
 import { findTail } from "./find-tail.ts";
 
+/** What is held of a log at a time. */
 const CHUNK_BYTES = 64 * 1024;
 /** Runtimes cut lines at 16 KiB; what is longer than this is no log and is skipped. */
 const MAX_ENTRY_BYTES = 1024 * 1024;
 const NEWLINE = 0x0a;
 
+/** Holds the file open: after a rotation it still reads the old one to its end. */
 export class LogFile implements AsyncDisposable {
   readonly inode: number;
   private readonly file: FileHandle;

@@ -12,6 +12,7 @@ export interface LogFormat {
 
 const NEWLINE = Buffer.from("\n");
 
+/** One per answer, as the byte limit and continued lines go across batches. */
 export class LogFormatter {
   private readonly format: LogFormat;
   private remaining: number;

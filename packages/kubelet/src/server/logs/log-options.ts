@@ -2,12 +2,14 @@
 import { HttpError } from "../http-error.ts";
 import type { LogFormat } from "./log-formatter.ts";
 
+/** `tailLines` is undefined for the whole log. */
 export interface LogOptions extends LogFormat {
   readonly follow: boolean;
   readonly previous: boolean;
   readonly tailLines: number | undefined;
 }
 
+/** The API's words for the streams. */
 const STREAMS: Readonly<Record<string, LogFormat["stream"]>> = { All: undefined, Stdout: "stdout", Stderr: "stderr" };
 
 /** Throws HttpError 400 for what cannot be read and 422 for what makes no sense. */

@@ -6,6 +6,7 @@ import { LogFile } from "./log-file.ts";
 import type { LogFormat } from "./log-formatter.ts";
 import { LogFormatter } from "./log-formatter.ts";
 
+/** `path` is the file that the runtime writes now; its rotated parts are not read. */
 export interface LogRequest extends LogFormat {
   readonly path: string;
   readonly follow?: boolean | undefined;

@@ -14,6 +14,7 @@ import { chooseLogContainer } from "./choose-container.ts";
 import { parseLogOptions } from "./log-options.ts";
 import { readLog } from "./read-log.ts";
 
+/** Of the path. */
 export interface LogParams {
   readonly namespace: string;
   readonly pod: string;
@@ -32,6 +33,7 @@ export function containerLogsHandler(options: Pick<KubeletServerOptions, "podLog
     requireContainer(pod, container);
     const { pod: runtime } = await deps.runtime.read(pod.metadata.uid ?? "");
     const chosen = chooseLogContainer(pod, runtime, container, wanted.previous);
+    // A runtime that does not tell the path writes where it was told to.
     const path = chosen.logPath || defaultLogPath(options.podLogDir, pod, chosen);
     const signal = AbortSignal.any([stop, closed(reply)]);
     const isRunning = () => isContainerRunning(deps.cri, chosen.id);

@@ -16,6 +16,7 @@ import { podNetwork } from "./pod-network.ts";
 
 type Deps = Pick<KubeletServerDeps, "pods" | "runtime" | "cgroups" | "podCgroups" | "clock" | "cri">;
 
+/** One cgroup: the machine's, that of all pods, a pod's or a container's. */
 interface Subject {
   readonly labels: Readonly<Record<string, string>>;
   readonly figures: CgroupFigures;
@@ -23,11 +24,13 @@ interface Subject {
   readonly writableBytes?: number | undefined;
 }
 
+/** Traffic is counted per pod, under the labels of its sandbox, as all its containers share one network. */
 interface Network {
   readonly labels: Readonly<Record<string, string>>;
   readonly interfaces: readonly InterfaceCounters[];
 }
 
+/** The whole answer as text. Everything is read anew, a few files for each cgroup. */
 export async function cadvisorMetrics(deps: Deps): Promise<string> {
   const { cgroups, podCgroups, clock } = deps;
   const summaries = await deps.runtime.list();
@@ -118,6 +121,7 @@ const counter = (name: string, help: string, read: Read, more = {}): Family => (
 });
 const gauge = (name: string, help: string, read: Read): Family => ({ name, type: "gauge", help, read });
 
+/** One entry for each series of a cgroup; a figure that the kernel has not is left out rather than told as 0. */
 const FAMILIES: readonly Family[] = [
   counter(
     "container_cpu_usage_seconds_total",
@@ -208,6 +212,7 @@ const FAMILIES: readonly Family[] = [
   ),
 ];
 
+/** Part of the name, part of the help text, and the field that holds it. */
 const NETWORK = [
   ["receive_bytes", "bytes received", "rxBytes"],
   ["receive_packets", "packets received", "rxPackets"],

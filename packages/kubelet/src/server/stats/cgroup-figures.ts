@@ -39,10 +39,12 @@ const NO_LIMIT = 2 ** 62;
 
 type Cgroups = KubeletServerDeps["cgroups"];
 
+/** In the same units from either version. */
 export async function cgroupFigures(path: string, cgroups: Cgroups): Promise<CgroupFigures> {
   return cgroups.isUnified ? figuresV2(path, cgroups) : figuresV1(path, cgroups);
 }
 
+/** CPU times come as nanoseconds and as ticks, and each controller has a hierarchy of its own. */
 async function figuresV1(path: string, cgroups: Cgroups): Promise<CgroupFigures> {
   const number = async (controller: string, file: string) => numberOf(await cgroups.read(controller, path, file));
   const [usage, ticks, stat, shares, quota, period] = await Promise.all([
@@ -88,6 +90,7 @@ async function figuresV1(path: string, cgroups: Cgroups): Promise<CgroupFigures>
   };
 }
 
+/** CPU times are microseconds; absent limits read `max`. */
 async function figuresV2(path: string, cgroups: Cgroups): Promise<CgroupFigures> {
   const read = (file: string) => cgroups.read("", path, file);
   const [stat, max, weight] = await Promise.all([read("cpu.stat"), read("cpu.max"), read("cpu.weight")]);

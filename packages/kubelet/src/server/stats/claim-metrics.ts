@@ -11,6 +11,7 @@ export interface ClaimMetricsDeps {
   readonly clock: Pick<Clock, "now">;
 }
 
+/** One volume as the summary has it. */
 interface ClaimFigures {
   readonly pvcRef?: { readonly name: string; readonly namespace: string };
   readonly capacityBytes?: number;
@@ -36,6 +37,7 @@ const GAUGES: readonly { name: string; help: string; of: (figures: ClaimFigures)
   },
 ];
 
+/** Series come and go with the claims, under their namespace and name, whichever pod uses them. */
 export class ClaimMetrics {
   private readonly deps: ClaimMetricsDeps;
   /** Not the program's own, for every port renders its own. */

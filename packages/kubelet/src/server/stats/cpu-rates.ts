@@ -1,5 +1,6 @@
 // CPU use per second, from the growth of CPU time between two looks at the same thing.
 
+/** CPU time used up to a moment. */
 interface Sample {
   readonly timeMs: number;
   readonly cpuNanos: number;
@@ -8,6 +9,7 @@ interface Sample {
 /** Closer looks than this say more about the clock than about the CPU. */
 const MIN_SPAN_MS = 1000;
 
+/** The kernel counts CPU time and knows no rate, but `kubectl top` asks for one. */
 export class CpuRates {
   /** Per key the sample that rates are taken from, and the newest one. */
   private readonly samples = new Map<string, { base: Sample; newest: Sample }>();

@@ -13,6 +13,7 @@ export interface FsStats {
   readonly inodesUsed: number;
 }
 
+/** Of the whole file system that `path` lies on; rejects where there is no such path. */
 export async function fsStats(path: string, time: string): Promise<FsStats> {
   const { bsize, blocks, bfree, bavail, files, ffree } = await statfs(path);
   return {

@@ -1,5 +1,6 @@
 // Reads the traffic counters of network interfaces from /proc/net/dev. Pure.
 
+/** The part of the counters that the summary tells. */
 export interface InterfaceStats {
   readonly name: string;
   readonly rxBytes: number;
@@ -23,6 +24,7 @@ export function parseNetDev(text: string): InterfaceStats[] {
   });
 }
 
+/** Counts since the interface came up, in the order of the kernel's columns. */
 export function parseCounters(text: string): InterfaceCounters[] {
   return text
     .split("\n")

@@ -14,6 +14,7 @@ interface VolumeStats extends FsStats {
 /** Upstream's volumeStatsAggPeriod. */
 const FRESH_MS = 60_000;
 
+/** Volumes that are folders on the node, by their field in the pod's spec, and the plugin's name in their path. */
 const PLUGIN_OF = {
   emptyDir: "kubernetes.io~empty-dir",
   configMap: "kubernetes.io~configmap",
@@ -38,6 +39,7 @@ export class PodVolumes {
     this.deps = deps;
   }
 
+  /** At most a minute old. Those behind claims come first. */
   async stats(pod: Readonly<Pod>, time: string): Promise<readonly object[]> {
     const uid = pod.metadata.uid ?? "";
     const known = this.known.get(uid);

@@ -1,6 +1,7 @@
 // /metrics/resource: CPU and memory of node, pods and containers, as metrics-server scrapes them. Pure.
 import type { ContainerUsage, NodeUsage, PodUsage, Usage } from "./usage.ts";
 
+/** `labels` is ready for the text, braces included. */
 interface Sample {
   readonly labels: string;
   readonly value: number;

@@ -16,6 +16,7 @@ import type { ContainerUsage, NodeUsage, PodUsage, Usage } from "./usage.ts";
 type Deps = Pick<KubeletServerDeps, "cri" | "clock" | "log" | "runtime" | "cgroups" | "podCgroups">;
 type Options = Pick<KubeletServerOptions, "nodeName" | "podLogDir" | "rootDir">;
 
+/** The whole answer. With `cpuAndMemoryOnly`, as metrics-server asks, no disk and no network is looked at. */
 export async function summarize(
   options: Options,
   usage: NodeUsage,
@@ -129,6 +130,7 @@ async function containerDisk(container: ContainerUsage, logs: string, disk: Disk
   };
 }
 
+/** Of a pod: writable layers and logs of its containers. */
 function ephemeral(containers: readonly object[], disk: Disk): FsStats {
   let usedBytes = 0;
   let inodesUsed = 0;
@@ -151,6 +153,7 @@ function cpuAndMemory(key: string, { timeMs, cpuNanos, memory }: Usage, rates: C
   };
 }
 
+/** The node's startTime is that of the machine. */
 async function bootTime(): Promise<string> {
   const stat = await readFile("/proc/stat", "utf8");
   return formatTime(Number(stat.match(/^btime (\d+)/m)?.[1] ?? 0) * 1000);

@@ -15,23 +15,27 @@ export interface Usage {
   readonly memory?: MemoryUsage | undefined;
 }
 
+/** By the runtime's account; `startedAtMs` is 0 where it is not known. */
 export interface ContainerUsage extends Usage {
   readonly name: string;
   readonly startedAtMs: number;
   readonly writableLayer: FilesystemUsage | undefined;
 }
 
+/** By the pod's cgroup, so more than the sum of its containers: the sandbox and memory volumes count too. */
 export interface PodUsage extends Usage {
   readonly pod: Readonly<Pod>;
   readonly containers: readonly ContainerUsage[];
 }
 
+/** The whole machine, with processes that are in no pod. */
 export interface NodeUsage extends Usage {
   readonly pods: readonly PodUsage[];
 }
 
 type Deps = Pick<KubeletServerDeps, "pods" | "cri" | "runtime" | "cgroups" | "podCgroups" | "clock">;
 
+/** Everything at one moment, as far as that goes. Pods without a running container are left out, as upstream. */
 export async function readUsage(deps: Deps): Promise<NodeUsage> {
   const [stats, started] = await Promise.all([deps.cri.listContainerStats(), startTimes(deps)]);
   const byPod = Map.groupBy(newestAttempts(stats), (one) => one.attributes?.labels[LABEL.podUid] ?? "");

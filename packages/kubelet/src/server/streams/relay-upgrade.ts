@@ -9,6 +9,7 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 import { HttpError } from "../http-error.ts";
 import { answerHead, rebuildHead } from "./upgrade-head.ts";
 
+/** What Node's `upgrade` event brings. */
 export interface UpgradeRequest {
   readonly request: Pick<IncomingMessage, "method" | "rawHeaders">;
   readonly socket: Duplex;
@@ -46,6 +47,7 @@ export async function relayUpgrade(
   await join(client.socket, answer.stream, clock, signal);
 }
 
+/** `head` is what the runtime has sent behind its own head already. */
 interface RuntimeAnswer {
   readonly message: IncomingMessage;
   /** Present when the runtime has switched protocols. */

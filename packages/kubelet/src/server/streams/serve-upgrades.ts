@@ -37,6 +37,7 @@ async function serveUpgrade(
 ): Promise<void> {
   const { request } = client;
   await authorizeRequest(request, nodeName, deps, stop);
+  // What follows the head would reach the runtime as part of the stream.
   if (hasBody(request.rawHeaders)) throw new HttpError(400, "an upgrade request cannot have a body");
   const path = pathOf(request.url ?? "/");
   const query = new URLSearchParams((request.url ?? "").slice(path.length));

@@ -7,11 +7,13 @@ interface Target {
   readonly uid: string | undefined;
 }
 
+/** Which call of the runtime, with its arguments. */
 export type StreamTarget =
   | (Target & { readonly kind: "exec"; readonly container: string; readonly cmd: string[]; readonly streams: Streams })
   | (Target & { readonly kind: "attach"; readonly container: string; readonly streams: Streams })
   | (Target & { readonly kind: "portForward"; readonly ports: number[] });
 
+/** Which of a process' streams the client wants. */
 export interface Streams {
   readonly stdin: boolean;
   readonly stdout: boolean;
@@ -21,6 +23,7 @@ export interface Streams {
 
 const STREAM_ROOT = /^\/(exec|attach|portForward)\//;
 
+/** Whether an upgrade may be asked for at this path. */
 export function isStreamPath(url: string): boolean {
   return STREAM_ROOT.test(url);
 }

@@ -23,6 +23,10 @@ export async function streamingUrl(target: StreamTarget, deps: Deps): Promise<UR
   throw new HttpError(500, `the container runtime streams over ${url.protocol} which is not supported`);
 }
 
+/**
+ * containerd hands out an address on loopback with a token in it; the kubelet relays to it, so the client never sees
+ * it.
+ */
 function askFor(target: StreamTarget, pod: Readonly<Pod>, runtime: RuntimePod, cri: Deps["cri"]): Promise<string> {
   if (target.kind === "portForward") return cri.portForward(readySandbox(runtime), target.ports);
   const containerId = runningContainer(runtime, target.container);

@@ -8,6 +8,7 @@ import type { Strings } from "./csi-client.ts";
 
 /** As long as upstream waits before it says so and begins anew. */
 const WAIT_MS = 2 * 60_000;
+/** A node may read single VolumeAttachments but not watch them, so it looks again after growing pauses. */
 const LOOK_INITIAL_MS = 200;
 const LOOK_MAX_MS = 5000;
 

@@ -7,6 +7,7 @@ import descriptor from "./csi-v1.json" with { type: "json" };
 /** Upstream's limit for one call. */
 const CALL_TIMEOUT_MS = 2 * 60_000;
 
+/** Optional abilities of a driver, by CSI's names. */
 export type NodeCapability =
   | "STAGE_UNSTAGE_VOLUME"
   | "GET_VOLUME_STATS"
@@ -15,8 +16,10 @@ export type NodeCapability =
   | "SINGLE_NODE_MULTI_WRITER"
   | "VOLUME_MOUNT_GROUP";
 
+/** Contexts, topologies and secrets are all such maps in CSI. */
 export type Strings = Readonly<Record<string, string>>;
 
+/** What the driver calls this machine, how many volumes it takes (0 for no limit) and where it stands. */
 export interface NodeInfo {
   readonly nodeId: string;
   /** A 64-bit number as text. */
@@ -24,6 +27,7 @@ export interface NodeInfo {
   readonly accessibleTopology: { readonly segments: Strings } | null;
 }
 
+/** How the volume will be used: as a device or as a file system, and by how many. */
 export interface VolumeCapability {
   readonly block?: object;
   readonly mount?: {
@@ -34,6 +38,10 @@ export interface VolumeCapability {
   readonly accessMode: { readonly mode: string };
 }
 
+/**
+ * Prepares the volume once for the node. `publishContext` is what the attacher said, `volumeContext` what the
+ * PersistentVolume says.
+ */
 export interface StageRequest {
   readonly volumeId: string;
   readonly publishContext: Strings;
@@ -49,6 +57,7 @@ export interface PublishRequest extends StageRequest {
   readonly readonly: boolean;
 }
 
+/** Grows the file system on a volume that the controller has grown already. */
 export interface ExpandRequest {
   readonly volumeId: string;
   readonly volumePath: string;
@@ -58,6 +67,7 @@ export interface ExpandRequest {
   readonly secrets: Strings;
 }
 
+/** 64-bit numbers as text. */
 export interface VolumeUsage {
   readonly unit: "UNKNOWN" | "BYTES" | "INODES";
   readonly available: string;
@@ -65,11 +75,13 @@ export interface VolumeUsage {
   readonly used: string;
 }
 
+/** `volumeCondition` is null from a driver that does not judge health. */
 export interface DriverVolumeStats {
   readonly usage: readonly VolumeUsage[];
   readonly volumeCondition: { readonly abnormal: boolean; readonly message: string } | null;
 }
 
+/** All calls reject with an RpcError. By CSI's rules each may be repeated until it succeeds. */
 export class CsiClient implements Disposable {
   private readonly client: PluginClient;
   private capabilities: Promise<ReadonlySet<NodeCapability>> | undefined;
@@ -82,6 +94,7 @@ export class CsiClient implements Disposable {
     return this.call("NodeGetInfo", {}, signal);
   }
 
+  /** Asked once for each connection; a failed question is put again. */
   async can(capability: NodeCapability): Promise<boolean> {
     this.capabilities ??= this.askCapabilities().catch((error) => {
       this.capabilities = undefined;

@@ -24,6 +24,9 @@ interface Driver {
   countDueAt: number;
 }
 
+/**
+ * A driver can be used once the CSINode object shows it: the attacher takes the node's name at the driver from there.
+ */
 export class CsiDrivers implements PluginHandler {
   private readonly deps: CsiDriversDeps;
   private readonly drivers = new Map<string, Driver>();
@@ -41,6 +44,7 @@ export class CsiDrivers implements PluginHandler {
     return driver.client;
   }
 
+  /** Version 1 in any of its spellings; throws what the plugin is told. */
   validate({ name, supportedVersions }: PluginInfo): void {
     if (supportedVersions.length === 0) {
       throw new Error(`CSI driver ${JSON.stringify(name)}: plugin returned an empty list for supported versions`);
@@ -50,6 +54,7 @@ export class CsiDrivers implements PluginHandler {
     throw new Error(`CSI driver ${JSON.stringify(name)}: none of the versions [${list}] is supported, version 1 is`);
   }
 
+  /** Takes the place of an earlier socket of the same driver. */
   async register({ name, endpoint }: PluginInfo, signal: AbortSignal): Promise<void> {
     const client = new CsiClient(endpoint, this.deps);
     const countDueAt = this.deps.clock.monotonic();
@@ -63,6 +68,7 @@ export class CsiDrivers implements PluginHandler {
     this.onRegistered(name);
   }
 
+  /** Volumes of the driver stay mounted; ending them waits until it is back. */
   async deregister(name: string, signal: AbortSignal): Promise<void> {
     this.replace(name, undefined);
     await this.deps.object.uninstall(name, signal);

@@ -9,6 +9,7 @@ import type { NodeInfo, Strings } from "./csi-client.ts";
 /** Two writers at once are rare: another driver's registration, somebody's repair. */
 const TRIES = 5;
 
+/** Owned by the Node, so the garbage collector removes it with the node. */
 export class CsiNodeObject {
   private readonly nodeName: string;
   private readonly client: Pick<RestClient, "of">;
@@ -23,6 +24,7 @@ export class CsiNodeObject {
     await this.change((drivers) => drivers, node, signal);
   }
 
+  /** Labels come first: a scheduler that sees the driver must find the topology it speaks of. */
   async install(driver: string, info: NodeInfo, signal: AbortSignal): Promise<void> {
     if (info.nodeId === "") throw new Error("error adding CSI driver node info: driver nodeID must not be empty");
     const node = await this.client.of(nodes).get("", this.nodeName, { signal });
@@ -30,6 +32,7 @@ export class CsiNodeObject {
     await this.change((drivers) => withDriver(drivers, driverEntry(driver, info)), node, signal);
   }
 
+  /** Labels stay, as upstream: volumes may still name them. */
   async uninstall(driver: string, signal: AbortSignal): Promise<void> {
     await this.change((drivers) => drivers.filter(({ name }) => name !== driver), undefined, signal);
   }
@@ -87,6 +90,7 @@ function newObject(
 
 function driverEntry(name: string, { nodeId, maxVolumesPerNode, accessibleTopology }: NodeInfo): CSINodeDriver {
   const topologyKeys = Object.keys(accessibleTopology?.segments ?? {}).sort();
+  // The API's field is a 32-bit number; 0 means that the driver knows no limit.
   const count = Math.min(Number(maxVolumesPerNode), 2 ** 31 - 1);
   return {
     name,

@@ -20,6 +20,7 @@ export interface CsiPlace {
   readonly mark: string;
 }
 
+/** Pure but for joining: nothing here looks at the disk. */
 export class CsiPaths {
   private readonly paths: PodPaths;
 
@@ -48,6 +49,10 @@ export class CsiPaths {
     return join(this.paths.pod(uid), "volumeDevices", CSI_PLUGIN);
   }
 
+  /**
+   * A folder's staging path has the handle's digest in it, as handles may hold anything. A device's is by the
+   * volume's name.
+   */
   place(uid: string, volume: Pick<CsiVolume, "specName" | "driver" | "handle" | "isBlock">): CsiPlace {
     const name = escapeName(volume.specName);
     if (volume.isBlock) {

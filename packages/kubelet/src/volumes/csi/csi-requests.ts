@@ -38,6 +38,7 @@ export function appliesFsGroup(
   policy: string = "ReadWriteOnceWithFSType",
 ): boolean {
   if (fsGroup === undefined || policy === "None" || volume.readOnly || volume.isBlock) return false;
+  // The default policy guesses: one node, a file system that is named, and so probably one with owners.
   if (policy === "File") return true;
   if (volume.fsType === "") return false;
   return volume.accessModes.some((mode) => mode === "ReadWriteOnce" || mode === "ReadWriteOncePod");

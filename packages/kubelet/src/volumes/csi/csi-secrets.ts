@@ -14,6 +14,7 @@ export interface CsiSecretsDeps {
 /** The API's own default for a request that names no life. */
 const DEFAULT_TOKEN_SECONDS = 3600;
 
+/** Read anew for each call, and kept nowhere. */
 export class CsiSecrets {
   private readonly deps: CsiSecretsDeps;
 

@@ -2,11 +2,13 @@
 import { createHash } from "node:crypto";
 import type { PersistentVolume, Pod, Volume } from "@skiff/api/types.ts";
 
+/** References of a PersistentVolume name a namespace; those of an inline volume mean the pod's. */
 export interface SecretRef {
   readonly namespace: string;
   readonly name: string;
 }
 
+/** `handle` is the driver's own name for it. `lifecycle` Ephemeral means inline: made with the pod and gone with it. */
 export interface CsiVolume {
   /** The PersistentVolume's name, or that of the volume in the pod. */
   readonly specName: string;

@@ -38,6 +38,10 @@ export const UNSTAGING = "unstaging";
 const RETRY_INITIAL_MS = 1000;
 const RETRY_MAX_MS = 122_000;
 
+/**
+ * Unpublish for each pod, unstage with the last pod of the node, then the attacher may detach: in this order, or data
+ * is lost.
+ */
 export class CsiTearDown {
   private readonly deps: CsiTearDownDeps;
   /** By unique name: unstaging that failed and comes up again. */

@@ -60,6 +60,10 @@ interface Published {
 /** A driver that wants to be asked again is asked with the pod's passes, but not with each of a flurry. */
 const REPUBLISH_MS = 10_000;
 
+/**
+ * One volume's way: attached by the controller, staged once on the node, published for each pod. Each step may be
+ * repeated, so a failed one is simply tried again with the pod's next pass.
+ */
 export class CsiVolumes {
   private readonly deps: CsiVolumesDeps;
   /** By target path. */
@@ -155,6 +159,7 @@ export class CsiVolumes {
     });
   }
 
+  /** The scheduler keeps to it too, but two pods may have been bound at once or by hand. */
   private async refuseSecondWriter(pod: Pod, volume: CsiVolume): Promise<void> {
     if (!volume.accessModes.includes("ReadWriteOncePod")) return;
     const users = await this.deps.users.users(volume);
@@ -215,6 +220,7 @@ export class CsiVolumes {
     const secrets = await reader.read("NodePublishSecretRef", volume.publishSecret, signal);
     const tokens = await reader.tokens(pod, spec, signal);
     const tokenEntry = tokens === undefined ? {} : { [TOKENS_KEY]: tokens };
+    // Volume contexts end up in drivers' logs; secrets are left out of them.
     const hidden = spec?.serviceAccountTokenInSecrets ?? false;
     await client.publish({
       volumeId: volume.handle,

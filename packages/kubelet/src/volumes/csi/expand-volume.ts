@@ -21,6 +21,7 @@ export interface ExpandDeps {
   tell(pod: Pod, type: "Normal" | "Warning", reason: string, message: string): void;
 }
 
+/** The volume, and the two objects that say how large it is and should be. */
 export interface ExpandRequest {
   readonly csi: CsiVolume;
   readonly claim: PersistentVolumeClaim;
@@ -90,6 +91,7 @@ async function grow(
   return true;
 }
 
+/** The claim's status then shows the new size, and the condition FileSystemResizePending goes. */
 async function confirm(
   { metadata }: PersistentVolumeClaim,
   storage: string,

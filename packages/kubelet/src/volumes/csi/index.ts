@@ -32,6 +32,7 @@ export interface CsiDeps {
   node(): Readonly<Node> | undefined;
 }
 
+/** Composes the parts; they share one set of locks, so that no volume is set up and torn down at once. */
 export class Csi {
   readonly drivers: CsiDrivers;
   readonly volumes: CsiVolumes;
@@ -81,6 +82,7 @@ export class Csi {
     };
   }
 
+  /** See expandVolume. */
   async expand(pod: Pod, request: ExpandRequest, signal: AbortSignal): Promise<void> {
     const { nodeName, client, events } = this.deps;
     const { drivers, paths, secrets, locks } = this;

@@ -16,6 +16,7 @@ export interface VolumeData {
   readonly attachmentID?: string;
 }
 
+/** The same keys and values as upstream's, so that either kubelet can take over the other's volumes. */
 export function volumeDataOf(volume: CsiVolume, nodeName: string): VolumeData {
   return {
     specVolID: volume.specName,
@@ -32,6 +33,7 @@ export function attachmentName({ handle, driver }: Pick<CsiVolume, "handle" | "d
   return `csi-${createHash("sha256").update(`${handle}${driver}${nodeName}`).digest("hex")}`;
 }
 
+/** Replaces the file as a whole. */
 export async function writeVolumeData(dir: string, data: VolumeData): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o750 });
   const path = join(dir, FILE);
@@ -53,6 +55,7 @@ export async function readVolumeData(dir: string): Promise<VolumeData | undefine
   }
 }
 
+/** One that is not there is fine. */
 export async function removeVolumeData(dir: string): Promise<void> {
   await rm(join(dir, `${FILE}.tmp`), { force: true });
   await rm(join(dir, FILE), { force: true });

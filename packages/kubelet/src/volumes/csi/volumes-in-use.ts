@@ -2,10 +2,15 @@
 import type { Node } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 
+/** The node's object comes by the node's agent; this is only how often it is looked at. */
 const LOOK_MS = 100;
 /** As long as upstream waits before it says so and begins anew. */
 const WAIT_MS = 2 * 60_000;
 
+/**
+ * The attach-detach controller does not detach what stands in the status, so a volume is put there before it is
+ * mounted and taken out after it is unmounted.
+ */
 export class VolumesInUse {
   /** By unique name, who holds it: UIDs of pods, or the name of work that is left. */
   private readonly holders = new Map<string, Set<string>>();
@@ -18,10 +23,12 @@ export class VolumesInUse {
     return this.isLoaded ? [...this.holders.keys()].sort() : undefined;
   }
 
+  /** What lay on the disk is held by now. */
   loaded(): void {
     this.isLoaded = true;
   }
 
+  /** Asks for a report where the volume is new to the list. */
   hold(name: string, holder: string): void {
     const holders = this.holders.get(name) ?? new Set();
     holders.add(holder);
@@ -37,6 +44,7 @@ export class VolumesInUse {
     this.onChange();
   }
 
+  /** The pod holds nothing any more. */
   letGoAll(holder: string): void {
     for (const name of [...this.holders.keys()]) this.letGo(name, holder);
   }
