@@ -14,6 +14,7 @@ import { prune } from "./prune.ts";
 import { differenceIn, giveUp, NOTHING, recordUpdate } from "./record-update.ts";
 import type { Tracking } from "./tracking.ts";
 
+/** One `kubectl apply --server-side`, or the PATCH behind it. */
 export interface ApplyRequest {
   /** Checked against the type (`checkConfig`), otherwise as its writer wrote it. */
   readonly config: PlainObject;
@@ -24,6 +25,7 @@ export interface ApplyRequest {
   readonly now: string;
 }
 
+/** What the registry decodes, defaults, validates and stores next. */
 export interface Applied {
   /** Without managedFields; neither decoded nor defaulted. Shares values with its sources. */
   readonly object: KubeObject;
@@ -36,12 +38,14 @@ export function applyConfig(
   live: Readonly<KubeObject> | undefined,
   request: ApplyRequest,
 ): Applied {
+  // Ownership is the server's to record; a manifest that was read from a cluster brings that of others.
   if ((request.config as Partial<KubeObject>).metadata?.managedFields !== undefined) {
     throw badRequest("metadata.managedFields must be nil");
   }
   const start = withoutManagedFields(live ?? NOTHING);
   const owners = ownersBefore(tracking, live, request.now);
   const outcome = merge(tracking, start, owners, request);
+  // So that client-side apply, should somebody go back to it, still knows what it applied.
   const object = request.manager === KUBECTL ? updateLastApplied(outcome.object, request.config) : outcome.object;
   return { object, managedFields: writeOwners(outcome.owners) };
 }
@@ -61,6 +65,7 @@ function merge(
 ): { object: KubeObject; owners: Owner[] } {
   const { root, apiVersion, subresource } = tracking;
   const identity = { manager, operation: "Apply", apiVersion, subresource } as const;
+  // One manager may own fields by applying and others by updating: those are two owners.
   const last = before.find((owner) => isSameOwner(owner, identity));
   const others = before.filter((owner) => owner !== last);
   const self: Owner = { ...identity, time: now, fields: fieldSetOf(root, config) };
@@ -74,6 +79,7 @@ function merge(
   return { object, owners: [...giveUp(tracking, others, start, object, changes), mine] };
 }
 
+/** An owner's set is in the version that the owner wrote, so that the change is looked at in that version too. */
 function findConflicts(
   tracking: Tracking,
   others: readonly Owner[],

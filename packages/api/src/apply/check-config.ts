@@ -15,12 +15,14 @@ export function checkConfig(model: string, config: PlainObject, what: string): v
   throw badRequest(`failed to create typed patch object (${what}): ${text}`);
 }
 
+// Enough for a person to read; nesting is bounded because the check is recursive.
 const MAX_ERRORS = 100;
 const MAX_DEPTH = 500;
 
 type Place = { readonly model: string; readonly field: string } | undefined;
 
 function check(schema: Schema, value: unknown, path: string, errors: string[], place: Place, depth: number): void {
+  // Null fits every type.
   if (value === null || value === undefined || errors.length >= MAX_ERRORS) return;
   const complain = (what: string) => errors.push(`${path}: ${what}`);
   if (depth > MAX_DEPTH) {
@@ -41,6 +43,7 @@ function check(schema: Schema, value: unknown, path: string, errors: string[], p
       if (!Array.isArray(value)) complain(`expected list, got ${describe(value)}`);
       else checkList(schema, value, path, errors, place, depth);
       return;
+    // Whether the number is whole is for the decoder to say.
     case "integer":
     case "number":
       if (typeof value !== "number") complain(`expected numeric (int or float), got ${goType(value)}`);
@@ -53,6 +56,7 @@ function check(schema: Schema, value: unknown, path: string, errors: string[], p
     case "boolean":
       if (typeof value !== "boolean") complain(`expected boolean, got ${describe(value)}`);
       return;
+    // Upstream's type takes any scalar and lets the decoder say which it wants.
     case "int-or-string":
       if (typeof value === "object") complain(`expected any scalar, got ${describe(value)}`);
       return;

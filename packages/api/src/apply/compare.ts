@@ -67,6 +67,7 @@ function compareStructs(node: StructNode, before: PlainObject, after: PlainObjec
   for (const name in after) {
     const a = before[name];
     const b = after[name];
+    // Most values are shared between the two objects, so that this ends most of the walk.
     if (a === b) continue;
     const field = node.field(name);
     const difference = field && compareFields(field, a, b);

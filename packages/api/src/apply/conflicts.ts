@@ -4,6 +4,7 @@ import { difference, type FieldTree, isEmptyTree, membersOf } from "./field-tree
 import type { Owner } from "./managed-fields.ts";
 import { formatElements } from "./path-element.ts";
 
+/** The fields of one owner that the apply would change. */
 export interface Conflict {
   readonly owner: Owner;
   readonly fields: FieldTree;

@@ -5,6 +5,7 @@ export function fieldManagerOf(fieldManager: string | null, userAgent: string | 
   return fieldManager || fromUserAgent(userAgent ?? "") || "unknown";
 }
 
+// What `validateFieldManager` allows.
 const MAX_BYTES = 128;
 /** Go's unicode.IsPrint: letters, marks, numbers, punctuation, symbols and the plain space. */
 const UNPRINTABLE = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu;

@@ -42,6 +42,7 @@ function childOf(node: TypedNode): TypedNode | undefined {
 
 /** Undefined where the value names nothing of its own, such as an empty list. */
 function setOf(node: TypedNode, value: unknown): FieldTree | undefined {
+  // A null in a configuration is a value that its applier owns.
   if (value === null) return LEAF;
   switch (node.kind) {
     case "leaf":
@@ -74,6 +75,7 @@ function setOfObject(node: TypedNode & { kind: "struct" | "map" | "any" }, value
 }
 
 function setOfList(node: TypedNode & { kind: "set" | "keyed" }, items: readonly unknown[]): FieldTree | undefined {
+  // An empty list names no item, and items are what is owned.
   if (items.length === 0) return undefined;
   const out: Record<string, FieldTree> = {};
   for (const [element, group] of groupItems(node, items)) {

@@ -12,8 +12,10 @@ export interface FieldTree {
 /** A member without members below it. */
 export const LEAF: FieldTree = Object.freeze({});
 
+// Not a path element: those begin with "f:", "k:", "v:" or "i:".
 const SELF = ".";
 
+/** Whether it has no node at all; an absent tree is empty too. */
 export function isEmptyTree(tree: FieldTree | undefined): boolean {
   for (const _ in tree) return false;
   return true;
@@ -78,6 +80,7 @@ export function intersection(a: FieldTree, b: FieldTree): FieldTree {
   return out;
 }
 
+/** Whether two trees have the same members, whoever shares what. */
 export function sameTree(a: FieldTree, b: FieldTree): boolean {
   if (a === b) return true;
   let count = 0;

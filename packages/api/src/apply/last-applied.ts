@@ -15,6 +15,7 @@ const ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration";
 /** The fields that client-side apply wrote and nobody changed since; undefined when there is no telling. */
 export function allowedByLastApplied(tracking: Tracking, live: Readonly<KubeObject>): FieldTree | undefined {
   const config = readConfig(live.metadata.annotations?.[ANNOTATION]);
+  // What another version called its fields cannot be compared by name.
   if (!config || config.apiVersion !== tracking.apiVersion) return undefined;
   const fields = fieldSetOf(tracking.root, config);
   const { changed = {}, removed = {} } = compare(tracking.root, config, live) ?? {};
@@ -27,6 +28,7 @@ export function updateLastApplied(object: KubeObject, config: PlainObject): Kube
   if (!annotations?.[ANNOTATION]) return object;
   const updated = { ...annotations, [ANNOTATION]: `${JSON.stringify(withoutAnnotation(config))}\n` };
   const errors = validateAnnotations(updated, fieldRoot("metadata").child("annotations"));
+  // Too large a manifest loses the annotation, as with client-side apply; the apply itself goes on.
   if (errors.some((error) => error.type === "FieldValueTooLong")) delete (updated as PlainObject)[ANNOTATION];
   return { ...object, metadata: { ...object.metadata, annotations: updated } };
 }
@@ -36,6 +38,7 @@ function readConfig(text: string | undefined): PlainObject | undefined {
   try {
     const value: unknown = JSON.parse(text);
     return isPlainObject(value) ? { metadata: {}, ...value } : undefined;
+    // Anybody may write annotations.
   } catch {
     return undefined;
   }

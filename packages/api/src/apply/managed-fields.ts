@@ -15,6 +15,7 @@ export interface OwnerIdentity {
   readonly subresource: string;
 }
 
+/** One entry of managedFields with its set of fields. */
 export interface Owner extends OwnerIdentity {
   /** RFC 3339 to the second; of the last write that took fields. */
   readonly time: string | undefined;
@@ -23,6 +24,7 @@ export interface Owner extends OwnerIdentity {
   readonly source?: ManagedFieldsEntry;
 }
 
+/** An updater's entry is for one version, as its set was computed in it; appliers bring their whole set each time. */
 export function isSameOwner(a: OwnerIdentity, b: OwnerIdentity): boolean {
   if (a.manager !== b.manager || a.operation !== b.operation || a.subresource !== b.subresource) return false;
   return a.operation === "Apply" || a.apiVersion === b.apiVersion;
@@ -32,6 +34,7 @@ export function isSameOwner(a: OwnerIdentity, b: OwnerIdentity): boolean {
 export function readStored(entries: readonly ManagedFieldsEntry[] | undefined): Owner[] {
   return (entries ?? []).flatMap((entry) => {
     const { operation, apiVersion, fieldsV1 } = entry;
+    // An entry that says too little to be compared owns nothing.
     if ((operation !== "Apply" && operation !== "Update") || !apiVersion || !isPlainObject(fieldsV1)) return [];
     return [ownerOf(entry, operation, apiVersion, fieldsV1 as FieldTree, entry)];
   });
@@ -85,6 +88,7 @@ export function writeOwners(owners: readonly Owner[]): ManagedFieldsEntry[] {
 
 function entryOf({ source, ...owner }: Owner): ManagedFieldsEntry {
   const { manager, operation, apiVersion, time, fields, subresource } = owner;
+  // The very entry goes back, so that an untouched owner costs nothing to store.
   if (source && source.fieldsV1 === fields && source.time === time && source.apiVersion === apiVersion) return source;
   return {
     manager,
@@ -124,6 +128,7 @@ function sameButTime(a: ManagedFieldsEntry, b: ManagedFieldsEntry): boolean {
   return (a.subresource ?? "") === (b.subresource ?? "") && sameJson(a.fieldsV1, b.fieldsV1);
 }
 
+// Upstream's limit and name, as `kubectl get --show-managed-fields` shows it.
 const MAX_UPDATERS = 10;
 const ANCIENT = "ancient-changes";
 
@@ -137,6 +142,7 @@ export function capUpdaters(owners: readonly Owner[]): readonly Owner[] {
   if (surplus <= 0) return owners;
   const kept = new Set(owners);
   const buckets = new Map<string, Owner>();
+  // From the oldest on: each version's first becomes a bucket, and the next of that version falls into it.
   for (const owner of updaters) {
     if (surplus === 0) break;
     const bucket = buckets.get(owner.apiVersion);

@@ -9,6 +9,7 @@ const LEAF_NODE: TypedNode = { kind: "leaf" };
 
 /** Leaves come from `config`; objects, maps and associative lists keep what it does not name. */
 export function mergeTyped(node: TypedNode, live: unknown, config: unknown): unknown {
+  // A configuration speaks of what it names and of nothing else.
   if (config === undefined) return live;
   switch (node.kind) {
     case "leaf":
@@ -31,6 +32,7 @@ function mergeObjects(node: TypedNode & { kind: "any" | "struct" | "map" }, live
   const out: PlainObject = { ...base };
   for (const key of Object.keys(config)) {
     const below = node.kind === "map" ? node.values : node.kind === "any" ? node : (node.field(key)?.node ?? LEAF_NODE);
+    // `setOwn`, as a key may be called "__proto__".
     setOwn(out, key, mergeTyped(below, Object.hasOwn(base, key) ? base[key] : undefined, config[key]));
   }
   return out;

@@ -4,10 +4,12 @@ import { isPlainObject, type PlainObject } from "../plain-object.ts";
 import type { FieldTree } from "./field-tree.ts";
 import { LEAF, sortedTree, treeNode } from "./field-tree.ts";
 
+/** A field of an object, or a key of a map. */
 export function fieldElement(name: string): string {
   return `f:${name}`;
 }
 
+/** An item of a set, by its value. */
 export function valueElement(value: unknown): string {
   return `v:${canonicalJson(value)}`;
 }
@@ -17,6 +19,7 @@ export function keyElement(keys: readonly string[], item: unknown): string | und
   if (!isPlainObject(item)) return undefined;
   let text = "";
   for (const key of keys) {
+    // Before defaults are filled in, a port without a protocol is already the TCP one.
     const value = item[key] ?? KEY_DEFAULTS[key];
     if (value === undefined || value === null) continue;
     text += `${text === "" ? "" : ","}${JSON.stringify(key)}:${JSON.stringify(value)}`;

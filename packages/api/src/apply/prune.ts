@@ -9,10 +9,12 @@ import type { Tracking, VersionView } from "./tracking.ts";
 /** `last` is what the applier owned before; `owners` are all, the applier with its new set among them. */
 export function prune(tracking: Tracking, merged: KubeObject, last: Owner, owners: readonly Owner[]): KubeObject {
   const view = tracking.viewOf(last.apiVersion);
+  // The version that was applied last is gone: what belonged to it cannot be told, so all stays.
   if (!view) return merged;
   const start = view.from(merged);
   // An emptied object that somebody still names must not look lost, with all that hangs on it, so it stays for now.
   let pruned = without(view, start, withAncestors(view.root, last.fields), "kept");
+  // Every version's owners are asked in their own version, where their sets make sense.
   for (const [apiVersion, fields] of ownedByVersion(owners)) {
     const other = tracking.viewOf(apiVersion);
     if (!other) continue;

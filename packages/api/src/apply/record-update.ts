@@ -22,6 +22,7 @@ export function recordUpdate(
   // An object whose tracking ended stays untracked until somebody applies it.
   if (base.length === 0 && previous) return undefined;
   const changes = compare(tracking.root, previous ?? NOTHING, next);
+  // The usual case of a write that changes nothing: the list is handed back, and no object is stored anew.
   const isUntouched = base.length === before?.length && base.every((owner) => owner.source);
   if (!changes && isUntouched) return before;
   const identity = { ...tracking, manager, operation: "Update" } as const;
@@ -58,6 +59,7 @@ export function giveUp(
   const remaining: Owner[] = [];
   for (const owner of owners) {
     const found = differenceIn(tracking, owner.apiVersion, previous, next, byVersion);
+    // An owner in a version that is gone owns nothing that could be told.
     if (found === "unserved") continue;
     const { changed = {}, removed = {} } = found ?? {};
     const fields = difference(difference(owner.fields, changed), removed);
@@ -75,6 +77,7 @@ export function differenceIn(
   next: Readonly<KubeObject>,
   known: Map<string, Difference | undefined>,
 ): Difference | undefined | "unserved" {
+  // Several owners share a version, and conversions cost.
   if (known.has(apiVersion)) return known.get(apiVersion);
   const view = tracking.viewOf(apiVersion);
   if (!view) return "unserved";

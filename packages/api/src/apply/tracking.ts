@@ -33,6 +33,7 @@ export function trackingOf(kind: KindDefinition, subresource: string, apiVersion
   return made;
 }
 
+// By kind, which lives as long as its definition: those of custom resources come and go.
 const trackings = new WeakMap<KindDefinition, Map<string, Tracking>>();
 
 function storedVersion({ group, version }: KindDefinition): string {
@@ -88,6 +89,7 @@ function ignoredFields(kind: KindDefinition, subresource: string): readonly stri
   return kind.status ? ["status"] : [];
 }
 
+// Where a strategy resets more, or other parts, than its kind's `status` tells.
 const SPECIAL: Readonly<Record<string, readonly string[]>> = {
   "apps/deployments/status": ["spec", "metadata.labels"],
   "pods/status": ["spec", "metadata.deletionTimestamp", "metadata.ownerReferences"],

@@ -1,5 +1,6 @@
 // The words that upstream declares as enumerations, by `Model.field`.
 
+// Lists that several fields share.
 const PROTOCOLS = "SCTP TCP UDP";
 const PULL_POLICIES = "Always IfNotPresent Never";
 const TERMINATION_MESSAGE_POLICIES = "FallbackToLogsOnError File";
@@ -40,6 +41,7 @@ const ENUMS: Readonly<Record<string, string>> = {
   "EphemeralContainer.terminationMessagePolicy": TERMINATION_MESSAGE_POLICIES,
   "HTTPGetAction.scheme": URI_SCHEMES,
   "HTTPIngressPath.pathType": "Exact ImplementationSpecific Prefix",
+  // The first word is the empty one: nothing is checked before mounting.
   "HostPathVolumeSource.type": " BlockDevice CharDevice Directory DirectoryOrCreate File FileOrCreate Socket",
   "JobSpec.completionMode": "Indexed NonIndexed",
   "JobSpec.podReplacementPolicy": "Failed TerminatingOrFailed",
@@ -60,6 +62,7 @@ const ENUMS: Readonly<Record<string, string>> = {
   "PodDisruptionBudgetSpec.unhealthyPodEvictionPolicy": "AlwaysAllow IfHealthyBudget",
   "PodFailurePolicyOnExitCodesRequirement.operator": "In NotIn",
   "PodFailurePolicyRule.action": "Count FailIndex FailJob Ignore",
+  // Lower case, as in the labels of nodes; the others are words of Kubernetes and begin with a capital.
   "PodOS.name": "linux windows",
   "PodSecurityContext.fsGroupChangePolicy": "Always OnRootMismatch",
   "PodSecurityContext.seLinuxChangePolicy": "MountOption Recursive",
@@ -75,6 +78,7 @@ const ENUMS: Readonly<Record<string, string>> = {
   "RuleWithOperations.scope": RULE_SCOPES,
   "NamedRuleWithOperations.scope": RULE_SCOPES,
   "ScopedResourceSelectorRequirement.operator": SELECTOR_OPERATORS,
+  // The scopes of quotas that a selector may name.
   "ScopedResourceSelectorRequirement.scopeName":
     "BestEffort CrossNamespacePodAffinity NotBestEffort NotTerminating PriorityClass Terminating VolumeAttributesClass",
   "SeccompProfile.type": SECCOMP_TYPES,
@@ -105,6 +109,7 @@ const ENUMS: Readonly<Record<string, string>> = {
 const CONDITION_MODELS =
   "Condition DaemonSetCondition DeploymentCondition JobCondition NamespaceCondition NodeCondition PersistentVolumeClaimCondition PodCondition ReplicaSetCondition ReplicationControllerCondition StatefulSetCondition";
 
+/** `Model.field` to its words. Clients read them in the OpenAPI documents; the server's own checks are in kinds/. */
 export const enumTable: ReadonlyMap<string, readonly string[]> = new Map([
   ...Object.entries(ENUMS).map(([field, words]): [string, readonly string[]] => [field, words.split(" ")]),
   ...CONDITION_MODELS.split(" ").map((model): [string, readonly string[]] => [

@@ -1,8 +1,10 @@
 // Merge keys, patch strategies and list types of the groups beside core, apps, batch, discovery and policy.
 import { applyByKey, atomic, atomicMap, atomics, byKey, type ModelFacts, set, toTable } from "./merge.ts";
 
+// Each condition is owned by the controller that writes it, and lists of them merge by type.
 const conditions = { conditions: byKey("type") };
 const matchConditions = { matchConditions: byKey("name") };
+// What a webhook or a policy matches is one decision; half of a list would match something else.
 const admissionRule = atomics("apiGroups apiVersions operations resources");
 const webhook: ModelFacts = { ...matchConditions, ...atomics("rules admissionReviewVersions") };
 
@@ -29,6 +31,7 @@ const access: Record<string, ModelFacts> = {
   PodCertificateRequestStatus: conditions,
 };
 
+// Webhooks have names that tell them apart; rules and validations have none.
 const admission: Record<string, ModelFacts> = {
   MatchResources: atomics("excludeResourceRules resourceRules"),
   MutatingAdmissionPolicySpec: { ...matchConditions, mutations: atomic, variables: atomic },
@@ -37,6 +40,7 @@ const admission: Record<string, ModelFacts> = {
   NamedRuleWithOperations: { ...admissionRule, resourceNames: atomic },
   RuleWithOperations: admissionRule,
   TypeChecking: atomics("expressionWarnings"),
+  // Two owners may each ask for an action.
   ValidatingAdmissionPolicyBindingSpec: { validationActions: set },
   ValidatingAdmissionPolicySpec: {
     ...matchConditions,
@@ -48,12 +52,15 @@ const admission: Record<string, ModelFacts> = {
   ValidatingWebhookConfiguration: { webhooks: byKey("name") },
 };
 
+// API machinery: aggregated servers, custom resources, priority and fairness, migrations.
 const extension: Record<string, ModelFacts> = {
   APIServiceStatus: conditions,
   CustomResourceDefinitionNames: atomics("categories shortNames"),
   CustomResourceDefinitionSpec: atomics("versions"),
+  // `applyByKey` is said where upstream marks the list for apply and gives it no strategic merge.
   CustomResourceDefinitionStatus: { conditions: applyByKey("type"), storedVersions: atomic },
   CustomResourceDefinitionVersion: atomics("additionalPrinterColumns selectableFields"),
+  // The key of a validation is its expression: nothing else in it is unique.
   JSONSchemaProps: {
     ...atomics("allOf anyOf enum oneOf required x-kubernetes-list-map-keys"),
     "x-kubernetes-validations": byKey("rule"),
@@ -69,6 +76,7 @@ const extension: Record<string, ModelFacts> = {
   StorageVersionStatus: { conditions: applyByKey("type"), storageVersions: applyByKey("apiServerID") },
 };
 
+// Rules of Ingresses and NetworkPolicies have an order or no name, so that they are replaced as a whole.
 const networking: Record<string, ModelFacts> = {
   HTTPIngressRuleValue: atomics("paths"),
   IPBlock: atomics("except"),
@@ -94,6 +102,7 @@ const storageAndScaling: Record<string, ModelFacts> = {
   V2HorizontalPodAutoscalerStatus: { conditions: byKey("type"), currentMetrics: atomic },
 };
 
+// Dynamic resource allocation came after server-side apply; what drivers report of a device is keyed by four fields.
 const devices: Record<string, ModelFacts> = {
   AllocatedDeviceStatus: { conditions: applyByKey("type") },
   CapacityRequestPolicy: atomics("validValues"),
@@ -118,6 +127,7 @@ const devices: Record<string, ModelFacts> = {
   ResourceSliceSpec: atomics("devices sharedCounters"),
 };
 
+/** Model to field to facts, for field-tables.ts. */
 export const mergeTableOfOtherGroups = toTable({
   ...access,
   ...admission,

@@ -23,8 +23,11 @@ export function applyByKey(...listMapKeys: string[]): FieldFacts {
   return { listType: "map", listMapKeys };
 }
 
+/** A list or a structure with one owner, who replaces it as a whole. */
 export const atomic: FieldFacts = { listType: "atomic" };
+/** A list of scalars, each there once and each with an owner of its own. */
 export const set: FieldFacts = { listType: "set" };
+/** A map with one owner: half of a selector would select other pods. */
 export const atomicMap: FieldFacts = { mapType: "atomic" };
 /** Strategic merge and apply agree: each value is there once, and added ones join the others. */
 const mergedSet: FieldFacts = { patchStrategy: "merge", listType: "set" };
@@ -34,6 +37,7 @@ export function atomics(fields: string): ModelFacts {
   return Object.fromEntries(fields.split(" ").map((field) => [field, atomic]));
 }
 
+/** The form in which field-tables.ts looks facts up. */
 export function toTable(
   facts: Readonly<Record<string, ModelFacts>>,
 ): ReadonlyMap<string, ReadonlyMap<string, FieldFacts>> {
@@ -54,6 +58,7 @@ const container: ModelFacts = {
   volumeDevices: byKey("devicePath"),
 };
 
+// Affinity terms are alternatives or sums without names.
 const podAffinity = atomics(
   "requiredDuringSchedulingIgnoredDuringExecution preferredDuringSchedulingIgnoredDuringExecution",
 );
@@ -82,6 +87,7 @@ const pod: Record<string, ModelFacts> = {
     imagePullSecrets: byKey("name"),
     hostAliases: byKey("ip"),
     schedulingGates: byKey("name"),
+    // One constraint may demand and another prefer over the same topology.
     topologySpreadConstraints: byKey("topologyKey", ["topologyKey", "whenUnsatisfiable"]),
     tolerations: atomic,
     readinessGates: atomic,
@@ -93,6 +99,7 @@ const pod: Record<string, ModelFacts> = {
       "containerStatuses initContainerStatuses ephemeralContainerStatuses nodeAllocatableResourceClaimStatuses",
     ),
     podIPs: byKey("ip"),
+    // The two merges disagree here, as upstream's markers do.
     hostIPs: { mergeKey: "ip", patchStrategy: "merge", listType: "atomic" },
     resourceClaimStatuses: retainingByName,
   },
@@ -169,6 +176,7 @@ const core: Record<string, ModelFacts> = {
   ServiceAccount: { secrets: byKey("name"), imagePullSecrets: atomic },
   ServiceSpec: {
     ...atomics("clusterIPs externalIPs ipFamilies loadBalancerSourceRanges"),
+    // As for container ports: the older merge has one key alone.
     ports: byKey("port", ["port", "protocol"]),
     selector: atomicMap,
   },
@@ -179,18 +187,21 @@ const core: Record<string, ModelFacts> = {
 
 const workloads: Record<string, ModelFacts> = {
   DaemonSetStatus: conditions,
+  // What `type: Recreate` does not name goes away: a rollingUpdate that stayed would be refused.
   DeploymentSpec: { strategy: { patchStrategy: "retainKeys" } },
   DeploymentStatus: conditions,
   ReplicaSetStatus: conditions,
   StatefulSetSpec: atomics("volumeClaimTemplates"),
   StatefulSetStatus: conditions,
   CronJobStatus: atomics("active"),
+  // Here too apply replaces what a strategic merge joins.
   JobStatus: { conditions: { mergeKey: "type", patchStrategy: "merge", listType: "atomic" } },
   PodFailurePolicy: atomics("rules"),
   PodFailurePolicyOnExitCodesRequirement: { values: set },
   PodFailurePolicyRule: atomics("onPodConditions"),
   SuccessPolicy: atomics("rules"),
   UncountedTerminatedPods: { failed: set, succeeded: set },
+  // Merged, the labels of an old selector would stay beside the new ones.
   PodDisruptionBudgetSpec: { selector: { patchStrategy: "replace" } },
   PodDisruptionBudgetStatus: conditions,
   Endpoint: { addresses: set },
@@ -198,6 +209,7 @@ const workloads: Record<string, ModelFacts> = {
   EndpointSlice: atomics("endpoints ports"),
 };
 
+/** Model to field to facts. */
 export const mergeTable = toTable({ ...meta, ...pod, ...volumes, ...core, ...workloads });
 
 /** Types that are replaced as a whole wherever a field has them. */

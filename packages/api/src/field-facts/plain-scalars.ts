@@ -168,6 +168,7 @@ export const PLAIN_SCALARS: ReadonlySet<string> = namesOf({
   VolumeMountStatus: "readOnly",
 });
 
+/** `Model.field` for each of the fields, which stand space-separated. */
 function namesOf(table: Readonly<Record<string, string>>): ReadonlySet<string> {
   return new Set(
     Object.entries(table).flatMap(([model, fields]) => fields.split(" ").map((field) => `${model}.${field}`)),

@@ -30,6 +30,7 @@ const QUANTITIES: Readonly<Record<string, string>> = {
   VolumeResourceRequirements: "limits requests",
 };
 
+/** Model to its fields. Quantities may be written as numbers, are compared by value and kept as texts. */
 export const quantityTable: ReadonlyMap<string, ReadonlySet<string>> = new Map(
   Object.entries(QUANTITIES).map(([model, fields]) => [model, new Set(fields.split(" "))]),
 );

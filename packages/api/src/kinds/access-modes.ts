@@ -9,6 +9,7 @@ const ABBREVIATIONS: Readonly<Record<string, string>> = {
   ReadWriteOncePod: "RWOP",
 };
 const MODES = Object.keys(ABBREVIATIONS);
+// One pod in the whole cluster, where ReadWriteOnce means the pods of one node.
 const EXCLUSIVE = "ReadWriteOncePod";
 
 /** `RWO,ROX`, each once and in upstream's order. */
@@ -18,6 +19,7 @@ export function formatAccessModes(modes: readonly string[] | undefined): string 
     .join(",");
 }
 
+/** At least one mode; `missing` is the detail of the error where there is none. */
 export function validateAccessModes(modes: readonly string[] | undefined, path: FieldPath, missing = ""): FieldError[] {
   if (!modes?.length) return [required(path, missing)];
   const supported = MODES.toSorted();

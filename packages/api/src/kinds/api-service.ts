@@ -8,6 +8,7 @@ import { type FieldPath, invalidAll, invalidValue, required, root } from "../val
 import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 
+/** The group versions of this server itself are registered as well, as "Local": discovery lists one kind of thing. */
 export const apiServiceKind = defineKind<APIService>({
   ref: apiServices,
   categories: ["api-extensions"],
@@ -15,6 +16,7 @@ export const apiServiceKind = defineKind<APIService>({
   hasGeneration: false,
   validateName: isPathSegmentName,
   applyDefaults({ spec }) {
+    // Another server is reached over HTTPS through its Service.
     if (spec?.service) spec.service.port ??= 443;
   },
   prepareForCreate(service) {
@@ -56,6 +58,7 @@ function validate({ metadata, spec }: APIService): FieldError[] {
     errors.push(invalidValue(root("metadata").child("name"), metadata.name, detail));
   }
   if (group) errors.push(...invalidAll(path.child("group"), group, isDns1123Subdomain(group)));
+  // The core group has no name, and one version.
   else if (version !== "v1") {
     errors.push(required(path.child("group"), "only v1 may have an empty group and it better be legacy kube"));
   }
@@ -64,6 +67,7 @@ function validate({ metadata, spec }: APIService): FieldError[] {
   if (!service) return [...errors, ...validateLocal(spec, path)];
   if (!service.namespace) errors.push(required(path.child("service", "namespace")));
   if (!service.name) errors.push(required(path.child("service", "name")));
+  // Whoever gives certificates to check with means them to be checked.
   if (spec?.insecureSkipTLSVerify && spec.caBundle) {
     const detail = "may not be true if caBundle is present";
     errors.push(invalidValue(path.child("insecureSkipTLSVerify"), true, detail));
@@ -71,6 +75,7 @@ function validate({ metadata, spec }: APIService): FieldError[] {
   return errors;
 }
 
+/** They order groups and versions in discovery, where clients take the first version of a group that they know. */
 function validatePriorities(spec: APIService["spec"], path: FieldPath): FieldError[] {
   const { groupPriorityMinimum: group = 0, versionPriority: version = 0 } = spec ?? {};
   const errors: FieldError[] = [];
@@ -83,6 +88,7 @@ function validatePriorities(spec: APIService["spec"], path: FieldPath): FieldErr
   return errors;
 }
 
+/** Without a service there is no connection, and so nothing to verify. */
 function validateLocal(spec: APIService["spec"], path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   if (spec?.caBundle)

@@ -11,6 +11,7 @@ import { defineKind } from "./define-kind.ts";
 import { sameAs } from "./older/same.ts";
 import { validateRules } from "./rbac-rules.ts";
 
+/** Names may have colons (`system:node`), as those of all RBAC kinds: a path segment is all they must be. */
 export const clusterRoleKind = defineKind<ClusterRole>({
   ref: clusterRoles,
   otherVersions: [sameAs("v1beta1", "V1beta1ClusterRole", "v1.17", "v1.22")],
@@ -19,6 +20,7 @@ export const clusterRoleKind = defineKind<ClusterRole>({
   columns: [nameColumn, createdAtColumn],
 });
 
+/** A controller writes the rules of such a role; without selectors it would write none. */
 function validateAggregation({ aggregationRule }: ClusterRole): FieldError[] {
   if (!aggregationRule) return [];
   const path = root("aggregationRule").child("clusterRoleSelectors");

@@ -7,6 +7,7 @@ import type { Column } from "../kind.ts";
 import { formatLabels, selectorOf } from "../labels.ts";
 import type { KubeObject } from "../object.ts";
 
+/** What most columns have no need to say. */
 export interface ColumnOptions {
   readonly type?: Column<unknown>["type"];
   readonly format?: "name";
@@ -30,16 +31,19 @@ export function column<T>(
     ...(options.format ? { format: options.format } : {}),
     priority: options.wide ? 1 : 0,
     value,
+    // Read late: the descriptions come from the OpenAPI documents, which are large.
     get description() {
       return typeof description === "string" ? description : describe(description[0], description[1]);
     },
   };
 }
 
+/** First of nearly every kind. The format tells clients which cell is the name. */
 export const nameColumn = column<KubeObject>("Name", ["ObjectMeta", "name"], (o) => o.metadata.name, {
   format: "name",
 });
 
+/** `5m`, `3d4h`: computed when the table is made, as clients print cells as they come. */
 export const ageColumn = column<KubeObject>("Age", ["ObjectMeta", "creationTimestamp"], (o, nowMs) =>
   age(o.metadata.creationTimestamp, nowMs),
 );

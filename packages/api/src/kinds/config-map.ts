@@ -11,6 +11,7 @@ import { defineKind } from "./define-kind.ts";
 /** What a ConfigMap or a Secret may hold. */
 export const MAX_DATA_BYTES = 1024 * 1024;
 
+/** 1 MiB leaves room in a request to etcd, whose limit is 1.5 MiB, for metadata and managed fields. */
 export const configMapKind = defineKind<ConfigMap>({
   ref: configMaps,
   shortNames: ["cm"],
@@ -23,11 +24,13 @@ export const configMapKind = defineKind<ConfigMap>({
     const bytes = textBytes(map.data) + decodedBytes(map.binaryData);
     return bytes > MAX_DATA_BYTES ? [...errors, tooLong(root(), MAX_DATA_BYTES)] : errors;
   },
+  // Upstream refuses a change of an immutable object before it looks at what is wrong in it.
   changesFirst: true,
   validateUpdate: (next, previous) => immutableErrors(next, previous, ["data", "binaryData"]),
   columns: [nameColumn, column("Data", ["ConfigMap", "data"], (m) => count(m.data) + count(m.binaryData)), ageColumn],
 });
 
+/** Keys become file names in volumes, and must not lead out of the directory. */
 export function validateKeys(data: Readonly<Record<string, string>> | undefined, path: FieldPath): FieldError[] {
   return Object.keys(data ?? {}).flatMap((key) => invalidAll(path.key(key), key, isConfigMapKey(key)));
 }
@@ -44,6 +47,7 @@ export function immutableErrors<T extends { immutable?: boolean | undefined }>(
   return [...(next.immutable ? [] : ["immutable"]), ...changed].map((field) => forbiddenField(root(field), detail));
 }
 
+/** How many keys there are, for the Data column. */
 export function count(data: Readonly<Record<string, string>> | undefined): number {
   return Object.keys(data ?? {}).length;
 }
@@ -61,6 +65,7 @@ function textBytes(data: Readonly<Record<string, string>> | undefined): number {
   return bytes;
 }
 
+/** Both maps become files of one directory. */
 function duplicateKeys({ data, binaryData }: ConfigMap): FieldError[] {
   return Object.keys(data ?? {})
     .filter((key) => binaryData && Object.hasOwn(binaryData, key))

@@ -7,6 +7,7 @@ import { invalidValue, required, root } from "../validation/path.ts";
 import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 
+/** `kubectl rollout undo` goes back to one of these; `revision` orders them and may grow, the data may not change. */
 export const controllerRevisionKind = defineKind<ControllerRevision>({
   ref: controllerRevisions,
   validate: ({ revision }) =>

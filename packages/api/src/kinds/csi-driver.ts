@@ -11,8 +11,10 @@ import { sameAs } from "./older/same.ts";
 import { validateCsiDriverName } from "./volume-sources/validate-csi-driver-name.ts";
 
 const MODES = ["Ephemeral", "Persistent"];
+// As for tokens of projected volumes.
 const MIN_TOKEN_SECONDS = 600;
 
+/** An object that a driver's installation brings; without one the defaults below hold for the driver. */
 export const csiDriverKind = defineKind<CSIDriver>({
   ref: csiDrivers,
   otherVersions: [sameAs("v1beta1", "V1beta1CSIDriver", "v1.19", "v1.22")],
@@ -20,11 +22,13 @@ export const csiDriverKind = defineKind<CSIDriver>({
     spec.attachRequired ??= true;
     spec.podInfoOnMount ??= false;
     spec.storageCapacity ??= false;
+    // Volumes of one node, with a file system: then changing the owner of files harms no other pod.
     spec.fsGroupPolicy ??= "ReadWriteOnceWithFSType";
     if (!spec.volumeLifecycleModes?.length) spec.volumeLifecycleModes = ["Persistent"];
     spec.requiresRepublish ??= false;
     spec.seLinuxMount ??= false;
   },
+  // The fields that may change; kubelets watch for that.
   generationOf: ({ spec }) => [spec.tokenRequests, spec.requiresRepublish, spec.seLinuxMount],
   validate: ({ metadata, spec }) => [
     ...validateCsiDriverName(metadata.name, root("metadata").child("name")),
@@ -69,6 +73,7 @@ function validateSpec(spec: CSIDriverSpec, path: FieldPath): FieldError[] {
     if (!MODES.includes(mode)) errors.push(notSupported(path.child("volumeLifecycleModes"), mode, MODES));
   }
   const period = spec.nodeAllocatableUpdatePeriodSeconds;
+  // More often would keep kubelets busy asking drivers how many volumes they can attach.
   if (period !== undefined && period < 10) {
     const detail = "must be greater than or equal to 10 seconds";
     errors.push(invalidValue(path.child("nodeAllocatableUpdatePeriodSeconds"), period, detail));

@@ -19,8 +19,10 @@ import { defineKind } from "./define-kind.ts";
 import { sameAs } from "./older/same.ts";
 import { validateCsiDriverName } from "./volume-sources/validate-csi-driver-name.ts";
 
+// Upstream's bound; the CSI specification itself allows 256 bytes.
 const MAX_NODE_ID = 192;
 
+/** Written by the node's kubelet as drivers register, read by the scheduler for limits and topology. */
 export const csiNodeKind = defineKind<CSINode>({
   ref: csiNodes,
   otherVersions: [sameAs("v1beta1", "V1beta1CSINode", "v1.17", "v1.22")],
@@ -76,6 +78,7 @@ function validateUpdate(next: CSINode, previous: Readonly<CSINode>): FieldError[
   return (next.spec.drivers ?? []).flatMap((driver, i) => {
     const old = before.get(driver.name);
     if (!old) return [];
+    // The count of volumes may be learnt late, and may change.
     const known = old.allocatable === undefined ? { ...driver, allocatable: undefined } : driver;
     const count = { ...known, allocatable: old.allocatable };
     if (deepEqual(count, old)) return [];

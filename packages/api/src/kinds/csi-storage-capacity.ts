@@ -12,6 +12,7 @@ import { column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 import { sameAs } from "./older/same.ts";
 
+/** The scheduler compares it with what a claim asks for before it picks a node. No status, no generation. */
 export const csiStorageCapacityKind = defineKind<CSIStorageCapacity>({
   ref: csiStorageCapacities,
   otherVersions: [sameAs("v1beta1", "V1beta1CSIStorageCapacity", "v1.24", "v1.27")],
@@ -27,6 +28,7 @@ export const csiStorageCapacityKind = defineKind<CSIStorageCapacity>({
   ],
 });
 
+/** Both capacities may be absent, which means that nothing is known. */
 function validate(object: CSIStorageCapacity): FieldError[] {
   const errors = [
     ...validateLabelSelector(object.nodeTopology, root("nodeTopology")),

@@ -15,6 +15,7 @@ import { defaultPodTemplate, templateContainers, validateReplicaTemplate } from 
 
 /** Where the count of template changes stands, which once was a field of the spec. */
 const TEMPLATE_GENERATION = "deprecated.daemonset.template.generation";
+// Upstream writes these four whatever they are: they have no `omitempty`.
 const NEW_STATUS: DaemonSetStatus = {
   currentNumberScheduled: 0,
   desiredNumberScheduled: 0,
@@ -22,6 +23,7 @@ const NEW_STATUS: DaemonSetStatus = {
   numberReady: 0,
 };
 
+/** The controller decides from nodes alone, so that there is no replica count and no scale. */
 export const daemonSetKind = defineKind<DaemonSet>({
   ref: daemonSets,
   shortNames: ["ds"],
@@ -68,6 +70,7 @@ function defaultSpec(spec: DaemonSetSpec): void {
   spec.updateStrategy.type ||= "RollingUpdate";
   if (spec.updateStrategy.type === "RollingUpdate") {
     spec.updateStrategy.rollingUpdate ??= {};
+    // A node's old pod goes before the new one comes, as both may want the same host port.
     spec.updateStrategy.rollingUpdate.maxUnavailable ??= 1;
     spec.updateStrategy.rollingUpdate.maxSurge ??= 0;
   }
@@ -76,6 +79,7 @@ function defaultSpec(spec: DaemonSetSpec): void {
   defaultPodTemplate(spec.template);
 }
 
+/** Zero where the annotation is missing or no number. */
 function templateGenerationOf(set: Readonly<DaemonSet>): number {
   return Number.parseInt(set.metadata.annotations?.[TEMPLATE_GENERATION] ?? "0", 10) || 0;
 }
@@ -117,9 +121,11 @@ function validateStrategy(strategy: DaemonSetUpdateStrategy, path: FieldPath): F
     ...validateIntOrPercent(maxUnavailable, at.child("maxUnavailable")),
     ...validateIntOrPercent(maxSurge, at.child("maxSurge")),
   ];
+  // Either the old pod leaves first or the new one comes first.
   if (figureOf(maxUnavailable) !== 0 && figureOf(maxSurge) !== 0) {
     errors.push(invalidValue(at.child("maxSurge"), maxSurge, "may not be set when maxUnavailable is non-zero"));
   }
+  // With both at zero no update could ever begin.
   if (figureOf(maxUnavailable) === 0 && figureOf(maxSurge) === 0) {
     errors.push(required(at.child("maxUnavailable"), "cannot be 0 when maxSurge is 0"));
   }
@@ -144,6 +150,7 @@ function validateStatusUpdate({ status }: DaemonSet, previous: Readonly<DaemonSe
     "collisionCount",
   ] as const;
   const errors = nonNegative(status ?? NEW_STATUS, counts, path);
+  // The count goes into the hash of revision names; a lower one would bring back a name that is taken.
   if ((status?.collisionCount ?? 0) < (previous.status?.collisionCount ?? 0)) {
     errors.push(invalidValue(path.child("collisionCount"), status?.collisionCount ?? null, "cannot be decremented"));
   }

@@ -31,6 +31,10 @@ export interface KindSpec<T extends KubeObject>
   prepareForStatusUpdate?(next: T, previous: Readonly<T>, now: string): void;
 }
 
+/**
+ * Completes a kind. Every write then runs `applyDefaults`, admission, `prepareFor…` and `validate…`, in this order.
+ * What is optional in a definition stays absent, not undefined.
+ */
 export function defineKind<T extends KubeObject>(spec: KindSpec<T>): KindDefinition<T> {
   const { ref, hasStatus = false } = spec;
   const hasGeneration = spec.hasGeneration ?? (hasStatus || spec.generationOf !== undefined);
@@ -63,6 +67,7 @@ const defaultColumns: readonly Column<KubeObject>[] = [nameColumn, ageColumn];
 
 function createRule<T extends KubeObject>(spec: KindSpec<T>, hasGeneration: boolean) {
   return (object: T) => {
+    // A creator does not say how its object fares: upstream drops that in silence, and so do we.
     if (spec.hasStatus && !spec.createsStatus) (object as Parts).status = {};
     if (hasGeneration) object.metadata.generation = 1;
     spec.prepareForCreate?.(object);
@@ -72,6 +77,7 @@ function createRule<T extends KubeObject>(spec: KindSpec<T>, hasGeneration: bool
 function updateRules<T extends KubeObject>(spec: KindSpec<T>, hasStatus: boolean, hasGeneration: boolean) {
   const rules: WriteRules<T> = {
     prepareForUpdate(next, previous) {
+      // Whoever writes the object leaves its status, and the other way round: the two have different writers.
       if (hasStatus) copyPart(next, previous, "status");
       spec.prepareForUpdate?.(next, previous);
       if (hasGeneration) countGeneration(next, previous, spec.generationOf ?? specOf);
@@ -85,6 +91,7 @@ function updateRules<T extends KubeObject>(spec: KindSpec<T>, hasStatus: boolean
   return rules;
 }
 
+/** Controllers write here. The generation does not change, so that they can note which one they have seen. */
 function statusRules<T extends KubeObject>(spec: KindSpec<T>): WriteRules<T> {
   return {
     prepareForUpdate(next, previous, now) {
@@ -114,6 +121,7 @@ function countGeneration<T extends KubeObject>(
 ): void {
   const generation = previous.metadata.generation ?? 0;
   const changed = !deepEqual(contentOf(next), contentOf(previous));
+  // Objects stored before their kind had a generation keep to none until they change.
   if (changed || generation > 0) next.metadata.generation = changed ? generation + 1 : generation;
   else delete next.metadata.generation;
 }
@@ -131,6 +139,7 @@ function optionalParts<T extends KubeObject>(spec: KindSpec<T>) {
   };
 }
 
+// One for each HTTP method, so that RBAC can tell them apart.
 const PROXY_VERBS: readonly Verb[] = ["create", "delete", "get", "patch", "update"];
 
 /** The `proxy` subresource, which passes any method on. */

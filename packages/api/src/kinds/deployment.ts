@@ -24,6 +24,7 @@ import {
   validateWorkloadSelector,
 } from "./pod-template-rules.ts";
 
+/** Its defaults are those of apps/v1: surge and unavailability of 25 %, ten old ReplicaSets kept. */
 export const deploymentKind = defineKind<Deployment>({
   ref: deployments,
   shortNames: ["deploy"],
@@ -41,6 +42,7 @@ export const deploymentKind = defineKind<Deployment>({
     if (deepEqual(next.spec?.selector, previous.spec?.selector)) return [];
     return [invalidValue(root("spec").child("selector"), next.spec?.selector, IMMUTABLE)];
   },
+  // A controller with an old copy must not bring back labels that a user has changed since.
   prepareForStatusUpdate(next, previous) {
     if (previous.metadata.labels) next.metadata.labels = previous.metadata.labels;
     else delete next.metadata.labels;
@@ -69,6 +71,7 @@ export const deploymentKind = defineKind<Deployment>({
 function applySpecDefaults(spec: DeploymentSpec): void {
   spec.replicas ??= 1;
   spec.revisionHistoryLimit ??= 10;
+  // Ten minutes without progress, after which `kubectl rollout status` fails.
   spec.progressDeadlineSeconds ??= 600;
   spec.strategy ??= {};
   spec.strategy.type ||= "RollingUpdate";
@@ -91,6 +94,7 @@ function validateSpec(spec: DeploymentSpec | undefined, path: FieldPath): FieldE
     ...nonNegative(spec, ["minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"], path),
   ];
   const deadline = spec.progressDeadlineSeconds;
+  // A pod counts as progress only once it has been ready for so long.
   if (deadline !== undefined && deadline <= (spec.minReadySeconds ?? 0)) {
     const detail = "must be greater than minReadySeconds";
     errors.push(invalidValue(path.child("progressDeadlineSeconds"), deadline, detail));
@@ -121,6 +125,7 @@ function validateRollingUpdate(rolling: RollingUpdateDeployment, path: FieldPath
     ...validateIntOrPercent(unavailable, path.child("maxUnavailable")),
     ...validateIntOrPercent(surge, path.child("maxSurge")),
   ];
+  // Neither a pod more nor a pod less: the rollout could not move.
   if (figureOf(unavailable) === 0 && figureOf(surge) === 0) {
     errors.push(invalidValue(path.child("maxUnavailable"), unavailable, "may not be 0 when `maxSurge` is 0"));
   }
@@ -132,6 +137,7 @@ function validateStatusUpdate(next: Deployment, previous: Readonly<Deployment>):
   const status = next.status ?? {};
   const errors = nonNegative(status, STATUS_COUNTS, path);
   const { replicas = 0, updatedReplicas = 0, readyReplicas = 0, availableReplicas = 0 } = status;
+  // A pod can only be counted as ready if it is counted at all.
   const exceeds = (field: string, value: number, limit: number, of: string) => {
     if (value > limit) errors.push(invalidValue(path.child(field), value, `cannot be greater than ${of}`));
   };
@@ -139,6 +145,7 @@ function validateStatusUpdate(next: Deployment, previous: Readonly<Deployment>):
   exceeds("readyReplicas", readyReplicas, replicas, "status.replicas");
   exceeds("availableReplicas", availableReplicas, replicas, "status.replicas");
   exceeds("availableReplicas", availableReplicas, readyReplicas, "readyReplicas");
+  // The count is part of what names of ReplicaSets are hashed from; a lower one would collide again.
   if ((status.collisionCount ?? 0) < (previous.status?.collisionCount ?? 0)) {
     errors.push(invalidValue(path.child("collisionCount"), status.collisionCount ?? null, "cannot be decremented"));
   }

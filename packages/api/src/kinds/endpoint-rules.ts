@@ -4,8 +4,10 @@ import { cidrContains, parseCidr, parseIp } from "../ip.ts";
 import { isDns1123Label, isPortNumber, isQualifiedName, isValidIp } from "../validation/names.ts";
 import { type FieldPath, invalidAll, invalidValue, notSupported, required } from "../validation/path.ts";
 
+/** The protocols that Services carry, sorted as in upstream's messages. */
 export const PROTOCOLS = ["SCTP", "TCP", "UDP"];
 
+// An endpoint in one of these would let a tenant reach the node, or a cloud's metadata server, through kube-proxy.
 const SPECIAL_RANGES: readonly (readonly [string, readonly string[]])[] = [
   ["may not be unspecified (0.0.0.0 or ::)", ["0.0.0.0/32", "::/128"]],
   ["may not be in the loopback range (127.0.0.0/8, ::1/128)", ["127.0.0.0/8", "::1/128"]],
@@ -30,6 +32,7 @@ export function validateNonSpecialIp(address: string, path: FieldPath): FieldErr
   );
 }
 
+/** What ports of Endpoints and of EndpointSlices have in common. */
 export interface NamedPort {
   readonly name?: string | undefined;
   readonly port?: number | undefined;
@@ -37,6 +40,7 @@ export interface NamedPort {
   readonly appProtocol?: string | undefined;
 }
 
+/** A name is needed where there are several ports, to tell which Service port each belongs to. */
 export function validatePortName(port: NamedPort, requireName: boolean, path: FieldPath): FieldError[] {
   if (!port.name) return requireName ? [required(path.child("name"))] : [];
   return invalidAll(path.child("name"), port.name, isDns1123Label(port.name));
@@ -55,6 +59,7 @@ export function validatePortFields(port: NamedPort, requirePort: boolean, path: 
   return errors;
 }
 
+/** Defaults have been filled in by now, so that an absent protocol is an error. */
 export function validateProtocol(protocol: string | undefined, path: FieldPath): FieldError[] {
   if (!protocol) return [required(path)];
   return PROTOCOLS.includes(protocol) ? [] : [notSupported(path, protocol, PROTOCOLS)];

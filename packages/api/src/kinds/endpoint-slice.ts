@@ -23,12 +23,14 @@ import { defineKind } from "./define-kind.ts";
 import { formatUpToThree, validateNonSpecialIp, validatePortFields } from "./endpoint-rules.ts";
 import { endpointSliceBeta } from "./older/endpoint-slice.ts";
 
+// Upstream's bounds. Slices exist because one object for a whole Service grew too large to send on every change.
 const MAX_ENDPOINTS = 1000;
 const MAX_ADDRESSES = 100;
 const MAX_PORTS = 20_000;
 const MAX_HINTS = 8;
 const ADDRESS_TYPES = ["FQDN", "IPv4", "IPv6"];
 
+/** The address type is fixed: a Service of two families has slices of each. */
 export const endpointSliceKind = defineKind<EndpointSlice>({
   ref: endpointSlices,
   otherVersions: [endpointSliceBeta],
@@ -41,6 +43,7 @@ export const endpointSliceKind = defineKind<EndpointSlice>({
   prepareForCreate(slice) {
     slice.metadata.generation = 1;
   },
+  // No spec stands apart here, so that the content is compared as a whole.
   prepareForUpdate(next, previous) {
     const before = previous.metadata.generation ?? 0;
     next.metadata.generation = sameContent(next, previous) ? before : before + 1;
@@ -107,6 +110,7 @@ function validateAddress(address: string, type: string, path: FieldPath): FieldE
   return [invalidValue(path, address, type === "IPv4" ? "must be an IPv4 address" : "must be an IPv6 address")];
 }
 
+/** A dot at the end is allowed and not part of the name. */
 function validateFqdn(address: string, path: FieldPath): FieldError[] {
   const name = address.endsWith(".") ? address.slice(0, -1) : address;
   const errors = isDns1123Subdomain(name);
@@ -115,6 +119,7 @@ function validateFqdn(address: string, path: FieldPath): FieldError[] {
   return [invalidValue(path, name, "should be a domain with at least two segments separated by dots")];
 }
 
+/** Hints name the zones whose nodes should send traffic here; kube-proxy keeps to them where it can. */
 function validateHints({ hints }: Endpoint, path: FieldPath): FieldError[] {
   const zones = hints?.forZones ?? [];
   const zonePath = path.child("forZones");

@@ -9,6 +9,7 @@ import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 import { formatUpToThree, validateNonSpecialIp, validatePortFields, validatePortName } from "./endpoint-rules.ts";
 
+/** Deprecated upstream since v1.33 and still written for every Service that has a selector. */
 export const endpointsKind = defineKind<Endpoints>({
   ref: endpoints,
   singular: "endpoints",
@@ -24,6 +25,7 @@ export const endpointsKind = defineKind<Endpoints>({
   ],
 });
 
+/** Every address of a subset has every port of it. */
 function validateSubset(subset: EndpointSubset, path: FieldPath): FieldError[] {
   const { addresses = [], notReadyAddresses = [], ports = [] } = subset;
   const none = addresses.length + notReadyAddresses.length === 0;

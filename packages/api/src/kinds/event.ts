@@ -9,6 +9,7 @@ import { age, column } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 import { eventsGroupVersions } from "./older/events-group.ts";
 
+// No Age column: what matters of an event is when it was last seen.
 const columns: readonly Column<CoreV1Event>[] = [
   column("Last Seen", ["CoreV1Event", "lastTimestamp"], lastSeen),
   column("Type", ["CoreV1Event", "type"], (e) => e.type ?? ""),
@@ -22,6 +23,7 @@ const columns: readonly Column<CoreV1Event>[] = [
   column("Name", ["ObjectMeta", "name"], (e) => e.metadata.name, { format: "name", wide: true }),
 ];
 
+/** Stored in the core group's form; events.k8s.io serves the same objects under newer field names. */
 export const eventKind = defineKind<CoreV1Event>({
   ref: events,
   otherVersions: eventsGroupVersions,
@@ -42,6 +44,7 @@ export const eventKind = defineKind<CoreV1Event>({
       isDns1123Subdomain(event.metadata.namespace ?? ""),
     ),
   ],
+  // Upstream's --event-ttl: etcd lets the object go by itself.
   ttlSeconds: 3600,
   selectableFields: {
     "involvedObject.kind": (e) => e.involvedObject?.kind ?? "",
@@ -74,6 +77,7 @@ function validateNamespaceMatch(event: CoreV1Event): FieldError[] {
 function validateNewStyle(event: CoreV1Event): FieldError[] {
   const errors: FieldError[] = [];
   const own = event.metadata.namespace ?? "";
+  // Nodes have no namespace, and reporters of either habit exist.
   if (!event.involvedObject.namespace && own !== "default" && own !== "kube-system") {
     errors.push(invalidValue(involvedNamespacePath, "", MISMATCH));
   }

@@ -23,12 +23,15 @@ import {
 import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 
+// Sorted, as upstream lists them in its message.
 const VERBS = [
   ...["*", "apply", "connect", "create", "delete", "deletecollection", "get", "head", "list", "options", "patch"],
   ...["post", "proxy", "put", "update", "watch"],
 ];
+// Schemas are tried from the lowest number up.
 const MAX_PRECEDENCE = 10_000;
 
+/** Part of API Priority and Fairness: the first schema that matches a request gives it its priority level. */
 export const flowSchemaKind = defineKind<FlowSchema>({
   ref: flowSchemas,
   hasStatus: true,
@@ -66,6 +69,7 @@ function validateExempt(name: string, spec: FlowSchemaSpec | undefined, path: Fi
     const at = path.child("priorityLevelConfiguration", "name");
     return [invalidValue(at, level, "must be 'exempt' for the FlowSchema named 'exempt'")];
   }
+  // Number one would be tried before the schema that keeps administrators out of all queues.
   if (spec?.matchingPrecedence === 1 && name !== "exempt") {
     const detail = "only the schema named 'exempt' may have matchingPrecedence 1";
     return [invalidValue(path.child("matchingPrecedence"), 1, detail)];
@@ -93,6 +97,7 @@ function validateSpec(spec: FlowSchemaSpec | undefined, path: FieldPath): FieldE
   return [...errors, ...(spec?.rules ?? []).flatMap((rule, i) => validateRule(rule, path.child("rules").index(i)))];
 }
 
+/** A rule matches a request of one of its subjects that one of its resource or URL rules describes. */
 function validateRule(rule: PolicyRulesWithSubjects, path: FieldPath): FieldError[] {
   const { subjects = [], resourceRules = [], nonResourceRules = [] } = rule;
   const errors: FieldError[] = [];
@@ -183,6 +188,7 @@ function validateUrlRule(
   return errors;
 }
 
+/** A path, or a prefix of one that ends with a star behind a slash. */
 function validateUrl(url: string, path: FieldPath): FieldError[] {
   if (url === "") return [invalidValue(path, url, "nonResourceURL must not be empty")];
   if (url === "/") return [];

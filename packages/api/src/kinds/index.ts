@@ -141,6 +141,7 @@ function index(kinds: readonly KindDefinition[], nameOf: (kind: KindDefinition) 
   const map = new Map<string, KindDefinition>();
   for (const kind of kinds) {
     const key = `${kind.group}/${nameOf(kind)}`;
+    // A mistake of ours, found when the program starts.
     if (map.has(key)) throw new Error(`two kinds are called ${key}`);
     map.set(key, kind);
   }

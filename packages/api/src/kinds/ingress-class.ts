@@ -12,6 +12,7 @@ import { sameAs } from "./older/same.ts";
 
 const MAX_CONTROLLER = 250;
 
+/** Controllers find their classes by `spec.controller`, which is why that is immutable. */
 export const ingressClassKind = defineKind<IngressClass>({
   ref: ingressClasses,
   otherVersions: [sameAs("v1beta1", "V1beta1IngressClass", "v1.19", "v1.22")],
@@ -56,6 +57,7 @@ function validateParameters(parameters: IngressClassParametersReference | undefi
   const { apiGroup, kind, name, namespace, scope } = parameters;
   const errors: FieldError[] = [];
   if (apiGroup !== undefined)
+    // The spelling is upstream's.
     errors.push(...invalidAll(path.child("aPIGroup"), apiGroup, isDns1123Subdomain(apiGroup)));
   errors.push(
     ...validateSegment(kind, "kind", path.child("kind")),

@@ -9,6 +9,7 @@ import { type FieldPath, invalidAll, required, root } from "../validation/path.t
 import { column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 
+/** Creating it is how an allocator takes the address: etcd lets one creation of a name succeed. */
 export const ipAddressKind = defineKind<IPAddress>({
   ref: ipAddresses,
   shortNames: ["ip"],

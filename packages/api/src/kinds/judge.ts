@@ -34,6 +34,7 @@ export function created<T extends KubeObject>(kind: KindDefinition<T>, manifest:
   return object;
 }
 
+/** An object after a change, with the errors; throws where the kind has no status and `status` is asked for. */
 export function updated<T extends KubeObject>(
   kind: KindDefinition<T>,
   previous: T,

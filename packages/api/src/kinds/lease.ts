@@ -8,6 +8,7 @@ import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 import { sameAs } from "./older/same.ts";
 
+/** Small, as every node renews one every ten seconds; no status, so that one write says all. */
 export const leaseKind = defineKind<Lease>({
   ref: leases,
   otherVersions: [sameAs("v1beta1", "V1beta1Lease", "v1.19", "v1.22")],

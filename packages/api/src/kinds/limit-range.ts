@@ -19,8 +19,10 @@ import { validateContainerResourceName, validateResourceName } from "./resource-
 
 type Amounts = Readonly<Record<string, string>>;
 
+// What the admission plugin knows how to bound.
 const STANDARD_TYPES = ["Container", "PersistentVolumeClaim", "Pod"];
 
+/** Read by the LimitRanger admission plugin, which fills in defaults and refuses (403) what is out of bounds. */
 export const limitRangeKind = defineKind<LimitRange>({
   ref: limitRanges,
   shortNames: ["limits"],
@@ -60,10 +62,12 @@ function validateItem(item: LimitRangeItem, path: FieldPath): FieldError[] {
   const errors = [...validateNames(item, "max", path), ...validateNames(item, "min", path)];
   for (const field of ["default", "defaultRequest"] as const) {
     if (item.type !== "Pod") errors.push(...validateNames(item, field, path));
+    // A pod's sum cannot be defaulted: there is no telling which container should get it.
     else if (Object.keys(item[field] ?? {}).length > 0) {
       errors.push(forbiddenField(path.child(field), "may not be specified when `type` is 'Pod'"));
     }
   }
+  // Storage is all that claims ask for.
   if (item.type === "PersistentVolumeClaim" && !item.min?.storage && !item.max?.storage) {
     const detail = "either minimum or maximum storage value is required, but neither was provided";
     errors.push(required(path.child("limits"), detail));
@@ -122,6 +126,7 @@ function validateRatio(
   if (compareQuantities(ratio, "1") < 0) errors.push(invalidValue(path, ratio, `ratio ${ratio} is less than 1`));
   const [low, high] = [amountOf(min ?? {}, resource), amountOf(max ?? {}, resource)];
   if (low === undefined || high === undefined || compareQuantities(low, "0") <= 0) return errors;
+  // No request within the bounds could have a larger ratio, so that it would bound nothing.
   const widest = quantityMilliValue(high) / quantityMilliValue(low);
   if (quantityMilliValue(ratio) / 1000 <= widest) return errors;
   return [...errors, invalidValue(path, ratio, `ratio ${ratio} is greater than max/min = ${widest.toFixed(6)}`)];

@@ -8,13 +8,16 @@ import { invalidAll, invalidValue, root } from "../validation/path.ts";
 import { ageColumn, column, nameColumn } from "./columns.ts";
 import { copyPart, defineKind } from "./define-kind.ts";
 
+// Lets selectors of namespaces (NetworkPolicies, webhooks) pick one by its name; it cannot be forged.
 const NAME_LABEL = "kubernetes.io/metadata.name";
 
+// The namespace controller takes its finalizer away here once the namespace is empty, and the object then goes.
 const finalizeRules: WriteRules<Namespace> = {
   prepareForUpdate: (next, previous) => copyPart(next, previous, "status"),
   validateUpdate: (next) => validateFinalizers(next),
 };
 
+/** Names are DNS labels, as each is a part of the DNS names of its Services. */
 export const namespaceKind = defineKind<Namespace>({
   ref: namespaces,
   shortNames: ["ns"],
@@ -35,6 +38,7 @@ export const namespaceKind = defineKind<Namespace>({
   prepareForCreate(namespace) {
     namespace.status = { phase: "Active" };
     const finalizers = namespace.spec.finalizers ?? [];
+    // Without this one the object would vanish first and leave its content behind.
     namespace.spec.finalizers = finalizers.includes("kubernetes") ? finalizers : [...finalizers, "kubernetes"];
     if (namespace.metadata.name) {
       namespace.metadata.labels = { ...namespace.metadata.labels, [NAME_LABEL]: namespace.metadata.name };
@@ -42,6 +46,7 @@ export const namespaceKind = defineKind<Namespace>({
   },
   validate: validateFinalizers,
   prepareForUpdate(next, previous) {
+    // Finalizers are all that the spec has, and they have a subresource of their own.
     const finalizers = previous.spec.finalizers;
     next.spec = finalizers ? { finalizers } : {};
   },
@@ -51,6 +56,7 @@ export const namespaceKind = defineKind<Namespace>({
   columns: [nameColumn, column("Status", "The status of the namespace", (n) => n.status?.phase ?? ""), ageColumn],
 });
 
+/** Those of others carry their domain, so that two programs do not use the same word. */
 function validateFinalizers(namespace: Namespace): FieldError[] {
   const path = root("spec").child("finalizers");
   return (namespace.spec.finalizers ?? []).flatMap((name) => {

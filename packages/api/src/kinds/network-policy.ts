@@ -27,6 +27,7 @@ const POLICY_TYPES = ["Ingress", "Egress"];
 /** In the order of upstream's messages. */
 const PROTOCOLS = ["TCP", "UDP", "SCTP"];
 
+/** Enforced by the network plugin, if that can: the API server only keeps it. */
 export const networkPolicyKind = defineKind<NetworkPolicy>({
   ref: networkPolicies,
   shortNames: ["netpol"],
@@ -97,10 +98,12 @@ function validatePort({ protocol, port, endPort }: NetworkPolicyPort, path: Fiel
   }
   errors.push(...invalidAll(at, port, isPortNumber(port)));
   if (endPort === undefined) return errors;
+  // From `port` to `endPort`, both included.
   if (endPort < port) errors.push(invalidValue(end, endPort, "must be greater than or equal to `port`"));
   return [...errors, ...invalidAll(end, endPort, isPortNumber(endPort))];
 }
 
+/** Pods by selectors, or addresses by range. Both selectors together mean pods in those namespaces. */
 function validatePeer({ podSelector, namespaceSelector, ipBlock }: NetworkPolicyPeer, path: FieldPath): FieldError[] {
   const errors = [
     ...validateLabelSelector(podSelector, path.child("podSelector")),

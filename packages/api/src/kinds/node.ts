@@ -47,6 +47,7 @@ const columns: readonly Column<Node>[] = [
   ),
 ];
 
+/** Kubelets create their own Node with its status, which is why the creator's status is kept here. */
 export const nodeKind = defineKind<Node>({
   ref: nodes,
   shortNames: ["no"],
@@ -70,6 +71,7 @@ export const nodeKind = defineKind<Node>({
   validateUpdate: (next, previous) => setOnceErrors(next, previous),
   validateStatusUpdate: (next) => [...validateAddresses(next), ...validateResources(next)],
   subresources: [proxySubresource("NodeProxyOptions")],
+  // What `kubectl cordon` sets.
   selectableFields: { "spec.unschedulable": (n) => String(n.spec?.unschedulable ?? false) },
   columns,
 });
@@ -88,6 +90,7 @@ const NO_INFO: NodeSystemInfo = {
   architecture: "",
 };
 
+// New pods stay away, stay away if they can, or running ones are evicted as well.
 const TAINT_EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 function validateTaints(node: Node): FieldError[] {
@@ -119,6 +122,7 @@ function validateTaint(taint: Taint, path: FieldPath): FieldError[] {
   return errors;
 }
 
+/** One range of pod addresses, or one of each family. */
 function validatePodCidrs(node: Node): FieldError[] {
   const path = root("spec").child("podCIDRs");
   const cidrs = node.spec?.podCIDRs ?? [];
@@ -144,6 +148,7 @@ function validateResources(node: Node): FieldError[] {
   );
 }
 
+/** The pod ranges are in the routes of other nodes, and the provider's id says which machine it is: both stay. */
 function setOnceErrors(next: Node, previous: Readonly<Node>): FieldError[] {
   const errors: FieldError[] = [];
   const path = root("spec");
@@ -179,6 +184,7 @@ function statusText(node: Readonly<Node>): string {
   return words.join(",");
 }
 
+// `node-role.kubernetes.io/control-plane`: the role is in the key, and the value does not matter.
 const ROLE_PREFIX = "node-role.kubernetes.io/";
 
 function rolesText(node: Readonly<Node>): string {

@@ -20,11 +20,13 @@ export function nonNegative<T extends object>(
   });
 }
 
+/** What a workload needs to have for a Scale to be made of it. */
 interface Replicated extends KubeObject {
   spec?: { replicas?: number | undefined; selector?: LabelSelector | undefined } | undefined;
   status?: { replicas?: number | undefined } | undefined;
 }
 
+/** The scale of Deployments, ReplicaSets and StatefulSets; the selector is text, as autoscaling/v1 has it. */
 export function scaleOf<T extends Replicated>(): ScaleRules<T> {
   return {
     read: ({ spec, status }) => ({

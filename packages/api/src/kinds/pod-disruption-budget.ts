@@ -13,6 +13,7 @@ import { validateAtMost100Percent, validateIntOrPercent } from "./int-or-percent
 import { nonNegative } from "./numbers.ts";
 import { podDisruptionBudgetBeta } from "./older/pod-disruption-budget.ts";
 
+// Nothing may be evicted until the controller has counted.
 const NEW_STATUS: PodDisruptionBudgetStatus = {
   disruptionsAllowed: 0,
   currentHealthy: 0,
@@ -20,6 +21,7 @@ const NEW_STATUS: PodDisruptionBudgetStatus = {
   expectedPods: 0,
 };
 
+/** Asked by the eviction subresource of pods, which answers 429 while no disruption is allowed. */
 export const podDisruptionBudgetKind = defineKind<PodDisruptionBudget>({
   ref: podDisruptionBudgets,
   otherVersions: [podDisruptionBudgetBeta],
@@ -55,6 +57,7 @@ function validate({ spec }: PodDisruptionBudget): FieldError[] {
   const path = root("spec");
   const { minAvailable, maxUnavailable, selector, unhealthyPodEvictionPolicy } = spec ?? {};
   const errors: FieldError[] = [];
+  // The two could contradict each other.
   if (minAvailable !== undefined && maxUnavailable !== undefined) {
     errors.push(invalidValue(path, spec, "minAvailable and maxUnavailable cannot be both set"));
   }
@@ -76,6 +79,7 @@ function validateShare(value: number | string | undefined, path: FieldPath): Fie
   return [...validateIntOrPercent(value, path), ...validateAtMost100Percent(value, path)];
 }
 
+/** The apiserver writes here too: it takes each eviction off `disruptionsAllowed` before it deletes the pod. */
 function validateStatusUpdate({ status }: PodDisruptionBudget): FieldError[] {
   const path = root("status");
   const counts = ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"] as const;

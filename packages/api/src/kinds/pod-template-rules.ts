@@ -8,6 +8,7 @@ import { type FieldPath, forbiddenField, invalidValue, notSupported, required, r
 import { defaultPodSpec } from "./pod/defaults.ts";
 import { validatePodSpec } from "./pod/validate-spec.ts";
 
+/** Fills a template in place; an absent spec becomes one without containers, which validation then refuses. */
 export function defaultPodTemplate(template: PodTemplateSpec): void {
   template.metadata ??= {};
   template.spec ??= { containers: [] };
@@ -33,6 +34,7 @@ export function validateTemplateOf(template: PodTemplateSpec, kind: string, path
   if (template.spec?.restartPolicy !== "Always") {
     errors.push(notSupported(path.child("spec", "restartPolicy"), template.spec?.restartPolicy ?? "", ["Always"]));
   }
+  // A pod that ends by itself would be replaced for ever.
   if (template.spec?.activeDeadlineSeconds !== undefined) {
     const detail = `activeDeadlineSeconds in ${kind} is not Supported`;
     errors.push(forbiddenField(path.child("spec", "activeDeadlineSeconds"), detail));
@@ -55,6 +57,7 @@ export function isMalformedSelector(selector: LabelSelector | undefined): boolea
   return validateLabelSelector(selector, root()).length > 0;
 }
 
+/** What all templates are held to, those of Jobs included. */
 export function validatePodTemplate(template: PodTemplateSpec, path: FieldPath): FieldError[] {
   const ephemeral = template.spec?.ephemeralContainers?.length;
   return [
@@ -75,6 +78,7 @@ function selectorErrors(template: PodTemplateSpec, selector: LabelSelector | und
   return [invalidValue(path.child("metadata", "labels"), labels, "`selector` does not match template `labels`")];
 }
 
+/** The containers for the columns of `-o wide`; none where the template is missing. */
 export function templateContainers(template: PodTemplateSpec | undefined): readonly Container[] {
   return template?.spec?.containers ?? [];
 }

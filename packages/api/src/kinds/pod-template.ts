@@ -6,6 +6,7 @@ import { column, containerColumns, formatMap, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 import { defaultPodTemplate, templateContainers, validatePodTemplate } from "./pod-template-rules.ts";
 
+/** Nothing makes pods of it by itself; it predates the controllers, which carry templates of their own. */
 export const podTemplateKind = defineKind<PodTemplate>({
   ref: podTemplates,
   applyDefaults(object) {

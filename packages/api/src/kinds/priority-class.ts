@@ -9,6 +9,7 @@ import { ageColumn, column, countColumn, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 import { sameAs } from "./older/same.ts";
 
+// The upper half of the 32-bit numbers is for the system: its pods are never pushed aside by users' ones.
 const HIGHEST_USER_PRIORITY = 1_000_000_000;
 const SYSTEM_CRITICAL = 2 * HIGHEST_USER_PRIORITY;
 
@@ -18,6 +19,7 @@ const SYSTEM_CLASSES: ReadonlyMap<string, number> = new Map([
   ["system-cluster-critical", SYSTEM_CRITICAL],
 ]);
 
+/** Admission copies the number into the pod, so that a later change would say less than the truth. */
 export const priorityClassKind = defineKind<PriorityClass>({
   ref: priorityClasses,
   otherVersions: [sameAs("v1beta1", "V1beta1PriorityClass", "v1.14", "v1.22")],

@@ -13,8 +13,10 @@ import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 import { nonNegative } from "./numbers.ts";
 
+// Queues are kept in memory.
 const MAX_QUEUES = 10_000_000;
 
+/** Part of API Priority and Fairness; a request that finds its queue full, or waits too long, is answered 429. */
 export const priorityLevelConfigurationKind = defineKind<PriorityLevelConfiguration>({
   ref: priorityLevelConfigurations,
   hasStatus: true,
@@ -61,6 +63,7 @@ function applySpecDefaults(spec: PriorityLevelConfigurationSpec): void {
     spec.limited.lendablePercent ??= 0;
     const queuing = spec.limited.limitResponse?.queuing;
     if (!queuing) return;
+    // A flow is dealt 8 of 64 queues and takes the shortest, so that one noisy flow seldom fills all of another's.
     queuing.handSize ||= 8;
     queuing.queues ||= 64;
     queuing.queueLengthLimit ||= 50;
@@ -137,6 +140,7 @@ function validateQueuing(queuing: QueuingConfiguration, path: FieldPath): FieldE
     errors.push(invalidValue(path.child("queues"), queues, `must not be greater than ${MAX_QUEUES}`));
   }
   if (handSize <= 0) errors.push(invalidValue(path.child("handSize"), handSize, "must be positive"));
+  // No flow can be dealt more queues than there are.
   else if (queues > 0 && handSize > queues) {
     const detail = `should not be greater than queues (${queues})`;
     errors.push(invalidValue(path.child("handSize"), handSize, detail));

@@ -16,6 +16,7 @@ export interface Binding extends KubeObject {
   subjects?: RbacV1Subject[] | undefined;
 }
 
+/** Users and groups are RBAC's own notion; service accounts are objects of the core group, whose name is empty. */
 export function defaultBinding(binding: Binding): void {
   binding.roleRef ??= { kind: "", name: "" };
   binding.roleRef.apiGroup ||= RBAC_GROUP;
@@ -24,6 +25,7 @@ export function defaultBinding(binding: Binding): void {
   }
 }
 
+/** `namespaced` rules cannot speak of URLs such as /healthz, which are in no namespace. */
 export function validateRules(rules: readonly PolicyRule[] | undefined, namespaced: boolean): FieldError[] {
   return (rules ?? []).flatMap((rule, i) => validateRule(rule, namespaced, root("rules").index(i)));
 }
@@ -54,6 +56,7 @@ function validateUrlRule(rule: PolicyRule, namespaced: boolean, path: FieldPath)
   return errors;
 }
 
+/** `roleKinds` may be referred to. Neither the role nor the subjects have to exist. */
 export function validateBinding(binding: Binding, roleKinds: readonly string[], namespaced: boolean): FieldError[] {
   return [
     ...validateRoleRef(binding.roleRef, roleKinds, root("roleRef")),
@@ -93,6 +96,7 @@ function validateSubject(subject: RbacV1Subject, namespaced: boolean, path: Fiel
   }
 }
 
+/** In a RoleBinding the namespace may be left out and is then the binding's. */
 function validateAccountSubject(subject: RbacV1Subject, namespaced: boolean, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   if (subject.name) errors.push(...invalidAll(path.child("name"), subject.name, isDns1123Subdomain(subject.name)));
@@ -101,6 +105,7 @@ function validateAccountSubject(subject: RbacV1Subject, namespaced: boolean, pat
   return errors;
 }
 
+/** The columns of both bindings; subjects are shown with `-o wide`. */
 export function bindingColumns(kind: "RoleBinding" | "ClusterRoleBinding"): readonly Column<Binding>[] {
   const where = kind === "RoleBinding" ? "roleBinding" : "clusterRoleBinding";
   const wide = { wide: true };

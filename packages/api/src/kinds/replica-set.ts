@@ -15,6 +15,7 @@ import {
   validateWorkloadSelector,
 } from "./pod-template-rules.ts";
 
+/** The selector is immutable: pods that were adopted under it would be left without an owner. */
 export const replicaSetKind = defineKind<ReplicaSet>({
   ref: replicaSets,
   shortNames: ["rs"],
@@ -78,6 +79,7 @@ function validateStatusUpdate(next: ReplicaSet): FieldError[] {
     if (value > status.replicas)
       errors.push(invalidValue(path.child(field), value, "cannot be greater than status.replicas"));
   }
+  // Available means ready for `minReadySeconds`.
   if ((status.availableReplicas ?? 0) > (status.readyReplicas ?? 0)) {
     const detail = "cannot be greater than readyReplicas";
     errors.push(invalidValue(path.child("availableReplicas"), status.availableReplicas, detail));

@@ -9,6 +9,7 @@ import { defineKind } from "./define-kind.ts";
 import { nonNegative } from "./numbers.ts";
 import { defaultPodTemplate, templateContainers, validateTemplateOf } from "./pod-template-rules.ts";
 
+/** Deleting one without a propagation policy leaves its pods, as its first clients expected. */
 export const replicationControllerKind = defineKind<ReplicationController>({
   ref: replicationControllers,
   shortNames: ["rc"],

@@ -3,6 +3,7 @@ import type { FieldError } from "../errors.ts";
 import { isQualifiedName } from "../validation/names.ts";
 import { type FieldPath, invalidAll, invalidValue } from "../validation/path.ts";
 
+// Huge pages and devices besides, whose names are open.
 const CONTAINER_RESOURCES: ReadonlySet<string> = new Set(["cpu", "memory", "ephemeral-storage"]);
 
 /** Names without a domain that mean something somewhere, such as in quotas. */
@@ -13,6 +14,7 @@ const STANDARD_RESOURCES: ReadonlySet<string> = new Set([
   ...["persistentvolumeclaims", "storage", "requests.storage", "services.nodeports", "services.loadbalancers"],
 ]);
 
+/** `hugepages-2Mi`: the size of a page is part of the name. */
 export const isHugepages = (name: string) => name.startsWith("hugepages-");
 
 /** Kubernetes' own resources, as opposed to `vendor.example/thing`. */
@@ -27,6 +29,7 @@ export function validateResourceName(name: string, path: FieldPath): FieldError[
   return [invalidValue(path, name, "must be a standard resource type or fully qualified")];
 }
 
+/** A name that may stand in a container's requests and limits: no counts of objects, no `requests.` prefix. */
 export function validateContainerResourceName(name: string, path: FieldPath): FieldError[] {
   const errors = validateResourceName(name, path);
   if (!name.includes("/")) {

@@ -7,6 +7,7 @@ import { defineKind } from "./define-kind.ts";
 import { sameAs } from "./older/same.ts";
 import { bindingColumns, defaultBinding, validateBinding, validateBindingUpdate } from "./rbac-rules.ts";
 
+/** A ClusterRole may be given here too, and then holds in this namespace alone. */
 export const roleBindingKind = defineKind<RoleBinding>({
   ref: roleBindings,
   otherVersions: [sameAs("v1beta1", "V1beta1RoleBinding", "v1.17", "v1.22")],

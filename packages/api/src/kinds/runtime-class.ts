@@ -14,6 +14,7 @@ import { sameAs } from "./older/same.ts";
 import { validateOverhead } from "./pod/validate-resources.ts";
 import { validateTolerations } from "./pod/validate-tolerations.ts";
 
+/** `handler` is the name in containerd's configuration; pods that run with it rely on it, so it is immutable. */
 export const runtimeClassKind = defineKind<RuntimeClass>({
   ref: runtimeClasses,
   otherVersions: [sameAs("v1beta1", "V1beta1RuntimeClass", "v1.22", "v1.25")],
@@ -25,6 +26,7 @@ export const runtimeClassKind = defineKind<RuntimeClass>({
 function validate({ handler, overhead, scheduling }: RuntimeClass): FieldError[] {
   return [
     ...invalidAll(root("handler"), handler, isDns1123Label(handler)),
+    // What the runtime itself uses per pod, a virtual machine's memory for example; admission adds it to the pod.
     ...validateOverhead(overhead?.podFixed, root("overhead")),
     ...validateLabels(scheduling?.nodeSelector, root("scheduling").child("nodeSelector")),
     ...validateOwnTolerations(scheduling?.tolerations ?? [], root("scheduling").child("tolerations")),

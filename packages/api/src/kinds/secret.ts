@@ -8,10 +8,12 @@ import { ageColumn, column, nameColumn } from "./columns.ts";
 import { count, decodedBytes, immutableErrors, MAX_DATA_BYTES, validateKeys } from "./config-map.ts";
 import { defineKind } from "./define-kind.ts";
 
+/** Values are base64 in JSON, which lets them be binary and hides nothing. */
 export const secretKind = defineKind<Secret>({
   ref: secrets,
   applyDefaults(secret) {
     secret.type ||= "Opaque";
+    // `stringData` wins over `data` and is never shown.
     if (!secret.stringData) return;
     secret.data ??= {};
     for (const [key, text] of Object.entries(secret.stringData)) {
@@ -33,6 +35,7 @@ export const secretKind = defineKind<Secret>({
       ...immutableErrors(next, previous, ["data"]),
     ];
   },
+  // For those who care for one type alone, such as the tokens of service accounts.
   selectableFields: { type: (s) => s.type ?? "" },
   columns: [
     nameColumn,
@@ -47,6 +50,7 @@ const TYPED_DATA = root("data[%s]");
 
 const SERVICE_ACCOUNT_NAME = "kubernetes.io/service-account.name";
 
+// Other types, a user's own too, may hold anything.
 const TYPE_RULES: Readonly<Record<string, (secret: Secret, path: FieldPath) => FieldError[]>> = {
   "kubernetes.io/service-account-token": ({ metadata }) =>
     metadata.annotations?.[SERVICE_ACCOUNT_NAME]
@@ -60,10 +64,12 @@ const TYPE_RULES: Readonly<Record<string, (secret: Secret, path: FieldPath) => F
       : [required(TYPED_DATA.key("username")), required(TYPED_DATA.key("password"))],
   "kubernetes.io/ssh-auth": ({ data }) =>
     data?.["ssh-privatekey"] ? [] : [required(TYPED_DATA.key("ssh-privatekey"))],
+  // Whether the two belong together is not checked.
   "kubernetes.io/tls": ({ data }, path) =>
     ["tls.crt", "tls.key"].filter((key) => data?.[key] === undefined).map((key) => required(path.key(key))),
 };
 
+/** A login for image registries; the error must not quote what it finds. */
 function validateJsonKey({ data }: Secret, key: string, path: FieldPath): FieldError[] {
   const encoded = data?.[key];
   if (encoded === undefined) return [required(path.key(key))];

@@ -4,6 +4,7 @@ import { serviceAccounts } from "../resource-ref.ts";
 import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 
+/** Its user name is `system:serviceaccount:NAMESPACE:NAME`, in the groups of all accounts and of its namespace's. */
 export const serviceAccountKind = defineKind<ServiceAccount>({
   ref: serviceAccounts,
   shortNames: ["sa"],

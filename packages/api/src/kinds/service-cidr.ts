@@ -8,6 +8,7 @@ import { type FieldPath, IMMUTABLE, invalidValue, required, root } from "../vali
 import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 
+/** Addresses of the range may be in use, which is why it can grow by a family and not change. */
 export const serviceCidrKind = defineKind<ServiceCIDR>({
   ref: serviceCidrs,
   hasStatus: true,
@@ -44,6 +45,7 @@ function validateCidrs(cidrs: readonly string[], path: FieldPath): FieldError[] 
   return cidrs.flatMap((text, i) => validateCidr(text, path.index(i)));
 }
 
+/** Host bits must be zero: two spellings of one range would be two objects for one thing. */
 function validateCidr(text: string, path: FieldPath): FieldError[] {
   const cidr = parseCidr(text);
   if (!cidr) {

@@ -28,6 +28,7 @@ import {
 
 const NEW_STATUS: StatefulSetStatus = { replicas: 0, availableReplicas: 0 };
 
+/** Pods are called NAME-0, NAME-1 …, and NAME has to be a DNS label for that to be their host name. */
 export const statefulSetKind = defineKind<StatefulSet>({
   ref: statefulSets,
   shortNames: ["sts"],
@@ -65,8 +66,10 @@ function defaultSpec(spec: StatefulSetSpec): void {
   spec.updateStrategy.type ||= "RollingUpdate";
   if (spec.updateStrategy.type === "RollingUpdate") {
     spec.updateStrategy.rollingUpdate ??= {};
+    // Pods below the ordinal keep the old template; at zero all are updated.
     spec.updateStrategy.rollingUpdate.partition ??= 0;
   }
+  // Data outlives the pods, unless somebody says that it shall not.
   spec.persistentVolumeClaimRetentionPolicy ??= {};
   spec.persistentVolumeClaimRetentionPolicy.whenDeleted ||= "Retain";
   spec.persistentVolumeClaimRetentionPolicy.whenScaled ||= "Retain";
@@ -135,6 +138,7 @@ function validateSelector({ selector }: StatefulSetSpec, path: FieldPath): Field
   return errors;
 }
 
+// Claim templates are missing: claims that exist would not follow them.
 const MUTABLE = [
   "replicas",
   "ordinals",
@@ -146,6 +150,7 @@ const MUTABLE = [
 ] as const;
 
 function validateUpdate(next: StatefulSet, previous: Readonly<StatefulSet>): FieldError[] {
+  // What remains has to be as it was, unknown fields included.
   const fixed = (set: Readonly<StatefulSet>) => {
     const rest = { ...set.spec } as Partial<StatefulSetSpec>;
     for (const field of MUTABLE) delete rest[field];
@@ -172,6 +177,7 @@ function validateStatusUpdate({ status }: StatefulSet, previous: Readonly<Statef
     const detail = "cannot be greater than status.readyReplicas";
     errors.push(invalidValue(path.child("availableReplicas"), now.availableReplicas, detail));
   }
+  // Names of revisions are hashed with it; a lower count would collide again.
   if ((now.collisionCount ?? 0) < (previous.status?.collisionCount ?? 0)) {
     errors.push(invalidValue(path.child("collisionCount"), now.collisionCount ?? null, "cannot be decremented"));
   }

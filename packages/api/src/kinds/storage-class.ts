@@ -21,15 +21,18 @@ import { ageColumn, column } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 import { sameAs } from "./older/same.ts";
 
+// Upstream's bounds: parameters are handed to the driver with every call.
 const MAX_PARAMETERS = 512;
 const MAX_PARAMETER_BYTES = 256 * 1024;
 
+/** Volumes have been made by it: all but the topologies, mount options and expansion is immutable. */
 export const storageClassKind = defineKind<StorageClass>({
   ref: storageClasses,
   otherVersions: [sameAs("v1beta1", "V1beta1StorageClass", "v1.19", "v1.22")],
   shortNames: ["sc"],
   applyDefaults(storage) {
     storage.reclaimPolicy ??= "Delete";
+    // WaitForFirstConsumer lets the scheduler pick the node first, and the volume is made where the pod goes.
     storage.volumeBindingMode ??= "Immediate";
   },
   validate: (storage) => [
@@ -71,6 +74,7 @@ function validateProvisioner(provisioner: string, path: FieldPath): FieldError[]
   return invalidAll(path, provisioner, isQualifiedName(name));
 }
 
+/** Also judges VolumeAttributesClasses. Keys and values mean something to the driver alone. */
 export function validateParameters(
   parameters: Readonly<Record<string, string>> | undefined,
   path: FieldPath,

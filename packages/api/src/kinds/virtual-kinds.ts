@@ -1,6 +1,7 @@
 // Kinds that are served but not stored: requests that are answered at once, and bodies of subresources. Discovery and OpenAPI read this list.
 import type { Verb } from "../kind.ts";
 
+/** What discovery and OpenAPI need to know of it; handlers in the apiserver answer. */
 export interface VirtualKind {
   readonly group: string;
   readonly version: string;
@@ -37,6 +38,7 @@ const COMPONENT_STATUS: VirtualKind = {
   verbs: ["get", "list"],
 };
 
+/** Reviews of tokens and of access, and the bodies of subresources. None of them is kept in etcd. */
 export const VIRTUAL_KINDS: readonly VirtualKind[] = [
   COMPONENT_STATUS,
   review("", "Binding", "bindings", true),

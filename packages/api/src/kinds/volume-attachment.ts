@@ -13,8 +13,10 @@ import { defaultVolumeSpec } from "./persistent-volume/defaults.ts";
 import { validateVolumeSpec } from "./persistent-volume/validate.ts";
 import { validateCsiDriverName } from "./volume-sources/validate-csi-driver-name.ts";
 
+// Drivers' errors can be long, and are repeated with every attempt.
 const MAX_MESSAGE = 1024;
 
+/** Made by the attach-detach controller, fulfilled by the driver's external attacher. The wish itself is immutable. */
 export const volumeAttachmentKind = defineKind<VolumeAttachment>({
   ref: volumeAttachments,
   otherVersions: [sameAs("v1beta1", "V1beta1VolumeAttachment", "v1.19", "v1.22")],

@@ -9,6 +9,7 @@ import { defineKind } from "./define-kind.ts";
 import { nameWithDefault, validateParameters } from "./storage-class.ts";
 import { validateCsiDriverName } from "./volume-sources/validate-csi-driver-name.ts";
 
+/** A claim changes its volume by naming another class, never by a change of the class. */
 export const volumeAttributesClassKind = defineKind<VolumeAttributesClass>({
   ref: volumeAttributesClasses,
   shortNames: ["vac"],

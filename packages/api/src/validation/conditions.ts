@@ -5,10 +5,12 @@ import { validateLabelName } from "./object-meta.ts";
 import { duplicate, type FieldPath, invalidValue, notSupported, required, tooLong } from "./path.ts";
 
 const STATUSES = ["False", "True", "Unknown"];
+// A word for programs, where the message is a sentence for people.
 const REASON_RE = /^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$/;
 const REASON_MESSAGE =
   "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric characters or '_,:', and must end with an alphanumeric character or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName',  or 'ReasonA,ReasonB',  or 'ReasonA:ReasonB', regex used for validation is '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?')";
 
+/** The form that newer kinds share; older kinds have conditions of types of their own, judged where they are. */
 export function validateConditions(conditions: readonly Condition[] | undefined, path: FieldPath): FieldError[] {
   const seen = new Set<string>();
   return (conditions ?? []).flatMap((condition, i) => {
@@ -33,6 +35,7 @@ function validateCondition(condition: Readonly<Condition>, path: FieldPath): Fie
   else if (!REASON_RE.test(condition.reason)) {
     errors.push(invalidValue(path.child("reason"), condition.reason, REASON_MESSAGE));
   }
+  // The schema's own bounds, 1 KiB and 32 KiB.
   if (Buffer.byteLength(condition.reason ?? "") > 1024) errors.push(tooLong(path.child("reason"), 1024));
   if (Buffer.byteLength(condition.message ?? "") > 32768) errors.push(tooLong(path.child("message"), 32768));
   return errors;

@@ -12,6 +12,7 @@ export function dedupeOwnerReferences(metadata: ObjectMeta): string | undefined 
     if (isKnown) repeated.push(reference.uid);
     else kept.push(reference);
   }
+  // The text is upstream's, the releases in it included.
   if (repeated.length === 0) return undefined;
   metadata.ownerReferences = kept;
   return `.metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${repeated.join(", ")}`;

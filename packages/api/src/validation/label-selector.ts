@@ -5,6 +5,7 @@ import { isLabelValue } from "./names.ts";
 import { validateLabelName, validateLabels } from "./object-meta.ts";
 import { type FieldPath, forbiddenField, invalidAll, invalidValue, required } from "./path.ts";
 
+/** The syntax alone: whether the selector may be empty is for the kind to say. */
 export function validateLabelSelector(selector: Readonly<LabelSelector> | undefined, path: FieldPath): FieldError[] {
   if (!selector) return [];
   return [
@@ -30,6 +31,7 @@ function validateRequirement(requirement: LabelSelectorRequirement, path: FieldP
   ];
 }
 
+/** Label selectors have no Gt and Lt, unlike those of nodes. */
 function validateOperator(operator: string, values: number, path: FieldPath): FieldError[] {
   if (operator === "In" || operator === "NotIn") {
     const detail = "must be specified when `operator` is 'In' or 'NotIn'";

@@ -1,6 +1,7 @@
 // Upstream's syntax checks of names and small values. Each returns the messages of what is wrong; empty when fine.
 import { parseIp } from "../ip.ts";
 
+// The patterns stand in the messages as they are, so that they are spelled as upstream spells them.
 const LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 const SUBDOMAIN = `${LABEL}(\\.${LABEL})*`;
 const LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?";
@@ -13,6 +14,7 @@ const HTTP_HEADER = "[-A-Za-z0-9]+";
 const PERCENT = "[0-9]+%";
 const URL_PATH = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
 
+// Upstream's patterns match anywhere by themselves.
 const whole = (pattern: string) => new RegExp(`^(?:${pattern})$`);
 const LABEL_RE = whole(LABEL);
 const SUBDOMAIN_RE = whole(SUBDOMAIN);
@@ -30,10 +32,12 @@ const LETTER_RE = /[a-z]/;
 // Printable ASCII but "=": what an environment variable may be called since RelaxedEnvironmentVariableValidation.
 const ENV_NAME_RE = /^[ -<>-~]*$/;
 
+// DNS allows 63 bytes for a label and 253 for a whole name.
 const MAX_LABEL = 63;
 const MAX_SUBDOMAIN = 253;
 const OK: readonly string[] = [];
 
+/** Names of namespaces, containers, volumes and of all that becomes one part of a DNS name. */
 export function isDns1123Label(text: string): string[] {
   const errors = maxLength(text, MAX_LABEL);
   if (LABEL_RE.test(text)) return errors;
@@ -44,6 +48,7 @@ export function isDns1123Label(text: string): string[] {
   return [...errors, regexError(rule, LABEL, "my-name", "123-abc")];
 }
 
+/** Names of most objects: labels with dots between them. */
 export function isDns1123Subdomain(text: string): string[] {
   const rule =
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character";
@@ -74,6 +79,7 @@ export function isDns1123SubdomainWithUnderscore(text: string): string[] {
   );
 }
 
+/** As a label, but beginning with a letter: names of Services, and versions and plurals of custom resources. */
 export function isDns1035Label(text: string): string[] {
   const rule =
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character";
@@ -112,18 +118,21 @@ function namePart(name: string): string[] {
   return errors;
 }
 
+/** Empty, or at most 63 characters that begin and end with a letter or digit. */
 export function isLabelValue(text: string): string[] {
   const rule =
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
   return matches(text, MAX_LABEL, LABEL_VALUE_RE, () => regexError(rule, LABEL_VALUE, "MyValue", "my_value", "12345"));
 }
 
+/** What a process may find in its environment; a shell can read fewer names. */
 export function isEnvVarName(text: string): string[] {
   if (text === "") return [`environment variable name ${EMPTY}`];
   if (ENV_NAME_RE.test(text)) return [];
   return ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
 }
 
+/** Keys of ConfigMaps and Secrets, which become file names. */
 export function isConfigMapKey(text: string): string[] {
   const rule = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'";
   const errors = matches(text, MAX_SUBDOMAIN, CONFIG_KEY_RE, () =>
@@ -132,6 +141,7 @@ export function isConfigMapKey(text: string): string[] {
   return [...errors, ...escapesDirectory(text)];
 }
 
+/** The kubelet keeps files of its own under names that begin with two dots. */
 function escapesDirectory(text: string): string[] {
   if (text === ".") return [`must not be '.'`];
   if (text === "..") return [`must not be '..'`];
@@ -150,14 +160,17 @@ export function isPortName(text: string): string[] {
   return errors;
 }
 
+/** IPv4 or IPv6; what counts as one is for `parseIp` to say. */
 export function isValidIp(text: string): string[] {
   return parseIp(text) ? [] : ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"];
 }
 
+/** Zero asks an operating system for any port, which is no use to those who must know it. */
 export function isPortNumber(port: number): string[] {
   return isInRange(port, 1, 65535);
 }
 
+/** Both bounds are allowed. */
 export function isInRange(value: number, min: number, max: number): string[] {
   return value >= min && value <= max ? [] : [`must be between ${min} and ${max}, inclusive`];
 }
@@ -167,12 +180,14 @@ export function isUserId(id: number): string[] {
   return isInRange(id, 0, 0xffffffff);
 }
 
+/** A header that a probe sends. */
 export function isHttpHeaderName(text: string): string[] {
   if (HTTP_HEADER_RE.test(text)) return [];
   const rule = "a valid HTTP header must consist of alphanumeric characters or '-'";
   return [regexError(rule, HTTP_HEADER, "X-Header-Name")];
 }
 
+/** Whole percents; whether more than a hundred make sense depends on the field. */
 export function isPercent(text: string): string[] {
   if (PERCENT_RE.test(text)) return [];
   return [

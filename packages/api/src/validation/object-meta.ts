@@ -52,6 +52,7 @@ export function validateObjectMetaUpdate(
   return [...errors, ...validateCommon(next, path)];
 }
 
+// A UID and a creation time make an object this one and not a later one of the same name. Deletion has its own verb.
 const IDENTITY = [
   "name",
   "namespace",
@@ -61,6 +62,7 @@ const IDENTITY = [
   "deletionGracePeriodSeconds",
 ] as const satisfies readonly (keyof ObjectMeta)[];
 
+/** Every key and value by itself; also for node selectors and the `matchLabels` of selectors. */
 export function validateLabels(labels: Readonly<Record<string, string>> | undefined, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   for (const key in labels) {
@@ -74,10 +76,12 @@ export function validateLabels(labels: Readonly<Record<string, string>> | undefi
   return errors;
 }
 
+/** A label's key, with or without a domain before it. */
 export function validateLabelName(name: string, path: FieldPath): FieldError[] {
   return invalidAll(path, name, isQualifiedName(name));
 }
 
+/** Values are any text; the sum of all keys and values is bounded. */
 export function validateAnnotations(
   annotations: Readonly<Record<string, string>> | undefined,
   path: FieldPath,
@@ -94,6 +98,7 @@ export function validateAnnotations(
   return errors;
 }
 
+// 256 KiB, which `kubectl apply` reaches first: it keeps the whole manifest in one annotation.
 const MAX_ANNOTATIONS_BYTES = 256 * 1024;
 
 function validateNames(kind: MetaRules, meta: Readonly<ObjectMeta>, path: FieldPath): FieldError[] {
@@ -107,6 +112,7 @@ function validateNames(kind: MetaRules, meta: Readonly<ObjectMeta>, path: FieldP
   return [...errors, ...invalidAll(path.child("name"), meta.name, kind.validateName(meta.name))];
 }
 
+/** A namespace is a DNS label, and objects outside of namespaces must not name one. */
 function validateNamespace(kind: MetaRules, namespace: string | undefined, path: FieldPath): FieldError[] {
   if (!kind.namespaced) return namespace ? [forbiddenField(path, "not allowed on this type")] : [];
   return namespace ? invalidAll(path, namespace, isDns1123Label(namespace)) : [required(path)];
@@ -122,6 +128,7 @@ function validateCommon(meta: Readonly<ObjectMeta>, path: FieldPath): FieldError
   ];
 }
 
+/** An object may have many owners, for garbage collection, and one controller, which acts for it. */
 function validateOwnerReferences(references: readonly OwnerReference[], path: FieldPath): FieldError[] {
   const errors = references.flatMap((reference) => validateOwnerReference(reference, path));
   const [first, ...others] = references.filter((r) => r.controller).map((r) => `${r.kind}/${r.name}`);
@@ -142,6 +149,7 @@ function validateOwnerReference(reference: OwnerReference, path: FieldPath): Fie
   for (const field of ["kind", "name", "uid"] as const) {
     if (!reference[field]) errors.push(invalidValue(path.child(field), "", "must not be empty"));
   }
+  // Events vanish by themselves, and would take what they own with them.
   if (version === "v1" && reference.kind === "Event") {
     errors.push(invalidValue(path, reference, "/v1, Kind=Event is disallowed from being an owner"));
   }
@@ -153,6 +161,7 @@ const STANDARD_FINALIZERS: ReadonlySet<string> = new Set(["kubernetes", "orphan"
 
 function validateFinalizers(finalizers: readonly string[], path: FieldPath): FieldError[] {
   const errors = finalizers.flatMap((name) => invalidAll(path, name, isQualifiedName(name)));
+  // One keeps the dependents, the other deletes them first.
   if (finalizers.includes("orphan") && finalizers.includes("foregroundDeletion")) {
     const detail = "finalizer orphan and foregroundDeletion cannot be both set";
     errors.push(invalidValue(path, finalizers, detail));
@@ -165,6 +174,7 @@ function validateFinalizers(finalizers: readonly string[], path: FieldPath): Fie
   return errors;
 }
 
+/** Deletion waits for a list that only gets shorter, or it might never end. */
 function validateNoNewFinalizers(next: Readonly<ObjectMeta>, previous: Readonly<ObjectMeta>, path: FieldPath) {
   const known = new Set(previous.finalizers);
   const added = [...new Set(next.finalizers)].filter((name) => !known.has(name)).sort();
@@ -174,6 +184,7 @@ function validateNoNewFinalizers(next: Readonly<ObjectMeta>, previous: Readonly<
   return [forbiddenField(path, detail)];
 }
 
+/** The sets of fields themselves are judged where they are read. */
 function validateManagedFields(entries: readonly ManagedFieldsEntry[], path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   for (const [i, entry] of entries.entries()) {

@@ -11,6 +11,7 @@ export class FieldPath {
     this.#parent = parent;
   }
 
+  /** The path of a field below this one, or of a field further down. */
   child(name: string, ...more: readonly string[]): FieldPath {
     const isFirst = this.#segment === "" && !this.#parent;
     let path = new FieldPath(isFirst ? name : `.${name}`, this);
@@ -23,10 +24,12 @@ export class FieldPath {
     return (this.#parent ?? new FieldPath("")).child(name);
   }
 
+  /** `[0]`: an item of a list. */
   index(at: number): FieldPath {
     return new FieldPath(`[${at}]`, this);
   }
 
+  /** `[name]`: an entry of a map. */
   key(name: string): FieldPath {
     return new FieldPath(`[${name}]`, this);
   }
@@ -44,18 +47,22 @@ export function root(name = ""): FieldPath {
   return new FieldPath(name);
 }
 
+/** Details that many checks share, in upstream's words. */
 export const IMMUTABLE = "field is immutable";
 export const NOT_NEGATIVE = "must be greater than or equal to 0";
 export const NOT_POSITIVE = "must be greater than zero";
 
+/** "Required value": the field is absent or empty. */
 export function required(path: FieldPath, detail = ""): FieldError {
   return { type: "FieldValueRequired", field: path.toString(), value: "", detail };
 }
 
+/** "Invalid value": `value` is shown as JSON, so give it in the form in which its writer wrote it. */
 export function invalidValue(path: FieldPath, value: unknown, detail: string): FieldError {
   return { type: "FieldValueInvalid", field: path.toString(), value, detail };
 }
 
+/** "Not found": the value refers to something else in the object that is not there. */
 export function notFoundValue(path: FieldPath, value: unknown): FieldError {
   return { type: "FieldValueNotFound", field: path.toString(), value, detail: "" };
 }
@@ -66,19 +73,23 @@ export function notSupported(path: FieldPath, value: unknown, valid: readonly st
   return { type: "FieldValueNotSupported", field: path.toString(), value, detail };
 }
 
+/** "Duplicate value": the list has it already. */
 export function duplicate(path: FieldPath, value: unknown): FieldError {
   return { type: "FieldValueDuplicate", field: path.toString(), value, detail: "" };
 }
 
+/** "Forbidden": no value would do here, or no change. The value is not shown. */
 export function forbiddenField(path: FieldPath, detail: string): FieldError {
   return { type: "FieldValueForbidden", field: path.toString(), value: "", detail };
 }
 
+/** "Too long", in bytes. The value is not shown, as it is long. */
 export function tooLong(path: FieldPath, maxBytes: number): FieldError {
   const detail = `may not be more than ${maxBytes} ${maxBytes === 1 ? "byte" : "bytes"}`;
   return { type: "FieldValueTooLong", field: path.toString(), value: "", detail };
 }
 
+/** "Too many": the number of items is shown. */
 export function tooMany(path: FieldPath, actual: number, max: number): FieldError {
   const detail = `must have at most ${max} ${max === 1 ? "item" : "items"}`;
   return { type: "FieldValueTooMany", field: path.toString(), value: actual, detail };

@@ -7,8 +7,10 @@ import type {
   ValidatingWebhook,
 } from "../../../generated/types.ts";
 
+/** Fills a webhook in place. An empty selector selects everything; "Fail" refuses requests while it is down. */
 export function defaultWebhook(webhook: ValidatingWebhook | MutatingWebhook): void {
   webhook.failurePolicy ??= "Fail";
+  // A rule for apps/v1 then sees requests in apps/v1beta1 as well, converted: no way around it by an older version.
   webhook.matchPolicy ??= "Equivalent";
   webhook.namespaceSelector ??= {};
   webhook.objectSelector ??= {};
@@ -17,6 +19,7 @@ export function defaultWebhook(webhook: ValidatingWebhook | MutatingWebhook): vo
   defaultRules(webhook.rules);
 }
 
+/** As for webhooks: both select everything unless they are told otherwise. */
 export function defaultMatchResources(match: MatchResources | undefined): void {
   if (!match) return;
   match.matchPolicy ??= "Equivalent";

@@ -24,6 +24,7 @@ import { validateBinding, validateMutatingPolicy, validateValidatingPolicy } fro
 
 const categories = ["api-extensions"];
 
+/** CEL expressions that the apiserver runs itself, in force where a binding says so. */
 export const validatingAdmissionPolicyKind = defineKind<ValidatingAdmissionPolicy>({
   ref: validatingAdmissionPolicies,
   categories,
@@ -47,6 +48,7 @@ export const validatingAdmissionPolicyKind = defineKind<ValidatingAdmissionPolic
   ],
 });
 
+/** CEL expressions that change a request's object; no status, as upstream checks no types here. */
 export const mutatingAdmissionPolicyKind = defineKind<MutatingAdmissionPolicy>({
   ref: mutatingAdmissionPolicies,
   categories,
@@ -69,6 +71,7 @@ export const mutatingAdmissionPolicyKind = defineKind<MutatingAdmissionPolicy>({
   ],
 });
 
+/** Puts a policy in force, with parameters, for some of what it matches, and says what a violation does. */
 export const validatingAdmissionPolicyBindingKind = defineKind<ValidatingAdmissionPolicyBinding>({
   ref: validatingAdmissionPolicyBindings,
   categories,
@@ -78,6 +81,7 @@ export const validatingAdmissionPolicyBindingKind = defineKind<ValidatingAdmissi
   columns: bindingColumns(({ spec }) => spec),
 });
 
+/** Puts a mutation in force; it has no actions to choose from. */
 export const mutatingAdmissionPolicyBindingKind = defineKind<MutatingAdmissionPolicyBinding>({
   ref: mutatingAdmissionPolicyBindings,
   categories,
@@ -98,6 +102,7 @@ function paramKindColumn<T extends KubeObject>(paramKind: (policy: Readonly<T>) 
 function bindingColumns<T extends KubeObject>(
   specOf: (binding: Readonly<T>) => { policyName?: string | undefined; paramRef?: ParamRef | undefined } | undefined,
 ): Column<T>[] {
+  // Upstream's words, its spelling included.
   const aboutPolicy = "PolicyName indicates the policy definition which the policy binding binded to";
   const aboutParam = "ParamRef indicates the param resource which sets the configration param";
   return [

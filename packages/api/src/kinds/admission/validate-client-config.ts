@@ -15,9 +15,11 @@ interface ServiceReference {
   readonly port?: number | undefined;
 }
 
+// Tells a broken URL from a text that is only a path.
 const SCHEME_RE = /^[a-z][a-z0-9+.-]*:/i;
 const URL_FORM = "desired format: https://host[/path]";
 
+/** A webhook sees every object it is sent, which is why nothing but HTTPS will do. */
 export function validateClientConfig(config: ClientConfig, path: FieldPath): FieldError[] {
   if ((config.url === undefined) === (config.service === undefined)) {
     return [required(path, "exactly one of url or service is required")];
@@ -35,6 +37,7 @@ function validateUrl(text: string, path: FieldPath): FieldError[] {
   const scheme = url?.protocol.slice(0, -1) ?? "";
   if (scheme !== "https") wrong(scheme, `'https' is the only allowed URL scheme; ${URL_FORM}`);
   if (!url?.host) wrong("", `host must be provided; ${URL_FORM}`);
+  // Credentials are in the apiserver's own configuration, and objects can be read by many.
   if (url?.username || url?.password) wrong(text, "user information is not permitted in the URL");
   if (url?.hash) wrong(url.hash.slice(1), "fragments are not permitted in the URL");
   if (url?.search) wrong(url.search.slice(1), "query parameters are not permitted in the URL");

@@ -21,8 +21,10 @@ import {
 
 const OPERATIONS = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
 const SCOPES = ["*", "Cluster", "Namespaced"];
+// Each is a CEL expression that runs for every request that the rules match.
 const MAX_MATCH_CONDITIONS = 64;
 
+/** Operations, groups, versions and resources: a request has to match in all four. */
 export function validateRule(rule: RuleWithOperations, path: FieldPath, allowSubresources = true): FieldError[] {
   const { operations = [], apiGroups = [], apiVersions = [], resources = [], scope } = rule;
   const errors: FieldError[] = [];
@@ -53,9 +55,11 @@ function validateWords(
   const at = path.child(field);
   if (words.length === 0) return [required(at)];
   const errors: FieldError[] = [];
+  // What else is there would be without effect, and is likely a mistake.
   if (words.length > 1 && words.includes("*")) {
     errors.push(invalidValue(at, words, `if '*' is present, must not specify other API ${what}`));
   }
+  // The core group's name is empty.
   if (mayBeEmpty) return errors;
   return [...errors, ...words.flatMap((word, i) => (word ? [] : [required(at.index(i))]))];
 }
@@ -91,6 +95,7 @@ function validateResources(resources: readonly string[], path: FieldPath, allowS
   return errors;
 }
 
+/** What a policy or a binding matches; both selectors have defaults, so that absence is an error here. */
 export function validateMatchResources(match: MatchResources | undefined, path: FieldPath): FieldError[] {
   if (!match) return [];
   return [
@@ -120,6 +125,7 @@ function validateNamedRule(rule: NamedRuleWithOperations, path: FieldPath): Fiel
   return [...names, ...validateRule(rule, path)];
 }
 
+/** Conditions are tried in order after the rules; `nameRequired` is the detail of the error for a missing name. */
 export function validateMatchConditions(
   conditions: readonly MatchCondition[],
   path: FieldPath,

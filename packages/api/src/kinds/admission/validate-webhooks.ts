@@ -10,8 +10,10 @@ import { validateMatchConditions, validateRule } from "./validate-rules.ts";
 
 type Webhook = ValidatingWebhook | MutatingWebhook;
 
+// The versions of AdmissionReview that the server can send.
 const REVIEW_VERSIONS = ["v1", "v1beta1"];
 
+/** Names are unique within a configuration: errors and metrics tell webhooks apart by them. */
 export function validateWebhooks(webhooks: readonly Webhook[], path: FieldPath): FieldError[] {
   const seen = new Set<string>();
   return webhooks.flatMap((webhook, i) => {
@@ -38,6 +40,7 @@ function validateWebhook(webhook: Webhook, path: FieldPath): FieldError[] {
     errors.push(...optionalWord(webhook.reinvocationPolicy, ["IfNeeded", "Never"], path.child("reinvocationPolicy")));
   }
   const timeout = webhook.timeoutSeconds;
+  // A client waits for every webhook of its request; the bound keeps it from giving up first.
   if (timeout !== undefined && (timeout < 1 || timeout > 30)) {
     const detail = "the timeout value must be between 1 and 30 seconds";
     errors.push(invalidValue(path.child("timeoutSeconds"), timeout, detail));

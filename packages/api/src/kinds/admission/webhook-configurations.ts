@@ -12,6 +12,7 @@ import {
 import { defaultWebhook } from "./defaults.ts";
 import { validateWebhooks } from "./validate-webhooks.ts";
 
+/** These may refuse a request and see it last, in its final form, all at once. */
 export const validatingWebhookConfigurationKind = defineKind<ValidatingWebhookConfiguration>({
   ref: validatingWebhookConfigurations,
   otherVersions: [validatingWebhookConfigurationBeta],
@@ -30,6 +31,7 @@ export const validatingWebhookConfigurationKind = defineKind<ValidatingWebhookCo
   ],
 });
 
+/** These may change a request, one after another in the order of their configurations' names. */
 export const mutatingWebhookConfigurationKind = defineKind<MutatingWebhookConfiguration>({
   ref: mutatingWebhookConfigurations,
   otherVersions: [mutatingWebhookConfigurationBeta],

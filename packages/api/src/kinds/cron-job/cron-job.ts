@@ -11,6 +11,7 @@ import { templateWarnings } from "../pod/warnings.ts";
 import { templateContainers } from "../pod-template-rules.ts";
 import { validateCronJob, validateCronJobCreate, validateCronJobUpdate } from "./validate.ts";
 
+/** Times are the controller's unless `timeZone` is set. */
 export const cronJobKind = defineKind<CronJob>({
   ref: cronJobs,
   otherVersions: [sameAs("v1beta1", "V1beta1CronJob", "v1.21", "v1.25")],
@@ -48,6 +49,7 @@ function applyDefaults(job: CronJob): void {
   const { spec } = job;
   spec.concurrencyPolicy ||= "Allow";
   spec.suspend ??= false;
+  // Finished Jobs stay for their logs; failed ones are seldom looked at twice.
   spec.successfulJobsHistoryLimit ??= 3;
   spec.failedJobsHistoryLimit ??= 1;
   spec.jobTemplate ??= {} as JobTemplateSpec;

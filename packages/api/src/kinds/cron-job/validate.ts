@@ -10,6 +10,7 @@ import { nonNegative } from "../numbers.ts";
 /** Jobs get the CronJob's name and eleven characters more. */
 const MAX_NAME = 52;
 
+/** The schedule is parsed by the same parser that the controller runs. */
 export function validateCronJob({ spec }: CronJob): FieldError[] {
   const path = root("spec");
   return [
@@ -22,6 +23,7 @@ export function validateCronJob({ spec }: CronJob): FieldError[] {
   ];
 }
 
+/** What CronJobs of before these rules may keep. */
 export function validateCronJobCreate({ metadata, spec }: CronJob): FieldError[] {
   const errors = zoneInSchedule(spec);
   // A name that is missing is complained of elsewhere.
@@ -59,6 +61,7 @@ function validateSchedule({ schedule, timeZone }: CronJobSpec, path: FieldPath):
 function validateTimeZone(zone: string | undefined, path: FieldPath): FieldError[] {
   if (zone === undefined) return [];
   if (zone === "") return [invalidValue(path, zone, "must be nil or non-empty string")];
+  // Where the controller happens to run must not decide when Jobs start.
   if (zone.toLowerCase() === "local") {
     const detail = "must be an explicit time zone as defined in https://www.iana.org/time-zones";
     return [invalidValue(path, zone, detail)];

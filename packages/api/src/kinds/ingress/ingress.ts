@@ -7,8 +7,10 @@ import { defineKind } from "../define-kind.ts";
 import { ingressBeta } from "../older/ingress.ts";
 import { validateIngress, validateIngressCreate, validateIngressStatus } from "./validate.ts";
 
+// As many as kubectl shows in one cell.
 const MAX_HOSTS = 3;
 
+/** An ingress controller serves it; the API server only keeps it. */
 export const ingressKind = defineKind<Ingress>({
   ref: ingresses,
   otherVersions: [ingressBeta],

@@ -22,9 +22,11 @@ import { type FieldPath, invalidAll, invalidValue, notSupported, required, root 
 
 const OLD_CLASS = "kubernetes.io/ingress.class";
 const PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"];
+// Proxies normalise paths before they match, so that such a rule would match something else or nothing.
 const BAD_SEQUENCES = ["//", "/./", "/../", "%2f", "%2F"];
 const BAD_ENDINGS = ["/..", "/."];
 
+/** Services and Secrets need not exist yet. */
 export function validateIngress({ spec = {} }: Ingress): FieldError[] {
   const path = root("spec");
   const errors = validateRules(spec.rules ?? [], path.child("rules"));
@@ -129,6 +131,7 @@ function validateService({ name, port }: NonNullable<IngressBackend["service"]>,
   return [...errors, ...invalidAll(at.child("port", "number"), number, isPortNumber(number))];
 }
 
+/** The addresses under which the controller serves. */
 export function validateIngressStatus({ status }: Ingress): FieldError[] {
   const path = root("status").child("loadBalancer", "ingress");
   return (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }, i) => {

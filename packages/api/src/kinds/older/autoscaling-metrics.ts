@@ -1,8 +1,10 @@
 // Metrics as autoscaling/v1 keeps them in its annotations: flat fields where v2 has targets and identifiers.
 import type { V2MetricSpec, V2MetricStatus, V2MetricTarget, V2MetricValueStatus } from "../../../generated/types.ts";
 
+// JSON as it stands in the annotation, whose fields have no types.
 type Flat = Record<string, unknown>;
 
+/** A v2 metric in the form that the annotation has. */
 export function metricFromStored(metric: V2MetricSpec): object {
   const { type, object, pods, resource, containerResource, external } = metric;
   return clean({
@@ -11,6 +13,7 @@ export function metricFromStored(metric: V2MetricSpec): object {
       target: object.describedObject,
       metricName: object.metric.name,
       selector: object.metric.selector,
+      // The old field was required.
       targetValue: object.target.value ?? "0",
       averageValue: object.target.averageValue,
     },
@@ -45,6 +48,7 @@ export function metricToStored(value: unknown): V2MetricSpec {
   const out: Flat = { type };
   if (metric.object) {
     const { target, metricName, selector, targetValue, averageValue } = fields(metric.object);
+    // v2 has one target with a type, where two fields stood.
     const wanted = averageValue ? { type: "AverageValue", averageValue } : { type: "Value", value: targetValue };
     out.object = { describedObject: target, metric: { name: metricName, selector }, target: wanted };
   }
@@ -71,6 +75,7 @@ export function metricToStored(value: unknown): V2MetricSpec {
   return clean(out) as unknown as V2MetricSpec;
 }
 
+/** What the controller measured, in the same old form. */
 export function metricStatusFromStored(metric: V2MetricStatus): object {
   const { type, object, pods, resource, containerResource, external } = metric;
   return clean({

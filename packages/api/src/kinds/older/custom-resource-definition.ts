@@ -12,6 +12,7 @@ import type { ServedVersion } from "../../kind.ts";
 import type { KubeObject } from "../../object.ts";
 import { deepEqual } from "../../validation/deep-equal.ts";
 
+// `jsonPath` was `JSONPath` then.
 type OlderColumn = Omit<CustomResourceColumnDefinition, "jsonPath"> & { JSONPath: string };
 type OlderVersion = Omit<CustomResourceDefinitionVersion, "additionalPrinterColumns"> & {
   additionalPrinterColumns?: OlderColumn[];
@@ -34,6 +35,7 @@ type OlderSpec = Omit<CustomResourceDefinitionSpec, "versions" | "conversion"> &
 
 type OlderDefinition = Omit<CustomResourceDefinition, "spec"> & { spec: OlderSpec };
 
+/** Reads and writes v1beta1, of which v1 is stored. A definition without schemas gets one that keeps all fields. */
 export const customResourceDefinitionBeta: ServedVersion = {
   version: "v1beta1",
   model: "V1beta1CustomResourceDefinition",
@@ -50,7 +52,9 @@ export const customResourceDefinitionBeta: ServedVersion = {
 
 function specToStored(spec: OlderSpec): CustomResourceDefinitionSpec {
   const { version, versions = [], validation, subresources, additionalPrinterColumns, conversion, ...rest } = spec;
+  // Keeping unknown fields was the default before v1.
   const preserve = spec.preserveUnknownFields ?? true;
+  // A definition of one version could name it by `version` alone.
   const all = versions.length > 0 || !version ? versions : [{ name: version, served: true, storage: true }];
   const { preserveUnknownFields: _said, ...kept } = rest;
   return {

@@ -9,6 +9,7 @@ const ZONE = "topology.kubernetes.io/zone";
 type OlderEndpoint = Omit<Endpoint, "deprecatedTopology" | "zone"> & { topology?: Record<string, string> };
 type OlderSlice = Omit<EndpointSlice, "endpoints"> & { endpoints?: OlderEndpoint[] };
 
+/** v1 has fields for node and zone, and keeps the rest of the map as `deprecatedTopology`. */
 export const endpointSliceBeta: ServedVersion = {
   version: "v1beta1",
   model: "V1beta1EndpointSlice",

@@ -8,6 +8,7 @@ import { immutableField } from "../../validation/field-rules.ts";
 import { isDns1123Subdomain } from "../../validation/names.ts";
 import { invalidAll, invalidValue, required, root } from "../../validation/path.ts";
 
+/** Both versions of events.k8s.io. Only v1 is strict; v1beta1 takes what the core group takes. */
 export const eventsGroupVersions: readonly ServedVersion[] = [
   { ...version("v1", "EventsV1Event"), validateCreate: validateNew, validateUpdate },
   { ...version("v1beta1", "V1beta1Event"), deprecated: ["v1.19", "v1.25"] },
@@ -46,6 +47,7 @@ function version(name: string, model: string): ServedVersion {
   };
 }
 
+/** Every name at the top level is replaced or kept, and values stay as they are. */
 function renamed(object: KubeObject, names: ReadonlyMap<string, string>): KubeObject {
   const entries = Object.entries(object).map(([field, value]) => [names.get(field) ?? field, value]);
   return Object.fromEntries(entries) as KubeObject;

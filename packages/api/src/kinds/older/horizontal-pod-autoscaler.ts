@@ -15,8 +15,10 @@ const METRICS = `${PREFIX}metrics`;
 const BEHAVIOR = `${PREFIX}behavior`;
 const CURRENT_METRICS = `${PREFIX}current-metrics`;
 const CONDITIONS = `${PREFIX}conditions`;
+// Taken off on the way in and put on the way out; nobody sees them in v2.
 const OURS = [METRICS, BEHAVIOR, CURRENT_METRICS, CONDITIONS];
 
+/** Still served upstream, and what `kubectl autoscale` of older releases writes. */
 export const horizontalPodAutoscalerV1: ServedVersion = {
   version: "v1",
   model: "HorizontalPodAutoscaler",
@@ -67,6 +69,7 @@ function fromStored({ spec, status, ...object }: V2HorizontalPodAutoscaler): Kub
   const { conditions, currentMetrics = [], ...kept } = status ?? { desiredReplicas: 0 };
   const currentCpu = currentMetrics.find(({ type, resource }) => type === "Resource" && resource?.name === "cpu");
   const utilization = currentCpu?.resource?.current.averageUtilization;
+  // v1 has one field for the CPU's share and none for anything else.
   const otherCurrent = currentMetrics.filter((metric) => metric !== currentCpu || utilization === undefined);
   const annotations = {
     ...(others.length > 0 ? { [METRICS]: JSON.stringify(others.map(metricFromStored)) } : {}),

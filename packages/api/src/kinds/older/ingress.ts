@@ -3,12 +3,14 @@ import type { HTTPIngressPath, Ingress, IngressBackend, IngressRule, IngressSpec
 import type { ServedVersion } from "../../kind.ts";
 import type { KubeObject } from "../../object.ts";
 
+// Each type is the stored one with the old fields in place of the new.
 type OlderBackend = Omit<IngressBackend, "service"> & { serviceName?: string; servicePort?: number | string };
 type OlderPath = Omit<HTTPIngressPath, "backend" | "pathType"> & { backend: OlderBackend; pathType?: string };
 type OlderRule = Omit<IngressRule, "http"> & { http?: { paths?: OlderPath[] } };
 type OlderSpec = Omit<IngressSpec, "defaultBackend" | "rules"> & { backend?: OlderBackend; rules?: OlderRule[] };
 type OlderIngress = Omit<Ingress, "spec"> & { spec?: OlderSpec };
 
+/** Also turned the default backend's name from `backend` to `defaultBackend`. */
 export const ingressBeta: ServedVersion = {
   version: "v1beta1",
   model: "V1beta1Ingress",
@@ -44,6 +46,7 @@ function ruleToStored({ http, ...rule }: OlderRule): IngressRule {
 
 function backendToStored({ serviceName, servicePort, ...backend }: OlderBackend): IngressBackend {
   if (serviceName === undefined && servicePort === undefined) return backend;
+  // v1 tells a port's name from its number by the field, not by the value's type.
   const port = typeof servicePort === "string" ? { name: servicePort } : { number: servicePort ?? 0 };
   return { ...backend, service: { name: serviceName ?? "", port } };
 }

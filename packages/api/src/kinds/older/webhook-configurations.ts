@@ -3,7 +3,9 @@ import type { MutatingWebhook, ValidatingWebhook } from "../../../generated/type
 import type { ServedVersion } from "../../kind.ts";
 import type { KubeObject } from "../../object.ts";
 
+/** v1 defaults to Fail, Equivalent and ten seconds, and wants `sideEffects` said. */
 export const validatingWebhookConfigurationBeta = version("V1beta1ValidatingWebhookConfiguration");
+/** As above. */
 export const mutatingWebhookConfigurationBeta = version("V1beta1MutatingWebhookConfiguration");
 
 interface Configuration extends KubeObject {

@@ -1,6 +1,7 @@
 // What a claim gets when its writer says nothing.
 import type { PersistentVolumeClaim, PersistentVolumeClaimSpec } from "../../../generated/types.ts";
 
+/** Fills a claim in place. The class is filled in by admission, as it depends on the cluster. */
 export function applyClaimDefaults(claim: PersistentVolumeClaim): void {
   claim.spec ??= {};
   defaultClaimSpec(claim.spec);

@@ -10,6 +10,7 @@ import { validateClaimStatus, validateClaimUpdate } from "./validate-update.ts";
 
 const CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class";
 
+/** Bound by the volume controller, which writes `volumeName`; what the claim got is in its status. */
 export const persistentVolumeClaimKind = defineKind<PersistentVolumeClaim>({
   ref: persistentVolumeClaims,
   shortNames: ["pvc"],
@@ -26,6 +27,7 @@ export const persistentVolumeClaimKind = defineKind<PersistentVolumeClaim>({
   validate: validateClaim,
   validateUpdate: validateClaimUpdate,
   validateStatusUpdate: validateClaimStatus,
+  // An old name of metadata.name that upstream still takes.
   selectableFields: { name: ({ metadata }) => metadata.name },
   columns: [
     nameColumn,

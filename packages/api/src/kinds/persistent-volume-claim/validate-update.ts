@@ -6,6 +6,7 @@ import { deepEqual } from "../../validation/deep-equal.ts";
 import { immutableField } from "../../validation/field-rules.ts";
 import { type FieldPath, forbiddenField, invalidValue, NOT_NEGATIVE, required, root } from "../../validation/path.ts";
 
+/** Growing is asked for by a larger request; whether the class allows it is for admission to say. */
 export function validateClaimUpdate(
   next: PersistentVolumeClaim,
   previous: Readonly<PersistentVolumeClaim>,
@@ -19,6 +20,7 @@ export function validateClaimUpdate(
       "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
     errors.push(forbiddenField(path, detail));
   }
+  // A request that failed to grow may be taken back, but never below what the volume has.
   const size = after.resources?.requests?.storage ?? "0";
   const capacity = previous.status?.capacity?.storage ?? "0";
   if (
@@ -55,6 +57,7 @@ function comparable(
   return spec;
 }
 
+// How far an expansion has come, first at the storage system and then on the node.
 const RESIZE_STATUSES = [
   "ControllerResizeInProgress",
   "ControllerResizeInfeasible",
@@ -63,6 +66,7 @@ const RESIZE_STATUSES = [
   "NodeResizeInfeasible",
 ];
 
+/** What the volume and resize controllers and kubelets write. */
 export function validateClaimStatus({ spec, status }: PersistentVolumeClaim): FieldError[] {
   const path = root("status");
   const errors: FieldError[] = [];

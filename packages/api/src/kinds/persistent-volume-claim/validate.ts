@@ -13,10 +13,12 @@ import { isDns1123Subdomain } from "../../validation/names.ts";
 import { type FieldPath, invalidAll, invalidValue, NOT_POSITIVE, required, root } from "../../validation/path.ts";
 import { validateAccessModes } from "../access-modes.ts";
 
+/** Judges a claim; whether a volume for it exists is for the controller to find out. */
 export function validateClaim({ spec }: PersistentVolumeClaim): FieldError[] {
   return validateClaimSpec(spec ?? {}, root("spec"));
 }
 
+/** Also judges the templates of ephemeral volumes. An empty class name is a choice: volumes without a class only. */
 export function validateClaimSpec(spec: PersistentVolumeClaimSpec, path: FieldPath): FieldError[] {
   const { storageClassName, volumeAttributesClassName } = spec;
   const className = path.child("storageClassName");
@@ -61,6 +63,7 @@ function validateSource(source: TypedObjectReference, path: FieldPath): FieldErr
   const errors: FieldError[] = [];
   if (!source.name) errors.push(required(path.child("name")));
   if (!source.kind) errors.push(required(path.child("kind")));
+  // In the core group there is nothing else to copy from.
   if (!source.apiGroup && source.kind !== "PersistentVolumeClaim") {
     const detail = "must be 'PersistentVolumeClaim' when referencing the default apiGroup";
     errors.push(invalidValue(path, source.kind, detail));

@@ -1,6 +1,7 @@
 // What a PersistentVolume gets when its writer says nothing.
 import type { PersistentVolume, PersistentVolumeSpec } from "../../../generated/types.ts";
 
+/** Fills a volume in place. */
 export function applyVolumeDefaults(volume: PersistentVolume): void {
   volume.spec ??= {};
   defaultVolumeSpec(volume.spec);
@@ -10,6 +11,7 @@ export function applyVolumeDefaults(volume: PersistentVolume): void {
 
 /** VolumeAttachments may carry such a spec too. */
 export function defaultVolumeSpec(spec: PersistentVolumeSpec): void {
+  // What somebody made by hand is not deleted with the claim; provisioned volumes get their class's policy.
   spec.persistentVolumeReclaimPolicy ||= "Retain";
   spec.volumeMode ??= "Filesystem";
   if (spec.hostPath) spec.hostPath.type ??= "";

@@ -7,8 +7,10 @@ import { defineKind } from "../define-kind.ts";
 import { applyVolumeDefaults } from "./defaults.ts";
 import { validateVolume, validateVolumeUpdate } from "./validate.ts";
 
+// What the field was before v1.6; it still counts, and is shown first.
 const CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class";
 
+/** Outside of namespaces, and bound to one claim at a time by `claimRef`. */
 export const persistentVolumeKind = defineKind<PersistentVolume>({
   ref: persistentVolumes,
   shortNames: ["pv"],

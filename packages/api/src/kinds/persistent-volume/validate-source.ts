@@ -31,10 +31,12 @@ const NAMES = [
 
 export type VolumeSourceName = (typeof NAMES)[number];
 
+/** The sources that are set, in upstream's order; a valid volume has exactly one. */
 export function sourcesOf(spec: Readonly<PersistentVolumeSpec>): VolumeSourceName[] {
   return NAMES.filter((name) => spec[name] !== undefined);
 }
 
+/** `volumeName` is "" inside a VolumeAttachment. Sources with nothing to check pass. */
 export function validateVolumeSource(
   spec: PersistentVolumeSpec,
   name: VolumeSourceName,
@@ -56,6 +58,7 @@ function validateLocal({ path: folder }: LocalVolumeSource, path: FieldPath): Fi
 function validateCsi(csi: CSIPersistentVolumeSource, path: FieldPath): FieldError[] {
   const errors = validateCsiDriverName(csi.driver, path.child("driver"));
   if (!csi.volumeHandle) errors.push(required(path.child("volumeHandle")));
+  // Each is for one call of the CSI protocol.
   const secrets = [
     "controllerPublishSecretRef",
     "controllerExpandSecretRef",

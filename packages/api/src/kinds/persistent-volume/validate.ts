@@ -19,6 +19,7 @@ import { validateAccessModes } from "../access-modes.ts";
 import { validateNodeSelector } from "../pod/validate-affinity.ts";
 import { sourcesOf, validateVolumeSource } from "./validate-source.ts";
 
+/** Judges a PersistentVolume; its name is part of some sources' paths on the node. */
 export function validateVolume({ metadata, spec }: PersistentVolume): FieldError[] {
   return validateVolumeSpec(spec ?? {}, root("spec"), metadata.name ?? "");
 }
@@ -68,6 +69,7 @@ function validateCapacity({ capacity }: PersistentVolumeSpec, path: FieldPath): 
 }
 
 function validateNodeAffinity({ nodeAffinity, local }: PersistentVolumeSpec, path: FieldPath): FieldError[] {
+  // A local volume is on one node, and its pods have to be scheduled there.
   if (!nodeAffinity) return local ? [required(path, "Local volume requires node affinity")] : [];
   if (!nodeAffinity.required) return [required(path.child("required"), "must specify required node constraints")];
   return validateNodeSelector(nodeAffinity.required, path.child("required"));
@@ -87,6 +89,7 @@ function validateSources(spec: PersistentVolumeSpec, path: FieldPath, name: stri
 }
 
 function validateReclaim(spec: PersistentVolumeSpec, path: FieldPath): FieldError[] {
+  // Recycling deletes all files, here those of the whole node.
   if (spec.hostPath?.path !== "/" || spec.persistentVolumeReclaimPolicy !== "Recycle") return [];
   return [forbiddenField(path, "may not be 'recycle' for a hostPath mount of '/'")];
 }
@@ -105,6 +108,7 @@ function validateClass(spec: PersistentVolumeSpec, path: FieldPath): FieldError[
   return errors;
 }
 
+/** Pods may have the volume mounted: what it is stays, and size and policy may change. */
 export function validateVolumeUpdate(next: PersistentVolume, previous: Readonly<PersistentVolume>): FieldError[] {
   const path = root("spec");
   const after = next.spec ?? {};

@@ -2,6 +2,7 @@
 import type { LabelSelector, LabelSelectorRequirement, Pod, PodAffinityTerm } from "../../../generated/types.ts";
 import { deepEqual } from "../../validation/deep-equal.ts";
 
+/** Changes the pod's selectors in place. A key that is no label of the pod is passed over. */
 export function mergeLabelKeys(pod: Pod): void {
   const labels = pod.metadata.labels ?? {};
   for (const term of affinityTerms(pod)) {
@@ -40,6 +41,7 @@ function merge(
     if (value === undefined) continue;
     const requirement = { key, operator, values: [value] };
     const known = selector.matchExpressions ?? [];
+    // The writer may have said the same.
     if (!known.some((existing) => deepEqual(existing, requirement)))
       selector.matchExpressions = [...known, requirement];
   }

@@ -9,6 +9,7 @@ import { type FieldPath, forbiddenField, invalidValue, root } from "../../valida
 import { isMirrorPod } from "./validate-annotations.ts";
 import { validatePodSpec } from "./validate-spec.ts";
 
+/** What `kubectl patch --subresource resize` writes through; the kubelet then applies it, or says why it cannot. */
 export const resizeRules: WriteRules<Pod> = {
   prepareForUpdate(next, previous) {
     const { name, namespace, resourceVersion } = next.metadata;
@@ -36,6 +37,7 @@ function resized(next: Container[], previous: readonly Container[]): Container[]
   });
 }
 
+/** Reasons that lie in the pod and not in the change. */
 function whyNever(next: Readonly<Pod>, previous: Readonly<Pod>): string | undefined {
   const hasOwnResources = ({ spec: { resources } }: Readonly<Pod>) =>
     Object.keys({ ...resources?.requests, ...resources?.limits }).length > 0;
@@ -47,6 +49,7 @@ function whyNever(next: Readonly<Pod>, previous: Readonly<Pod>): string | undefi
 function validateChanges(next: Readonly<Pod>, previous: Readonly<Pod>): FieldError[] {
   const path = root("spec");
   const errors: FieldError[] = [];
+  // The class decides under which cgroup the pod runs, and when it is evicted.
   if (podQos(previous) !== computeQos(next)) {
     const detail = "Pod QOS Class may not change as a result of resizing";
     errors.push(invalidValue(path, next.status?.qosClass ?? "", detail));
@@ -56,6 +59,7 @@ function validateChanges(next: Readonly<Pod>, previous: Readonly<Pod>): FieldErr
     ...sameOrder(next.spec, previous.spec, "containers", path),
     ...sameOrder(next.spec, previous.spec, "initContainers", path),
   ];
+  // The checks below compare by position.
   if (order.length > 0) return [...errors, ...order];
   return [...errors, ...keptErrors(next.spec, previous.spec, path), ...mutableErrors(next.spec, previous.spec, path)];
 }
@@ -96,6 +100,7 @@ function keptErrors(next: PodSpec, previous: PodSpec, path: FieldPath): FieldErr
   return [...check("initContainers", isSidecar), ...check("containers", () => true)];
 }
 
+/** Init containers that are no sidecars have run, or run once: there is nothing to resize. */
 function mutableErrors(next: PodSpec, previous: PodSpec, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   next.containers.forEach((container, i) => {

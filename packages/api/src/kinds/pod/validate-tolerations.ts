@@ -7,6 +7,7 @@ import { type FieldPath, invalidValue, notSupported } from "../../validation/pat
 
 const EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
+/** Also judges those of RuntimeClasses. */
 export function validateTolerations(tolerations: readonly Toleration[], path: FieldPath): FieldError[] {
   return tolerations.flatMap((toleration, i) => validateToleration(toleration, path.index(i)));
 }
@@ -18,6 +19,7 @@ function validateToleration(toleration: Toleration, path: FieldPath): FieldError
     const detail = 'operator must be Exists when `key` is empty, which means "match all values and all keys"';
     errors.push(invalidValue(path.child("operator"), operator ?? "", detail));
   }
+  // Only NoExecute evicts, after that time.
   if (tolerationSeconds !== undefined && effect !== "NoExecute") {
     const detail = "effect must be 'NoExecute' when `tolerationSeconds` is set";
     errors.push(invalidValue(path.child("effect"), effect ?? "", detail));
@@ -30,6 +32,7 @@ function validateToleration(toleration: Toleration, path: FieldPath): FieldError
 function validateValue(toleration: Toleration, path: FieldPath): FieldError[] {
   const { operator, value = "" } = toleration;
   switch (operator) {
+    // No operator means Equal.
     case undefined:
     case "":
     case "Equal": {

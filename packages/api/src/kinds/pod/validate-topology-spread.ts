@@ -14,9 +14,11 @@ import {
 } from "../../validation/path.ts";
 import { isMergedRequirement } from "./match-label-keys.ts";
 
+// A condition for the scheduler to keep, or one to prefer.
 const ACTIONS = ["DoNotSchedule", "ScheduleAnyway"];
 const POLICIES = ["Honor", "Ignore"];
 
+/** One constraint of each sort per topology; two would contradict or repeat each other. */
 export function validateTopologySpread(
   constraints: readonly TopologySpreadConstraint[],
   path: FieldPath,
@@ -53,6 +55,7 @@ function validateMinDomains(
 ): FieldError[] {
   if (minDomains === undefined) return [];
   const errors = minDomains > 0 ? [] : [invalidValue(path, minDomains, NOT_POSITIVE)];
+  // With fewer domains than that the constraint counts the smallest as empty, which only matters where it binds.
   if (whenUnsatisfiable !== "DoNotSchedule") {
     const detail = `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${whenUnsatisfiable}`;
     errors.push(invalidValue(path, minDomains, detail));
@@ -77,6 +80,7 @@ function validateMatchLabelKeys({ matchLabelKeys = [], labelSelector }: Topology
   ]);
   return matchLabelKeys.flatMap((key, i) => {
     const errors = validateLabelName(key, path.index(i));
+    // The key's value is the pod's own; the selector would add another condition on it.
     if (selected.has(key))
       errors.push(invalidValue(path.index(i), key, "exists in both matchLabelKeys and labelSelector"));
     return errors;

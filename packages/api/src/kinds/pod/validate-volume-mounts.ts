@@ -57,6 +57,7 @@ function validateSubPath({ subPath, subPathExpr }: VolumeMount, path: FieldPath)
   const errors = subPath ? validateLocalPath(subPath, path.child("subPath")) : [];
   if (!subPathExpr) return errors;
   const at = path.child("subPathExpr");
+  // The one is taken as it is written, in the other `$(NAME)` stands for a variable.
   if (subPath) errors.push(invalidValue(at, subPathExpr, "subPathExpr and subPath are mutually exclusive"));
   return [...errors, ...validateLocalPath(subPathExpr, at)];
 }
@@ -66,6 +67,7 @@ const PROPAGATIONS = ["Bidirectional", "HostToContainer", "None"];
 function validatePropagation({ mountPropagation }: VolumeMount, container: Container, path: FieldPath): FieldError[] {
   if (mountPropagation === undefined) return [];
   if (!PROPAGATIONS.includes(mountPropagation)) return [notSupported(path, mountPropagation, PROPAGATIONS)];
+  // The container's mounts would appear on the host.
   if (mountPropagation !== "Bidirectional" || container.securityContext?.privileged) return [];
   return [forbiddenField(path, "Bidirectional mount propagation is available only to privileged containers")];
 }
@@ -77,6 +79,7 @@ function validateRecursiveReadOnly(mount: VolumeMount, path: FieldPath): FieldEr
   if (mode === undefined || mode === "Disabled") return [];
   if (!RECURSIVE.includes(mode)) return [notSupported(path, mode, RECURSIVE)];
   const errors: FieldError[] = [];
+  // It says how deep "read-only" goes, below mounts inside of the volume too.
   if (!mount.readOnly) errors.push(forbiddenField(path, "may only be specified when readOnly is true"));
   if (mount.mountPropagation && mount.mountPropagation !== "None") {
     errors.push(forbiddenField(path, "may only be specified when mountPropagation is None or not specified"));

@@ -35,6 +35,7 @@ export function validateVolumes(volumes: readonly Volume[], path: FieldPath, met
   const errors: FieldError[] = [];
   for (const [i, volume] of volumes.entries()) {
     const own = validateVolume(volume, byName, path.index(i), meta);
+    // A mount of a volume that is wrong is reported as not found too, as upstream does.
     if (own.length === 0) byName.set(volume.name, volume);
     errors.push(...own);
   }
@@ -78,6 +79,7 @@ function validateVolume(
   if (source === "iscsi" && volume.iscsi && isPortalNameTooLong(volume.name, { ...volume.iscsi })) {
     errors.push(invalidValue(namePath, volume.name, PORTAL_NAME_TOO_LONG));
   }
+  // Templates have no name yet, so that their pods are judged when they are made.
   if (volume.ephemeral && meta?.name && volume.name) {
     errors.push(...validateClaimName(volume.name, meta.name, namePath));
   }
@@ -162,6 +164,7 @@ function validateSizeLimit(limit: string | undefined, path: FieldPath): FieldErr
   return [forbiddenField(path, "SizeLimit field must be a valid resource quantity")];
 }
 
+// What must be there, or is made, before the path is mounted. Empty: nothing is checked.
 const HOST_PATH_TYPES = [
   "",
   "BlockDevice",
@@ -173,6 +176,7 @@ const HOST_PATH_TYPES = [
   "Socket",
 ];
 
+/** Also judges PersistentVolumes. Whether a pod may use the host's files is for Pod Security admission to say. */
 export function validateHostPath(source: HostPathVolumeSource, path: FieldPath): FieldError[] {
   if (!source.path) return [required(path.child("path"))];
   const errors = validateNoBacksteps(source.path, path.child("path"));

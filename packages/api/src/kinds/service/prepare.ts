@@ -3,7 +3,7 @@ import type { Service, ServicePort, ServiceSpec } from "../../../generated/types
 import { deepEqual } from "../../validation/deep-equal.ts";
 import { isExternallyAccessible } from "./defaults.ts";
 
-/** Changes `next` only. Runs before the allocators, which fill what is still missing. */
+/** Changes `next` only: puts back what was allocated, then takes away what its type has no use for. */
 export function prepareServiceUpdate(next: Service, previous: Readonly<Service>): void {
   next.spec ??= {};
   patchAllocatedValues(next.spec, previous.spec ?? {});

@@ -3,6 +3,7 @@ import type { FieldError } from "../../errors.ts";
 import { type FieldPath, invalidValue, required } from "../../validation/path.ts";
 import { type Fields, type Owner, requireFields } from "./require-fields.ts";
 
+// The three ways to name an iSCSI node (RFC 3720, 3980).
 const IQN_RE = /^iqn\.\d{4}-\d{2}\.([a-z0-9.-]+)(:([^,;*&$|\s]+))?$/;
 const EUI_RE = /^eui\.[a-z0-9A-F]{16}$/;
 const NAA_RE = /^naa\.([a-z0-9A-F]{32}|[a-z0-9A-F]{16})$/;
@@ -20,9 +21,11 @@ export function isPortalNameTooLong(volume: string, { targetPortal, initiatorNam
   return initiatorName !== undefined && `${volume}:${targetPortal ?? ""}`.length > MAX_PORTAL_NAME;
 }
 
+/** Upstream's detail, for pods and PersistentVolumes. */
 export const PORTAL_NAME_TOO_LONG =
   "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.";
 
+/** A target is a portal, a name and a unit at it. */
 export function validateIscsi(target: Fields, path: FieldPath, { persistentVolume }: Owner): FieldError[] {
   const { targetPortal, iqn, initiatorName } = target;
   const errors = requireFields(target, ["targetPortal"], path);
@@ -33,6 +36,7 @@ export function validateIscsi(target: Fields, path: FieldPath, { persistentVolum
   if (iqn) errors.push(...validateName(iqn, inPod, path.child("iqn")));
   else errors.push(required(path.child("iqn")));
   errors.push(...validateLun(target, path));
+  // CHAP needs a name and a password, which are in the Secret.
   if ((target.chapAuthDiscovery || target.chapAuthSession) && !target.secretRef) {
     errors.push(required(path.child("secretRef")));
   }
@@ -58,6 +62,7 @@ function validateLun({ lun }: Fields, path: FieldPath): FieldError[] {
   return [invalidValue(path.child("lun"), lun, "must be between 0 and 255, inclusive")];
 }
 
+/** By the target's names and a unit, or by the disk's own worldwide ids. */
 export function validateFibreChannel(source: Fields, path: FieldPath): FieldError[] {
   const names = Array.isArray(source.targetWWNs) ? source.targetWWNs : [];
   const ids = Array.isArray(source.wwids) ? source.wwids : [];

@@ -15,6 +15,7 @@ export function validateRemoteSource(name: RemoteSourceName, source: object, pat
   return RULES[name](source as Fields, path, owner);
 }
 
+/** Whether there is a rule for the source; the others are checked by those who have them. */
 export function isRemoteSource(name: string): name is RemoteSourceName {
   return Object.hasOwn(RULES, name);
 }
@@ -53,6 +54,7 @@ const RULES = {
 
 function partition({ partition: number }: Fields, path: FieldPath): FieldError[] {
   if (typeof number !== "number" || (number >= 0 && number <= 255)) return [];
+  // Zero passes, in spite of upstream's words: it is the whole disk.
   return [invalidValue(path.child("partition"), number, "must be between 1 and 255, inclusive")];
 }
 
@@ -65,6 +67,7 @@ function secret({ secretRef }: Fields, path: FieldPath, { persistentVolume }: Ow
   );
 }
 
+// Most of these drivers are gone from upstream, their fields are not: objects that name them can still be written.
 const CACHING_MODES = ["None", "ReadOnly", "ReadWrite"];
 const DISK_KINDS = ["Dedicated", "Managed", "Shared"];
 const MANAGED_DISK = "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}";
@@ -126,6 +129,7 @@ function validateQuobyte({ registry, tenant, volume }: Fields, path: FieldPath):
   const errors: FieldError[] = [];
   if (typeof registry !== "string" || registry === "") {
     errors.push(required(path.child("registry"), HOST_PORTS));
+    // Upstream reports it as missing.
   } else if (typeof tenant === "string" && tenant.length > MAX_TENANT) {
     const detail = "must be a UUID and may not exceed a length of 64 characters";
     errors.push(required(path.child("tenant"), detail));
