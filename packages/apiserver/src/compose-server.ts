@@ -55,6 +55,7 @@ export interface ServerParts {
   background(port: number): Promise<unknown>;
 }
 
+/** What was read and opened before. */
 interface Inputs {
   readonly config: ApiServerConfig;
   readonly files: ServerFiles;
@@ -79,6 +80,7 @@ export function composeServer(inputs: Inputs): ServerParts {
     clusterIpRange: config["service-cluster-ip-range"],
     nodePortRange: config["service-node-port-range"],
     reader,
+    // Without hooks: IPAddress objects are written from inside the hooks of Services.
     writer: new InternalWriter({ ...plainWrites, hooks: new Map() }, resources),
     metrics,
     clock,
@@ -117,6 +119,8 @@ function composeLimit({ config, storage, context }: Inputs, reader: CachedReader
   if (!config["enable-priority-and-fairness"] || readOnly + mutating <= 0) {
     return { limit: new InFlightLimit({ readOnly, mutating }), flows: undefined };
   }
+  // As upstream: the two limits together are the seats that priority levels share, and nobody waits longer than a
+  // quarter of a request's time.
   const options = { concurrency: readOnly + mutating, waitLimitMs: config["request-timeout"] / 4 };
   const countOf = (info: RequestInfo) => {
     const kind = resources.find(info);
@@ -128,6 +132,7 @@ function composeLimit({ config, storage, context }: Inputs, reader: CachedReader
 
 type Security = ReturnType<typeof composeSecurity>;
 
+/** Who, whether, and what may be written: all three read roles, accounts and namespaces from the caches. */
 function composeSecurity({ config, files, context }: Inputs, reader: CachedReader) {
   const { clock, log } = context;
   const deps = { reader, clock, log };
@@ -139,6 +144,7 @@ function composeSecurity({ config, files, context }: Inputs, reader: CachedReade
   };
 }
 
+/** Paths, resources with handlers of their own, and the registry for all others. */
 function composeRouter(
   inputs: Inputs,
   security: Security,
@@ -189,6 +195,7 @@ function resourceHandlers(
   ];
 }
 
+/** Everything outside /api and /apis, and the discovery documents below them. */
 function pathHandlers({ config, files, storage, state, context }: Inputs): PathHandler[] {
   const etcd: HealthCheck = { name: "etcd", check: () => storage.ping() };
   const live: HealthCheck[] = [{ name: "ping", check: () => {} }, { name: "log", check: () => {} }, etcd];
@@ -196,6 +203,7 @@ function pathHandlers({ config, files, storage, state, context }: Inputs): PathH
     ...live,
     { name: "etcd-readiness", check: () => storage.ping() },
     { name: "informer-sync", check: () => must(storage.feed.hasSynced, "the caches are not filled") },
+    // Not ready before roles exist: every client but administrators would be refused.
     { name: "poststarthook/rbac/bootstrap-roles", check: () => must(state.bootstrapped, "not finished") },
     { name: "shutdown", check: () => must(!state.stopping, "process is shutting down") },
   ];
@@ -240,6 +248,7 @@ function startBootstrap(
   });
 }
 
+/** Front proxies are trusted only where their CA is given: the headers name any user. */
 function authenticationOf(config: ApiServerConfig, files: ServerFiles) {
   const requestHeader = files.requestHeaderCa && {
     ca: files.requestHeaderCa,
@@ -259,6 +268,7 @@ function authenticationOf(config: ApiServerConfig, files: ServerFiles) {
   };
 }
 
+/** By the directory that StorageKind has for the same kind. */
 function hooksByDirectory(hooks: readonly WriteHooks<KubeObject>[]): ReadonlyMap<string, WriteHooks> {
   return new Map(
     hooks.map((hook) => [hook.ref.group ? `${hook.ref.group}/${hook.ref.plural}` : hook.ref.plural, hook]),

@@ -1,7 +1,7 @@
 // A token bucket: so many at once after a quiet time, and so many a second on average.
 import type { Clock } from "@skiff/component-base/clock.ts";
 
-/** For one caller at a time: waiters would be let go together. */
+/** --audit-*-batch-throttle-qps and -burst: bounds what a webhook gets after an outage, when much has queued up. */
 export class Throttle {
   private readonly qps: number;
   private readonly burst: number;

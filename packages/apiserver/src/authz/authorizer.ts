@@ -21,6 +21,7 @@ export interface AuthorizationAttributes {
 
 /** `no-opinion` lets the next authorizer decide; nobody's opinion means denied. */
 export interface Decision {
+  /** No built-in mode denies; the word is for authorizers that must overrule later ones. */
   readonly verdict: "allow" | "deny" | "no-opinion";
   readonly reason: string;
 }

@@ -35,7 +35,9 @@ const CLUSTER_SCOPE = "";
 
 /** Holds what the watch caches tell, so that it is never behind them and asks etcd nothing. */
 export class RbacIndex implements Disposable {
+  /** By `namespace/name`. */
   private readonly roles = new Map<string, CompiledRole>();
+  /** By name, as they came: aggregation selects among them by their labels. */
   private readonly clusterRoleObjects = new Map<string, Readonly<ClusterRole>>();
   private readonly clusterRoles = new Map<string, CompiledRole>();
   /** By scope (a namespace, or "" for cluster bindings), then by subject, then by binding name. */

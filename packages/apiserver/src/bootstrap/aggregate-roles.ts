@@ -44,6 +44,7 @@ async function aggregateOnce(reader: ObjectReader, writer: ObjectWriter, signal:
     if (!role.aggregationRule) continue;
     const rules = aggregatedRules(role, all);
     if (JSON.stringify(rules) === JSON.stringify(role.rules ?? [])) continue;
+    // An administrator may have made it an ordinary role meanwhile, whose rules are his.
     const change = (current: ClusterRole) => (current.aggregationRule ? { ...current, rules } : undefined);
     await writer.update(clusterRoles, "", role.metadata.name, change, signal).catch((error: unknown) => {
       if (!isNotFound(error)) throw error;

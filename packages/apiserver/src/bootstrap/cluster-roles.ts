@@ -76,6 +76,7 @@ export const CLUSTER_ROLES: readonly ClusterRoleSpec[] = [
   system("auth-delegator", delegation()),
   system("heapster", ["core : events namespaces nodes pods : read", "extensions : deployments : read"]),
   system("kube-aggregator", ["core : endpoints services : read"]),
+  // Bound to nobody: it is here for clusters that give nodes their rights by RBAC alone.
   role("system:node", ...NODE_RULES),
   system("node-bootstrapper", ["certificates.k8s.io : certificatesigningrequests : create get list watch"]),
   system("node-problem-detector", ["core : nodes : get", "core : nodes/status : patch", EVENTS]),

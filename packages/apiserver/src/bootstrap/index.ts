@@ -31,6 +31,7 @@ export interface BootstrapDeps extends MasterServiceDeps {
 const NAMESPACES = ["default", "kube-system", "kube-public", "kube-node-lease"];
 /** How long a namespace or the Service may be missing after somebody deleted it. */
 const ROUND_MS = 10_000;
+/** The server is not ready meanwhile, so that it tries again soon. */
 const RETRY_MS = 500;
 
 /** Runs until the signal aborts; needs the caches to be filled. Failures are retried and never thrown. */
@@ -46,6 +47,7 @@ export async function runBootstrap(deps: BootstrapDeps): Promise<void> {
   ]);
 }
 
+/** First all that a fresh cluster needs, in order; then the same again for what somebody deletes. */
 async function prepareAndMaintain(deps: BootstrapDeps): Promise<void> {
   const { signal } = deps;
   const keepServiceCidr = createServiceCidrKeeper(deps);
@@ -84,6 +86,7 @@ async function untilDone(deps: BootstrapDeps, what: string, work: () => Promise<
   }
 }
 
+/** Rounds go on whether or not one failed. */
 async function repeat(deps: BootstrapDeps, what: string, everyMs: number, work: () => Promise<void>): Promise<void> {
   while (!deps.signal.aborted) {
     await attempt(deps, what, work);

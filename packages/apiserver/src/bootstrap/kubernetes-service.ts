@@ -43,6 +43,7 @@ export async function reconcileMasterService(deps: MasterServiceDeps, signal: Ab
     wantedEndpoints,
     (current) => {
       if (sameJson(current.subsets, wantedEndpoints.subsets)) return undefined;
+      // Addresses of apiservers that died go with this as well.
       return { ...current, ...wantedEndpoints, metadata: withLabels(current, wantedEndpoints) };
     },
     signal,
@@ -118,6 +119,7 @@ function masterSlice(addresses: readonly string[], port: number): Unsaved<Endpoi
   };
 }
 
+/** Labels of others stay, so that the round corrects only what is ours. */
 function withLabels<T extends KubeObject>(current: T, wanted: Unsaved<KubeObject>): T["metadata"] {
   return { ...current.metadata, labels: { ...current.metadata.labels, ...wanted.metadata.labels } };
 }

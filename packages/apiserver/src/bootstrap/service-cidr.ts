@@ -8,6 +8,7 @@ import type { Logger } from "@skiff/component-base/logger.ts";
 import type { ObjectReader, ObjectWriter } from "../registry/object-access.ts";
 import { DEFAULT_SERVICE_CIDR } from "../registry/services/service-ranges.ts";
 
+/** `serviceRanges` is the flag, one range for each family. */
 interface Deps {
   readonly reader: ObjectReader;
   readonly writer: ObjectWriter;

@@ -25,6 +25,7 @@ export function createDiscoveryHandlers(
   const groups = servedGroups(kinds, virtualKinds);
   const core = groups.filter(({ name }) => name === "");
   const named = groups.filter(({ name }) => name !== "");
+  // Every network is told the same address; upstream could tell them apart.
   const addresses = options.serverAddress ? [{ clientCIDR: "0.0.0.0/0", serverAddress: options.serverAddress }] : [];
   const coreVersions = core.flatMap(({ versions }) => versions.map(({ version }) => version));
   const apiVersions = { kind: "APIVersions", versions: coreVersions, serverAddressByClientCIDRs: addresses };
@@ -40,11 +41,13 @@ export function createDiscoveryHandlers(
 /** A single group says its own type; in the list the list does. */
 const GROUP_HEAD = { kind: "APIGroup", apiVersion: "v1" };
 
+/** An APIGroup. The preferred version is the one that kubectl uses when none is named. */
 function groupSummary({ name, versions }: ServedGroup): APIGroup {
   const list = versions.map(({ version }) => ({ groupVersion: groupVersion(name, version), version }));
   return { name, versions: list, ...(list[0] ? { preferredVersion: list[0] } : {}) };
 }
 
+/** /api/v1 and /apis/GROUP/VERSION. */
 function versionHandlers(group: ServedGroup): PathHandler[] {
   return group.versions.map((served) => {
     const name = groupVersion(group.name, served.version);

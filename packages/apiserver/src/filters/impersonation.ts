@@ -58,6 +58,7 @@ const SERVICE_ACCOUNT = /^system:serviceaccount:([^:]+):([^:]+)$/;
 
 type Target = Pick<AuthorizationAttributes, "resource" | "name"> & Partial<AuthorizationAttributes>;
 
+/** Each needs a right of its own: to be allowed a user is not to be allowed any group. */
 function* targetsOf(wanted: UserInfo): Iterable<Target> {
   const account = SERVICE_ACCOUNT.exec(wanted.name);
   if (account) yield { resource: "serviceaccounts", namespace: account[1] ?? "", name: account[2] ?? "" };

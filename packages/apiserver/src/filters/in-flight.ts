@@ -62,7 +62,7 @@ export class InFlightLimit implements RequestLimit {
   }
 }
 
-/** Upstream's non-mutating verbs, without `watch`, which takes no place. */
+/** `watch` is missing: it takes no place here. */
 const READ_VERBS: ReadonlySet<string> = new Set(["get", "list", "head", "options"]);
 
 /** Requests that last as long as their client likes: they have no deadline and count nowhere. */

@@ -222,6 +222,7 @@ export class Pipeline {
     }
   }
 
+  /** Rejects with 504 after the time, and aborts what still works for the request. */
   private withinDeadline(exchange: Exchange, work: Promise<Answer>, timeoutMs: number): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const timer = this.deps.clock.after(timeoutMs, () => {

@@ -51,6 +51,7 @@ export async function sendParts(parts: BodyParts, sink: Writable): Promise<void>
 }
 
 const CLOSED = new Error("the client closed the connection");
+/** Bytes of one write, which is also all that a slow reader keeps in memory. */
 const PART_BYTES = 128 * 1024;
 const free: Buffer[] = [];
 const MAX_FREE = 8;

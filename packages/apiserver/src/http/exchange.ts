@@ -10,6 +10,7 @@ import { parseRequestInfo } from "./parse-request-info.ts";
 import { bodyMedia, parseBody, readBytes } from "./read-body.ts";
 import type { RequestInfo } from "./request-info.ts";
 
+/** Either protocol's request. */
 export type RawRequest = IncomingMessage | Http2ServerRequest;
 /** Either protocol's response: HTTP/2's has the same methods. */
 export type RawResponse = ServerResponse;
@@ -88,4 +89,5 @@ function askedId(header: string | string[] | undefined): string | undefined {
 
 const NOBODY: UserInfo = { name: "", groups: [], extra: {} };
 const NO_QUERY = new URLSearchParams();
+/** Warnings are headers, which clients bound: an object with thousands of unknown fields must still get its answer. */
 const MAX_WARNINGS = 50;

@@ -18,6 +18,7 @@ function healthPath(name: string, checks: readonly HealthCheck[]): PathHandler[]
   ];
 }
 
+/** `?exclude=etcd` lets a check out, `?verbose` names each; a failure names them always, without its reason. */
 async function answerAll(name: string, checks: readonly HealthCheck[], context: RequestContext): Promise<Answer> {
   const excluded = new Set(context.query.getAll("exclude"));
   const { healthy, lines } = await runChecks(checks.filter((check) => !excluded.has(check.name)));
@@ -37,6 +38,7 @@ async function answerOne(name: string, checks: readonly HealthCheck[], context: 
     : { code: 500, contentType: TEXT, bytes: `internal server error: ${wanted} check failed: reason withheld\n` };
 }
 
+/** What `kubectl version` prints of the server, and clients choose features by. */
 export function versionHandler(): PathHandler {
   const object = {
     major: MAJOR,
@@ -52,6 +54,7 @@ export function versionHandler(): PathHandler {
   return { path: "/version", handle: async () => ({ code: 200, object }) };
 }
 
+/** Prometheus' text format. */
 export function metricsHandler(metrics: MetricsRegistry): PathHandler {
   const contentType = "text/plain; version=0.0.4; charset=utf-8";
   return { path: "/metrics", handle: async () => ({ code: 200, contentType, bytes: metrics.render() }) };

@@ -26,11 +26,13 @@ export interface ListenerOptions {
   readonly maxConnections?: number;
 }
 
+/** What the port hands on; both own what they are given. */
 export interface ListenerHandlers {
   request(request: RawRequest, response: RawResponse): void;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
+/** An open port. `port` is the real one where 0 was asked for. */
 export interface Listener {
   readonly port: number;
   /** Stops accepting, waits for `drained`, then cuts what is still connected. */
@@ -78,6 +80,7 @@ export interface PeerCertificate {
   readonly hasBadCertificate: boolean;
 }
 
+/** The certificate of the connection that a request came on, whichever protocol it speaks. */
 export function peerCertificate(request: IncomingMessage | Http2ServerRequest): PeerCertificate {
   const socket = "stream" in request ? request.stream.session?.socket : request.socket;
   const tls = socket as TLSSocket | undefined;
@@ -101,6 +104,7 @@ const NO_CERTIFICATE: PeerCertificate = {
 function readPeer(tls: TLSSocket): PeerCertificate {
   const leaf = tls.getPeerCertificate(true);
   if (!leaf?.raw) return NO_CERTIFICATE;
+  // A certificate of another CA is not the same as none: the request is refused rather than anonymous.
   if (!tls.authorized) return { ...NO_CERTIFICATE, hasBadCertificate: true };
   const peerIntermediates: Uint8Array[] = [];
   // The chain ends in a certificate that is its own issuer.
@@ -110,6 +114,7 @@ function readPeer(tls: TLSSocket): PeerCertificate {
   return { peerCertificate: leaf.raw, peerIntermediates, hasBadCertificate: false };
 }
 
+/** A bound for walking through what a client sent. */
 const MAX_INTERMEDIATES = 10;
 
 function createServer(options: ListenerOptions): Http2SecureServer {
@@ -118,6 +123,7 @@ function createServer(options: ListenerOptions): Http2SecureServer {
     cert: options.cert,
     key: options.key,
     ca: [...options.clientCa],
+    // Asked for, not required: tokens and anonymous clients come without, and authentication judges.
     requestCert: true,
     rejectUnauthorized: false,
     minVersion: "TLSv1.2",

@@ -2,6 +2,7 @@
 import { notAcceptable } from "@skiff/api/errors.ts";
 import { isTrue } from "./parse-request-info.ts";
 
+/** What kubectl shows as columns is a Table; metadata informers ask for the partial forms. */
 export type ViewKind = "Table" | "PartialObjectMetadata" | "PartialObjectMetadataList";
 
 /** `view` is undefined for the object as it is. */
@@ -11,12 +12,14 @@ export interface OutputFormat {
   readonly pretty: boolean;
 }
 
+/** One media range of an Accept header. */
 interface Clause {
   readonly type: string;
   readonly parameters: ReadonlyMap<string, string>;
   readonly quality: number;
 }
 
+/** What a 406 offers. Protobuf is read and never written: clients take JSON then. */
 const MEDIA_TYPES = ["application/json", "application/yaml"] as const;
 
 /**
@@ -54,6 +57,7 @@ export function negotiateMedia(accept: string | undefined): "json" | "yaml" {
   return "json";
 }
 
+/** Asked for with `pretty`, or guessed from a program that people read the output of, as upstream does. */
 export function wantsPretty(userAgent: string | undefined, query: URLSearchParams): boolean {
   const asked = query.get("pretty");
   if (asked !== null) return isTrue(asked);
@@ -66,6 +70,7 @@ function parseAccept(header: string): Clause[] {
   return usable.some((clause) => clause.quality < 1) ? usable.sort((a, b) => b.quality - a.quality) : usable;
 }
 
+/** Characters of the header that are looked at. */
 const MAX_ACCEPT = 4096;
 
 function parseClause(text: string): Clause {

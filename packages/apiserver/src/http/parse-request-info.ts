@@ -18,6 +18,7 @@ export function parseRequestInfo(method: string, path: string, query: URLSearchP
   return { isResourceRequest: true, path, verb, group, version, ...place, name };
 }
 
+/** Verbs of requests without a name in the path. */
 const COLLECTION_VERBS: ReadonlySet<string> = new Set(["list", "watch", "deletecollection"]);
 
 /** Subresources of Namespace: what else follows a namespace's name is a resource inside it. */
@@ -25,6 +26,7 @@ const NAMESPACE_SUBRESOURCES: ReadonlySet<string> = new Set(["status", "finalize
 
 type Place = Pick<RequestInfo, "namespace" | "resource" | "name" | "subresource" | "rest">;
 
+/** `namespaces/NS/RESOURCE/NAME/SUBRESOURCE/…`, or the same without the namespace. */
 function locate(parts: readonly string[]): Place {
   const inNamespace = parts[0] === "namespaces" && parts.length > 2 && !NAMESPACE_SUBRESOURCES.has(parts[2] ?? "");
   const [resource = "", name = "", subresource = "", ...rest] = inNamespace ? parts.slice(2) : parts;
@@ -33,6 +35,7 @@ function locate(parts: readonly string[]): Place {
   return { namespace, resource, name, subresource, rest: rest.join("/") };
 }
 
+/** For these the verb is the method, as nonResourceURLs rules name it. */
 function plainPath(method: string, path: string): RequestInfo {
   return {
     isResourceRequest: false,
@@ -48,6 +51,7 @@ function plainPath(method: string, path: string): RequestInfo {
   };
 }
 
+/** From method to the verb of authorization. */
 function verbOf(method: string, name: string, query: URLSearchParams): string {
   switch (method) {
     case "POST":
@@ -89,6 +93,7 @@ function nameFromSelector(query: URLSearchParams): string {
   }
 }
 
+/** What cannot be decoded stays as it is, and names nothing. */
 function decodeSegment(segment: string): string {
   if (!segment.includes("%")) return segment;
   try {

@@ -6,6 +6,7 @@ import { badRequest, requestEntityTooLarge, unsupportedMediaType } from "@skiff/
 import { decodeProtobuf, PROTOBUF_MEDIA_TYPE } from "./protobuf/decode-protobuf.ts";
 import { parseYaml } from "./yaml.ts";
 
+/** Upstream's bound: twice what etcd takes, since the stored form may be shorter than the one sent. */
 const MAX_BODY_BYTES = 3 * 1024 * 1024;
 
 /** The whole body; throws 413 as soon as it is known to be too large. */
@@ -25,6 +26,7 @@ export function readBytes(request: IncomingMessage | Http2ServerRequest, limit =
   });
 }
 
+/** The three forms that are read. */
 export type BodyMedia = "json" | "yaml" | "protobuf";
 
 /** How a body is written; JSON when nothing is said. Throws 415 for what cannot be read. */
@@ -41,12 +43,14 @@ export function mediaTypeOf(contentType: string | undefined): string {
   return (contentType ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
 }
 
+/** Patches are JSON whatever they do. */
 const JSON_PATCHES: ReadonlySet<string> = new Set([
   "application/json-patch+json",
   "application/merge-patch+json",
   "application/strategic-merge-patch+json",
 ]);
 
+/** Throws 400 for text that is not of that form. */
 export function parseBody(bytes: Buffer, media: BodyMedia): unknown {
   if (media === "protobuf") return decodeProtobuf(bytes);
   const text = bytes.toString("utf8");

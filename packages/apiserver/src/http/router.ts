@@ -13,6 +13,10 @@ export interface ResourceServer {
   upgrade(exchange: Exchange, socket: Duplex, head: Buffer): Promise<void>;
 }
 
+/**
+ * The order is fixed: a handler of its own wins over the registry. Two handlers for one place are a mistake and throw
+ * at start.
+ */
 export class Router {
   private readonly exact = new Map<string, PathHandler>();
   private readonly prefixes: PathHandler[] = [];
@@ -29,6 +33,7 @@ export class Router {
     }
   }
 
+  /** The answer of whoever serves the request; 404 when nobody does. */
   async dispatch(exchange: Exchange): Promise<Answer> {
     const { info } = exchange;
     if (info.isResourceRequest) {
@@ -66,6 +71,7 @@ export class Router {
     if (handler.path.endsWith("/") && handler.path !== "/") this.prefixes.push(handler);
   }
 
+  /** The exact path wins, with or without a slash at its end; then the first prefix that fits. */
   private pathHandler(path: string): PathHandler | undefined {
     const exact = this.exact.get(path) ?? (path.endsWith("/") ? this.exact.get(path.slice(0, -1)) : undefined);
     return exact ?? this.prefixes.find((handler) => path.startsWith(handler.path));

@@ -31,6 +31,7 @@ export function acceptWebSocket(
   return protocol;
 }
 
+/** From RFC 6455: proves to the client that this is no server that only echoes. */
 const MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /** Browsers want one of what they offered back; the one that carries the token stays out of the answer. */
@@ -45,12 +46,14 @@ function chosenProtocol(offered: string | undefined, supported: readonly string[
   return chosen;
 }
 
+/** RFC 6455's opcodes. */
 const TEXT = 0x1;
 const BINARY = 0x2;
 const CLOSE = 0x8;
 const PING = 0x9;
 const PONG = 0xa;
 
+/** One unfragmented frame; a server does not mask what it sends. */
 export function webSocketFrame(opcode: number, payload: Buffer): Buffer {
   const { length } = payload;
   const extra = length < 126 ? 0 : length < 65_536 ? 2 : 8;
@@ -148,6 +151,7 @@ function parseFrame(bytes: Buffer): ClientFrame | "bad" | undefined {
   const [first = 0, second = 0] = bytes;
   const masked = (second & 0x80) !== 0;
   const short = second & 0x7f;
+  // RFC 6455: what a client sends must be masked.
   if (!masked || short === 127) return "bad";
   const headSize = short === 126 ? 8 : 6;
   if (bytes.length < headSize) return undefined;

@@ -32,6 +32,7 @@ async function writeStream(
   answer: Extract<Answer, { stream: NodeJS.ReadableStream }>,
 ): Promise<void> {
   const headers = headersOf(exchange, answer.contentType, answer.headers);
+  // A compressor holds bytes back, and a watch must deliver each event when it happens.
   const compress = !answer.live && acceptsGzip(exchange) && isText(answer.contentType);
   if (compress) Object.assign(headers, { "content-encoding": "gzip", vary: "Accept-Encoding" });
   else if (answer.length !== undefined) headers["content-length"] = String(answer.length);
@@ -63,6 +64,7 @@ function encode(exchange: Exchange, object: object): { bytes: string; contentTyp
   return { bytes: `${JSON.stringify(object, null, pretty ? 2 : 0)}\n`, contentType: "application/json" };
 }
 
+/** What every answer carries. No cache may keep any: the next user may not be allowed to see it. */
 function headersOf(exchange: Exchange, contentType: string, extra: Readonly<Record<string, string>> = {}): Headers {
   const headers: Headers = {
     "audit-id": exchange.auditId,
@@ -75,6 +77,7 @@ function headersOf(exchange: Exchange, contentType: string, extra: Readonly<Reco
   return headers;
 }
 
+/** Code 299 of RFC 7234, which kubectl prints as `Warning: …`. The agent is `-`. */
 function warningHeader(text: string): string {
   // A header takes printable Latin-1 only.
   const clean = text
@@ -84,6 +87,7 @@ function warningHeader(text: string): string {
   return `299 - "${clean}"`;
 }
 
+/** Upstream's threshold: below it compressing costs more than it saves in a fast network. */
 const GZIP_FROM_BYTES = 128 * 1024;
 
 function acceptsGzip(exchange: Exchange): boolean {

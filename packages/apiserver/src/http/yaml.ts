@@ -93,6 +93,7 @@ function nestsTooDeep(text: string): boolean {
   return depth > MAX_OPEN_BRACKETS;
 }
 
+/** As deep as upstream's parser goes. */
 const MAX_OPEN_BRACKETS = 10_000;
 
 /** What is said twice in the same mapping (the last one wins), for those who want to know. */
@@ -113,6 +114,7 @@ export function duplicateKeys(text: string): string[] {
   return found;
 }
 
+/** For `Accept: application/yaml`. */
 export function formatYaml(value: unknown): string {
   // Words that YAML 1.1 readers would take for booleans are quoted by the 1.1 schema.
   return stringify(value, { version: "1.1", aliasDuplicateObjects: false, lineWidth: 0 });
@@ -134,4 +136,5 @@ const OPTIONS: DocumentOptions & SchemaOptions & ParseOptions = {
   prettyErrors: false,
 };
 
+/** The library counts an alias with all that it stands for, which bounds what aliases of aliases grow into. */
 const MAX_ALIASES = 100;

@@ -92,6 +92,7 @@ function typeSchema(schema: Schema, leaf: string | undefined, names: DefinitionN
       return { type: "boolean" };
     case "int-or-string":
       return reference(INT_OR_STRING);
+    // Untyped values are RawExtension upstream, where a field does not say more.
     case "any":
       return reference(leaf ?? RAW_EXTENSION);
     case "array":

@@ -61,7 +61,6 @@ function upgradeOnly(deps: PodStreamDeps, subresource: string, pathOf: PathOf): 
     async upgrade(context: RequestContext, socket: Duplex, head: Buffer) {
       refuseOtherVerbs(context, ["get", "create"]);
       await requireCreate(deps.authorizer, context);
-      // Errors up to here are still ordinary answers; later ones end the connection.
       const target = await locate(deps, context, pathOf);
       const method = context.raw.method ?? "GET";
       const reachError = (error: unknown) => kubeletError(method, target, error);

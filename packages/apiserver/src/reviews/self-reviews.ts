@@ -13,6 +13,7 @@ import type { ResourceHandler } from "../http/endpoint.ts";
 import { readReview, typeMeta } from "./read-review.ts";
 import { userInfo } from "./user-info.ts";
 
+/** Two groups: who one is belongs to authentication, what one may to authorization. */
 const SELF = {
   group: "authentication.k8s.io",
   version: "v1",

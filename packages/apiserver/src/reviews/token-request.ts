@@ -60,6 +60,7 @@ export function createTokenRequestHandler(deps: TokenRequestDeps): ResourceHandl
       const account = await deps.reader.getLatest(serviceAccounts, namespace, name, context.signal);
       if (!account) throw notFound(serviceAccounts, name);
       request.spec = { ...request.spec, expirationSeconds: request.spec?.expirationSeconds ?? DEFAULT_SECONDS };
+      // A token for nobody in particular is for the API.
       if (!request.spec.audiences?.length) request.spec.audiences = [...apiAudiences];
       await admit(deps, context, request, apiAudiences);
       const seconds = request.spec.expirationSeconds ?? DEFAULT_SECONDS;

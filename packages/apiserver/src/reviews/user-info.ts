@@ -4,6 +4,7 @@ import type { UserInfo } from "../authn/authenticator.ts";
 
 /** authentication.k8s.io/v1 UserInfo; what is empty is left out. */
 export function userInfo(user: UserInfo): ApiUserInfo {
+  // Copied, since the identity is shared by requests of one token.
   const extra = Object.entries(user.extra).map(([key, values]): [string, string[]] => [key, [...values]]);
   return {
     username: user.name,

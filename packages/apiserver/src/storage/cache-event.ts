@@ -1,6 +1,7 @@
 // One change of one object as caches hand it to watchers, with its wire form encoded once for all of them.
 import type { StoredObject } from "./stored-object.ts";
 
+/** As clients see it. BOOKMARK and ERROR are of a stream, not of an object. */
 export type EventType = "ADDED" | "MODIFIED" | "DELETED";
 
 /** `current` is absent after a deletion, `previous` before the object existed; one of them is always there. */

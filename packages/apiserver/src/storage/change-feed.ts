@@ -7,11 +7,13 @@ import { runEtcdWatch, type WatchEnd } from "./etcd-watch.ts";
 import { ResourceCache } from "./resource-cache.ts";
 import { decodeFromStorage, type StorageKind, type StoredObject } from "./stored-object.ts";
 
+/** Somebody who waits for the caches to reach a revision. */
 interface Waiter {
   readonly revision: number;
   resolve(reached: boolean): void;
 }
 
+/** One watch for all resources, so that one revision says how far every cache is. */
 export class ChangeFeed {
   private readonly caches = new Map<string, ResourceCache>();
   private readonly etcd: EtcdConnection;
@@ -66,11 +68,13 @@ export class ChangeFeed {
         const end = await this.watchOnce(signal);
         if (signal.aborted) return;
         if (end.error) this.log.warn({ err: end.error, revision: this.applied }, "etcd watch ended, resuming");
+        // What happened between is compacted and cannot be told any more.
         if (end.compactedAt) this.mustRelist = true;
       } catch (error) {
         this.log.warn({ err: error }, "list from etcd failed, retrying");
       }
       failures += 1;
+      // Bounded at a second: until the watch is back every cache is behind.
       await this.clock.sleep(Math.min(50 * 2 ** failures, MAX_RETRY_MS), signal).catch(() => {});
     }
   }
@@ -159,6 +163,7 @@ export class ChangeFeed {
         limit: PAGE_SIZE,
         revision,
       });
+      // All pages are of the first one's revision, or the watch would begin in the middle of them.
       revision ||= page.revision;
       clusterId = page.clusterId;
       for (const kv of page.kvs) this.collect(kv, found);
@@ -198,5 +203,6 @@ export class ChangeFeed {
   }
 }
 
+/** Bounds what one answer holds in memory while it is decoded. */
 const PAGE_SIZE = 1000;
 const MAX_RETRY_MS = 1000;

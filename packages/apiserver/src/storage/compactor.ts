@@ -5,6 +5,7 @@ import type { ChangeFeed } from "./change-feed.ts";
 import type { EtcdConnection } from "./etcd-connection.ts";
 import type { Kv } from "./kv.ts";
 
+/** Upstream's --etcd-compaction-interval: paged lists and watches can go back five to ten minutes. */
 const COMPACTION_INTERVAL_MS = 300_000;
 
 /** Runs until `signal` aborts. What is compacted is at least one interval old. */
@@ -48,4 +49,5 @@ async function compactOnce(
   return moved;
 }
 
+/** Its value is the revision to compact at next time, its own revision says whether somebody else has moved it. */
 const KEY = "skiff/compaction";

@@ -20,11 +20,13 @@ import {
   type SwapResponse,
 } from "./etcd/messages.ts";
 
+/** The --etcd-* flags. */
 export interface EtcdOptions extends ChannelOptions {
   /** Without a slash at its end: `/registry`. */
   readonly prefix: string;
 }
 
+/** Shared by everything in the process that touches etcd. */
 export class EtcdConnection implements Disposable {
   readonly prefix: string;
   private readonly clock: Clock;
@@ -115,5 +117,6 @@ export interface CallTracer {
 
 const SERVICE = "/etcdserverpb";
 const RPC_ATTRIBUTES = { "rpc.system": "grpc", "db.system": "etcd" } as const;
+/** Longer than etcd waits for its quorum (7 s unless configured), so that mostly etcd itself says what failed. */
 const CALL_TIMEOUT_MS = 10_000;
 const COMPACT_TIMEOUT_MS = 60_000;

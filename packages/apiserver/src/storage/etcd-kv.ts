@@ -4,6 +4,7 @@ import type { Logger } from "@skiff/component-base/logger.ts";
 import type { EtcdConnection } from "./etcd-connection.ts";
 import type { Kv, KvRecord } from "./kv.ts";
 
+/** Reads go to etcd each time: these records decide what is handed out, and a cache may be behind. */
 export class EtcdKv implements Kv {
   private readonly etcd: EtcdConnection;
   private readonly clock: Clock;
@@ -55,6 +56,7 @@ export class EtcdKv implements Kv {
           lease = await this.etcd.grantLease(ttlSeconds);
           await this.etcd.put(this.path(key).toString(), value, lease);
         }
+        // Two renewals may fail before the record is lost.
         await this.clock.sleep((ttlSeconds * 1000) / 3, signal).catch(() => {});
       } catch (error) {
         this.log.warn({ err: error, key }, "cannot keep a record alive, retrying");

@@ -34,6 +34,7 @@ export function runEtcdWatch(
       const message = decodeWatch(bytes);
       if (message.canceled) return finish(endOf(message));
       if (message.created) return handlers.onStart(message.clusterId);
+      // Half a revision must not reach the caches: a client that resumed there would miss the rest.
       if (message.fragment || fragments.length > 0) fragments.push(...message.events);
       if (message.fragment) return;
       const events = fragments.length > 0 ? fragments : message.events;

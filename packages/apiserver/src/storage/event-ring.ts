@@ -1,6 +1,7 @@
 // The recent events of one resource, from which watches resume; bounded by count and by bytes.
 import type { CacheEvent } from "./cache-event.ts";
 
+/** Upstream's watch cache window. A client that reconnects after a short break goes on here instead of listing all. */
 export class EventRing {
   /** Every event after this revision is here. */
   completeSince: number;
@@ -64,6 +65,7 @@ export class EventRing {
   }
 }
 
+/** Per resource; whichever of the two bounds is met first counts. */
 const MAX_EVENTS = 10_000;
 /** Watchers take an event at once, so that only the newest need their wire form kept. */
 const MAX_FRAMES = 512;

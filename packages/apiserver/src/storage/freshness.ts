@@ -2,6 +2,10 @@
 import type { ChangeFeed } from "./change-feed.ts";
 import type { EtcdConnection } from "./etcd-connection.ts";
 
+/**
+ * Consistent reads from the cache, as upstream has them since v1.31: a quorum read of one key's count costs etcd next
+ * to nothing, whatever the list costs.
+ */
 export class Freshness {
   private readonly etcd: EtcdConnection;
   private readonly feed: ChangeFeed;
@@ -29,6 +33,7 @@ export class Freshness {
     const read = this.readRevision();
     this.inFlight = read.catch(() => {});
     const revision = await read;
+    // etcd was restored from a backup: what the caches hold beyond it never happened.
     if (revision < seen) {
       this.feed.historyLost(`etcd is at revision ${revision}, the caches at ${seen}`);
       return false;
@@ -52,5 +57,6 @@ export class Freshness {
   }
 }
 
+/** Events take a few milliseconds; after this long the newest revision is probably none of ours. */
 const WATCH_TIMEOUT_MS = 100;
 const TICK_TIMEOUT_MS = 200;

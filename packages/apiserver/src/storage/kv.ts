@@ -1,5 +1,6 @@
 // Small shared records of the apiserver itself under its etcd prefix (allocators, masters, compaction): not API objects.
 
+/** A value and what to compare the next write with. */
 export interface KvRecord {
   /** UTF-8 text. */
   readonly value: string;

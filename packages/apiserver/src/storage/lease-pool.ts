@@ -8,6 +8,7 @@ interface SharedLease {
   uses: number;
 }
 
+/** One lease at a time for each time to live; in practice there is one, --event-ttl. */
 export class LeasePool {
   private readonly etcd: EtcdConnection;
   private readonly clock: Clock;
@@ -36,5 +37,7 @@ export class LeasePool {
   }
 }
 
+/** An Event may outlive its time by this much, which nobody notices. */
 const SHARE_MS = 60_000;
+/** Upstream's bound of objects for each lease: revoking a lease deletes all of them in one step. */
 const MAX_USES = 1000;

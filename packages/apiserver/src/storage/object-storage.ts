@@ -26,6 +26,7 @@ export type WriteDecision =
   | { readonly type: "delete" }
   | { readonly type: "keep" };
 
+/** What became of it. `previous` is what was there before, for hooks that give back what it held. */
 export type WriteOutcome =
   | { readonly type: "put"; readonly stored: StoredObject; readonly previous: StoredObject | undefined }
   | { readonly type: "delete"; readonly previous: StoredObject; readonly revision: number }
@@ -34,6 +35,7 @@ export type WriteOutcome =
 /** Decides from the present object (undefined: there is none). May throw to refuse; runs again when the object moved. */
 export type Decide = (current: StoredObject | undefined) => WriteDecision | Promise<WriteDecision>;
 
+/** Part of a list, at one revision. */
 export interface ObjectPage {
   readonly objects: StoredObject[];
   readonly revision: number;
@@ -42,6 +44,10 @@ export interface ObjectPage {
   readonly remaining: number | undefined;
 }
 
+/**
+ * Reads and writes of API objects. No lock is held anywhere: what keeps two writers apart is etcd's comparison of the
+ * revision, as in upstream's GuaranteedUpdate.
+ */
 export class ObjectStorage {
   readonly feed: ChangeFeed;
   private readonly etcd: EtcdConnection;
@@ -65,6 +71,7 @@ export class ObjectStorage {
     return await this.getFromEtcd(kind, key);
   }
 
+  /** A linearizable read: etcd asks its quorum. */
   async getFromEtcd(kind: StorageKind, key: string): Promise<StoredObject | undefined> {
     const answer = await this.etcd.range({ key: this.path(kind, key) });
     return answer.kvs[0] && this.decode(kind, answer.kvs[0]);
@@ -134,6 +141,7 @@ export class ObjectStorage {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       let decision: WriteDecision;
       try {
+        // "Not found" must never be said from a cache that may be behind.
         if (!current && !isFresh) throw STALE;
         decision = await decide(current);
         if (decision.type === "keep" && !isFresh) throw STALE;
@@ -190,9 +198,11 @@ export class ObjectStorage {
     const path = this.path(kind, key);
     const form = storedForm(kind, object);
     const value = encodeStoredForm(form);
+    // Events go away by themselves: etcd deletes what a lease holds when it ends.
     const lease = ttlSeconds ? await this.leases.leaseFor(ttlSeconds) : undefined;
     const readOnFailure = expectedRevision > 0;
     const { ownWrites } = this.cacheOf(kind);
+    // Its event then shares the object that was encoded here, instead of parsing it again.
     const write = ownWrites.begin(key, value, form);
     let succeeded = false;
     try {
@@ -228,8 +238,10 @@ export class ObjectStorage {
 // 32 writers on one object lose at most 31 times each before they win.
 const MAX_ATTEMPTS = 200;
 
+/** Never leaves this file: it only says that the next try needs a fresh object. */
 const STALE = new Error("decided on a cached copy");
 
+/** etcd's ranges end before `rangeEnd`; "0" is the character after "/", so the range ends with the directory. */
 function rangeOf(base: string, scope: Scope, from: string): { key: Buffer; rangeEnd?: Buffer } {
   if (scope.type === "key") return { key: Buffer.from(base + scope.key) };
   const root = scope.type === "namespace" ? `${base}${scope.namespace}/` : base;

@@ -12,6 +12,7 @@ import { LeasePool } from "./lease-pool.ts";
 import { ObjectStorage } from "./object-storage.ts";
 import { type StorageKind, storageKind } from "./stored-object.ts";
 
+/** Everything that the other parts get at etcd with; disposing it ends the watch and the connections. */
 export interface Storage extends AsyncDisposable {
   readonly objects: ObjectStorage;
   readonly kv: EtcdKv;
@@ -54,6 +55,7 @@ export function openStorage(
   };
 }
 
+/** Health checks must answer before those who ask give up. */
 const PING_TIMEOUT_MS = 2_000;
 
 function registerCacheMetrics(metrics: MetricsRegistry, feed: ChangeFeed): void {

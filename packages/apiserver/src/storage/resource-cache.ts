@@ -18,6 +18,7 @@ export type Scope =
   | { readonly type: "key"; readonly key: string }
   | { readonly type: "index"; readonly value: string };
 
+/** A watch of a client. */
 export interface CacheWatcher {
   readonly scope: Scope;
   /** Called in order for every event of the scope; must not block. */
@@ -32,6 +33,7 @@ export interface Snapshot {
   list(scope: Scope, from: string): StoredObject[];
 }
 
+/** Fed by one etcd watch however many clients watch: that is what keeps etcd out of the reach of a cluster's size. */
 export class ResourceCache {
   readonly kind: StorageKind;
   readonly ownWrites: OwnWrites;
@@ -138,6 +140,7 @@ export class ResourceCache {
 
   applyDelete(key: string, revision: number): void {
     const previous = this.objects.get(key);
+    // It could not be read when it was written, so nobody was told of it.
     if (!previous) return;
     this.objects.delete(key);
     this.reindex(previous, undefined);
@@ -152,6 +155,7 @@ export class ResourceCache {
     this.index.clear();
     for (const object of objects) this.reindex(undefined, object);
     this.ring.reset(revision);
+    // Clients see a 410 and list again, as after any gap.
     for (const watcher of [...this.watchers.values()].flatMap((set) => [...set])) {
       watcher.end(gone("the watch cache was rebuilt: start a new list and watch"));
     }
@@ -216,6 +220,7 @@ function collectRange(tree: Tree, scope: Scope, from: string): StoredObject[] {
   return found;
 }
 
+/** Watchers are kept by these texts, so that an event finds its watchers without asking each. */
 function scopeId(scope: Scope): string {
   if (scope.type === "namespace") return `n:${scope.namespace}`;
   if (scope.type === "key") return `k:${scope.key}`;

@@ -13,6 +13,7 @@ export interface StorageKind {
   readonly fieldReaders: readonly ((object: KubeObject) => string)[];
 }
 
+/** Made once for each kind; readers of selectable fields are in the order of their names. */
 export function storageKind(definition: KindDefinition): StorageKind {
   const { group, version, kind, plural, selectableFields } = definition;
   const types = JSON.stringify({ kind, apiVersion: groupVersion(group, version) }).slice(0, -1);
@@ -151,13 +152,16 @@ function endOfString(bytes: Buffer, start: number): number {
   }
 }
 
+/** ASCII bytes never occur inside a longer UTF-8 character, so that bytes can be scanned without decoding. */
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const OPEN = 0x7b;
 const CLOSE = 0x7d;
 
+/** Items of a list have no kind and apiVersion, so only the metadata's start is put back. */
 const ITEM_HEAD = '{"metadata":{';
 
+/** 21 are the quotes, name, colon and comma of the resourceVersion. */
 function itemExtra(revision: number): number {
   return ITEM_HEAD.length + 21 + String(revision).length;
 }
@@ -185,6 +189,9 @@ export function storedForm({ definition }: StorageKind, object: KubeObject): Kub
   return { kind, apiVersion: groupVersion(group, version), metadata: stored as KubeObject["metadata"], ...rest };
 }
 
+/**
+ * JSON in UTF-8. No resourceVersion: etcd's revision of the key is the version, and is known only once it is stored.
+ */
 export function encodeStoredForm(form: KubeObject): Buffer {
   const text = JSON.stringify(form);
   // Exactly as long as needed and not from Node's pool: the cache keeps these bytes.

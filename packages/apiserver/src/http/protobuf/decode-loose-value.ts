@@ -34,6 +34,7 @@ function schemaOr(
   return read(fields.filter(({ number }) => number === 2).map(({ value }) => bytesOf(value)));
 }
 
+/** Field 1 is JSON text; undefined where it is missing. */
 function decodeJson(bytes: Uint8Array): unknown {
   const raw = fieldMap(bytes).get(1);
   if (raw === undefined) return undefined;

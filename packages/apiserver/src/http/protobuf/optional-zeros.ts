@@ -5,6 +5,7 @@ export function keepsZero(model: string, field: string): boolean {
   return ANYWHERE.has(field) ? !PLAIN.has(`${model}.${field}`) : ONLY_IN.has(`${model}.${field}`);
 }
 
+/** Pointers in upstream's Go types, in every type that has a field of that name. */
 const ANYWHERE: ReadonlySet<string> = new Set([
   ...["replicas", "revisionHistoryLimit", "progressDeadlineSeconds", "collisionCount", "terminatingReplicas"],
   ...["terminationGracePeriodSeconds", "activeDeadlineSeconds", "priority", "tolerationSeconds", "minDomains"],
@@ -26,6 +27,7 @@ const PLAIN: ReadonlySet<string> = new Set([
   ...["DeploymentStatus.replicas", "ReplicaSetStatus.replicas", "ScaleSpec.replicas", "ScaleStatus.replicas"],
 ]);
 
+/** Names that are pointers in some types and plain values in others. */
 const ONLY_IN: ReadonlySet<string> = new Set([
   ...["DeviceAttribute.int", "DeviceAttribute.bool", "ResourcePool.generation", "ResourceSliceSpec.allNodes"],
   ...["ResourceSliceSpec.perDeviceNodeSelection", "Device.allNodes", "Device.bindsToNode"],

@@ -1,6 +1,7 @@
 // The protobuf wire format, reading only: tags, varints, lengths. Every read is checked against the end of its message.
 import { badRequest } from "@skiff/api/errors.ts";
 
+/** Which of the two depends on the wire type alone; what it means only the schema knows. */
 export type WireValue = bigint | Uint8Array;
 
 export interface WireField {
@@ -73,11 +74,13 @@ export function double(value: WireValue): number {
   return new Float64Array(new BigUint64Array([value]).buffer)[0] ?? 0;
 }
 
+/** Throws 400 for a number where bytes are wanted. */
 export function bytesOf(value: WireValue): Uint8Array {
   if (typeof value === "bigint") throw malformed();
   return value;
 }
 
+/** Bytes as UTF-8. */
 export function textOf(value: WireValue): string {
   return Buffer.from(bytesOf(value)).toString("utf8");
 }
@@ -87,6 +90,7 @@ export function fieldMap(bytes: Uint8Array): Map<number, WireValue> {
   return new Map([...readFields(bytes)].map(({ number, value }) => [number, value]));
 }
 
+/** The 400 for bytes that do not fit; where they stopped to fit says nothing to a client. */
 export function malformed(): Error {
   return badRequest("the body is not a valid protobuf message of its kind");
 }

@@ -2,6 +2,7 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import type { Clock } from "@skiff/component-base/clock.ts";
 
+/** Where etcd is and how it is trusted. */
 export interface ChannelOptions {
   /** `https://127.0.0.1:2379`, one per member. */
   readonly servers: readonly string[];
@@ -20,6 +21,7 @@ export class EtcdError extends Error {
   }
 }
 
+/** gRPC's status codes; those that callers tell apart. */
 export const DEADLINE_EXCEEDED = 4;
 const UNAVAILABLE = 14;
 
@@ -30,12 +32,16 @@ export interface GrpcStream {
   cancel(): void;
 }
 
+/** What the server says on an open call. */
 export interface StreamHandlers {
   onMessage(message: Buffer): void;
   /** Once; undefined when the server ended the call without an error. */
   onEnd(error: EtcdError | undefined): void;
 }
 
+/**
+ * A broken connection fails its calls and is opened anew by the next one; repeating a call is its caller's business.
+ */
 export class GrpcChannel implements Disposable {
   private readonly options: ChannelOptions;
   private readonly clock: Clock;
@@ -161,13 +167,16 @@ export class GrpcChannel implements Disposable {
   }
 }
 
+/** Windows are what etcd may send before it is read: a long list must not wait a round trip every 64 KB. */
 const SETTINGS = { enablePush: false, initialWindowSize: 4 * 1024 * 1024 };
 const SESSION_WINDOW = 16 * 1024 * 1024;
 const MAX_SESSION_MB = 512;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** A member whose machine is gone is left after the interval and the timeout of one ping. */
 const PING_INTERVAL_MS = 10_000;
 const PING_TIMEOUT_MS = 5_000;
 
+/** gRPC's framing: one byte that says "not compressed", four of length, the message. */
 function frame(message: Buffer): Buffer {
   const out = Buffer.allocUnsafe(FRAME_HEAD + message.length);
   out[0] = 0;
@@ -246,6 +255,7 @@ class Call {
   }
 }
 
+/** gRPC percent-encodes its error texts. */
 function decodeMessage(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -2,6 +2,7 @@
 import { WireMessage } from "./wire-message.ts";
 import { WireWriter } from "./wire-writer.ts";
 
+/** A key as etcd keeps it. The revision is that of its last change, which is the object's resourceVersion. */
 export interface KeyValue {
   /** Both are views of the received message: copy what is kept. */
   readonly key: Buffer;
@@ -9,6 +10,7 @@ export interface KeyValue {
   readonly modRevision: number;
 }
 
+/** A single key without `rangeEnd`; the newest revision without `revision`. */
 export interface RangeRequest {
   readonly key: Uint8Array;
   readonly rangeEnd?: Uint8Array;
@@ -17,11 +19,13 @@ export interface RangeRequest {
   readonly countOnly?: boolean;
 }
 
+/** Which cluster answers, and at which revision it is. */
 export interface ResponseHeader {
   readonly clusterId: string;
   readonly revision: number;
 }
 
+/** `count` is of the whole range, whatever the limit. */
 export interface RangeResponse extends ResponseHeader {
   readonly kvs: readonly KeyValue[];
   readonly more: boolean;
@@ -46,11 +50,13 @@ export interface SwapResponse extends ResponseHeader {
   readonly current: KeyValue | undefined;
 }
 
+/** A deletion has a key and no value. */
 export interface WatchEvent {
   readonly type: "put" | "delete";
   readonly kv: KeyValue;
 }
 
+/** Mostly events; or that the watch was taken or is over. A fragment is followed by the rest of its revision. */
 export interface WatchResponse extends ResponseHeader {
   readonly created: boolean;
   readonly canceled: boolean;
@@ -60,6 +66,7 @@ export interface WatchResponse extends ResponseHeader {
   readonly events: readonly WatchEvent[];
 }
 
+/** RangeRequest. */
 export function encodeRange(request: RangeRequest): Buffer {
   return new WireWriter()
     .bytes(1, request.key)
@@ -70,10 +77,12 @@ export function encodeRange(request: RangeRequest): Buffer {
     .finish();
 }
 
+/** RangeResponse. */
 export function decodeRange(bytes: Buffer): RangeResponse {
   return readRange(new WireMessage(bytes));
 }
 
+/** PutRequest; the lease is decimal text. */
 export function encodePut(key: Uint8Array, value: Uint8Array, lease?: string): Buffer {
   return new WireWriter()
     .bytes(1, key)
@@ -93,6 +102,7 @@ export function encodeSwap(request: SwapRequest): Buffer {
   return txn.finish();
 }
 
+/** TxnResponse of such a transaction. */
 export function decodeSwap(bytes: Buffer): SwapResponse {
   const message = new WireMessage(bytes);
   let header = NO_HEADER;
@@ -113,14 +123,17 @@ export function decodeHeader(bytes: Buffer): ResponseHeader {
   return message.next() === 1 ? readHeader(message.message()) : NO_HEADER;
 }
 
+/** CompactionRequest: history before `revision` goes. */
 export function encodeCompaction(revision: number): Buffer {
   return new WireWriter().number(1, revision).finish();
 }
 
+/** LeaseGrantRequest; etcd chooses the id. */
 export function encodeLeaseGrant(ttlSeconds: number): Buffer {
   return new WireWriter().number(1, ttlSeconds).finish();
 }
 
+/** LeaseRevokeRequest and LeaseKeepAliveRequest, which are alike. */
 export function encodeLeaseId(id: string): Buffer {
   return new WireWriter().number(1, BigInt(id)).finish();
 }
@@ -138,11 +151,15 @@ export function decodeLease(bytes: Buffer): { readonly id: string; readonly ttlS
   return { id, ttlSeconds };
 }
 
+/**
+ * WatchCreateRequest. Fragments are asked for, since all events of a large transaction may be too much for one message.
+ */
 export function encodeWatchCreate(key: Uint8Array, rangeEnd: Uint8Array, startRevision: number): Buffer {
   const create = new WireWriter().bytes(1, key).bytes(2, rangeEnd).number(3, startRevision).flag(8, true);
   return new WireWriter().message(1, create.finish()).finish();
 }
 
+/** WatchResponse. */
 export function decodeWatch(bytes: Buffer): WatchResponse {
   const message = new WireMessage(bytes);
   const events: WatchEvent[] = [];
@@ -161,6 +178,7 @@ export function decodeWatch(bytes: Buffer): WatchResponse {
   return { ...response, fragment, events };
 }
 
+/** Compare.CompareTarget MOD. */
 const TARGET_MOD = 2;
 const NO_HEADER: ResponseHeader = { clusterId: "", revision: 0 };
 

@@ -1,5 +1,6 @@
 // The protobuf wire format, writing only what etcd's and the trace collector's requests need. Zero values are left out, as proto3 does.
 
+/** One message. Field numbers are the caller's to know; fields leave in the order of the calls. */
 export class WireWriter {
   private readonly parts: Uint8Array[] = [];
 
@@ -41,6 +42,7 @@ export class WireWriter {
   }
 }
 
+/** Tags and most lengths are one byte, which need not be made each time. */
 const SMALL = Array.from({ length: 128 }, (_, value) => Uint8Array.of(value));
 
 /** Numbers are whole, not negative and below 2^53; ids are bigints of 64 bits. */
