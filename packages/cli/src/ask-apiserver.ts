@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 import { request } from "node:https";
 import { credentialsOfKubeconfig } from "./pki/kubeconfig.ts";
 
+/** An apiserver that is just coming up is asked again soon anyway. */
 const TIMEOUT_MS = 5000;
+/** Bounds what a broken server could make us hold. */
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 
 /** The parsed body; rejects for any status but 200. */

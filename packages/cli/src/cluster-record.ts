@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { AddressPlan } from "./network/address-plan.ts";
 
+/** Fixed when the cluster is made: a later `up` without options finds all of it here. */
 export interface ClusterRecord {
   readonly version: 1;
   readonly id: string;
@@ -18,6 +19,7 @@ export function readClusterRecord(path: string): ClusterRecord | undefined {
   return readJsonFile<ClusterRecord>(path);
 }
 
+/** Written before anything is made on the machine, so that `down` finds what a crash left. */
 export function writeClusterRecord(path: string, record: ClusterRecord): void {
   writeJsonFile(path, record);
 }
@@ -37,6 +39,7 @@ export function writeJsonFile(path: string, value: unknown): void {
   writeFileWhole(path, `${JSON.stringify(value, null, 2)}\n`, 0o600);
 }
 
+/** Makes the folders above it. `mode` is that of the file, whatever an earlier one had. */
 export function writeFileWhole(path: string, text: string, mode: number): void {
   mkdirSync(dirname(path), { recursive: true });
   const next = `${path}.next`;

@@ -8,6 +8,7 @@ import { MAX_NODES } from "./network/address-plan.ts";
 import { PROGRAM_ENVIRONMENT } from "./programs.ts";
 import type { Runtime } from "./supervisor/instances.ts";
 
+/** What was asked for; undefined options are left to the cluster as it was made. */
 export type CliCommand =
   | DeployCommand
   | {
@@ -80,6 +81,7 @@ export function parseCommand(argv: readonly string[] = process.argv.slice(2)): C
 
 /** How programs are started: with this Node, from the bundles of this checkout. */
 export function runtimeSettings(): Runtime {
+  // Nothing else of the caller's environment reaches the programs: a cluster must not differ by who started it.
   const { PATH = "", HOME = "/root", HTTP_PROXY, HTTPS_PROXY, NO_PROXY } = process.env;
   const bundles = resolve(ROOT, "dist");
   const proxies = Object.entries({ HTTP_PROXY, HTTPS_PROXY, NO_PROXY }).filter(([, value]) => value !== undefined);

@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import { connect, createServer } from "node:net";
 import type { Logger } from "@skiff/component-base/logger.ts";
 
+/** A numeric address and a port. */
 export interface Endpoint {
   readonly host: string;
   readonly port: number;

@@ -27,6 +27,7 @@ export interface Layout {
   readonly hostLink: string;
 }
 
+/** One node's share of the same: folders that it would have to itself on a machine of its own. */
 export interface NodeLayout {
   readonly name: string;
   readonly root: string;
@@ -46,10 +47,12 @@ export interface NodeLayout {
 
 /** The namespaces' folder, as `ip netns` keeps it. */
 export const NETNS_FOLDER = "/run/netns";
+/** On tmpfs; one folder in it for each cluster. */
 export const VOLATILE_ROOT = "/run/skiff";
 
 /** `state` is absolute. */
 export function layoutOf(state: string): Layout {
+  // Two checkouts on one machine differ in their paths, and so in every name that they take.
   const id = createHash("sha256").update(state).digest("hex").slice(0, 6);
   return {
     state,
@@ -69,6 +72,7 @@ export function layoutOf(state: string): Layout {
   };
 }
 
+/** Nothing is looked at on disk: a node that was never made has a layout too. */
 export function nodeLayoutOf(layout: Layout, name: string): NodeLayout {
   const root = join(layout.state, "nodes", name);
   const volatile = join(layout.volatile, name);

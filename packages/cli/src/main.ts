@@ -63,6 +63,7 @@ function stopSignal(): AbortSignal {
   return controller.signal;
 }
 
+/** A person's mistake is told in words; a stack is shown only where the fault is ours. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode;
   if (error instanceof UserError) {

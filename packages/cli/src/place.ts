@@ -3,6 +3,7 @@
 /** Flag names without dashes; a list is a repeated flag. */
 export type Flags = Readonly<Record<string, string | readonly string[]>>;
 
+/** What differs between `up`, containers and systemd; everything else about a program is in the table. */
 export interface Place {
   /** Folder of certificates and keys, laid out as kubeadm does. */
   readonly pki: string;
@@ -18,6 +19,7 @@ export interface Place {
   readonly node?: NodePlace;
 }
 
+/** The parts that only programs on a node have. */
 export interface NodePlace {
   readonly name: string;
   readonly address: string;

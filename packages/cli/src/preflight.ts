@@ -24,6 +24,7 @@ export function checkMachine(path: string): string {
   if (process.getuid?.() !== 0) {
     throw new UserError("a cluster needs root: it makes network namespaces, cgroups and mounts", "run it with sudo");
   }
+  // All of them at once: one command line then mends it.
   const missing = missingPackages(path);
   if (missing.length > 0) {
     throw new UserError(`missing on this machine: ${missing.join(", ")}`, `apt-get install ${missing.join(" ")}`);

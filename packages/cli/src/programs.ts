@@ -34,6 +34,7 @@ const SMALL_NURSERY = ["--max-semi-space-size=2", "--single-threaded-gc", "--v8-
 /** The collector also keeps close to what is in use: 10 MB less of the controller manager's 104. */
 export const SMALL_FOOTPRINT = [...SMALL_NURSERY, "--optimize-for-size"];
 
+/** In the order of their start. A program that is not in it runs nowhere. */
 export const PROGRAMS: readonly ProgramSpec[] = [
   {
     name: "etcd",
@@ -197,6 +198,7 @@ function etcdFlags({ pki, etcd, etcdData }: Place): Flags {
     "peer-cert-file": `${pki}/etcd/peer.crt`,
     "peer-key-file": `${pki}/etcd/peer.key`,
     "peer-trusted-ca-file": `${pki}/etcd/ca.crt`,
+    // The most that etcd recommends; its default is 2 GB.
     "quota-backend-bytes": String(8 * 1024 ** 3),
     // A lone member waits an election timeout before it elects itself, and has nobody to lose an election to.
     "heartbeat-interval": "20",
@@ -221,12 +223,14 @@ function apiserverFlags({ pki, controlPlane, etcd, serviceRange }: Place): Flags
     "service-account-signing-key-file": `${pki}/sa.key`,
     "service-account-issuer": "https://kubernetes.default.svc.cluster.local",
     "service-cluster-ip-range": serviceRange,
+    // The node authorizer first: what a kubelet may read depends on the pods it has, which no role can say.
     "authorization-mode": "Node,RBAC",
     "enable-bootstrap-token-auth": "true",
     "kubelet-client-certificate": `${pki}/apiserver-kubelet-client.crt`,
     "kubelet-client-key": `${pki}/apiserver-kubelet-client.key`,
     "kubelet-certificate-authority": `${pki}/ca.crt`,
     "requestheader-client-ca-file": `${pki}/front-proxy-ca.crt`,
+    // Whoever holds a certificate of the front proxy's CA may say for whom it speaks, so only one name may.
     "requestheader-allowed-names": "front-proxy-client",
     "requestheader-username-headers": "X-Remote-User",
     "requestheader-group-headers": "X-Remote-Group",
@@ -242,6 +246,7 @@ function controllerManagerFlags(place: Place): Flags {
     ...secureServing(place, "controller-manager"),
     "allocate-node-cidrs": "true",
     "cluster-cidr": place.podRange,
+    // 254 addresses for each node's pods, of which a kubelet runs 110 by default.
     "node-cidr-mask-size": "24",
     "service-cluster-ip-range": place.serviceRange,
     "root-ca-file": `${place.pki}/ca.crt`,

@@ -3,6 +3,7 @@ import { styleText } from "node:util";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import { createSpinner } from "nanospinner";
 
+/** Without a terminal, as in a log of CI, there is one line for each step and nothing that moves. */
 export class Progress {
   private readonly clock: Clock;
   private readonly isTerminal: boolean;
@@ -32,6 +33,7 @@ export class Progress {
     }
   }
 
+  /** Prints above the spinner. */
   line(text: string): void {
     this.stopSpinner();
     process.stdout.write(`${text}\n`);
@@ -43,6 +45,7 @@ export class Progress {
     return seconds(this.clock.monotonic() - this.startMs);
   }
 
+  /** Leaves the terminal as it was. Safe to repeat. */
   end(): void {
     this.running.clear();
     this.stopSpinner();

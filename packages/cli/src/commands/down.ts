@@ -13,6 +13,7 @@ import { SUPERVISOR_KEY } from "../supervisor/supervise.ts";
 import { UserError } from "../user-error.ts";
 import { stopProcesses, sweepMachine } from "./sweep-machine.ts";
 
+/** The exit code, which is 0 where there was nothing to stop. Throws UserError without root. */
 export async function down(
   request: { readonly state: string; readonly purge: boolean },
   deps: { clock: Clock },
@@ -52,6 +53,7 @@ async function stopInOrder(layout: Layout, progress: Progress, clock: Clock): Pr
   await stop("kubelets and controllers", isProgram("kubelet", "kube-scheduler", "kube-controller-manager"));
   await progress.step("pods", () => removePods(layout, clock));
   await stop("containerd", isProgram("containerd"));
+  // The apiserver goes before etcd, so that its last writes find a store.
   await stop("control plane", (key) => key !== "etcd");
   await stop("etcd", () => true);
   await progress.step("processes, mounts, network, cgroups", () => sweepMachine(layout, clock));

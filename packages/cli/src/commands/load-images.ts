@@ -6,6 +6,7 @@ import { layoutOf, nodeLayoutOf } from "../layout.ts";
 import { Progress } from "../progress.ts";
 import { UserError } from "../user-error.ts";
 
+/** The exit code. Rejects at the first image that cannot be had; those before it stay. */
 export async function loadImages(
   request: { readonly state: string; readonly what: readonly string[] },
   deps: { clock: Clock },

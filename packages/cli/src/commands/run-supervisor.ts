@@ -8,6 +8,7 @@ import { clusterInstances } from "../supervisor/instances.ts";
 import { supervise } from "../supervisor/supervise.ts";
 import { UserError } from "../user-error.ts";
 
+/** Until the signal aborts. Throws UserError where there is no cluster in `state`. */
 export async function runSupervisor(state: string, runtime: Runtime, signal: AbortSignal): Promise<void> {
   const layout = layoutOf(state);
   const record = readClusterRecord(layout.record);

@@ -32,6 +32,7 @@ async function rowOf(
   if (!record || !isAlive(record.process)) return [instance.key, "-", "not running", "-", "-"];
   const probe = instance.probe?.();
   const problem = probe ? await probeHealth(probe) : undefined;
+  // A program without a port of its own can only be seen to run.
   const state = probe ? (problem ?? "healthy") : "running";
   const upSeconds = Math.round((clock.now() - parseTime(record.startedAt)) / 1000);
   return [instance.key, String(record.process.pid), state, String(record.restarts), `${upSeconds}s`];

@@ -11,9 +11,11 @@ import { pidsBelow, removeCgroups } from "../node/cgroups.ts";
 import type { ProcessIdentity } from "../supervisor/process-identity.ts";
 import { identifyProcess, isAlive, signalProcess } from "../supervisor/process-identity.ts";
 
+/** etcd and containerd need a moment to end in good order. */
 const STOP_GRACE_MS = 10_000;
 const POLL_MS = 20;
 
+/** In this order: processes hold mounts, mounts hold folders, and namespaces and cgroups go once they are empty. */
 export async function sweepMachine(layout: Layout, clock: Clock): Promise<void> {
   await killLeftovers(layout, clock);
   await unmountBelow([layout.volatile, layout.state]);

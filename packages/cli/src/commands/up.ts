@@ -30,6 +30,7 @@ import { sweepMachine } from "./sweep-machine.ts";
 import type { NodeSummary } from "./wait-for-cluster.ts";
 import { ClusterWatch } from "./wait-for-cluster.ts";
 
+/** The command line, with absolute paths. */
 export interface UpRequest {
   /** Undefined: as the cluster was made, or the defaults for a new one. */
   readonly nodes: number | undefined;
@@ -43,9 +44,14 @@ interface UpDeps {
   readonly runtime: Runtime;
 }
 
+/** Two, so that what Kubernetes does between nodes can be seen. */
 const DEFAULT_NODES = 2;
 const DEFAULT_API_PORT = 6443;
 
+/**
+ * The exit code. Throws UserError for what the person can mend; what was started by then runs on, and `up` again goes
+ * on from there.
+ */
 export async function up(request: UpRequest, deps: UpDeps): Promise<number> {
   const cniBinDir = checkMachine(deps.runtime.env.PATH ?? "");
   const layout = layoutOf(request.state);
@@ -104,6 +110,7 @@ async function makeCluster(
   progress: Progress,
   { clock }: UpDeps,
 ): Promise<ClusterRecord> {
+  // What is left of a cluster that does not run, as after a reboot, would be in the way.
   if (known) await sweepMachine(layout, clock);
   const record = await planCluster(layout, known, request);
   checkPortFree(record.apiPort);
@@ -145,6 +152,7 @@ async function planCluster(
   return {
     version: 1,
     id: layout.id,
+    // Nodes are never taken away: the API still has their objects and pods.
     nodes: nodeNames(Math.max(count, known?.nodes.length ?? 0)),
     isolated: request.isolated,
     apiPort: request.apiPort ?? known?.apiPort ?? DEFAULT_API_PORT,

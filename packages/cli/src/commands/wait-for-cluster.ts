@@ -9,12 +9,14 @@ import { isAlive } from "../supervisor/process-identity.ts";
 import { listRunRecords } from "../supervisor/run-record.ts";
 import { UserError } from "../user-error.ts";
 
+/** What `up` prints of a node; `address` is "-" until the kubelet has told it. */
 export interface NodeSummary {
   readonly name: string;
   readonly address: string;
   readonly ready: boolean;
 }
 
+/** The part of a Node that is read here. */
 interface NodeObject {
   readonly metadata: { readonly name: string };
   readonly status?: {
@@ -23,12 +25,18 @@ interface NodeObject {
   };
 }
 
+/**
+ * A healthy program answers in a millisecond or two, so asking often costs little and `up` is done as soon as it can
+ * be.
+ */
 const POLL_MS = 40;
 const WATCH_MS = 250;
+/** What is not there by then is not waited for; it runs on, and `skiff status` tells of it. */
 const TIMEOUT_MS = 120_000;
 /** A program that ended this often during `up` will not come right by itself. */
 const TOO_MANY_RESTARTS = 3;
 
+/** For one `up`: once its wait is over, all its polls end. */
 export class ClusterWatch {
   private readonly layout: Layout;
   private readonly instances: readonly ClusterInstance[];
@@ -60,6 +68,7 @@ export class ClusterWatch {
     while ((await probeHealth(probe)) !== undefined) await this.clock.sleep(POLL_MS, this.stopped.signal);
   }
 
+  /** Resolves once all of them are Ready, with what the API says of every node. */
   async allReady(names: readonly string[]): Promise<NodeSummary[]> {
     for (;;) {
       const nodes = await this.nodes();

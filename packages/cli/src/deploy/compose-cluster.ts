@@ -4,6 +4,7 @@ import type { ClusterNames } from "../pki/certificate-list.ts";
 import type { Place } from "../place.ts";
 import { PROGRAMS, renderFlags } from "../programs.ts";
 
+/** One service of the compose file. */
 export interface ComposeContainer {
   readonly name: string;
   /** The last byte of its address in the containers' network. */
@@ -16,15 +17,19 @@ export interface ComposeContainer {
 
 /** Certificates and kubeconfigs inside every container: only those that its own programs name. */
 export const CREDENTIALS = "/etc/skiff";
+/** kubeadm's usual ranges; containers have a network of their own, so nothing of the host's can be in the way. */
 const POD_RANGE = "10.244.0.0/16";
 const SERVICE_RANGE = "10.96.0.0/16";
+/** The ClusterIP of the Service `kubernetes`: always the first of the range. */
 export const API_SERVICE = "10.96.0.1";
+/** Containers that are nodes. */
 export const WORKERS = ["worker-1", "worker-2"] as const;
 
 const ETCD_HOST = 10;
 const APISERVER_HOST = 11;
 const FIRST_WORKER_HOST = 21;
 
+/** In the order in which the file lists them. */
 export const CONTAINERS: readonly ComposeContainer[] = [
   { name: "etcd", host: ETCD_HOST, programs: ["etcd"] },
   { name: "kube-apiserver", host: APISERVER_HOST, programs: ["kube-apiserver"] },
@@ -38,6 +43,7 @@ export const CONTAINERS: readonly ComposeContainer[] = [
   })),
 ];
 
+/** What the person who starts it may choose. */
 export interface ComposeSettings {
   /** The first three bytes of the containers' network. */
   readonly subnet: string;
@@ -51,6 +57,7 @@ export function containerNamed(name: string): ComposeContainer {
   return found;
 }
 
+/** Fixed addresses, so that certificates can be made before any container runs. */
 export function addressOf(name: string, { subnet }: ComposeSettings): string {
   return `${subnet}.${containerNamed(name).host}`;
 }
@@ -75,6 +82,7 @@ export function composePlace(container: ComposeContainer, { subnet, networkMode 
   return { ...place, node: { ...node, ...rest } };
 }
 
+/** Whether the container is a node. */
 export function isWorker({ name }: ComposeContainer): boolean {
   return (WORKERS as readonly string[]).includes(name);
 }
@@ -99,6 +107,7 @@ export const WORKER_LAYOUT: Omit<NodeLayout, "name"> = {
   namespace: "",
 };
 
+/** For the certificates. Containers are found by their names as well. */
 export function composeNames(subnet: string): ClusterNames {
   const controlPlane = CONTAINERS.filter((container) => !isWorker(container) && !container.networkOf);
   return {
@@ -109,6 +118,7 @@ export function composeNames(subnet: string): ClusterNames {
   };
 }
 
+/** As the programs in containers reach it; the host has a forwarded port. */
 export function apiServerUrl(subnet: string): string {
   return `https://${subnet}.${APISERVER_HOST}:6443`;
 }

@@ -19,6 +19,7 @@ const HEADER = `# Skiff in containers: docker compose up -d, then export KUBECON
 
 type Service = Record<string, unknown>;
 
+/** The file's text, the same for the same table. A test holds the one in the repository to it. */
 export function composeFile(): string {
   const services = { init: initService(), ...Object.fromEntries(CONTAINERS.map((one) => [one.name, serviceOf(one)])) };
   const networks = { default: { ipam: { config: [{ subnet: `${SUBNET}.0/24` }] } } };
@@ -78,6 +79,7 @@ function dataOf(container: ComposeContainer): string[] {
 }
 
 function privilegesOf(container: ComposeContainer, programs: readonly ProgramSpec[]): Service {
+  // A node mounts, makes namespaces and loads rules; a kubelet in a container cannot do with less.
   if (isWorker(container)) return { privileged: true, tmpfs: ["/run", "/tmp"] };
   const network = programs.some((program) => program.privileges === "network");
   return {

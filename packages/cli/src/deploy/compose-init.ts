@@ -6,6 +6,7 @@ import { ensurePki, readdressKubeconfig } from "../pki/cluster-pki.ts";
 import { UserError } from "../user-error.ts";
 import { apiServerUrl, CONTAINERS, composeNames, credentialsOf } from "./compose-cluster.ts";
 
+/** From the compose file, which fills in what the person chose. */
 export interface ComposeInitRequest {
   readonly state: string;
   readonly subnet: string;

@@ -7,6 +7,7 @@ import type { ComposeInitRequest } from "./compose-init.ts";
 import type { ProbeTarget } from "./probe-target.ts";
 import type { CertificatesRequest } from "./write-certificates.ts";
 
+/** None of them needs a cluster made by `up`. */
 export type DeployCommand =
   | ({ readonly name: "certs" } & CertificatesRequest)
   | ({ readonly name: "compose-init" } & ComposeInitRequest)

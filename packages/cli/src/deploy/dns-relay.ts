@@ -6,6 +6,7 @@ import type { Logger } from "@skiff/component-base/logger.ts";
 import type { Endpoint } from "../forward.ts";
 import { forwardTcp } from "../forward.ts";
 
+/** As long as resolvers wait before they ask again. */
 const TIMEOUT_MS = 5000;
 /** Questions without an answer yet; more are dropped, and their askers ask again. */
 const MAX_OPEN = 256;

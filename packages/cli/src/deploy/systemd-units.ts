@@ -36,6 +36,7 @@ SKIFF_NETWORK_MODE=routes
 SKIFF_RESOLV_CONF=/etc/resolv.conf
 `;
 
+/** The usual folders of a machine; what differs from one to the next is a variable of skiff.env. */
 const PLACE: Place = {
   pki: "/etc/skiff/pki",
   kubeconfig: (name) => `/etc/skiff/kubeconfigs/${name}.conf`,
@@ -131,6 +132,7 @@ function confinementOf({ name, privileges }: ProgramSpec): readonly string[] {
   ];
 }
 
+/** What every program can do without, those apart that act on the whole machine. */
 const COMMON_LIMITS = [
   "NoNewPrivileges=yes",
   "PrivateTmp=yes",

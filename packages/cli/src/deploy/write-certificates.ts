@@ -4,6 +4,7 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 import { ensurePki } from "../pki/cluster-pki.ts";
 import { UserError } from "../user-error.ts";
 
+/** From the command line. */
 export interface CertificatesRequest {
   readonly folder: string;
   /** The apiserver's and etcd's; the first is the one that programs use. */
@@ -14,6 +15,7 @@ export interface CertificatesRequest {
   readonly apiService: string;
 }
 
+/** The exit code. What is good already is kept; the folder is then carried to the machines by hand. */
 export async function writeCertificates(request: CertificatesRequest, { clock }: { clock: Clock }): Promise<number> {
   const folder = resolve(request.folder);
   const names = {

@@ -9,6 +9,7 @@ export const SANDBOX_IMAGE = "skiff.local/pause:1";
 /** A small web server that answers with its host's name. */
 export const DEMO_IMAGE = "skiff.local/demo:1";
 
+/** Where distributions put them. Both are linked statically, so an image needs no libraries. */
 const TINI = ["/usr/bin/tini-static", "/sbin/tini-static"];
 const BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"];
 
@@ -60,6 +61,7 @@ printf 'Content-Type: text/plain\\r\\n\\r\\n'
 echo "Hello from $(hostname)"
 `;
 
+/** busybox is one program that acts by the name it is called by: each name is a link. */
 const APPLETS = (
   "ash awk base64 basename cat chmod chown clear cp cut date dd df diff dirname dmesg du echo ed env expr false find free " +
   "fsync grep gunzip gzip head hexdump hostname httpd id ifconfig ip kill less ln ls md5sum mkdir mkfifo mktemp more mount " +

@@ -5,6 +5,7 @@ import { pipeline } from "node:stream/promises";
 import type { Pack } from "tar-stream";
 import { pack } from "tar-stream";
 
+/** One entry of the image's only layer, owned by root. */
 export interface ImageFile {
   /** Without a leading slash. */
   readonly path: string;
@@ -15,6 +16,7 @@ export interface ImageFile {
   readonly link?: string;
 }
 
+/** What is in the image, and what its containers run unless told otherwise. */
 export interface ImageSpec {
   /** Such as `skiff.local/demo:1`. */
   readonly name: string;
@@ -26,6 +28,7 @@ export interface ImageSpec {
   readonly user?: string;
 }
 
+/** Everything in an OCI archive is named by its digest. */
 interface Blob {
   readonly digest: string;
   readonly bytes: Buffer;

@@ -2,6 +2,7 @@
 import { commandOutput } from "@skiff/component-base/command.ts";
 import type { UsedRange } from "./address-plan.ts";
 
+/** The part of `ip -json` that is read. */
 interface Route {
   readonly dst: string;
   readonly dev?: string;

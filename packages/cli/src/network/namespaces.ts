@@ -7,6 +7,7 @@ import { UserError } from "../user-error.ts";
 import type { AddressPlan } from "./address-plan.ts";
 import { nodeAddress } from "./address-plan.ts";
 
+/** `nodes` are in the order of their addresses. */
 export interface NetworkWish {
   readonly layout: Layout;
   readonly addresses: AddressPlan;
@@ -24,6 +25,7 @@ export async function buildNetwork(wish: NetworkWish): Promise<void> {
   } catch (error) {
     throw explainNetworkError(error);
   }
+  // The links are there now; what lies inside the namespaces depends on nothing else.
   await Promise.all([
     configureNamespace(wish.layout.switchNamespace, switchCommands(wish)),
     ...wish.nodes.map((node, index) => configureNamespace(node.namespace, nodeCommands(wish, index))),

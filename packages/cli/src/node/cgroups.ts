@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+/** One mount of cgroups. A machine has either a single one of v2, several of v1, or both kinds. */
 export interface Hierarchy {
   readonly mountPoint: string;
   readonly version: 1 | 2;
@@ -35,6 +36,7 @@ export function parseHierarchies(mountInfo: string): Hierarchy[] {
   });
 }
 
+/** As this process sees them now. */
 export function cgroupHierarchies(): Hierarchy[] {
   return parseHierarchies(readFileSync("/proc/self/mountinfo", "utf8"));
 }

@@ -1,5 +1,6 @@
 // Renders a node's own containerd configuration: its folders, its CNI folders, the local sandbox image.
 
+/** Everything in which two nodes' containerds differ. */
 export interface ContainerdSettings {
   readonly root: string;
   readonly state: string;
@@ -13,6 +14,7 @@ export interface ContainerdSettings {
   readonly restrictOomScore: boolean;
 }
 
+/** TOML. Snapshotters that need devices or file systems of their own are off, as they only complain at each start. */
 export function renderContainerdConfig(settings: ContainerdSettings): string {
   const cri = 'plugins."io.containerd.grpc.v1.cri"';
   return `version = 2

@@ -11,6 +11,7 @@ import { renderContainerdConfig } from "./containerd-config.ts";
 /** Where Debian and most others put the CNI plugins. */
 export const CNI_BIN_DIRS = ["/usr/lib/cni", "/opt/cni/bin"] as const;
 
+/** Safe to repeat; the configuration is written anew. */
 export function prepareNode(node: NodeLayout, snapshotter: "overlayfs" | "native", cniBinDir: string): void {
   for (const folder of [
     node.containerdRoot,
@@ -56,6 +57,7 @@ function maySetResources(): boolean {
   return hasCapability(readFileSync("/proc/self/status", "utf8"), CAP_SYS_RESOURCE);
 }
 
+/** Its bit in the kernel's masks. */
 const CAP_SYS_RESOURCE = 24;
 
 /** Whether `/proc/self/status` shows a capability as effective. */

@@ -5,6 +5,7 @@ import { credentials, loadPackageDefinition } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import type { Clock } from "@skiff/component-base/clock.ts";
 
+/** The CRI's contract, read at run time: this is the only place of the command line that speaks gRPC. */
 const PROTO = new URL("../../../../proto/cri/runtime-v1.proto", import.meta.url);
 const CALL_TIMEOUT_MS = 30_000;
 /** Sandboxes that are taken down at once. */

@@ -9,6 +9,7 @@ export interface KeyedCertificate {
   readonly key: string;
 }
 
+/** Kubernetes takes the common name for the user and organizations for the groups. */
 export interface LeafRequest {
   readonly commonName: string;
   readonly organizations?: readonly string[];
@@ -20,6 +21,7 @@ export interface LeafRequest {
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const DAY_MS = 86_400_000;
+/** kubeadm's: ten years for an authority, one for what it signs. */
 const CA_DAYS = 3650;
 const LEAF_DAYS = 365;
 // Clocks of machines that share a cluster differ a little.
@@ -62,6 +64,7 @@ export async function signLeaf(
     subject: distinguishedName(request.commonName, request.organizations ?? []),
     issuer: issuer.subject,
     notBefore: new Date(nowMs - BACKDATE_MS),
+    // Never beyond its issuer: a chain holds only as long as all of it.
     notAfter: new Date(Math.min(nowMs + LEAF_DAYS * DAY_MS, issuer.notAfter.getTime())),
     signingKey: await importKey(authority.key),
     publicKey: keys.publicKey,

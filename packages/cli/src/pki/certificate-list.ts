@@ -1,6 +1,7 @@
 // Every certificate of a cluster: who signs it, what it says, where it lies. Names follow kubeadm's.
 import type { LeafRequest } from "./authority.ts";
 
+/** A server's certificate, or a client's that lies in a file. */
 export interface CertificateSpec extends LeafRequest {
   /** File below the pki folder without `.crt` or `.key`. */
   readonly file: string;
@@ -15,12 +16,17 @@ export interface KubeconfigSpec {
   readonly organizations?: readonly string[];
 }
 
+/**
+ * File → common name. Three, since who etcd trusts and who may speak for users through the front proxy is not who the
+ * API trusts.
+ */
 export const AUTHORITIES = {
   ca: "kubernetes",
   "etcd/ca": "etcd-ca",
   "front-proxy-ca": "front-proxy-ca",
 } as const;
 
+/** The authority's file below the pki folder, without an ending. */
 export type AuthorityName = keyof typeof AUTHORITIES;
 
 /** The addresses and names that the certificates speak of. */
@@ -34,6 +40,7 @@ export interface ClusterNames {
 
 const LOOPBACK = ["127.0.0.1"];
 
+/** All but those inside kubeconfigs. */
 export function certificatesFor(names: ClusterNames): CertificateSpec[] {
   const local = {
     dnsNames: ["localhost", ...names.controlPlaneNames],
@@ -44,6 +51,7 @@ export function certificatesFor(names: ClusterNames): CertificateSpec[] {
     client("apiserver-kubelet-client", "ca", "kube-apiserver-kubelet-client"),
     client("apiserver-etcd-client", "etcd/ca", "kube-apiserver-etcd-client"),
     client("front-proxy-client", "front-proxy-ca", "front-proxy-client"),
+    // etcd asks itself over its own TLS port, hence both usages.
     { file: "etcd/server", authority: "etcd/ca", commonName: "etcd", usages: ["server", "client"], ...local },
     { file: "etcd/peer", authority: "etcd/ca", commonName: "etcd", usages: ["server", "client"], ...local },
     client("etcd/healthcheck-client", "etcd/ca", "kube-etcd-healthcheck-client"),
@@ -62,6 +70,7 @@ export function certificatesFor(names: ClusterNames): CertificateSpec[] {
 /** One client certificate per program and the administrator's. */
 export function kubeconfigsFor(names: ClusterNames): KubeconfigSpec[] {
   return [
+    // The group system:masters may do everything, past RBAC: this file is the cluster's key.
     { file: "admin", user: "kubernetes-admin", organizations: ["system:masters"] },
     { file: "scheduler", user: "system:kube-scheduler" },
     { file: "controller-manager", user: "system:kube-controller-manager" },

@@ -8,6 +8,7 @@ import type { AuthorityName, ClusterNames, KubeconfigSpec } from "./certificate-
 import { AUTHORITIES, certificatesFor, kubeconfigsFor } from "./certificate-list.ts";
 import { certificateOfKubeconfig, renderKubeconfig } from "./kubeconfig.ts";
 
+/** Made where they are missing. */
 export interface PkiFolders {
   readonly pki: string;
   readonly kubeconfigs: string;
@@ -95,6 +96,7 @@ function writePair(path: string, pair: KeyedCertificate): void {
   writeFileWhole(`${path}.crt`, pair.cert, 0o644);
 }
 
+/** Signed by this authority, long enough to live, and made for exactly this name and these addresses. */
 function isGood(
   pem: string | undefined,
   hasKey: boolean,

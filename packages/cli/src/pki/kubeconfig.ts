@@ -1,5 +1,6 @@
 // Writes kubeconfig files with everything inside them, so that one file is all a client needs.
 
+/** One user at one cluster. */
 export interface KubeconfigContent {
   readonly server: string;
   readonly user: string;
@@ -9,6 +10,7 @@ export interface KubeconfigContent {
   readonly key: string;
 }
 
+/** YAML, with one context that is also the current one. */
 export function renderKubeconfig({ server, user, ca, cert, key }: KubeconfigContent): string {
   return `apiVersion: v1
 kind: Config

@@ -3,11 +3,13 @@ import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { connect } from "node:net";
 
+/** Ready to be asked: TLS texts have been read. */
 export type HealthProbe =
   | { readonly kind: "http"; readonly url: string; readonly tls?: { ca: string; cert?: string; key?: string } }
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
   | { readonly kind: "unix"; readonly path: string };
 
+/** A healthy program answers in milliseconds, even on a loaded machine in less than this. */
 const TIMEOUT_MS = 2000;
 
 /** Undefined when healthy, else what is wrong. Never throws. */

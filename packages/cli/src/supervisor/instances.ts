@@ -11,6 +11,7 @@ import { PROGRAMS, programCommand, SMALL_FOOTPRINT } from "../programs.ts";
 import type { HealthProbe } from "./health-probe.ts";
 import type { ProgramInstance } from "./supervised-program.ts";
 
+/** A program in one place. `probe` reads the TLS files when it is called, as they may not be there before. */
 export interface ClusterInstance extends ProgramInstance {
   readonly program: string;
   /** The node's name; absent for the control plane. */
@@ -18,6 +19,7 @@ export interface ClusterInstance extends ProgramInstance {
   readonly probe?: () => HealthProbe;
 }
 
+/** What does not depend on the cluster. */
 export interface Runtime {
   /** The node binary, and the folder of the bundles. */
   readonly nodeBinary: string;

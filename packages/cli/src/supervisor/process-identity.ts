@@ -1,6 +1,7 @@
 // Tells a running process from another one that got the same pid later: by its start time and the machine's boot.
 import { readFileSync } from "node:fs";
 
+/** A pid alone is not enough to kill by: pids come round again. */
 export interface ProcessIdentity {
   readonly pid: number;
   /** Clock ticks after boot, from /proc/PID/stat. */
@@ -19,6 +20,7 @@ export function identifyProcess(pid: number): ProcessIdentity | undefined {
   }
 }
 
+/** The same process, not another one with its pid. */
 export function isAlive(identity: ProcessIdentity): boolean {
   const now = identifyProcess(identity.pid);
   return now?.startTicks === identity.startTicks && now.bootId === identity.bootId;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { readJsonFile, writeJsonFile } from "../cluster-record.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
 
+/** The folder lies on disk, so the boot's id in `process` tells a record of before a reboot. */
 export interface RunRecord {
   /** Such as `etcd` or `node-1/kubelet`. */
   readonly key: string;
@@ -14,15 +15,18 @@ export interface RunRecord {
   readonly restarts: number;
 }
 
+/** Undefined for a program that was never started, or was stopped by `down`. */
 export function readRunRecord(runFolder: string, key: string): RunRecord | undefined {
   return readJsonFile<RunRecord>(pathOf(runFolder, key));
 }
 
+/** Replaces the record as a whole. */
 export function writeRunRecord(runFolder: string, record: RunRecord): void {
   mkdirSync(runFolder, { recursive: true });
   writeJsonFile(pathOf(runFolder, record.key), record);
 }
 
+/** One that is not there is fine. */
 export function removeRunRecord(runFolder: string, key: string): void {
   rmSync(pathOf(runFolder, key), { force: true });
 }

@@ -6,6 +6,7 @@ import { openLog } from "./log-file.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
 import { identifyProcess } from "./process-identity.ts";
 
+/** The whole of the environment is `env`: nothing is inherited. */
 export interface StartRequest {
   readonly command: string;
   readonly args: readonly string[];

@@ -8,6 +8,7 @@ import { identifyProcess } from "./process-identity.ts";
 import { removeRunRecord, writeRunRecord } from "./run-record.ts";
 import { superviseProgram } from "./supervised-program.ts";
 
+/** Its own record's, beside those of the programs. */
 export const SUPERVISOR_KEY = "supervisor";
 const PROBE_INTERVAL_MS = 40;
 
@@ -48,6 +49,7 @@ class HealthGate {
     this.clock = clock;
   }
 
+  /** Resolves once all of them have been healthy. One without a probe counts as healthy at once. */
   async wait(keys: readonly string[], signal: AbortSignal): Promise<void> {
     await Promise.all(keys.map((key) => this.waitFor(key, signal)));
   }

@@ -9,6 +9,7 @@ import { readRunRecord, writeRunRecord } from "./run-record.ts";
 import type { StartRequest } from "./start-program.ts";
 import { startProgram } from "./start-program.ts";
 
+/** One program of a cluster. */
 export interface ProgramInstance extends StartRequest {
   /** Such as `etcd` or `node-1/kubelet`; unique in the cluster. */
   readonly key: string;
@@ -16,6 +17,7 @@ export interface ProgramInstance extends StartRequest {
   readonly after: readonly string[];
 }
 
+/** Shared by all programs of one supervisor. */
 export interface SuperviseOptions {
   readonly runFolder: string;
   /** Resolves once the instances that must come first are healthy. */
@@ -24,6 +26,7 @@ export interface SuperviseOptions {
 
 // An adopted program is not a child, so its end shows only when somebody looks.
 const POLL_MS = 250;
+/** Whoever ran for so long did not fail at its start, and starts again without a delay. */
 const STABLE_AFTER_MS = 30_000;
 
 /** Runs until the signal aborts, and then leaves the program running. */

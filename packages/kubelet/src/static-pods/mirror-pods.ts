@@ -159,7 +159,7 @@ export function planMirrors(
 export function mirrorOf(pod: Pod, node: Readonly<Node>): Unsaved<Pod> {
   const { uid: _, ...metadata } = pod.metadata;
   const hash = metadata.annotations?.[HASH_ANNOTATION] ?? "";
-  // Owned by the node, without which the API would take no mirror from it, and with which the mirror goes.
+  // Owned by the node, so that the garbage collector takes the mirror with it.
   const owner = {
     apiVersion: "v1",
     kind: "Node",
