@@ -140,6 +140,7 @@ function composeSecurity({ config, files, context }: Inputs, reader: CachedReade
   return {
     authenticator: createAuthenticator(authenticationOf(config, files), deps),
     authorizer,
+    // Some plug-ins ask what rights a writer has beside the write itself.
     admission: createAdmissionPlugins({ disabled: config["disable-admission-plugins"] }, { ...deps, authorizer }),
   };
 }
@@ -166,6 +167,7 @@ function composeRouter(
   return new Router([...paths, indexHandler(paths)], resourceHandlers(inputs, security, resources, reader), registry);
 }
 
+/** Resources that are answered and not stored, and subresources that reach other programs. */
 function resourceHandlers(
   inputs: Inputs,
   security: Security,
@@ -188,6 +190,7 @@ function resourceHandlers(
     ...createProxyHandlers({ kubeletTls: files.kubelet, authorizer: security.authorizer, reader, clock, log }),
     tokens,
     createComponentStatusHandler([
+      // componentstatuses is deprecated, and asks on this machine only, at the programs' default ports.
       healthzProbe("scheduler", 10_259),
       healthzProbe("controller-manager", 10_257),
       etcdProbe(() => inputs.storage.ping()),
@@ -223,6 +226,7 @@ function pathHandlers({ config, files, storage, state, context }: Inputs): PathH
   ];
 }
 
+/** Needs the port that was opened, since it is part of the Endpoints of the Service `kubernetes`. */
 function startBootstrap(
   { config, files, storage, state, context }: Inputs,
   parts: { reader: CachedReader; writer: InternalWriter; port: number; services: ServiceHooks },

@@ -43,9 +43,11 @@ const flags = {
   "max-requests-inflight": flag.int(400, "reading requests at once; 0: no limit"),
   "max-mutating-requests-inflight": flag.int(200, "writing requests at once; 0: no limit"),
   "request-timeout": flag.duration(60_000, "how long a request may take unless it is long-running"),
+  // Half an hour, and up to twice that: so watches of one moment end at different times.
   "min-request-timeout": flag.int(1800, "seconds that a watch lasts at least"),
   "tracing-config-file": flag.string("", "a TracingConfiguration: where spans go, and of how many requests"),
   ...auditFlags,
+  // One hour: Events are for looking into what just happened.
   "event-ttl": flag.duration(3_600_000, "how long Events are kept"),
 };
 
@@ -60,6 +62,7 @@ export function parseConfig(argv: readonly string[]) {
   }
   checkTogether(values, "etcd-certfile", "etcd-keyfile");
   checkTogether(values, "kubelet-client-certificate", "kubelet-client-key");
+  // Port 0 lets the system choose, as tests want.
   checkPort(values["secure-port"]);
   // Upstream's default is AlwaysAllow, which nobody wants to get by forgetting a flag.
   const modes = values["authorization-mode"].length > 0 ? values["authorization-mode"] : ["Node", "RBAC"];

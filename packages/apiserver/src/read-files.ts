@@ -24,6 +24,7 @@ export async function readServerFiles(config: ApiServerConfig): Promise<ServerFi
       throw new Error(`cannot read --${flag} ${path}`, { cause });
     });
   };
+  // The flag's own name is the key of the configuration.
   const one = (flag: keyof ApiServerConfig & string) => read(flag, String(config[flag]));
   const etcd = { ca: await one("etcd-cafile"), cert: await one("etcd-certfile"), key: await one("etcd-keyfile") };
   const kubelet = {

@@ -28,13 +28,16 @@ export async function runApiServer(config: ApiServerConfig, context: ProgramCont
   await Promise.race([storage.feed.synced(), aborted(signal)]);
   if (signal.aborted) return;
   const address = { host: config["bind-address"], port: config["secure-port"] };
+  // TLS verifies against both; which one signed is for authentication to tell apart.
   const clientCa = [files.clientCa, files.requestHeaderCa ?? ""].filter(Boolean);
   const listener = await listen({ ...address, cert: files.tlsCert, key: files.tlsKey, clientCa }, pipeline.handlers);
   log.info({ port: listener.port }, "serving");
   const work = background(listener.port);
   await aborted(signal);
+  // From here /readyz fails, so that load balancers send nothing more.
   state.stopping = true;
   await stop(listener, pipeline, context);
+  // After the last request, whose event must not be lost.
   await audit?.close();
   await work;
 }

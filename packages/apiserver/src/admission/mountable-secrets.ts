@@ -32,6 +32,7 @@ export function findUnmountableSecret(account: Readonly<ServiceAccount>, pod: Re
   return `imagePullSecrets with name="${pull.name}" is not allowed because service account ${owner} does not reference that imagePullSecret`;
 }
 
+/** Variables of a Secret tell as much as a mounted file. */
 function findInContainer(
   word: string,
   { name, env, envFrom }: Pick<Container, "name" | "env" | "envFrom">,

@@ -51,6 +51,7 @@ function admitPodStatus(request: AdmissionRequest, nodeName: string): void {
   }
 }
 
+/** Deleting the pods of another node would move its work about. */
 async function requireOwnPod(
   request: AdmissionRequest,
   nodeName: string,
@@ -65,6 +66,7 @@ async function requireOwnPod(
   }
 }
 
+/** A mirror pod stands for a file on the node: it must be its node's, owned by it, and refer to nothing. */
 async function admitMirrorPod(
   request: AdmissionRequest,
   nodeName: string,
@@ -83,6 +85,7 @@ async function admitMirrorPod(
   }
   const problem = ownerProblem(pod, nodeName) ?? referenceProblem(pod);
   if (problem) throw refuse(request, `node "${nodeName}" ${problem}`);
+  // A node made again under the same name is another one, with which the pod would not go.
   const node = await reader.getLatest(nodes, "", nodeName, signal);
   const uid = pod.metadata.ownerReferences?.[0]?.uid;
   if (node?.metadata.uid !== uid) {

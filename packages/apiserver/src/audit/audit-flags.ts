@@ -29,6 +29,7 @@ interface BatchDefaults {
   readonly burst: number;
 }
 
+/** Both sinks have the same flags with defaults of their own; the types keep each flag's name. */
 function sinkFlags<S extends Sink>(sink: S, mode: string, batch: BatchDefaults) {
   const flags = {
     mode: flag.string(mode, "batch, blocking or blocking-strict: whether requests wait for the event"),

@@ -66,6 +66,7 @@ export async function createAuditor(config: AuditConfig, deps: AuditServerDeps):
   return new Auditor(policy, sinks, deps);
 }
 
+/** A disk that is full loses events and says so; requests go on unless the mode is strict. */
 async function fileSink(config: AuditConfig["log"], { clock, log }: AuditServerDeps): Promise<AuditSink> {
   const { path, maxAgeDays, maxBackups, maxMegabytes, compress, isLegacy } = config;
   const file = new LogFile({ path, maxAgeDays, maxBackups, maxBytes: maxMegabytes * 1024 * 1024, compress }, clock);
@@ -82,6 +83,7 @@ async function fileSink(config: AuditConfig["log"], { clock, log }: AuditServerD
   return createSink({ name: "log", store, close: () => file.close() }, config.sink, clock);
 }
 
+/** A batch that no attempt gets through is lost, and counted as an error. */
 async function webhookSink(config: AuditConfig["webhook"], { clock, log }: AuditServerDeps): Promise<AuditSink> {
   const target = await readWebhookTarget(config.configFile);
   const webhook = new Webhook(target, config.initialBackoffMs, clock);

@@ -32,6 +32,7 @@ export interface AuditPolicy {
   decide(call: AuditedCall): AuditDecision;
 }
 
+/** Parts that are absent or empty match everything. */
 interface Rule {
   readonly level: AuditLevel;
   readonly users?: readonly string[];
@@ -44,6 +45,7 @@ interface Rule {
   readonly omitManagedFields?: boolean;
 }
 
+/** "" is the core group; without resources all of the group. */
 interface ResourceGroup {
   readonly group?: string;
   readonly resources?: readonly string[];
@@ -99,6 +101,7 @@ function matchesResource({ namespaces, resources }: Rule, call: AuditedCall): bo
   return resources.some((wanted) => (wanted.group ?? "") === call.group && matchesGroup(wanted, call));
 }
 
+/** resourceNames cannot match a create: its URL has no name. */
 function matchesGroup({ resources, resourceNames }: ResourceGroup, call: AuditedCall): boolean {
   if (!resources?.length) return true;
   if (resourceNames?.length && !resourceNames.includes(call.name)) return false;
@@ -119,6 +122,7 @@ function pathMatcher(path: string): (wanted: string) => boolean {
 const LEVELS: ReadonlySet<unknown> = new Set(["None", "Metadata", "Request", "RequestResponse"]);
 const STAGES: ReadonlySet<unknown> = new Set(["RequestReceived", "ResponseStarted", "ResponseComplete", "Panic"]);
 
+/** Throws with the path of what is wrong, as `rules[2].level`. */
 function readRule(value: unknown, path: string): Rule {
   const rule = asRecord(value, path);
   // A misspelt field would make the rule match more than its writer meant.

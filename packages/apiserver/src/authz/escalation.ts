@@ -57,6 +57,10 @@ async function checkBinding(authorizer: Authorizer & RuleResolver, request: Admi
   confirmNoEscalation(authorizer, request, rules);
 }
 
+/**
+ * Throws 403 that lists what is missing. Held rules count wherever they were granted from, cluster-wide or in the
+ * namespace.
+ */
 function confirmNoEscalation(resolver: RuleResolver, request: AdmissionRequest, wanted: readonly PolicyRule[]): void {
   const { rules: held, errors } = resolver.rulesFor(request.user, request.namespace);
   const missing = uncoveredRules(held, wanted);
@@ -70,6 +74,7 @@ function confirmNoEscalation(resolver: RuleResolver, request: AdmissionRequest, 
   );
 }
 
+/** Asks the whole chain, so that administrators pass here as elsewhere. */
 async function isAllowed(
   authorizer: Authorizer,
   user: UserInfo,

@@ -63,6 +63,7 @@ const JUDGES: Readonly<Record<string, Judge>> = {
   "coordination.k8s.io/leases": judgeLease,
   "storage.k8s.io/csinodes": judgeCsiNode,
   "resource.k8s.io/resourceslices": judgeResourceSlice,
+  // The rest is judged by NODE_RULES alone.
   "/nodes": judgeNode,
   "/pods": judgePod,
 };

@@ -25,6 +25,7 @@ const RULES: Readonly<Record<string, readonly string[]>> = {
   "clusterrole-aggregation-controller": [
     "rbac.authorization.k8s.io : clusterroles : escalate get list patch update watch",
   ],
+  // `finalizers` lets a controller own what it makes with blockOwnerDeletion, which upstream's plug-in OwnerReferencesPermissionEnforcement asks for.
   "cronjob-controller": [
     "batch : cronjobs : get list update watch",
     "batch : jobs : create delete get list patch update watch",
@@ -61,6 +62,7 @@ const RULES: Readonly<Record<string, readonly string[]>> = {
     "* : */scale : get",
     EVENTS,
   ],
+  // `endpoints/restricted` means something to distributions that restrict which addresses Endpoints may hold.
   "endpoint-controller": [
     "core : pods services : read",
     "core : endpoints : create delete get list update watch",
@@ -94,6 +96,7 @@ const RULES: Readonly<Record<string, readonly string[]>> = {
   ],
   // Any object may own any other, so that it needs all kinds.
   "generic-garbage-collector": ["* : * : delete get list patch update watch", EVENTS],
+  // It scales any kind that has a `scale`, also ones that are defined later.
   "horizontal-pod-autoscaler": [
     "autoscaling : horizontalpodautoscalers : read",
     "autoscaling : horizontalpodautoscalers/status : update",
@@ -171,6 +174,7 @@ const RULES: Readonly<Record<string, readonly string[]>> = {
     "resource.k8s.io : resourceclaims/binding : patch update",
   ],
   "resourcequota-controller": ["* : * : list watch", "core : resourcequotas/status : update", EVENTS],
+  // Writes kube-root-ca.crt into every namespace, by which pods trust the apiserver.
   "root-ca-cert-publisher": ["core : configmaps : create update", EVENTS],
   "route-controller": ["core : nodes : list watch", "core : nodes/status : patch", EVENTS],
   "selinux-warning-controller": [

@@ -5,6 +5,7 @@ import type { ConfigMap } from "@skiff/api/types.ts";
 import type { RequestHeaderConfig } from "../authn/front-proxy.ts";
 import type { ObjectReader, ObjectWriter } from "../registry/object-access.ts";
 
+/** Where aggregated servers look, who may read it by the Role of the same name with `-reader`. */
 const NAMESPACE = "kube-system";
 const NAME = "extension-apiserver-authentication";
 

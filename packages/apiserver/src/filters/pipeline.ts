@@ -90,6 +90,7 @@ export class Pipeline {
         await this.admit(exchange);
         const handler = this.deps.router.upgradeHandler(exchange);
         if (!handler) throw methodNotAllowed();
+        // The client may have left while roles or the audit log were asked.
         if (socket.closed) return;
         done = this.countLongRunning(exchange);
         await handler(exchange, socket, head);
@@ -172,6 +173,7 @@ export class Pipeline {
     }
   }
 
+  /** Without a deadline: exec, logs and watches last as long as their client likes. */
   private async longRunning(exchange: Exchange): Promise<Answer> {
     const { limit } = this.deps;
     if (exchange.info.verb !== "watch" || !limit.takesWatches) return await this.serveLong(exchange);
@@ -210,6 +212,7 @@ export class Pipeline {
     return router.serves(info) ? countLongRunning(metrics.longRunning, info) : () => {};
   }
 
+  /** In order: who, a place among the running, whether, and the handler. */
   private async bounded(exchange: Exchange): Promise<Answer> {
     await this.authenticate(exchange);
     const entered = this.deps.limit.enter(exchange);
@@ -225,6 +228,7 @@ export class Pipeline {
   /** Rejects with 504 after the time, and aborts what still works for the request. */
   private withinDeadline(exchange: Exchange, work: Promise<Answer>, timeoutMs: number): Promise<Answer> {
     return new Promise((resolve, reject) => {
+      // The answer cannot wait for handlers that do not heed the signal.
       const timer = this.deps.clock.after(timeoutMs, () => {
         const late = timeout("request did not complete within the allotted timeout");
         exchange.abort(late);

@@ -59,6 +59,7 @@ export class RequestMetrics {
   }
 }
 
+/** In this order, which is alphabetical, as upstream prints them. */
 function labelsOf(info: RequestInfo, verb: string, scope: string, served: boolean): Labels {
   return {
     component: "apiserver",

@@ -11,6 +11,7 @@ import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { RawRequest, RawResponse } from "./exchange.ts";
 
+/** What is served where, and how much a client may hold open. */
 export interface ListenerOptions {
   readonly host: string;
   readonly port: number;

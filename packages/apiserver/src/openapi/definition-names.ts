@@ -5,6 +5,7 @@ import type { Schema } from "@skiff/api/schema.ts";
 
 /** Upstream's Go packages, turned round: kubectl and client generators know the types by these names. */
 const META = "io.k8s.apimachinery.pkg.apis.meta.v1";
+/** Types without a model: JSON shows them as a text, a number or anything at all. */
 export const QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 export const INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString";
 export const TIME = `${META}.Time`;

@@ -35,6 +35,7 @@ export class DocumentBuilder {
     );
     this.names = new DefinitionNames(kindModels);
     const versions = [...new Set(this.paths.map(({ group, version }) => `${group} ${version}`))];
+    // Every group version has the kind.
     const everywhere = (kind: string) =>
       versions.map((text) => {
         const [group = "", version = ""] = text.split(" ");
@@ -103,6 +104,7 @@ export class DocumentBuilder {
     return Object.fromEntries([...wanted].sort().map((name) => [name, all.get(name) ?? {}]));
   }
 
+  /** Parameters in the path belong to all its methods, so they are said once. */
   private pathItem(path: PathSpec, dialect: Dialect): JsonObject {
     const item: JsonObject = {};
     for (const operation of path.operations) item[operation.method] = this.operation(path, operation, dialect);
@@ -138,6 +140,7 @@ export class DocumentBuilder {
     return { ...head, consumes, produces: MEDIA_TYPES, schemes: ["https"], ...withParameters, responses, ...tail };
   }
 
+  /** Every code has the same body. 401 is told of all operations, since any may be asked without credentials. */
   private responses(codes: readonly number[], answer: string | undefined, dialect: Dialect): JsonObject {
     const schema: JsonObject = answer ? { $ref: refPath(dialect, this.names.nameOf(answer)) } : { type: "string" };
     const types = answer ? MEDIA_TYPES : ["text/plain"];
@@ -178,6 +181,7 @@ function pathParameter(name: string, dialect: Dialect): JsonObject {
   return dialect === "v2" ? { ...base, ...type } : { ...base, schema: type };
 }
 
+/** Version 2 says a type beside the name, version 3 in a schema. */
 function queryParameter({ name, type, description }: QueryParameter, dialect: Dialect): JsonObject {
   const base = { name, in: "query", description };
   return dialect === "v2" ? { ...base, type, uniqueItems: true } : { ...base, schema: { type, uniqueItems: true } };

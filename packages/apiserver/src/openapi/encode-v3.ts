@@ -40,6 +40,7 @@ function pathItem(item: JsonObject): MessageWriter {
   return writer;
 }
 
+/** gnostic's Operation; the vendor extensions carry kind and action. */
 function operation(spec: JsonObject): MessageWriter {
   const writer = new MessageWriter()
     .strings(1, textsOf(spec.tags))

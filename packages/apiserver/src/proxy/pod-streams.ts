@@ -78,6 +78,7 @@ function refuseOtherVerbs({ info }: RequestContext, allowed: readonly string[]):
   if (!allowed.includes(info.verb)) throw methodNotAllowed();
 }
 
+/** The kubelet's URL for this pod: the client never learns where it is. */
 async function locate(deps: PodStreamDeps, context: RequestContext, pathOf: PathOf): Promise<BackendTarget> {
   const pod = await findPod(deps.reader, context);
   const path = pathOf(pod, context);
@@ -86,6 +87,7 @@ async function locate(deps: PodStreamDeps, context: RequestContext, pathOf: Path
   return kubeletTarget(deps.reader, nodeName, path, "kubelet", context.signal);
 }
 
+/** Read from etcd when the cache lacks it: `kubectl run --attach` asks a moment after creating. */
 async function findPod(reader: ObjectReader, { info, signal }: RequestContext): Promise<Readonly<Pod>> {
   const pod = await reader.getLatest(pods, info.namespace, info.name, signal);
   if (!pod) throw notFound(pods, info.name);
@@ -103,6 +105,7 @@ async function kubeletTarget(
   return { protocol: "https", ...(await locateKubelet(reader, nodeName, signal)), path, trust };
 }
 
+/** Exec has a command, attach the process that is there already. */
 function execPath(kind: "exec" | "attach", pod: Readonly<Pod>, query: URLSearchParams, withCommand: boolean): string {
   const container = chooseContainer(pod, query.get("container") ?? "");
   return withQuery(`/${kind}/${podPath(pod)}/${encodeURIComponent(container)}`, streamQuery(query, withCommand));

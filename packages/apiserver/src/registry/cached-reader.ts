@@ -28,6 +28,7 @@ export class CachedReader implements ObjectReader {
     return objects.map((object) => object.object() as Readonly<T>);
   }
 
+  /** What is cached counts as it is; only a miss may be due to a cache that is behind. */
   async getLatest<T extends KubeObject>(
     ref: ResourceRef<T>,
     namespace: string,

@@ -2,6 +2,7 @@
 import { badRequest } from "@skiff/api/errors.ts";
 import { scanJson } from "@skiff/api/json-syntax.ts";
 
+/** What a client hands back to get the next page; to the client it is opaque. */
 export interface ContinueToken {
   /** -1 for "whatever is newest": the token that comes with an expired one. */
   readonly revision: number;
@@ -9,6 +10,7 @@ export interface ContinueToken {
   readonly start: string;
 }
 
+/** JSON in base64url, in upstream's form. */
 export function encodeContinue(token: ContinueToken): string {
   return Buffer.from(JSON.stringify({ v: VERSION, rv: token.revision, start: token.start })).toString("base64url");
 }
@@ -24,6 +26,7 @@ export function decodeContinue(text: string): ContinueToken {
     throw notValid(`incorrect encoded start resourceVersion (version ${VERSION})`);
   }
   if (typeof start !== "string" || start === "") throw notValid(`encoded start key empty (version ${VERSION})`);
+  // A made-up key could otherwise lead out of the kind's directory.
   if (!Number.isSafeInteger(rv) || (rv as number) < -1 || start.includes("..")) throw notValid(start);
   return { revision: rv as number, start };
 }

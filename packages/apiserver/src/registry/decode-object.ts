@@ -16,6 +16,7 @@ export interface BodyType {
   readonly model: string;
 }
 
+/** A body as a JSON value, and the paths of keys that it says twice. */
 export interface ParsedBody {
   readonly value: unknown;
   readonly duplicateFields: readonly string[];

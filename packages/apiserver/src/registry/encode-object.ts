@@ -7,6 +7,10 @@ import type { StoredObject } from "../storage/stored-object.ts";
 import { storedInVersion } from "./served-version.ts";
 import { partialOf, readIncludeObject, tableOf } from "./views.ts";
 
+/**
+ * The answer with one object in the form that the client accepts; `nowMs` is for the ages in Tables. Throws 406 for a
+ * form that it cannot have.
+ */
 export function encodeObject(found: StoredObject, exchange: Exchange, code: number, nowMs: number): Answer {
   const { query, raw, info } = exchange;
   const stored = storedInVersion(found, info);

@@ -6,6 +6,7 @@ import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
 import type { TableCells } from "./table-cells.ts";
 import { type IncludeObject, type ListMeta, META_GROUP, tableHead } from "./views.ts";
 
+/** How rows are shown: the version of the Table, what each carries of its object, and the present time. */
 export interface RowOptions {
   readonly version: "v1" | "v1beta1";
   readonly includeObject: IncludeObject;
@@ -14,6 +15,7 @@ export interface RowOptions {
   readonly cells: TableCells;
 }
 
+/** The answer to `kubectl get` without `-o`: columns are made by the server, so that clients need not know the kind. */
 export function encodeTable(
   kind: StorageKind,
   objects: readonly StoredObject[],
@@ -24,6 +26,7 @@ export function encodeTable(
   return encodeItems(head, objects, (object) => rowParts(kind, object, object.revision, options));
 }
 
+/** A list of metadata alone, as the garbage collector asks for. */
 export function encodePartialList(
   objects: readonly StoredObject[],
   metadata: ListMeta,
@@ -39,6 +42,7 @@ export function rowBytes(kind: StorageKind, stored: StoredObject, revision: numb
   return Buffer.concat(rowParts(kind, stored, revision, options));
 }
 
+/** One object as PartialObjectMetadata, for an event. */
 export function partialBytes(stored: StoredObject, revision: number, version: "v1" | "v1beta1"): Buffer {
   return Buffer.concat(partialParts("", stored, revision, version, "}}"));
 }
@@ -85,6 +89,7 @@ function encodeItems(
   return { code: 200, contentType, bytes: Buffer.concat(all) };
 }
 
+/** Items up to which the answer is one buffer. */
 const SINGLE_LIMIT = 100;
 const NO_ROOM = Buffer.alloc(0);
 const COMMA = Buffer.from(",");

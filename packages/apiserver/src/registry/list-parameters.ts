@@ -1,7 +1,7 @@
 // Numbers in the query strings of lists and watches.
 import { badRequest, invalid } from "@skiff/api/errors.ts";
 
-/** A resourceVersion; throws upstream's 400 when it is not one. */
+/** A resourceVersion; throws upstream's 422 when it is not one. */
 export function readRevision(text: string): number {
   if (!/^\d{1,16}$/.test(text)) {
     throw invalid("meta.k8s.io", "ListOptions", "", [

@@ -27,6 +27,7 @@ export function recordOwnership(
   else delete next.metadata.managedFields;
 }
 
+/** A copy without managedFields that shares all else. */
 export function withoutOwners(object: Readonly<KubeObject>): KubeObject {
   const { managedFields: _owners, ...metadata } = object.metadata;
   return { ...object, metadata };
@@ -36,6 +37,7 @@ export function withoutOwners(object: Readonly<KubeObject>): KubeObject {
 export function isUnchanged(next: Readonly<KubeObject>, previous: Readonly<KubeObject>): boolean {
   const { resourceVersion: _now, managedFields, ...metadata } = next.metadata;
   const { resourceVersion: _then, managedFields: owners, ...before } = previous.metadata;
+  // An apply that changes no value may still make its manager an owner.
   if (!isSameOwnership(managedFields, owners)) return false;
   const { kind, apiVersion } = previous;
   return deepEqual({ ...next, metadata, kind, apiVersion }, { ...previous, metadata: before });

@@ -9,6 +9,7 @@ function isPlaced({ definition }: StorageKind, { namespace, name, verb }: Reques
   return namespace !== "" || name === "" || verb === "list" || verb === "watch";
 }
 
+/** By group and plural; a kind that has moved to another group is found by both. */
 export class ResourceTable {
   private readonly byPlural = new Map<string, StorageKind>();
 
@@ -27,6 +28,7 @@ export class ResourceTable {
     return kind && inVersion(kind, info) && isPlaced(kind, info) ? kind : undefined;
   }
 
+  /** For the apiserver's own parts: throws for a kind that is not stored, which is a mistake of the program. */
   require(group: string, plural: string): StorageKind {
     const kind = this.byPlural.get(`${group}/${plural}`);
     if (!kind) throw new Error(`no kind ${group}/${plural}`);

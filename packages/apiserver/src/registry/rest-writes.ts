@@ -30,6 +30,7 @@ import {
   type WriteOptions,
 } from "./write-options.ts";
 
+/** Creation by PUT or apply takes a right that the request itself was not judged by. */
 export interface RestWriteDeps extends WriteDeps {
   /** Throws 403 unless allowed. */
   requireAllowed(attributes: AuthorizationAttributes): Promise<void>;

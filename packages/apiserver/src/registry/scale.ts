@@ -24,8 +24,13 @@ const SCALE_SUBJECTS: Readonly<Record<string, { group: string; plural: string }>
   replicationcontrollers: { group: "autoscaling", plural: "replicationcontrollers/scale" },
 };
 
+/** Runs again for each state that a write meets. */
 type MakeScale = (current: Scale) => Scale;
 
+/**
+ * `kubectl scale` and autoscalers: they need no knowledge of the kind, and only the right to its `scale`. Throws 404
+ * for a missing object, 409 for another resourceVersion, 422 for a negative count.
+ */
 export async function serveScale(
   deps: WriteDeps,
   kind: StorageKind,
@@ -42,6 +47,7 @@ export async function serveScale(
   return { code: 200, object: scaleOf(stored, rules) };
 }
 
+/** A write of the object that the Scale stands for. */
 interface ScaleWrite {
   next(current: StoredObject): KubeObject;
   readonly options: WriteOptions;
@@ -62,6 +68,7 @@ async function readWrite(
 /** The replica count that an applied Scale names is a field of the object, owned there by way of the subresource. */
 async function readScaleApply(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<ScaleWrite> {
   const { definition } = kind;
+  // Of the Scale only its spec is a field of the object.
   const onObject = ({ spec }: PlainObject): PlainObject => ({ metadata: {}, ...(spec === undefined ? {} : { spec }) });
   const tracking = trackingOf(definition, "scale");
   const { apply, config, options } = await readApply(exchange, SCALE, tracking, deps.clock, onObject);
@@ -90,6 +97,9 @@ async function readScale(exchange: Exchange, validation: FieldValidation, option
   return () => scale;
 }
 
+/**
+ * Changes the replica count of a copy and nothing else, by the rules of the kind: its validation sees the whole object.
+ */
 function applyScale(
   kind: StorageKind,
   current: StoredObject,
@@ -121,6 +131,7 @@ function scaleOf(stored: StoredObject, rules: ScaleRules<KubeObject>): Scale {
     kind: "Scale",
     apiVersion: "autoscaling/v1",
     metadata,
+    // `spec.replicas` is omitempty upstream, so that zero is not written.
     spec: specReplicas === 0 ? {} : { replicas: specReplicas },
     status: { replicas: statusReplicas, ...(selector ? { selector } : {}) },
   } as Scale;

@@ -18,6 +18,7 @@ import type { TableCells } from "./table-cells.ts";
 import { readIncludeObject } from "./views.ts";
 import { WatchStream } from "./watch-stream.ts";
 
+/** What a watch reads from and how long it may last. */
 export interface WatchDeps {
   readonly storage: ObjectStorage;
   readonly clock: Clock;
@@ -26,6 +27,7 @@ export interface WatchDeps {
   readonly minRequestTimeoutMs: number;
 }
 
+/** A stream of events, one JSON text a line, which ends only with the watch. */
 export interface WatchAnswer {
   readonly code: 200;
   readonly contentType: "application/json";
@@ -33,6 +35,11 @@ export interface WatchAnswer {
   readonly live: true;
 }
 
+/**
+ * GET with `watch`: without a resourceVersion the present state comes first, with one only what happened after it. A
+ * revision that is too old is an ERROR event with code 410. Throws 400 and 422 for bad parameters, 504 for a revision
+ * of the future.
+ */
 export async function watchObjects(deps: WatchDeps, kind: StorageKind, exchange: Exchange): Promise<WatchAnswer> {
   const { query, info } = exchange;
   const encoder = chooseEncoder(deps, kind, exchange);
@@ -40,6 +47,7 @@ export async function watchObjects(deps: WatchDeps, kind: StorageKind, exchange:
   const selection = readSelection(kind, info, withName(query, info.name), cache.indexField);
   const bookmarks = isTrue(query.get("allowWatchBookmarks"));
   const seconds = readCount(query, "timeoutSeconds");
+  // Spread over as long again, so that watches opened together at a restart do not all come back together.
   const timeoutMs = seconds > 0 ? seconds * 1000 : deps.minRequestTimeoutMs * (1 + Math.random());
   const start = await startOf(deps, kind, selection, query, bookmarks);
   // Nothing may be awaited from here on: an event between the state and the subscription would be lost.
@@ -86,8 +94,10 @@ async function startOf(
   const wantsInitial = readSendInitialEvents(query);
   const cache = deps.storage.cacheOf(kind);
   const revision = version === "" ? undefined : readRevision(version);
+  // Unset means the newest state; "0" means whatever the cache has.
   if (version === "") await deps.storage.fresh();
   const now = (): Start => ({ since: cache.revision, initial: [], markInitialEnd: false });
+  // Streaming list: an informer gets the state as ADDED events, and a bookmark tells it that it has all of it.
   const state = (markInitialEnd: boolean) => (): Start => {
     const objects = cache.list(selection.scope);
     const initial = selection.matches ? objects.filter(selection.matches) : objects;
@@ -121,6 +131,7 @@ function readSendInitialEvents(query: URLSearchParams): boolean | undefined {
   return isTrue(text);
 }
 
+/** Events in the version of the URL, whatever version is stored. */
 function chooseEncoder(deps: WatchDeps, stored: StorageKind, exchange: Exchange): EventEncoder {
   const { info } = exchange;
   const kind = inVersion(stored, info) ?? stored;

@@ -26,6 +26,7 @@ export function createAccessReviewHandlers(authorizer: Authorizer): ResourceHand
   return [subjectAccessReview(authorizer), localSubjectAccessReview(authorizer), selfSubjectAccessReview(authorizer)];
 }
 
+/** All are of one group and version and have models of their own names. */
 function reviewKind(kind: string) {
   return { group: GROUP, version: "v1", kind, model: kind };
 }
@@ -81,6 +82,7 @@ function selfSubjectAccessReview(authorizer: Authorizer): ResourceHandler {
   };
 }
 
+/** 422 with all problems. */
 function refuseInvalid(kind: string, errors: readonly FieldError[]): void {
   if (errors.length > 0) throw invalid(GROUP, kind, "", errors);
 }
@@ -91,6 +93,7 @@ function subjectErrors(spec: Spec): FieldError[] {
   return [invalidValue(root("spec").child("user"), spec.user ?? "", "at least one of user or group must be specified")];
 }
 
+/** Either a resource or a plain path: with both the question would be two. */
 function attributeErrors(spec: Pick<Spec, "resourceAttributes" | "nonResourceAttributes">): FieldError[] {
   const path = root("spec");
   if (spec.resourceAttributes && spec.nonResourceAttributes) {
@@ -102,6 +105,7 @@ function attributeErrors(spec: Pick<Spec, "resourceAttributes" | "nonResourceAtt
   return [invalidValue(path.child("resourceAttributes"), spec.resourceAttributes ?? null, why)];
 }
 
+/** Nobody checks that such a user exists: Kubernetes keeps no users. */
 function userOf(spec: Spec): UserInfo {
   return {
     name: spec.user ?? "",
@@ -111,6 +115,7 @@ function userOf(spec: Spec): UserInfo {
   };
 }
 
+/** A refusal is an answer with `allowed: false`, and its code is 201 like any other's. */
 async function decide(
   authorizer: Authorizer,
   spec: Pick<Spec, "resourceAttributes" | "nonResourceAttributes">,

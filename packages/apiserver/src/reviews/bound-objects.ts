@@ -35,6 +35,7 @@ export async function resolveBinding(
   }
 }
 
+/** 400 for a pod of another account: its node could otherwise ask for tokens of any account. */
 async function bindToPod(
   reference: BoundObjectReference,
   account: { readonly namespace: string; readonly name: string },

@@ -39,6 +39,7 @@ export class EtcdKv implements Kv {
     signal.throwIfAborted();
     const from = this.path(prefix);
     const to = Buffer.from(from);
+    // The first key after all that start with the prefix.
     to[to.length - 1] = (to.at(-1) ?? 0) + 1;
     const answer = await this.etcd.range({ key: from, rangeEnd: to });
     return answer.kvs.map((kv) => ({

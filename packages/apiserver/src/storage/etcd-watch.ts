@@ -8,6 +8,7 @@ export interface WatchEnd {
   readonly compactedAt?: number;
 }
 
+/** Told in the order of the stream; must not block it. */
 export interface WatchHandlers {
   /** The server took the watch. */
   onStart(clusterId: string): void;

@@ -58,6 +58,7 @@ export function openStorage(
 /** Health checks must answer before those who ask give up. */
 const PING_TIMEOUT_MS = 2_000;
 
+/** Read when somebody collects them, so that they cost nothing else. */
 function registerCacheMetrics(metrics: MetricsRegistry, feed: ChangeFeed): void {
   const perResource = (read: (cache: ReturnType<ChangeFeed["cacheOf"]>) => number) =>
     function* () {

@@ -16,6 +16,7 @@ import { FIELD_NUMBERS_OF_OTHER_GROUPS } from "./field-numbers-of-other-groups.t
 import { keepsZero } from "./optional-zeros.ts";
 import { bytesOf, double, fieldMap, malformed, readFields, signed, textOf, type WireValue } from "./wire-reader.ts";
 
+/** What client-go sends for built-in kinds when its content type is set to protobuf. */
 export const PROTOBUF_MEDIA_TYPE = "application/vnd.kubernetes.protobuf";
 
 /** Throws 400 for bytes that are no such message and for kinds without field numbers. */

@@ -2,6 +2,7 @@
 
 const REQUEST = "deviceClassName selectors allocationMode count";
 
+/** By model. Numbers that upstream has given up are skipped: a number is never used again for another field. */
 export const FIELD_NUMBERS_OF_DEVICES: Readonly<Record<string, string>> = {
   AllocatedDeviceStatus: "driver pool device conditions data networkData shareID",
   AllocationResult: "devices 3:nodeSelector 5:allocationTimestamp",

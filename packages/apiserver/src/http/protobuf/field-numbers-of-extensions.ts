@@ -3,6 +3,7 @@
 const NAMES = "plural singular shortNames kind listKind categories";
 const CONDITION = "type status lastTransitionTime reason message";
 
+/** By model. These kinds have Go types of their own upstream, outside k8s.io/api, and so messages of their own. */
 export const FIELD_NUMBERS_OF_EXTENSIONS: Readonly<Record<string, string>> = {
   APIService: "metadata spec status",
   APIServiceCondition: CONDITION,

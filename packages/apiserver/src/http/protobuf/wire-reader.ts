@@ -4,6 +4,7 @@ import { badRequest } from "@skiff/api/errors.ts";
 /** Which of the two depends on the wire type alone; what it means only the schema knows. */
 export type WireValue = bigint | Uint8Array;
 
+/** One field as it stands in its message. */
 export interface WireField {
   readonly number: number;
   /** A varint or fixed-width number as its bits, or the bytes of a string, message or packed list. */

@@ -27,6 +27,7 @@ const OF_SERVICES: Readonly<Record<AddressTrouble, { reason: string; note(of: st
   },
 };
 
+/** On the Service, where `kubectl describe` shows it. */
 export function serviceAddressEvent(
   { metadata }: Readonly<Service>,
   address: string,

@@ -17,10 +17,12 @@ import type { ServiceRanges } from "./service-ranges.ts";
 /** Where apiservers kept the addresses of Services before there were IPAddress objects. */
 export const FORMER_RECORD = "ranges/serviceips";
 
+/** Upstream's interval between two repairs. */
 const INTERVAL_MS = 180_000;
 /** Somebody who deletes many objects wakes the repair once a second, not once each. */
 const PAUSE_MS = 1_000;
 
+/** `kv` is for the former record only. */
 interface Deps {
   readonly kv: Kv;
   readonly reader: ObjectReader;
@@ -30,6 +32,7 @@ interface Deps {
   readonly log: Logger;
 }
 
+/** Services are the truth and IPAddress objects follow them; nothing here changes a Service. */
 export class AddressKeeper {
   private readonly deps: Deps;
   private taken: Promise<void> | undefined;
@@ -52,6 +55,7 @@ export class AddressKeeper {
   async run(signal: AbortSignal): Promise<void> {
     const { reader, clock, log } = this.deps;
     using _watch = reader.observe(ipAddresses, (change) => {
+      // Somebody may delete the object of an address in use; until it is made again another Service could get it.
       if (change.type !== "deleted") return;
       const { parentRef } = change.object.spec;
       const parent = reader.get(services, parentRef?.namespace ?? "", parentRef?.name ?? "");
@@ -68,6 +72,7 @@ export class AddressKeeper {
     }
   }
 
+  /** Once in the life of a cluster: makes the objects for Services that were written before there were any. */
   private async takeOver(): Promise<void> {
     const { kv, reader, log } = this.deps;
     const signal = AbortSignal.timeout(TAKE_OVER_MS);

@@ -18,6 +18,7 @@ import { runServiceRepair } from "./repair.ts";
 import { type Claim, ServiceAddresses } from "./service-addresses.ts";
 import { ServiceRanges } from "./service-ranges.ts";
 
+/** What the registry runs around the writes of Services, and beside them. */
 export interface ServiceHooks {
   readonly hooks: readonly WriteHooks<Service>[];
   /** Brings the records and the Services together again, now and every few minutes, until the signal aborts. */

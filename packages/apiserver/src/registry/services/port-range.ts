@@ -3,6 +3,7 @@
 import type { NumberRange } from "./number-range.ts";
 import { lowerBandSize } from "./number-range.ts";
 
+/** The range of --service-node-port-range; `text` is as messages name it. */
 export interface PortRange extends NumberRange {
   readonly text: string;
 }

@@ -10,8 +10,11 @@ import { familyOf, type IpFamily, type IpRange } from "./ip-range.ts";
 import { offsetsToTry } from "./number-range.ts";
 import type { ServiceRanges } from "./service-ranges.ts";
 
+/** `IPv4` or `IPv6`, for those who list the addresses of one family. */
 export const FAMILY_LABEL = "ipaddress.kubernetes.io/ip-family";
+/** Who made the object: the repair touches only those of the allocator. */
 export const MANAGED_BY_LABEL = "ipaddress.kubernetes.io/managed-by";
+/** Upstream's name of this very allocator, so that both recognize each other's objects. */
 export const ALLOCATOR = "ipallocator.k8s.io";
 
 /** An address that was taken, and the object that says so. */
@@ -29,6 +32,7 @@ interface Deps {
   readonly metrics: MetricsRegistry;
 }
 
+/** A dry run claims nothing, and so says only what the cache knows. */
 export class ServiceAddresses {
   private readonly deps: Deps;
   private readonly taken: Counter;
@@ -45,6 +49,7 @@ export class ServiceAddresses {
   async takeAny(service: Readonly<Service>, family: IpFamily, dryRun: boolean, signal: AbortSignal): Promise<Claim> {
     for (const range of this.deps.ranges.ready(family)) {
       const reserved = this.reserved();
+      // The cache spares most claims that would fail; the one that succeeds is decided by etcd.
       for (const offset of offsetsToTry(range, Math.random)) {
         const address = range.valueAt(offset);
         if (address === reserved || this.deps.reader.get(ipAddresses, "", address)) continue;
@@ -110,6 +115,7 @@ export class ServiceAddresses {
   }
 }
 
+/** The IPAddress that holds an address for a Service. Its name is the address, which makes it unique in the cluster. */
 export function addressObject({ metadata }: Readonly<Service>, address: string): Unsaved<IPAddress> {
   const parentRef = { resource: "services", namespace: metadata.namespace ?? "", name: metadata.name };
   const labels = { [FAMILY_LABEL]: familyOf(address), [MANAGED_BY_LABEL]: ALLOCATOR };

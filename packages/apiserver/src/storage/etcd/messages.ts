@@ -44,6 +44,7 @@ export interface SwapRequest {
   readonly readOnFailure: boolean;
 }
 
+/** Whether the comparison held. */
 export interface SwapResponse extends ResponseHeader {
   readonly succeeded: boolean;
   /** What is there instead, when it was asked for. */
