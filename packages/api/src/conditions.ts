@@ -17,10 +17,12 @@ export function isConditionTrue(
   return findCondition(conditions, type)?.status === "True";
 }
 
+/** Its readiness probes and gates are met: only such a pod gets a Service's traffic. */
 export function isPodReady(pod: Readonly<Pod>): boolean {
   return isConditionTrue(pod.status?.conditions, "Ready");
 }
 
+/** Its kubelet reports, and says that it can run pods. */
 export function isNodeReady(node: Readonly<Node>): boolean {
   return isConditionTrue(node.status?.conditions, "Ready");
 }

@@ -12,10 +12,12 @@ export interface CronFields {
   readonly anyDayOfWeek: boolean;
 }
 
+/** Fixed times, or an interval. `timeZone` comes from a `TZ=` prefix, which old CronJobs may still have. */
 export type CronSchedule =
   | { readonly type: "fields"; readonly fields: CronFields; readonly timeZone?: string | undefined }
   | { readonly type: "every"; readonly intervalMs: number; readonly timeZone?: string | undefined };
 
+/** A schedule that is none; `message` is upstream's. */
 export class CronError extends Error {}
 
 /** Throws CronError in the words of upstream's parser. */
@@ -51,8 +53,10 @@ const MINUTE: Bounds = { min: 0, max: 59 };
 const HOUR: Bounds = { min: 0, max: 23 };
 const DAY_OF_MONTH: Bounds = { min: 1, max: 31 };
 const MONTH: Bounds = { min: 1, max: 12, names: "jan feb mar apr may jun jul aug sep oct nov dec".split(" ") };
+// Sunday is zero, and nothing is seven.
 const DAY_OF_WEEK: Bounds = { min: 0, max: 6, names: "sun mon tue wed thu fri sat".split(" ") };
 
+// Words for common schedules, from the cron of old.
 const DESCRIPTORS: Readonly<Record<string, string>> = {
   "@yearly": "0 0 1 1 *",
   "@annually": "0 0 1 1 *",

@@ -9,6 +9,7 @@ import { walkerOf } from "./walker.ts";
 
 export { DecodeError };
 
+/** How a request wants its unknown fields treated. */
 export interface DecodeOptions {
   /** Unknown and duplicate fields are an error, as with `fieldValidation=Strict`. */
   readonly strict: boolean;
@@ -16,6 +17,7 @@ export interface DecodeOptions {
   readonly duplicateFields?: readonly string[];
 }
 
+/** The canonical object and what was lost on the way to it. */
 export interface Decoded<T> {
   readonly object: T;
   /** `spec.foo`: what was dropped, for a warning `unknown field "spec.foo"`. */
@@ -44,6 +46,7 @@ export function strictProblems(duplicateFields: readonly string[], unknownFields
   ].slice(0, MAX_STRICT_ERRORS);
 }
 
+/** A document, and the keys that stand in it more than once: the last of each counts. */
 export interface ParsedJson {
   readonly value: unknown;
   readonly duplicateFields: readonly string[];

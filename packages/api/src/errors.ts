@@ -47,8 +47,11 @@ export function isApiError(error: unknown, reason: string): error is ApiError {
   return error instanceof ApiError && error.reason === reason;
 }
 
+/** 404: the object, its resource or its namespace is not there. */
 export const isNotFound = (error: unknown) => isApiError(error, "NotFound");
+/** 409: somebody else has written in between; read again and retry. */
 export const isConflict = (error: unknown) => isApiError(error, "Conflict");
+/** 409: the name is taken, which a retry of one's own create may find too. */
 export const isAlreadyExists = (error: unknown) => isApiError(error, "AlreadyExists");
 /** Its reasons are Expired (a version or continue token too old) and Gone. */
 export const isGone = (error: unknown) => error instanceof ApiError && error.code === 410;
@@ -68,6 +71,7 @@ function detailsOf(subject: ErrorSubject, name: string): StatusDetails {
   return { ...(name ? { name } : {}), ...(subject.group ? { group: subject.group } : {}), kind: subject.plural };
 }
 
+/** 404 in the words that kubectl shows: `pods "x" not found`. */
 export function notFound(subject: ErrorSubject, name: string): ApiError {
   return new ApiError(404, "NotFound", `${qualified(subject)} "${name}" not found`, detailsOf(subject, name));
 }
@@ -87,6 +91,7 @@ export function conflict(subject: ErrorSubject, name: string, why: string): ApiE
 export const OBJECT_MODIFIED =
   "the object has been modified; please apply your changes to the latest version and try again";
 
+/** 403: authorization or admission refused. Without a resource the subject is left out of the text. */
 export function forbidden(subject: ErrorSubject, name: string, why: string): ApiError {
   const what = subject.plural ? `${qualified(subject)}${name ? ` "${name}"` : ""} is forbidden: ` : "forbidden: ";
   return new ApiError(403, "Forbidden", `${what}${why}`, detailsOf(subject, name));
@@ -115,27 +120,38 @@ function causesOf(errors: readonly FieldError[]): StatusCause[] {
   return causes;
 }
 
+// In characters; a Status has to be smaller than the object that it complains of.
 const MAX_CAUSES_TEXT = 256 * 1024;
 
+/** 400: the request makes no sense, whatever is stored. */
 export const badRequest = (message: string) => new ApiError(400, "BadRequest", message);
+/** 401: nobody knows who asks; the text says no more, so that it helps no guesser. */
 export const unauthorized = () => new ApiError(401, "Unauthorized", "Unauthorized");
+/** 410: the version to watch or continue from has been compacted; clients list again. */
 export const gone = (message: string) => new ApiError(410, "Expired", message);
+/** 500 for what should not happen; `cause` is for the log and is not sent. */
 export const internalError = (message: string, cause?: unknown) =>
   new ApiError(500, "InternalError", `Internal error occurred: ${message}`, { causes: [{ message }] }, { cause });
+/** 415: the body's Content-Type. */
 export const unsupportedMediaType = (accepted: readonly string[]) =>
   new ApiError(
     415,
     "UnsupportedMediaType",
     `the body of the request was in an unknown format - accepted media types include: ${accepted.join(", ")}`,
   );
+/** 406: none of the Accept header's types can be served. */
 export const notAcceptable = (accepted: readonly string[]) =>
   new ApiError(406, "NotAcceptable", `only the following media types are accepted: ${accepted.join(", ")}`);
+/** 413; `limit` in bytes. */
 export const requestEntityTooLarge = (limit: number) =>
   new ApiError(413, "RequestEntityTooLarge", `Request entity too large: limit is ${limit}`);
+/** 405: the resource is there and knows no such verb. */
 export const methodNotAllowed = () =>
   new ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {});
+/** 429: come back later. client-go waits for as long as it says. */
 export const tooManyRequests = (message: string, retryAfterSeconds: number) =>
   new ApiError(429, "TooManyRequests", message, { retryAfterSeconds });
+/** 504: the server gave up waiting; the write may still happen. */
 export const timeout = (message: string) => new ApiError(504, "Timeout", `Timeout: ${message}`);
 
 /** Upstream's kinds of field error. */
@@ -151,6 +167,7 @@ export type FieldErrorType =
   | "InternalError"
   | "FieldValueTypeInvalid";
 
+/** One thing that is wrong in an object; a 422 carries them all. */
 export interface FieldError {
   readonly type: FieldErrorType;
   /** As upstream writes it: `spec.containers[0].name`, `metadata.labels[a/b]`. */
@@ -172,6 +189,7 @@ const TITLES: Record<FieldErrorType, string> = {
   FieldValueTypeInvalid: "Invalid value",
 };
 
+// The value is absent, beside the point or too large to be shown.
 const WITHOUT_VALUE: ReadonlySet<FieldErrorType> = new Set([
   "FieldValueRequired",
   "FieldValueForbidden",

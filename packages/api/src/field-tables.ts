@@ -5,7 +5,9 @@ import { atomicModels, type FieldFacts, mergeTable } from "./field-facts/merge.t
 import { mergeTableOfOtherGroups } from "./field-facts/merge-other-groups.ts";
 import { quantityTable } from "./field-facts/quantities.ts";
 
+/** See the topology markers of upstream's types: `+listType` and `+mapType`. */
 export type ListType = "atomic" | "map" | "set";
+/** `granular` is the default; a field says it where its type is atomic elsewhere. */
 export type MapType = "atomic" | "granular";
 
 /** The key by which strategic merge pairs list elements (`x-kubernetes-patch-merge-key`). */

@@ -1,6 +1,7 @@
 // Field selectors: `metadata.name=web,spec.nodeName!=n1`.
 import { badRequest } from "./errors.ts";
 
+/** One comparison; `==` in the text is read as `=`. */
 export interface FieldRequirement {
   readonly field: string;
   readonly operator: "=" | "!=";

@@ -1,10 +1,12 @@
 // IP addresses and CIDRs as numbers. Strict: no leading zeros, no zones, no short forms.
 
+/** An address as a number, so that ranges are arithmetic. */
 export interface Ip {
   readonly version: 4 | 6;
   readonly value: bigint;
 }
 
+/** A range of addresses. */
 export interface Cidr {
   readonly version: 4 | 6;
   /** The network's first address. */
@@ -36,6 +38,7 @@ export function parseCidr(text: string): Cidr | undefined {
   return { version: ip.version, value: (ip.value >> host) << host, prefix, address: ip.value };
 }
 
+/** The canonical text: the first address of the range, without host bits. */
 export function formatCidr(cidr: Pick<Cidr, "version" | "value" | "prefix">): string {
   return `${formatIp(cidr)}/${cidr.prefix}`;
 }

@@ -7,6 +7,7 @@ export const MAX_STRICT_ERRORS = 100;
 /** Upstream's decoder refuses what is nested deeper. */
 const MAX_NESTING = 10_000;
 
+/** What one scan of a text finds. */
 export interface JsonFindings {
   /** `spec.replicas`, `spec.containers[0].name`: keys that appear more than once in one object. */
   readonly duplicateFields: readonly string[];

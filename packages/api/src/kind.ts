@@ -101,8 +101,10 @@ export interface SubresourceDefinition {
   readonly rules?: WriteRules<KubeObject>;
 }
 
+/** Verbs as RBAC rules and discovery spell them. */
 export type Verb = "create" | "delete" | "deletecollection" | "get" | "list" | "patch" | "update" | "watch";
 
+/** What a stored resource can do unless its kind says otherwise. */
 export const ALL_VERBS: readonly Verb[] = [
   "create",
   "delete",

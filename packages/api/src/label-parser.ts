@@ -1,6 +1,7 @@
 // The grammar of label selector text: `a=b, c!=d, e in (f,g), h notin (i), j, !k, l>1`.
 import { badRequest } from "./errors.ts";
 
+/** As they stand in the text; a bare key means `exists`. */
 export type LabelOperator = "=" | "==" | "!=" | "in" | "notin" | "exists" | "!" | "gt" | "lt";
 
 /** One condition on one key. `values` are sorted; one value for `=`, `!=`, `gt`, `lt`, none for `exists` and `!`. */

@@ -14,6 +14,7 @@ export function modelOf(name: string): Model {
   return model;
 }
 
+/** For names that are put together from others, such as those of lists. */
 export function hasModel(name: string): boolean {
   return findModel(name) !== undefined;
 }

@@ -1,7 +1,9 @@
 // JSON objects handled so that no key, `__proto__` included, can reach a prototype.
 
+/** Any JSON object, before anything is known of its fields. */
 export type PlainObject = Record<string, unknown>;
 
+/** Whether parsed JSON is an object: arrays and null are not. */
 export function isPlainObject(value: unknown): value is PlainObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
@@ -12,6 +14,7 @@ export function setOwn(target: PlainObject, key: string, value: unknown): void {
   else Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
+/** An own member: an inherited one, such as `constructor`, counts as absent. */
 export function getOwn(source: PlainObject, key: string): unknown {
   return Object.hasOwn(source, key) ? source[key] : undefined;
 }

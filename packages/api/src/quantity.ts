@@ -1,5 +1,6 @@
 // Resource quantities: exact, with upstream's suffixes, rounding and canonical form.
 
+/** `1k`, `1Ki` and `1e3`: an amount keeps the notation of its writer. */
 export type QuantityFormat = "DecimalSI" | "BinarySI" | "DecimalExponent";
 
 /** `nano` is the amount in billionths: finer amounts are rounded away from zero, larger than 2^63-1 are capped. */
@@ -11,6 +12,7 @@ export interface Quantity {
 /** A text that is no quantity; `message` is upstream's. */
 export class QuantityError extends Error {}
 
+/** Upstream's error, the same for whatever cannot be read at all. */
 export const QUANTITY_REGEX_MESSAGE =
   "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
@@ -66,6 +68,7 @@ function readQuantity(text: string): Quantity {
   return { nano: sign === "-" ? -capped : capped, format };
 }
 
+/** Whether the text can be parsed; says nothing of sign or size. */
 export function isQuantity(text: string): boolean {
   try {
     parseQuantity(text);

@@ -5,6 +5,7 @@ import type { Schema } from "../schema.ts";
 import { PLAIN_BOOLEANS } from "../validation/deep-equal.ts";
 import { fieldElement } from "./path-element.ts";
 
+/** The shape of ownership at one place of a type, compiled once for each. */
 export type TypedNode =
   /** Scalars, and lists, maps and objects that are atomic. */
   | { readonly kind: "leaf" }
@@ -16,12 +17,14 @@ export type TypedNode =
   /** `keys` are sorted, as upstream writes them. */
   | { readonly kind: "keyed"; readonly keys: readonly string[]; readonly item: TypedNode };
 
+/** An object with declared fields, each owned by itself. */
 export interface StructNode {
   readonly kind: "struct";
   /** Undefined for fields that the type does not have or nobody can own. */
   field(name: string): TypedField | undefined;
 }
 
+/** A field, and what comparing needs to know of how upstream's types hold it. */
 export interface TypedField {
   readonly node: TypedNode;
   /** `f:NAME`. */
@@ -53,6 +56,7 @@ export function rootNodeOf(model: string, ignored: readonly string[]): StructNod
 
 const roots = new Map<string, StructNode>();
 
+// What the server sets, or what says which object it is.
 const UNOWNED_METADATA = [
   "name",
   "namespace",
@@ -130,6 +134,7 @@ const VALUE_FIELDS: ReadonlySet<string> = new Set([
   ...["nodeInfo", "daemonEndpoints", "kubeletEndpoint", "state", "lastState", "involvedObject", "source"],
 ]);
 
+// The exceptions to both rules above.
 const POINTERS: ReadonlySet<string> = new Set([
   "ReplicationControllerSpec.template",
   "PodSpec.resources",

@@ -55,12 +55,14 @@ export const csiDriverKind = defineKind<CSIDriver>({
   ],
 });
 
+// Columns that show a default where an old object says nothing.
 type Flag = "attachRequired" | "podInfoOnMount" | "storageCapacity" | "requiresRepublish";
 
 function flag(name: string, field: Flag, unset: boolean) {
   return column<CSIDriver>(name, ["CSIDriverSpec", field], ({ spec }) => spec[field] ?? unset, { type: "boolean" });
 }
 
+/** Defaults have been filled in, so that absent flags are errors. */
 function validateSpec(spec: CSIDriverSpec, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   for (const field of ["attachRequired", "podInfoOnMount", "storageCapacity"] as const) {
@@ -81,6 +83,7 @@ function validateSpec(spec: CSIDriverSpec, path: FieldPath): FieldError[] {
   return errors;
 }
 
+/** Tokens of the pod's service account that the kubelet hands to the driver, one for each audience. */
 function validateTokens(tokens: readonly StorageV1TokenRequest[], path: FieldPath): FieldError[] {
   const seen = new Set<string>();
   return tokens.flatMap(({ audience, expirationSeconds }, i) => {

@@ -65,6 +65,7 @@ export const daemonSetKind = defineKind<DaemonSet>({
   ],
 });
 
+/** Fills a spec in place; one node at a time is the careful default. */
 function defaultSpec(spec: DaemonSetSpec): void {
   spec.updateStrategy ??= {};
   spec.updateStrategy.type ||= "RollingUpdate";
@@ -98,6 +99,7 @@ function validateSpec(spec: DaemonSetSpec, path: FieldPath): FieldError[] {
   ];
 }
 
+/** An empty selector would adopt every pod of the namespace. */
 function validateSelector({ selector }: DaemonSetSpec, path: FieldPath): FieldError[] {
   if (!selector) return [required(path)];
   const errors = validateLabelSelector(selector, path);
@@ -105,6 +107,7 @@ function validateSelector({ selector }: DaemonSetSpec, path: FieldPath): FieldEr
   return errors;
 }
 
+/** Updates go node by node: `maxUnavailable` and `maxSurge` count nodes. */
 function validateStrategy(strategy: DaemonSetUpdateStrategy, path: FieldPath): FieldError[] {
   const { type, rollingUpdate } = strategy;
   if (type === "OnDelete") return [];
@@ -136,6 +139,7 @@ function validateStrategy(strategy: DaemonSetUpdateStrategy, path: FieldPath): F
   ];
 }
 
+/** Only signs are checked: which nodes count changes between two reports. */
 function validateStatusUpdate({ status }: DaemonSet, previous: Readonly<DaemonSet>): FieldError[] {
   const path = root("status");
   const counts = [

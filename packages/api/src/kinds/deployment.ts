@@ -68,6 +68,7 @@ export const deploymentKind = defineKind<Deployment>({
   ],
 });
 
+/** Fills a spec in place; a strategy of Recreate gets no figures. */
 function applySpecDefaults(spec: DeploymentSpec): void {
   spec.replicas ??= 1;
   spec.revisionHistoryLimit ??= 10;
@@ -84,6 +85,7 @@ function applySpecDefaults(spec: DeploymentSpec): void {
   defaultPodTemplate(spec.template);
 }
 
+/** The template is held to what a ReplicaSet's is, as it becomes one's. */
 function validateSpec(spec: DeploymentSpec | undefined, path: FieldPath): FieldError[] {
   if (!spec) return [required(path)];
   const errors = [
@@ -102,6 +104,7 @@ function validateSpec(spec: DeploymentSpec | undefined, path: FieldPath): FieldE
   return errors;
 }
 
+/** Recreate ends all old pods before it starts new ones. */
 function validateStrategy(strategy: DeploymentStrategy, path: FieldPath): FieldError[] {
   switch (strategy.type) {
     case "Recreate": {
@@ -118,6 +121,7 @@ function validateStrategy(strategy: DeploymentStrategy, path: FieldPath): FieldE
   }
 }
 
+/** Counts, or shares of the replicas; surge may exceed 100 %, unavailability may not. */
 function validateRollingUpdate(rolling: RollingUpdateDeployment, path: FieldPath): FieldError[] {
   const unavailable = rolling.maxUnavailable ?? 0;
   const surge = rolling.maxSurge ?? 0;
@@ -132,6 +136,7 @@ function validateRollingUpdate(rolling: RollingUpdateDeployment, path: FieldPath
   return [...errors, ...validateAtMost100Percent(unavailable, path.child("maxUnavailable"))];
 }
 
+/** Refuses counts that contradict each other, whoever the controller is. */
 function validateStatusUpdate(next: Deployment, previous: Readonly<Deployment>): FieldError[] {
   const path = root("status");
   const status = next.status ?? {};
@@ -152,6 +157,7 @@ function validateStatusUpdate(next: Deployment, previous: Readonly<Deployment>):
   return errors;
 }
 
+// In the order of upstream's errors.
 const STATUS_COUNTS = [
   "observedGeneration",
   "replicas",

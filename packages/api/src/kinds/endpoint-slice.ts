@@ -28,6 +28,7 @@ const MAX_ENDPOINTS = 1000;
 const MAX_ADDRESSES = 100;
 const MAX_PORTS = 20_000;
 const MAX_HINTS = 8;
+// FQDN is deprecated and never made by the controllers.
 const ADDRESS_TYPES = ["FQDN", "IPv4", "IPv6"];
 
 /** The address type is fixed: a Service of two families has slices of each. */
@@ -36,6 +37,7 @@ export const endpointSliceKind = defineKind<EndpointSlice>({
   otherVersions: [endpointSliceBeta],
   applyDefaults(slice) {
     for (const port of slice.ports ?? []) {
+      // Two ports without a name would share the empty one, and that is an error.
       port.name ??= "";
       port.protocol ??= "TCP";
     }
@@ -80,6 +82,7 @@ function sameContent(a: EndpointSlice, b: Readonly<EndpointSlice>): boolean {
   );
 }
 
+/** Addresses are read by the type, so that a wrong type is the only error. */
 function validateEndpoints(slice: EndpointSlice): FieldError[] {
   const typePath = root("addressType");
   if (!slice.addressType) return [required(typePath)];
@@ -90,6 +93,7 @@ function validateEndpoints(slice: EndpointSlice): FieldError[] {
   return endpoints.flatMap((endpoint, i) => validateEndpoint(endpoint, slice.addressType, path.index(i)));
 }
 
+/** Consumers use the first address; more than one is left from the beginnings of the kind. */
 function validateEndpoint(endpoint: Endpoint, type: string, path: FieldPath): FieldError[] {
   const addresses = endpoint.addresses ?? [];
   const addressPath = path.child("addresses");
@@ -103,6 +107,7 @@ function validateEndpoint(endpoint: Endpoint, type: string, path: FieldPath): Fi
   return [...errors, ...validateHints(endpoint, path.child("hints"))];
 }
 
+/** The family has to be the slice's own. */
 function validateAddress(address: string, type: string, path: FieldPath): FieldError[] {
   if (type === "FQDN") return validateFqdn(address, path);
   const ip = parseIp(address);
@@ -123,6 +128,7 @@ function validateFqdn(address: string, path: FieldPath): FieldError[] {
 function validateHints({ hints }: Endpoint, path: FieldPath): FieldError[] {
   const zones = hints?.forZones ?? [];
   const zonePath = path.child("forZones");
+  // Upstream forbids where it elsewhere says "too many".
   if (zones.length > MAX_HINTS) return [forbiddenField(zonePath, `may not contain more than ${MAX_HINTS} zones`)];
   const seen = new Set<string>();
   return zones.flatMap(({ name }, i) => {
@@ -133,6 +139,7 @@ function validateHints({ hints }: Endpoint, path: FieldPath): FieldError[] {
   });
 }
 
+/** A port without a number stands for all ports. */
 function validatePorts(ports: readonly DiscoveryV1EndpointPort[], path: FieldPath): FieldError[] {
   if (ports.length > MAX_PORTS) return [tooMany(path, ports.length, MAX_PORTS)];
   const names = new Set<string>();

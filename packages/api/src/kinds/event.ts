@@ -96,6 +96,7 @@ function atMost(field: string, text: string | undefined, max: number): FieldErro
   return (text ?? "").length > max ? [invalidValue(root(field), "", `can have at most ${max} characters`)] : [];
 }
 
+/** `pod/web-0` */
 function objectName({ involvedObject }: Readonly<CoreV1Event>): string {
   const { kind, name } = involvedObject ?? {};
   return kind ? `${kind.toLowerCase()}/${name ?? ""}` : (name ?? "");
@@ -107,6 +108,7 @@ function source(event: Readonly<CoreV1Event>): string {
   return instance ? `${component}, ${instance}` : component;
 }
 
+/** Events of the newer style have one time alone. */
 function firstSeen(event: Readonly<CoreV1Event>, nowMs: number): string {
   return age(event.firstTimestamp ?? event.eventTime, nowMs);
 }

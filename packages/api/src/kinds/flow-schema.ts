@@ -77,6 +77,7 @@ function validateExempt(name: string, spec: FlowSchemaSpec | undefined, path: Fi
   return [];
 }
 
+/** The distinguisher says by what requests are told apart within the level: by user, by namespace, or not at all. */
 function validateSpec(spec: FlowSchemaSpec | undefined, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   const precedence = spec?.matchingPrecedence ?? 0;
@@ -114,6 +115,7 @@ function validateRule(rule: PolicyRulesWithSubjects, path: FieldPath): FieldErro
   ];
 }
 
+/** Of the three fields the one that the kind names must be there, and no other. */
 function validateSubject(subject: FlowcontrolV1Subject, path: FieldPath): FieldError[] {
   const fields = { ServiceAccount: "serviceAccount", User: "user", Group: "group" } as const;
   const { kind } = subject;
@@ -136,6 +138,7 @@ function validateSubject(subject: FlowcontrolV1Subject, path: FieldPath): FieldE
   return errors;
 }
 
+/** Verbs of the API, and HTTP methods in lower case for other URLs. */
 function validateVerbs(verbs: readonly string[], path: FieldPath): FieldError[] {
   if (verbs.length === 0) return [required(path, "verbs must contain at least one value")];
   if (verbs.includes("*")) {
@@ -150,6 +153,7 @@ function validateWildcard(words: readonly string[], what: string, path: FieldPat
   return [invalidValue(path, words, `if '*' is present, must not specify other ${what}`)];
 }
 
+/** A rule for cluster-scoped requests says so; all others name their namespaces, or `*`. */
 function validateResourceRule(rule: ResourcePolicyRule, path: FieldPath): FieldError[] {
   const { verbs = [], apiGroups = [], resources = [], namespaces = [], clusterScope } = rule;
   const errors = validateVerbs(verbs, path.child("verbs"));
@@ -164,6 +168,7 @@ function validateResourceRule(rule: ResourcePolicyRule, path: FieldPath): FieldE
     ...validateWildcard(resources, "resources", path.child("resources")),
     ...validateWildcard(namespaces, "namespaces", path.child("namespaces")),
   );
+  // Otherwise the rule would match nothing.
   if (namespaces.length === 0 && !clusterScope) {
     const detail = "resource rules that are not cluster scoped must supply at least one namespace";
     errors.push(required(path.child("namespaces"), detail));
@@ -171,6 +176,7 @@ function validateResourceRule(rule: ResourcePolicyRule, path: FieldPath): FieldE
   return errors;
 }
 
+/** For what is no resource: /healthz, /metrics, discovery. */
 function validateUrlRule(
   { verbs = [], nonResourceURLs: urls = [] }: NonResourcePolicyRule,
   path: FieldPath,
@@ -195,6 +201,7 @@ function validateUrl(url: string, path: FieldPath): FieldError[] {
   if (!url.startsWith("/")) return [invalidValue(path, url, "nonResourceURL must start with '/'")];
   if (url.includes(" ")) return [invalidValue(path, url, "nonResourceURL must not contain white-space")];
   if (url.includes("//")) return [invalidValue(path, url, "nonResourceURL must not contain double slash")];
+  // `/healthz/*` is the only form that is read as a pattern.
   const star = url.indexOf("*");
   if (star >= 0 && !(star === url.length - 1 && url.endsWith("/*"))) {
     return [invalidValue(path, url, "wildcard can only do suffix matching")];

@@ -64,6 +64,7 @@ import { volumeAttributesClassKind } from "./volume-attributes-class.ts";
 
 // Callers hand each kind only objects of its own model, so the type of its objects can be forgotten here.
 export const KINDS = [
+  // What every cluster runs on.
   namespaceKind,
   nodeKind,
   podKind,
@@ -77,16 +78,19 @@ export const KINDS = [
   leaseKind,
   deploymentKind,
   replicaSetKind,
+  // RBAC: roles and who has them.
   roleKind,
   roleBindingKind,
   clusterRoleKind,
   clusterRoleBindingKind,
+  // The rest of the core group.
   replicationControllerKind,
   podTemplateKind,
   limitRangeKind,
   resourceQuotaKind,
   persistentVolumeKind,
   persistentVolumeClaimKind,
+  // apps, batch, autoscaling and policy: what keeps pods running, and how many.
   statefulSetKind,
   daemonSetKind,
   controllerRevisionKind,
@@ -94,11 +98,13 @@ export const KINDS = [
   cronJobKind,
   horizontalPodAutoscalerKind,
   podDisruptionBudgetKind,
+  // Networking.
   ingressKind,
   ingressClassKind,
   networkPolicyKind,
   serviceCidrKind,
   ipAddressKind,
+  // Scheduling and storage.
   priorityClassKind,
   storageClassKind,
   csiDriverKind,
@@ -107,6 +113,7 @@ export const KINDS = [
   volumeAttachmentKind,
   volumeAttributesClassKind,
   runtimeClassKind,
+  // What extends or guards the API itself.
   certificateSigningRequestKind,
   validatingWebhookConfigurationKind,
   mutatingWebhookConfigurationKind,
@@ -118,12 +125,14 @@ export const KINDS = [
   apiServiceKind,
   flowSchemaKind,
   priorityLevelConfigurationKind,
+  // Dynamic resource allocation: devices, and claims to them.
   deviceClassKind,
   resourceClaimKind,
   resourceClaimTemplateKind,
   resourceSliceKind,
 ] as readonly unknown[] as readonly KindDefinition[];
 
+// Both keys have the group before them: `events` are served in two groups.
 const byPlural = index(KINDS, (kind) => kind.plural);
 const byName = index(KINDS, (kind) => kind.kind);
 

@@ -41,17 +41,20 @@ export const ingressClassKind = defineKind<IngressClass>({
   ],
 });
 
+/** `Kind.group/name` */
 function formatParameters(parameters: IngressClassParametersReference | undefined): string {
   if (!parameters) return "<none>";
   return `${parameters.kind}${parameters.apiGroup ? `.${parameters.apiGroup}` : ""}/${parameters.name}`;
 }
 
+/** `example.com/name`, so that two vendors do not take the same name. */
 function validateController(controller: string, path: FieldPath): FieldError[] {
   if (!controller) return [required(path)];
   const errors = controller.length > MAX_CONTROLLER ? [tooLong(path, MAX_CONTROLLER)] : [];
   return [...errors, ...invalidAll(path, controller, isDomainPrefixedPath(controller))];
 }
 
+/** A reference to settings that the controller understands, in the cluster or in one namespace. */
 function validateParameters(parameters: IngressClassParametersReference | undefined, path: FieldPath): FieldError[] {
   if (!parameters) return [];
   const { apiGroup, kind, name, namespace, scope } = parameters;

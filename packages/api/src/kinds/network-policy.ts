@@ -23,6 +23,7 @@ import {
 import { ageColumn, column, formatSelector, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 
+// A pod is isolated in each direction for which some policy selects it.
 const POLICY_TYPES = ["Ingress", "Egress"];
 /** In the order of upstream's messages. */
 const PROTOCOLS = ["TCP", "UDP", "SCTP"];
@@ -50,6 +51,7 @@ export const networkPolicyKind = defineKind<NetworkPolicy>({
   ],
 });
 
+/** No rules of a type in `policyTypes` means that nothing is allowed in that direction. */
 function validateSpec(spec: NetworkPolicySpec, path: FieldPath): FieldError[] {
   const errors = validateLabelSelector(spec.podSelector, path.child("podSelector"));
   for (const [i, rule] of (spec.ingress ?? []).entries()) {
@@ -69,6 +71,7 @@ function validateSpec(spec: NetworkPolicySpec, path: FieldPath): FieldError[] {
   return errors;
 }
 
+/** Empty lists mean any port, and anybody. */
 function validateRule(
   ports: readonly NetworkPolicyPort[],
   peers: readonly NetworkPolicyPeer[],
@@ -81,6 +84,7 @@ function validateRule(
   ];
 }
 
+/** No port means all ports of the protocol; a name is looked up in each pod. */
 function validatePort({ protocol, port, endPort }: NetworkPolicyPort, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   if (protocol !== undefined && !PROTOCOLS.includes(protocol)) {
@@ -119,6 +123,7 @@ function validatePeer({ podSelector, namespaceSelector, ipBlock }: NetworkPolicy
 
 const BAD_CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
 
+/** A range with holes, for what is outside of the cluster. */
 function validateIpBlock({ cidr, except }: IPBlock, path: FieldPath): FieldError[] {
   const at = path.child("cidr");
   if (!cidr) return [required(at)];
@@ -128,6 +133,7 @@ function validateIpBlock({ cidr, except }: IPBlock, path: FieldPath): FieldError
     const where = path.child("except").index(i);
     const hole = parseCidr(text);
     if (!hole) return [invalidValue(where, text, BAD_CIDR)];
+    // The same range again would leave nothing.
     if (cidrContains(block, hole) && hole.prefix > block.prefix) return [];
     return [invalidValue(where, text, "must be a strict subset of `cidr`")];
   });

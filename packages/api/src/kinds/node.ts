@@ -24,6 +24,7 @@ import { defineKind, proxySubresource } from "./define-kind.ts";
 
 const wide = { wide: true };
 
+// `kubectl get nodes`: the status in words, and what the kubelet told of the machine.
 const columns: readonly Column<Node>[] = [
   nameColumn,
   column("Status", "The status of the node", statusText),
@@ -112,6 +113,7 @@ function validateTaints(node: Node): FieldError[] {
   });
 }
 
+/** Key and value are those of a label; the effect says what becomes of pods that do not tolerate it. */
 function validateTaint(taint: Taint, path: FieldPath): FieldError[] {
   const errors = validateLabelName(taint.key ?? "", path.child("key"));
   errors.push(...invalidAll(path.child("value"), taint.value ?? "", isLabelValue(taint.value ?? "")));
@@ -140,6 +142,7 @@ function validatePodCidrs(node: Node): FieldError[] {
   return [...errors, ...repeated];
 }
 
+/** Kubelets report these; a negative amount would let the scheduler place anything. */
 function validateResources(node: Node): FieldError[] {
   return (["capacity", "allocatable"] as const).flatMap((list) =>
     Object.entries(node.status?.[list] ?? {})
@@ -177,6 +180,7 @@ function validateAddresses({ status }: Node): FieldError[] {
   });
 }
 
+/** `Ready`, `NotReady` or `Unknown`, and whether new pods are welcome. */
 function statusText(node: Readonly<Node>): string {
   const ready = node.status?.conditions?.find((condition) => condition.type === "Ready");
   const words = [!ready ? "Unknown" : ready.status === "True" ? "Ready" : "NotReady"];
@@ -187,6 +191,7 @@ function statusText(node: Readonly<Node>): string {
 // `node-role.kubernetes.io/control-plane`: the role is in the key, and the value does not matter.
 const ROLE_PREFIX = "node-role.kubernetes.io/";
 
+/** Roles are labels alone: nothing but people and selectors reads them. */
 function rolesText(node: Readonly<Node>): string {
   const roles = new Set<string>();
   for (const [key, value] of Object.entries(node.metadata.labels ?? {})) {
@@ -196,6 +201,7 @@ function rolesText(node: Readonly<Node>): string {
   return [...roles].sort().join(",") || "<none>";
 }
 
+/** The first address of the type; a node may have one of each family. */
 function addressOf(node: Readonly<Node>, type: string): string {
   return node.status?.addresses?.find((address) => address.type === type)?.address ?? "<none>";
 }

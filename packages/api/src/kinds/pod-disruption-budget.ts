@@ -53,6 +53,7 @@ export const podDisruptionBudgetKind = defineKind<PodDisruptionBudget>({
   ],
 });
 
+/** An empty selector is fine: in policy/v1 it selects every pod of the namespace. */
 function validate({ spec }: PodDisruptionBudget): FieldError[] {
   const path = root("spec");
   const { minAvailable, maxUnavailable, selector, unhealthyPodEvictionPolicy } = spec ?? {};
@@ -74,6 +75,7 @@ function validate({ spec }: PodDisruptionBudget): FieldError[] {
   ];
 }
 
+/** A count or a share of the pods, at most all of them. */
 function validateShare(value: number | string | undefined, path: FieldPath): FieldError[] {
   if (value === undefined) return [];
   return [...validateIntOrPercent(value, path), ...validateAtMost100Percent(value, path)];

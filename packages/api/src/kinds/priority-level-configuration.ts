@@ -44,6 +44,7 @@ export const priorityLevelConfigurationKind = defineKind<PriorityLevelConfigurat
   ],
 });
 
+/** A column that shows `<none>` for levels without the figure. */
 function figure(
   name: string,
   description: readonly [string, string],
@@ -52,7 +53,9 @@ function figure(
   return column(name, description, ({ spec }) => (spec && value(spec)) ?? "<none>");
 }
 
+/** Upstream's defaults: 30 shares, no lending, and eight queues of 64 for each flow. */
 function applySpecDefaults(spec: PriorityLevelConfigurationSpec): void {
+  // Its requests never wait; shares only decide what it may lend to others.
   if (spec.type === "Exempt") {
     spec.exempt ??= {};
     spec.exempt.nominalConcurrencyShares ??= 0;
@@ -80,6 +83,7 @@ function validateExempt(name: string, spec: PriorityLevelConfigurationSpec | und
   return [invalidValue(path.child("type"), spec?.type ?? "", detail)];
 }
 
+/** The part that belongs to the type must be there, and the other one not. */
 function validateSpec(spec: PriorityLevelConfigurationSpec | undefined, path: FieldPath): FieldError[] {
   switch (spec?.type) {
     case "Exempt":
@@ -99,6 +103,7 @@ function validateSpec(spec: PriorityLevelConfigurationSpec | undefined, path: Fi
   }
 }
 
+/** Shares divide the server's concurrency among levels, in proportion. */
 function validateShares(
   shares: { nominalConcurrencyShares?: number | undefined; lendablePercent?: number | undefined },
   path: FieldPath,
@@ -111,6 +116,7 @@ function validateShares(
   return errors;
 }
 
+/** A level lends what it does not use and borrows what others lend; the percents bound both. */
 function validateLimited(limited: LimitedPriorityLevelConfiguration, path: FieldPath): FieldError[] {
   const errors = validateShares(limited, path);
   if ((limited.borrowingLimitPercent ?? 0) < 0) {
@@ -119,6 +125,7 @@ function validateLimited(limited: LimitedPriorityLevelConfiguration, path: Field
   }
   const at = path.child("limitResponse");
   const { type, queuing } = limited.limitResponse ?? {};
+  // Requests over the limit are answered 429 at once, so that there is no queue to describe.
   if (type === "Reject") {
     if (!queuing) return errors;
     return [...errors, forbiddenField(at.child("queuing"), "must be nil if limited.limitResponse.type is not Limited")];
@@ -129,6 +136,7 @@ function validateLimited(limited: LimitedPriorityLevelConfiguration, path: Field
   return [...errors, ...validateQueuing(queuing, at.child("queuing"))];
 }
 
+/** Shuffle sharding: each flow has a hand of some queues. */
 function validateQueuing(queuing: QueuingConfiguration, path: FieldPath): FieldError[] {
   const { queues = 0, queueLengthLimit = 0, handSize = 0 } = queuing;
   const errors: FieldError[] = [];

@@ -27,6 +27,7 @@ export const replicaSetKind = defineKind<ReplicaSet>({
     set.spec.template ??= {};
     defaultPodTemplate(set.spec.template);
     set.status ??= { replicas: 0 };
+    // Upstream writes this count whatever it is.
     set.status.replicas ??= 0;
   },
   prepareForCreate(set) {
@@ -38,6 +39,7 @@ export const replicaSetKind = defineKind<ReplicaSet>({
     return [invalidValue(root("spec").child("selector"), next.spec?.selector, IMMUTABLE)];
   },
   validateStatusUpdate,
+  // Scaling one that a Deployment owns works, until the Deployment scales it back.
   scale: scaleOf<ReplicaSet>(),
   warnings: (object) => templateWarnings(object.spec?.template, root("spec").child("template")),
   columns: [
@@ -63,6 +65,7 @@ function validateSpec(spec: ReplicaSetSpec | undefined, path: FieldPath): FieldE
   ];
 }
 
+/** What the controller counted must add up: each count is a part of another. */
 function validateStatusUpdate(next: ReplicaSet): FieldError[] {
   const path = root("status");
   const status = next.status ?? { replicas: 0 };

@@ -22,6 +22,7 @@ export const replicationControllerKind = defineKind<ReplicationController>({
   },
   validate: ({ spec }) => validateSpec(spec ?? {}, root("spec")),
   validateStatusUpdate,
+  // Its selector is a map, so that the scale that other workloads share does not fit.
   scale: {
     read: ({ spec, status }) => ({
       specReplicas: spec?.replicas ?? 0,
@@ -51,6 +52,7 @@ function applyDefaults(controller: ReplicationController): void {
   controller.spec ??= {};
   const { spec } = controller;
   const labels = spec.template?.metadata?.labels;
+  // Only this kind and Jobs make their selector by themselves: apps/v1 wants it said.
   if (labels && !isFilled(spec.selector)) spec.selector = { ...labels };
   if (labels && !isFilled(controller.metadata.labels)) controller.metadata.labels = { ...labels };
   spec.replicas ??= 1;
@@ -63,6 +65,7 @@ function isFilled(map: Readonly<Record<string, string>> | undefined): boolean {
   return Object.keys(map ?? {}).length > 0;
 }
 
+/** In upstream's order, which is why the two counts are judged apart. */
 function validateSpec(spec: ReplicationControllerSpec, path: FieldPath): FieldError[] {
   return [
     ...nonNegative(spec, ["minReadySeconds"], path),
@@ -72,6 +75,7 @@ function validateSpec(spec: ReplicationControllerSpec, path: FieldPath): FieldEr
   ];
 }
 
+/** A selector that misses its own pods would make the controller create pods for ever. */
 function validateTemplate({ template, selector }: ReplicationControllerSpec, path: FieldPath): FieldError[] {
   if (!template) return [required(path)];
   const errors: FieldError[] = [];

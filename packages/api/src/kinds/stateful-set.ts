@@ -60,6 +60,7 @@ export const statefulSetKind = defineKind<StatefulSet>({
   ],
 });
 
+/** Fills a spec in place; ordered, one pod after another, is what the kind was made for. */
 function defaultSpec(spec: StatefulSetSpec): void {
   spec.podManagementPolicy ||= "OrderedReady";
   spec.updateStrategy ??= {};
@@ -74,12 +75,14 @@ function defaultSpec(spec: StatefulSetSpec): void {
   spec.persistentVolumeClaimRetentionPolicy.whenDeleted ||= "Retain";
   spec.persistentVolumeClaimRetentionPolicy.whenScaled ||= "Retain";
   spec.replicas ??= 1;
+  // Old templates to go back to, each a ControllerRevision.
   spec.revisionHistoryLimit ??= 10;
   spec.template ??= {};
   defaultPodTemplate(spec.template);
   for (const claim of spec.volumeClaimTemplates ?? []) defaultClaim(claim);
 }
 
+/** Claim templates become objects of their own, which is why they carry kind and version. */
 function defaultClaim(claim: PersistentVolumeClaim): void {
   claim.apiVersion ??= "v1";
   claim.kind ??= "PersistentVolumeClaim";
@@ -105,12 +108,14 @@ function validateSpec(spec: StatefulSetSpec, path: FieldPath): FieldError[] {
   ];
 }
 
+/** "Parallel" gives up the order of starts and stops, and keeps names and claims. */
 function validatePodManagement(policy: string | undefined, path: FieldPath): FieldError[] {
   if (!policy) return [required(path)];
   if (policy === "OrderedReady" || policy === "Parallel") return [];
   return [invalidValue(path, policy, "must be 'OrderedReady' or 'Parallel'")];
 }
 
+/** "OnDelete" replaces a pod only once somebody has deleted it. */
 function validateStrategy(strategy: StatefulSetUpdateStrategy, path: FieldPath): FieldError[] {
   const { type, rollingUpdate } = strategy;
   if (!type) return [required(path)];
@@ -126,10 +131,12 @@ function validateStrategy(strategy: StatefulSetUpdateStrategy, path: FieldPath):
   if (unavailable === undefined) return errors;
   const unavailablePath = at.child("maxUnavailable");
   errors.push(...validateIntOrPercent(unavailable, unavailablePath));
+  // No pod could ever be replaced.
   if (figureOf(unavailable) === 0) errors.push(invalidValue(unavailablePath, unavailable, "cannot be 0"));
   return [...errors, ...validateAtMost100Percent(unavailable, unavailablePath)];
 }
 
+/** Upstream gives a malformed selector a second error, without a word. */
 function validateSelector({ selector }: StatefulSetSpec, path: FieldPath): FieldError[] {
   if (!selector) return [required(path)];
   const errors = validateLabelSelector(selector, path);
@@ -149,6 +156,7 @@ const MUTABLE = [
   "minReadySeconds",
 ] as const;
 
+/** Names of pods, and of their claims, hang on the rest of the spec. */
 function validateUpdate(next: StatefulSet, previous: Readonly<StatefulSet>): FieldError[] {
   // What remains has to be as it was, unknown fields included.
   const fixed = (set: Readonly<StatefulSet>) => {
@@ -163,6 +171,7 @@ function validateUpdate(next: StatefulSet, previous: Readonly<StatefulSet>): Fie
   return [forbiddenField(root("spec"), `updates to statefulset spec for fields other than ${list} are forbidden`)];
 }
 
+/** Each of the counts is a part of all the replicas. */
 function validateStatusUpdate({ status }: StatefulSet, previous: Readonly<StatefulSet>): FieldError[] {
   const path = root("status");
   const now = status ?? NEW_STATUS;

@@ -68,6 +68,7 @@ export function nameWithDefault({ metadata }: Pick<StorageClass, "metadata">, re
   return keys.some((key) => annotations[key] === "true") ? `${metadata.name} (default)` : metadata.name;
 }
 
+/** A driver's name, whose upper case is allowed. */
 function validateProvisioner(provisioner: string, path: FieldPath): FieldError[] {
   if (!provisioner) return [required(path)];
   const name = provisioner.toLowerCase();
@@ -86,6 +87,7 @@ export function validateParameters(
   return bytes > MAX_PARAMETER_BYTES ? [...errors, tooLong(path, MAX_PARAMETER_BYTES)] : errors;
 }
 
+/** Where volumes of the class may be made; terms are alternatives. */
 function validateTopologies(terms: readonly TopologySelectorTerm[], path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   for (const [i, term] of terms.entries()) {
@@ -99,6 +101,7 @@ function validateTopologies(terms: readonly TopologySelectorTerm[], path: FieldP
   return errors;
 }
 
+/** Each key once, with values that are labels' of nodes. */
 function validateTopologyTerm({ matchLabelExpressions = [] }: TopologySelectorTerm, path: FieldPath): FieldError[] {
   const keys = new Set<string>();
   return matchLabelExpressions.flatMap(({ key, values }, i) => {
@@ -118,6 +121,7 @@ function validateTopologyTerm({ matchLabelExpressions = [] }: TopologySelectorTe
   });
 }
 
+/** Upstream has a sentence of its own for each field. */
 function validateUpdate(next: StorageClass, previous: Readonly<StorageClass>): FieldError[] {
   const errors: FieldError[] = [];
   if (!deepEqual(next.parameters ?? {}, previous.parameters ?? {})) {

@@ -56,6 +56,7 @@ export const volumeAttachmentKind = defineKind<VolumeAttachment>({
   ],
 });
 
+/** A PersistentVolume by name, or a whole spec for volumes that are in none. */
 function validateSource(source: VolumeAttachmentSource, path: FieldPath): FieldError[] {
   const { persistentVolumeName: name, inlineVolumeSpec: inline } = source;
   if (inline && name !== undefined) {
@@ -69,6 +70,7 @@ function validateSource(source: VolumeAttachmentSource, path: FieldPath): FieldE
   return [...missing, ...invalidAll(at, name, isDns1123Subdomain(name))];
 }
 
+/** What the driver said when it last failed. */
 function validateError(error: VolumeError | undefined, path: FieldPath): FieldError[] {
   return (error?.message ?? "").length > MAX_MESSAGE ? [tooLong(path.child("message"), MAX_MESSAGE)] : [];
 }

@@ -2,6 +2,7 @@
 import { ApiError, badRequest } from "../errors.ts";
 import { isPlainObject } from "../plain-object.ts";
 
+/** 400: deeper than any object, and than recursion should go. */
 export const tooDeep = () => badRequest("exceeded max depth");
 
 /** Recursion over documents stops there; far beyond any real object. */
@@ -12,12 +13,15 @@ export function unclassified(message: string): ApiError {
   return new ApiError(500, "", message);
 }
 
+/** 400: a directive of strategic merge, such as `$retainKeys`, is not of the form it must have. */
 export const badPatchFormat = (what: string) => badRequest(`invalid patch format of ${what}`);
 
+/** An element of a list that merges by key has to say which one it is. */
 export function noMergeKey(element: unknown, key: string): ApiError {
   return unclassified(`map: ${formatGo(element)} does not contain declared merge key: ${key}`);
 }
 
+/** A `$patch` that is none of the words known in its place. */
 export function unknownDirective(directive: unknown, element: unknown): ApiError {
   return unclassified(`unknown patch type: ${formatGo(directive)} in map: ${formatGo(element)}`);
 }

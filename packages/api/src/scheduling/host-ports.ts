@@ -2,6 +2,7 @@
 import type { Pod } from "../../generated/types.ts";
 import { isSidecar } from "./resources.ts";
 
+/** A port of the node that one container wants. */
 export interface HostPort {
   readonly protocol: string;
   /** `0.0.0.0` for all addresses. */
@@ -28,6 +29,7 @@ function portsConflict(a: HostPort, b: HostPort): boolean {
   return a.port === b.port && a.protocol === b.protocol && (a.ip === b.ip || a.ip === ANY || b.ip === ANY);
 }
 
+/** The first of `wanted` that cannot be had beside `used`, if any. */
 export function findPortConflict(wanted: readonly HostPort[], used: Iterable<HostPort>): HostPort | undefined {
   for (const taken of used) {
     const conflict = wanted.find((port) => portsConflict(port, taken));

@@ -2,6 +2,7 @@
 import type { Pod, ResourceRequirements } from "../../generated/types.ts";
 import { type ResourceAmounts, resourceAmount } from "./resources.ts";
 
+/** From the last to be evicted to the first. */
 export type QosClass = "Guaranteed" | "Burstable" | "BestEffort";
 
 /** The class that was recorded, else the one that follows from the spec. */

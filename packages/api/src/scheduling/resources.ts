@@ -67,6 +67,7 @@ export function resourceAmounts(list: Readonly<Record<string, string>> | undefin
   return amounts;
 }
 
+/** CPU in thousandths, everything else in whole units (bytes, pieces), rounded up. */
 export function resourceAmount(name: string, quantity: string): number {
   return name === "cpu" ? quantityMilliValue(quantity) : quantityValue(quantity);
 }

@@ -91,6 +91,7 @@ export const mutatingAdmissionPolicyBindingKind = defineKind<MutatingAdmissionPo
   columns: bindingColumns(({ spec }) => spec),
 });
 
+/** The kind of a policy's settings, or `<unset>` where it has none. */
 function paramKindColumn<T extends KubeObject>(paramKind: (policy: Readonly<T>) => ParamKind | undefined): Column<T> {
   const description = "ParamKind specifies the kind of resources used to parameterize this policy";
   return column("ParamKind", description, (policy) => {
@@ -99,6 +100,7 @@ function paramKindColumn<T extends KubeObject>(paramKind: (policy: Readonly<T>) 
   });
 }
 
+/** Both bindings show the same. */
 function bindingColumns<T extends KubeObject>(
   specOf: (binding: Readonly<T>) => { policyName?: string | undefined; paramRef?: ParamRef | undefined } | undefined,
 ): Column<T>[] {
@@ -113,6 +115,7 @@ function bindingColumns<T extends KubeObject>(
   ];
 }
 
+/** One object by name, or all that a selector finds. */
 function formatParamRef(ref: ParamRef | undefined): string {
   if (ref?.name) return ref.namespace ? `${ref.namespace}/${ref.name}` : ref.name;
   return ref?.selector ? formatSelector(ref.selector) : "<unset>";

@@ -63,6 +63,7 @@ type SharedSpec = Pick<
   "failurePolicy" | "paramKind" | "matchConstraints" | "matchConditions" | "variables"
 >;
 
+/** What to match, with which parameters, and what a failing expression means. */
 function validateShared(spec: SharedSpec, path: FieldPath): FieldError[] {
   const constraints = path.child("matchConstraints");
   const errors = [
@@ -90,6 +91,7 @@ function validateParamKind({ apiVersion = "", kind = "" }: ParamKind, path: Fiel
   else if (apiVersion.split("/").length > 2) {
     errors.push(invalidValue(at, apiVersion, `unexpected GroupVersion string: ${apiVersion}`));
   } else {
+    // One word is a version of the core group, two are group and version.
     const [first = "", version] = apiVersion.split("/");
     const group = version === undefined ? "" : first;
     if (group) errors.push(...invalidAll(at, apiVersion, isDns1123Subdomain(group)));
@@ -121,10 +123,12 @@ function validateVariables(variables: readonly Variable[], path: FieldPath): Fie
   });
 }
 
+/** An expression that must be true, with the words for when it is not. */
 function validateValidation(validation: Validation, path: FieldPath): FieldError[] {
   const { expression, message, messageExpression, reason } = validation;
   const errors: FieldError[] = [];
   if (!expression?.trim()) errors.push(required(path.child("expression"), "expression is not specified"));
+  // It is compiled where the policy is put to use; only its absence shows here.
   if (messageExpression !== undefined && !messageExpression.trim()) {
     errors.push(invalidValue(path.child("messageExpression"), messageExpression, "must be non-empty if specified"));
   }
@@ -140,6 +144,7 @@ function validateValidation(validation: Validation, path: FieldPath): FieldError
   return [...errors, ...optionalWord(reason, REASONS, path.child("reason"))];
 }
 
+/** What the policy adds to the audit event of a request, whether or not it is refused. */
 function validateAnnotations(annotations: readonly AuditAnnotation[], path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   if (annotations.length > MAX_AUDIT_ANNOTATIONS) {
@@ -200,6 +205,7 @@ export function validateBinding(
 function validateParamRef(ref: ParamRef, path: FieldPath): FieldError[] {
   const { name, namespace, selector, parameterNotFoundAction } = ref;
   const errors: FieldError[] = [];
+  // A name means one object, a selector means all that it finds, of which each is tried.
   if (name) {
     errors.push(...invalidAll(path.child("name"), name, isDns1123Subdomain(name)));
     if (selector) errors.push(forbiddenField(path.child("name"), "name and selector are mutually exclusive"));
@@ -214,6 +220,7 @@ function validateParamRef(ref: ParamRef, path: FieldPath): FieldError[] {
   ];
 }
 
+/** What happens to a request that violates the policy: refused, warned of, or written to the audit log. */
 function validateActions(actions: readonly string[], path: FieldPath): FieldError[] {
   if (actions.length === 0) return [required(path, "at least one validation action is required")];
   const seen = new Set<string>();

@@ -45,6 +45,7 @@ export function validateRule(rule: RuleWithOperations, path: FieldPath, allowSub
   return [...errors, ...optionalWord(scope, SCOPES, path.child("scope"))];
 }
 
+/** Groups or versions: a wildcard stands alone. */
 function validateWords(
   words: readonly string[],
   field: "apiGroups" | "apiVersions",
@@ -113,6 +114,7 @@ export function validateMatchResources(match: MatchResources | undefined, path: 
   ];
 }
 
+/** As a webhook's rule, with names of objects beside; a create with a generated name has none to match yet. */
 function validateNamedRule(rule: NamedRuleWithOperations, path: FieldPath): FieldError[] {
   const seen = new Set<string>();
   const names = (rule.resourceNames ?? []).flatMap((name, i) => {

@@ -57,6 +57,7 @@ function validateSpec(spec: CustomResourceDefinitionSpec, path: FieldPath): Fiel
   ];
 }
 
+/** The group becomes a path of the API and half of the definition's name. */
 function validateGroup(group: string, path: FieldPath): FieldError[] {
   if (!group) return [required(path)];
   const wrong = isDns1123Subdomain(group);
@@ -65,6 +66,7 @@ function validateGroup(group: string, path: FieldPath): FieldError[] {
   return group.includes(".") ? [] : [invalidValue(path, group, "should be a domain with at least one dot")];
 }
 
+/** v1beta1 let a whole definition keep unknown fields; v1 wants each schema to say where. */
 function validatePreserve({ preserveUnknownFields }: CustomResourceDefinitionSpec, path: FieldPath): FieldError[] {
   if (!preserveUnknownFields) return [];
   const detail =
@@ -72,6 +74,7 @@ function validatePreserve({ preserveUnknownFields }: CustomResourceDefinitionSpe
   return [invalidValue(path, true, detail)];
 }
 
+/** Several versions may be served, and one alone is stored. */
 function validateVersions(versions: readonly CustomResourceDefinitionVersion[], path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   const seen = new Set<string>();
@@ -95,6 +98,7 @@ function validateVersion(version: CustomResourceDefinitionVersion, path: FieldPa
   if (warning !== undefined) {
     const at = path.child("deprecationWarning");
     if (!version.deprecated) errors.push(invalidValue(at, warning, "can only be set for deprecated versions"));
+    // Sent in a header of every answer in that version.
     if (Buffer.byteLength(warning) > 256) errors.push(invalidValue(at, warning, "must be <= 256 characters long"));
     if (warning === "") errors.push(invalidValue(at, warning, "must not be an empty string"));
   }
@@ -108,6 +112,7 @@ function validateVersion(version: CustomResourceDefinitionVersion, path: FieldPa
   return [...errors, ...validateSelectable(version, path.child("selectableFields"))];
 }
 
+/** Fields that `kubectl get --field-selector` may ask for, beside name and namespace. */
 function validateSelectable(version: CustomResourceDefinitionVersion, path: FieldPath): FieldError[] {
   const fields = version.selectableFields ?? [];
   const errors: FieldError[] = [];
@@ -124,6 +129,7 @@ function validateSelectable(version: CustomResourceDefinitionVersion, path: Fiel
   return errors;
 }
 
+/** A column of `kubectl get`; priority 0 is always shown, greater ones with `-o wide`. */
 function validateColumn(column: CustomResourceColumnDefinition, path: FieldPath): FieldError[] {
   const errors: FieldError[] = column.name ? [] : [required(path.child("name"))];
   if (!column.type) errors.push(required(path.child("type"), `must be one of ${COLUMN_TYPES.join(",")}`));
@@ -142,6 +148,7 @@ function validateColumn(column: CustomResourceColumnDefinition, path: FieldPath)
   return errors;
 }
 
+/** `scale` says where `kubectl scale` and autoscalers find the counts and the selector. */
 function validateSubresources(subresources: CustomResourceSubresources | undefined, path: FieldPath): FieldError[] {
   const scale = subresources?.scale;
   if (!scale) return [];
@@ -175,6 +182,7 @@ function validateReplicasPath(
 // Steps by field name; no indexes, filters or wildcards.
 const isSimplePath = (text: string) => /^(\.[A-Za-z0-9_-]+)+$/.test(text);
 
+/** What discovery will say of the kind. Conflicts with other definitions show in the condition NamesAccepted. */
 function validateNames(names: CustomResourceDefinitionNames | undefined, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   const check = (field: "plural" | "singular" | "kind" | "listKind", isRequired: boolean, mixedCase: boolean) => {
@@ -189,6 +197,7 @@ function validateNames(names: CustomResourceDefinitionNames | undefined, path: F
     if (wrong.length > 0) errors.push(invalidValue(at, value, detail));
   };
   check("plural", true, false);
+  // Defaults have filled it in by now, unless there is no kind to make it of.
   check("singular", false, false);
   check("kind", true, true);
   for (const field of ["shortNames", "categories"] as const) {
@@ -205,6 +214,7 @@ function validateNames(names: CustomResourceDefinitionNames | undefined, path: F
   return errors;
 }
 
+/** Objects are read in any served version; a webhook makes one version of another, on every read that needs it. */
 function validateConversion(conversion: CustomResourceConversion | undefined, path: FieldPath): FieldError[] {
   const strategy = conversion?.strategy ?? "";
   const webhook = conversion?.webhook;
@@ -259,6 +269,7 @@ export function validateDefinitionStatus(next: CustomResourceDefinition): FieldE
   return validateStoredVersions(next);
 }
 
+/** A version of which objects may still be in etcd cannot go: nobody could read them any more. */
 function validateStoredVersions({ spec, status }: CustomResourceDefinition): FieldError[] {
   const path = root("status").child("storedVersions");
   const stored = status?.storedVersions ?? [];

@@ -49,6 +49,7 @@ export const resourceSliceKind = defineKind<ResourceSlice>({
   ],
 });
 
+/** Names of devices are unique within the slice; that they are so in the pool is for the driver to see to. */
 function validateSpec(spec: ResourceSliceSpec, path: FieldPath): FieldError[] {
   const devices = spec.devices ?? [];
   const seen = new Set<string>();

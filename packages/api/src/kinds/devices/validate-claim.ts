@@ -27,6 +27,7 @@ import {
 // Upstream's bounds. They keep the search of the scheduler, and the size of the object, finite.
 const MAX_ITEMS = 32;
 const MAX_OPTIONS = 8;
+// Parameters go through the scheduler into each claim's allocation, and to the driver on the node.
 const MAX_PARAMETERS_BYTES = 10 * 1024;
 const MAX_EXPRESSION = 10 * 1024;
 
@@ -43,6 +44,7 @@ function validateDevices(devices: DeviceClaim, path: FieldPath): FieldError[] {
     ...limit(requests, path.child("requests")),
     ...requests.flatMap((request, i) => {
       const at = path.child("requests").index(i);
+      // The index is upstream's path for a request that comes twice.
       const repeated: FieldError[] = seen.has(request.name) ? [duplicate(at, request.name)] : [];
       seen.add(request.name);
       return [...validateRequest(request, at), ...repeated];
@@ -72,6 +74,7 @@ function limit(items: readonly unknown[], path: FieldPath, max = MAX_ITEMS): Fie
 /** Either one exact request, or alternatives of which the scheduler takes the first that fits. */
 function validateRequest({ name, exactly, firstAvailable = [] }: DeviceRequest, path: FieldPath): FieldError[] {
   const errors = validateLabel(name, path.child("name"));
+  // Two answers to one question; neither is looked at further.
   if (exactly && firstAvailable.length > 0) {
     return [
       ...errors,
@@ -108,6 +111,7 @@ function validateExact(request: ExactDeviceRequest | DeviceSubRequest, path: Fie
     : [required(at)];
   errors.push(...validateSelectors(selectors, path.child("selectors")));
   if (allocationMode === "All") {
+    // How many there are decides itself.
     if (count) {
       const detail = "must not be specified when allocationMode is 'All'";
       errors.push(invalidValue(path.child("count"), count, detail));
@@ -117,6 +121,7 @@ function validateExact(request: ExactDeviceRequest | DeviceSubRequest, path: Fie
   } else {
     errors.push(notSupported(path.child("allocationMode"), allocationMode ?? "", ["All", "ExactCount"]));
   }
+  // Devices may be tainted as nodes are, by their drivers and by administrators.
   for (const [i, toleration] of (request.tolerations ?? []).entries()) {
     const where = path.child("tolerations").index(i).child("operator");
     if (toleration.operator !== "Equal" && toleration.operator !== "Exists") {
@@ -173,6 +178,7 @@ function validateFullName(name: string, path: FieldPath): FieldError[] {
   ];
 }
 
+/** No names at all stand for every request. */
 function validateRequestNames(requests: readonly string[], names: ReadonlySet<string>, path: FieldPath): FieldError[] {
   const seen = new Set<string>();
   const detail =
@@ -199,6 +205,7 @@ function validateOpaque({ driver, parameters }: OpaqueDeviceConfiguration, path:
   if (typeof parameters !== "object" || Array.isArray(parameters)) {
     return [...errors, invalidValue(at, "<value omitted>", "parameters must be a valid JSON object")];
   }
+  // As they would be stored: how the writer spaced them does not count.
   const bytes = Buffer.byteLength(JSON.stringify(parameters));
   return bytes > MAX_PARAMETERS_BYTES ? [...errors, tooLong(at, MAX_PARAMETERS_BYTES)] : errors;
 }

@@ -47,6 +47,7 @@ function validateMetric(metric: V2MetricSpec, path: FieldPath): FieldError[] {
   const unsupported = notSupported(at, type, Object.keys(SOURCES));
   const errors: FieldError[] = type ? [] : [required(at, "must specify a metric source type")];
   if (!expected) errors.push(unsupported);
+  // A metric may come with more than one source by mistake: the first is judged for itself.
   const present = ORDER.filter((field) => metric[field]);
   const [first] = present;
   if (first) errors.push(...RULES[first](metric, path.child(first)));
@@ -70,12 +71,14 @@ type SourceField = (typeof SOURCES)[keyof typeof SOURCES];
 const ORDER: readonly SourceField[] = ["object", "external", "pods", "resource", "containerResource"];
 
 const RULES: Readonly<Record<SourceField, (metric: V2MetricSpec, path: FieldPath) => FieldError[]>> = {
+  // One object's own figure, such as the requests that an Ingress sees.
   object: ({ object }, path) => [
     ...validateReference(object?.describedObject, path.child("describedObject")),
     ...validateIdentifier(object?.metric, path.child("metric")),
     ...validateTarget(object?.target, path.child("target")),
     ...requireOne(object?.target, ["value", "averageValue"], path, "must set either a target value or averageValue"),
   ],
+  // A figure from outside of the cluster, such as a queue's length.
   external: ({ external }, path) => {
     const { value, averageValue } = external?.target ?? {};
     const isDouble = value !== undefined && averageValue !== undefined;
@@ -93,10 +96,12 @@ const RULES: Readonly<Record<SourceField, (metric: V2MetricSpec, path: FieldPath
     ...validateTarget(pods?.target, path.child("target")),
     ...requireOne(pods?.target, ["averageValue"], path, "must specify a positive target averageValue"),
   ],
+  // CPU or memory of whole pods, by what they request or by amount.
   resource: ({ resource }, path) => [
     ...(resource?.name ? [] : [required(path.child("name"), "must specify a resource name")]),
     ...validateResourceTarget(resource?.target, path.child("target")),
   ],
+  // The same for one container, so that a sidecar does not dilute it.
   containerResource: ({ containerResource }, path) => {
     const { name, container, target } = containerResource ?? {};
     const names = path.child("name");
@@ -113,6 +118,7 @@ const RULES: Readonly<Record<SourceField, (metric: V2MetricSpec, path: FieldPath
 
 const NO_EXTERNAL_TARGET = "must set either a target value for metric or a per-pod target";
 
+/** The name goes into a URL of the metrics API. */
 function validateIdentifier(identifier: V2MetricIdentifier | undefined, path: FieldPath): FieldError[] {
   const name = identifier?.name;
   const at = path.child("name");
@@ -122,6 +128,7 @@ function validateIdentifier(identifier: V2MetricIdentifier | undefined, path: Fi
   ];
 }
 
+/** Every value must be positive: the controller divides by it. */
 function validateTarget(target: V2MetricTarget | undefined, path: FieldPath): FieldError[] {
   const { type, value, averageValue, averageUtilization } = target ?? {};
   const errors: FieldError[] = [];
@@ -141,6 +148,7 @@ function validateTarget(target: V2MetricTarget | undefined, path: FieldPath): Fi
   return errors;
 }
 
+/** A share of the request, or an amount; a resource has no plain value. */
 function validateResourceTarget(target: V2MetricTarget | undefined, path: FieldPath): FieldError[] {
   const errors = validateTarget(target, path);
   const hasShare = target?.averageUtilization !== undefined;

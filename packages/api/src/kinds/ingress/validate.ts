@@ -20,7 +20,9 @@ import {
 } from "../../validation/names.ts";
 import { type FieldPath, invalidAll, invalidValue, notSupported, required, root } from "../../validation/path.ts";
 
+// From before there were IngressClasses; controllers still read it.
 const OLD_CLASS = "kubernetes.io/ingress.class";
+// Sorted, as upstream lists them.
 const PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"];
 // Proxies normalise paths before they match, so that such a rule would match something else or nothing.
 const BAD_SEQUENCES = ["//", "/./", "/../", "%2f", "%2F"];
@@ -51,6 +53,7 @@ function validateClassName({ ingressClassName: name }: IngressSpec, path: FieldP
   return name === undefined ? [] : invalidAll(path.child("ingressClassName"), name, isDns1123Subdomain(name));
 }
 
+/** Hosts may begin with `*.`; whether a certificate covers them is for the controller to see. */
 function validateTls({ hosts, secretName }: IngressTLS, path: FieldPath): FieldError[] {
   const errors = (hosts ?? []).flatMap((host, i) => {
     const messages = host.includes("*") ? isWildcardDns1123Subdomain(host) : isDns1123Subdomain(host);
@@ -64,6 +67,7 @@ function validateRules(rules: readonly IngressRule[], path: FieldPath): FieldErr
   return rules.flatMap((rule, i) => validateRule(rule, path.index(i)));
 }
 
+/** No host means every host. */
 function validateRule({ host, http }: IngressRule, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   if (host) {
@@ -75,6 +79,7 @@ function validateRule({ host, http }: IngressRule, path: FieldPath): FieldError[
   }
   if (!http) return errors;
   const at = path.child("http", "paths");
+  // A rule that is there has to lead somewhere.
   if (!http.paths?.length) return [...errors, required(at)];
   return [...errors, ...http.paths.flatMap((one, i) => validatePath(one, at.index(i)))];
 }
@@ -84,6 +89,7 @@ function validatePath({ path: text = "", pathType, backend }: HTTPIngressPath, p
   const at = path.child("path");
   const errors: FieldError[] = [];
   if (pathType === "Exact" || pathType === "Prefix") {
+    // Both types compare the path of the request, which begins with a slash.
     if (!text.startsWith("/")) errors.push(invalidValue(at, text, "must be an absolute path"));
     for (const bad of BAD_SEQUENCES) {
       if (text.includes(bad)) errors.push(invalidValue(at, text, `must not contain '${bad}'`));
@@ -92,6 +98,7 @@ function validatePath({ path: text = "", pathType, backend }: HTTPIngressPath, p
       if (text.endsWith(bad)) errors.push(invalidValue(at, text, `cannot end with '${bad}'`));
     }
   } else if (pathType === "ImplementationSpecific") {
+    // An empty path, or a pattern, is what the controller makes of it.
     if (text && !text.startsWith("/")) errors.push(invalidValue(at, text, "must be an absolute path"));
   } else {
     errors.push(notSupported(path.child("pathType"), pathType, PATH_TYPES));
@@ -99,6 +106,7 @@ function validatePath({ path: text = "", pathType, backend }: HTTPIngressPath, p
   return [...errors, ...validateBackend(backend ?? {}, path.child("backend"))];
 }
 
+/** A Service and its port, or any object in the namespace that the controller knows, such as a bucket. */
 function validateBackend({ service, resource }: IngressBackend, path: FieldPath): FieldError[] {
   if (service && resource) return [invalidValue(path, "", "cannot set both resource and service backends")];
   if (resource) {
@@ -125,6 +133,7 @@ function validateService({ name, port }: NonNullable<IngressBackend["service"]>,
   const at = path.child("service");
   const errors = name ? invalidAll(at.child("name"), name, isDns1035Label(name)) : [required(at.child("name"))];
   const { name: portName = "", number = 0 } = port ?? {};
+  // The port is found by one of the two.
   if (portName && number !== 0) return [...errors, invalidValue(path, "", "cannot set both port name & port number")];
   if (portName) return [...errors, ...invalidAll(at.child("port", "name"), portName, isPortName(portName))];
   if (number === 0) return [...errors, required(path, "port name or number is required")];

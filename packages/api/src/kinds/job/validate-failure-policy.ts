@@ -29,6 +29,7 @@ export function validatePodFailurePolicy(spec: JobSpec, path: FieldPath): FieldE
   ];
 }
 
+/** FailIndex ends one index of an Indexed Job, FailJob all of them; Ignore does not count the failure. */
 function validateRule(
   spec: JobSpec,
   rule: PodFailurePolicyRule,
@@ -53,6 +54,7 @@ function validateRule(
   return errors;
 }
 
+/** Of one container, or of any where none is named. */
 function validateExitCodes(
   requirement: PodFailurePolicyOnExitCodesRequirement,
   containers: ReadonlySet<string>,
@@ -82,6 +84,7 @@ function validateExitCodes(
   return errors;
 }
 
+/** Conditions such as DisruptionTarget, which tell a failure from an eviction. */
 function validatePatterns(patterns: readonly PodFailurePolicyOnPodConditionsPattern[], path: FieldPath): FieldError[] {
   return [
     ...(patterns.length > MAX_PATTERNS ? [tooMany(path, patterns.length, MAX_PATTERNS)] : []),
@@ -92,6 +95,7 @@ function validatePatterns(patterns: readonly PodFailurePolicyOnPodConditionsPatt
   ];
 }
 
+/** A missing word and a wrong one have different errors upstream. */
 function wordErrors(value: string | undefined, valid: readonly string[], path: FieldPath): FieldError[] {
   if (!value) return [required(path, `valid values: [${valid.map((word) => JSON.stringify(word)).join(" ")}]`)];
   return valid.includes(value) ? [] : [notSupported(path, value, valid)];

@@ -50,6 +50,7 @@ export const customResourceDefinitionBeta: ServedVersion = {
   },
 };
 
+/** What stood at the top goes into every version that has none of its own. */
 function specToStored(spec: OlderSpec): CustomResourceDefinitionSpec {
   const { version, versions = [], validation, subresources, additionalPrinterColumns, conversion, ...rest } = spec;
   // Keeping unknown fields was the default before v1.
@@ -64,6 +65,7 @@ function specToStored(spec: OlderSpec): CustomResourceDefinitionSpec {
   };
 }
 
+// The parts of the older spec that hold for all of its versions.
 interface Shared extends Pick<OlderSpec, "validation" | "subresources" | "additionalPrinterColumns"> {
   readonly preserve: boolean;
 }
@@ -95,6 +97,7 @@ function columnFromStored({ jsonPath, ...column }: CustomResourceColumnDefinitio
   return { ...column, JSONPath: jsonPath };
 }
 
+/** v1 moved the webhook's settings into one field. */
 function conversionToStored(conversion: OlderConversion): NonNullable<CustomResourceDefinitionSpec["conversion"]> {
   const { strategy, webhookClientConfig, conversionReviewVersions } = conversion;
   if (!webhookClientConfig && !conversionReviewVersions) return { strategy };
@@ -102,6 +105,7 @@ function conversionToStored(conversion: OlderConversion): NonNullable<CustomReso
     strategy,
     webhook: {
       ...(webhookClientConfig ? { clientConfig: webhookClientConfig } : {}),
+      // v1 wants them named; servers of that time spoke this one.
       conversionReviewVersions: conversionReviewVersions ?? ["v1beta1"],
     },
   };

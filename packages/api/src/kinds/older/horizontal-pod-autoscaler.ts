@@ -26,6 +26,7 @@ export const horizontalPodAutoscalerV1: ServedVersion = {
   fromStored: (object) => fromStored(object as V2HorizontalPodAutoscaler),
 };
 
+/** Broken annotations are read as absent: a write must not fail for what a tool left there. */
 function toStored({ spec: given, status, ...object }: HorizontalPodAutoscaler): KubeObject {
   const annotations = object.metadata.annotations ?? {};
   const { targetCPUUtilizationPercentage: target, ...spec } = given ?? {
@@ -48,6 +49,7 @@ function cpuMetric(averageUtilization: number): V2MetricSpec {
   return { type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization } } };
 }
 
+/** The CPU's share is the one figure that v1 has a field for. */
 function statusToStored(
   status: HorizontalPodAutoscaler["status"],
   annotations: Readonly<Record<string, string>>,
@@ -62,6 +64,7 @@ function statusToStored(
   };
 }
 
+/** The first CPU target becomes the field, everything else goes into the annotations. */
 function fromStored({ spec, status, ...object }: V2HorizontalPodAutoscaler): KubeObject {
   const { metrics = [], behavior, ...rest } = spec ?? ({} as V2HorizontalPodAutoscalerSpec);
   const cpu = metrics.find(isCpuTarget);
@@ -90,6 +93,7 @@ function fromStored({ spec, status, ...object }: V2HorizontalPodAutoscaler): Kub
   } as KubeObject;
 }
 
+/** A target by amount has no place in v1's field, which is a percentage. */
 function isCpuTarget({ type, resource }: V2MetricSpec): boolean {
   return type === "Resource" && resource?.name === "cpu" && resource.target.averageUtilization !== undefined;
 }

@@ -7,6 +7,7 @@ import { isEmptySelector } from "../../validation/label-selector.ts";
 /** No pod has this label, so asking for it selects none, and asking for its absence all. */
 const MARK = "pdb.kubernetes.io/deprecated-v1beta1-empty-selector-match";
 
+/** Turns the selectors over on the way in and out, so that what each version's readers see is what was meant. */
 export const podDisruptionBudgetBeta: ServedVersion = {
   version: "v1beta1",
   model: "V1beta1PodDisruptionBudget",

@@ -29,6 +29,7 @@ const NAMES = [
   ...(["portworxVolume", "azureDisk", "scaleIO", "local", "storageos", "csi"] as const),
 ] as const satisfies readonly (keyof PersistentVolumeSpec)[];
 
+/** One of the fields of a volume's spec that say where its data is. */
 export type VolumeSourceName = (typeof NAMES)[number];
 
 /** The sources that are set, in upstream's order; a valid volume has exactly one. */

@@ -35,6 +35,7 @@ export function validateVolumeSpec(spec: PersistentVolumeSpec, path: FieldPath, 
   ];
 }
 
+/** What a PersistentVolume says of itself, beside its source. */
 function validateOwn(spec: PersistentVolumeSpec, path: FieldPath): FieldError[] {
   const policies = ["Delete", "Recycle", "Retain"];
   return [
@@ -45,6 +46,7 @@ function validateOwn(spec: PersistentVolumeSpec, path: FieldPath): FieldError[] 
   ];
 }
 
+/** The rules of a spec that belongs to no PersistentVolume. */
 function validateInline(spec: PersistentVolumeSpec, path: FieldPath): FieldError[] {
   const detail = "may not be specified in the context of inline volumes";
   const forbidden = ["claimRef", "capacity", "storageClassName", "mountOptions", "volumeMode"] as const;
@@ -56,6 +58,7 @@ function validateInline(spec: PersistentVolumeSpec, path: FieldPath): FieldError
   ];
 }
 
+/** Storage, and nothing else so far. */
 function validateCapacity({ capacity }: PersistentVolumeSpec, path: FieldPath): FieldError[] {
   const resources = Object.keys(capacity ?? {});
   // Upstream goes on: no capacity is also not the one of storage.
@@ -94,6 +97,7 @@ function validateReclaim(spec: PersistentVolumeSpec, path: FieldPath): FieldErro
   return [forbiddenField(path, "may not be 'recycle' for a hostPath mount of '/'")];
 }
 
+/** No class is a class of its own: such volumes bind to claims that ask for none. */
 function validateClass(spec: PersistentVolumeSpec, path: FieldPath): FieldError[] {
   const { storageClassName: name, volumeAttributesClassName: attributes } = spec;
   const errors = [

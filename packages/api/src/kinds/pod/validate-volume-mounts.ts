@@ -42,6 +42,7 @@ function validateMountPath({ mountPath }: VolumeMount, paths: Set<string>, path:
   return [];
 }
 
+/** A volume is mounted or handed over raw, not both. */
 function validateNotDevice({ name, mountPath }: VolumeMount, { volumeDevices = [] }: Container, path: FieldPath) {
   const errors: FieldError[] = [];
   if (volumeDevices.some((device) => device.name === name)) {
@@ -53,6 +54,7 @@ function validateNotDevice({ name, mountPath }: VolumeMount, { volumeDevices = [
   return errors;
 }
 
+/** One folder or file of the volume, inside of it. */
 function validateSubPath({ subPath, subPathExpr }: VolumeMount, path: FieldPath): FieldError[] {
   const errors = subPath ? validateLocalPath(subPath, path.child("subPath")) : [];
   if (!subPathExpr) return errors;

@@ -42,6 +42,7 @@ export function validateVolumes(volumes: readonly Volume[], path: FieldPath, met
   return { byName, errors };
 }
 
+// A volume is its name and one of these.
 type SourceName = Exclude<keyof Volume, "name">;
 
 /** The order in which upstream looks: the first source is checked, every later one is too many. */
@@ -114,6 +115,7 @@ function validateClaimTemplate(template: PersistentVolumeClaimTemplate | undefin
   ];
 }
 
+/** Only what the source itself says: whether the object exists shows when the kubelet mounts it. */
 function validateSource(volume: Volume, name: SourceName, path: FieldPath): FieldError[] {
   const at = path.child(name);
   const source = volume[name];
@@ -144,6 +146,7 @@ function validateSource(volume: Volume, name: SourceName, path: FieldPath): Fiel
       ];
     case "ephemeral":
       return validateClaimTemplate(volume.ephemeral?.volumeClaimTemplate, at.child("volumeClaimTemplate"));
+    // Whether it may be read-only, or written by many, is for the claim's access modes.
     case "persistentVolumeClaim":
       return requireFields(source, ["claimName"], at);
     default:
@@ -151,6 +154,7 @@ function validateSource(volume: Volume, name: SourceName, path: FieldPath): Fiel
   }
 }
 
+/** An inline volume of a driver, which lives and dies with the pod. */
 function validateCsi({ driver, nodePublishSecretRef: secret }: CSIVolumeSource, path: FieldPath): FieldError[] {
   const errors = validateCsiDriverName(driver, path.child("driver"));
   if (!secret) return errors;
@@ -159,6 +163,7 @@ function validateCsi({ driver, nodePublishSecretRef: secret }: CSIVolumeSource, 
   return [...errors, ...invalidAll(path.child("name"), secret.name, isDns1123Subdomain(secret.name))];
 }
 
+/** Zero means no limit but the node's. */
 function validateSizeLimit(limit: string | undefined, path: FieldPath): FieldError[] {
   if (limit === undefined || compareQuantities(limit, "0") >= 0) return [];
   return [forbiddenField(path, "SizeLimit field must be a valid resource quantity")];
@@ -186,6 +191,7 @@ export function validateHostPath(source: HostPathVolumeSource, path: FieldPath):
   return errors;
 }
 
+/** ConfigMaps and Secrets as volumes, which call the object's name by different fields. */
 function validateKeys(
   source: Pick<ConfigMapVolumeSource, "items" | "defaultMode">,
   object: string | undefined,

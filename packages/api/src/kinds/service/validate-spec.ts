@@ -54,6 +54,7 @@ function validateHeadless(spec: ServiceSpec, path: FieldPath): FieldError[] {
   return [];
 }
 
+/** An ExternalName is a CNAME and nothing else; load balancers and node ports need an address to lead to. */
 function validateTypeNeeds(spec: ServiceSpec, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   const single = spec.type === "LoadBalancer" || spec.type === "NodePort";
@@ -91,6 +92,7 @@ function shownPort({ protocol, port }: ServicePort) {
   return { Name: "", Protocol: protocol, AppProtocol: null, Port: port, TargetPort: 0, NodePort: 0 };
 }
 
+/** `targetPort` may name a container's port, so that pods of two versions may listen on different ones. */
 function validatePort(port: ServicePort, requireName: boolean, names: Set<string>, path: FieldPath): FieldError[] {
   const errors = validatePortName(port.name, requireName, names, path.child("name"));
   errors.push(...validatePortNumberOrName(port.port, path.child("port")));
@@ -119,6 +121,7 @@ function validatePortName(
   return errors;
 }
 
+/** "ClientIP" keeps a client at one endpoint, for as many seconds as it is silent at most. */
 function validateAffinity(spec: ServiceSpec, path: FieldPath): FieldError[] {
   const errors = oneOf(spec.sessionAffinity, AFFINITIES, path.child("sessionAffinity"));
   const config = spec.sessionAffinityConfig;
@@ -149,6 +152,7 @@ function validateNodePorts(spec: ServiceSpec, path: FieldPath): FieldError[] {
   });
 }
 
+/** Fields that only a load balancer's controller reads. */
 function validateLoadBalancer(spec: ServiceSpec, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   const isLoadBalancer = spec.type === "LoadBalancer";
@@ -166,6 +170,7 @@ function validateLoadBalancer(spec: ServiceSpec, path: FieldPath): FieldError[] 
   if (spec.allocateLoadBalancerNodePorts !== undefined && !isLoadBalancer) {
     errors.push(forbiddenField(path.child("allocateLoadBalancerNodePorts"), onlyLoadBalancers));
   }
+  // Defaults have set it; only a write that took it away comes here.
   if (isLoadBalancer && spec.allocateLoadBalancerNodePorts === undefined) {
     errors.push(required(path.child("allocateLoadBalancerNodePorts")));
   }
@@ -177,6 +182,7 @@ function validateLoadBalancer(spec: ServiceSpec, path: FieldPath): FieldError[] 
   return errors;
 }
 
+/** "Local" keeps traffic on the node where it came in, and with it the client's address. */
 function validateTraffic(spec: ServiceSpec, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   const external = path.child("externalTrafficPolicy");
@@ -200,6 +206,7 @@ function validateTraffic(spec: ServiceSpec, path: FieldPath): FieldError[] {
 // PreferClose is the former name of PreferSameZone.
 const DISTRIBUTIONS = ["PreferClose", "PreferSameNode", "PreferSameZone"];
 
+/** A wish that kube-proxy follows while there are endpoints close by. */
 function validateDistribution(value: string | undefined, path: FieldPath): FieldError[] {
   return value === undefined || DISTRIBUTIONS.includes(value) ? [] : [notSupported(path, value, DISTRIBUTIONS)];
 }

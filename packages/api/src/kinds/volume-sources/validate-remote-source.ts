@@ -52,12 +52,14 @@ const RULES = {
   vsphereVolume: (source, path) => requireFields(source, ["volumePath"], path),
 } as const satisfies Readonly<Record<string, Rule>>;
 
+/** The partition of a disk that has several. */
 function partition({ partition: number }: Fields, path: FieldPath): FieldError[] {
   if (typeof number !== "number" || (number >= 0 && number <= 255)) return [];
   // Zero passes, in spite of upstream's words: it is the whole disk.
   return [invalidValue(path.child("partition"), number, "must be between 1 and 255, inclusive")];
 }
 
+/** A pod's Secret is in its own namespace; a PersistentVolume has none. */
 function secret({ secretRef }: Fields, path: FieldPath, { persistentVolume }: Owner): FieldError[] {
   if (!secretRef) return [];
   return requireFields(
@@ -73,6 +75,7 @@ const DISK_KINDS = ["Dedicated", "Managed", "Shared"];
 const MANAGED_DISK = "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}";
 const BLOB_DISK = "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd";
 
+/** A managed disk is a path in Azure's API, others are blobs at a URL. */
 function validateAzureDisk(disk: Fields, path: FieldPath): FieldError[] {
   const errors = requireFields(disk, ["diskName", "diskURI"], path);
   const { cachingMode, kind, diskURI } = disk;
@@ -114,6 +117,7 @@ function endpointsNamespace(namespace: unknown, path: FieldPath): FieldError[] {
   return [invalidValue(path, namespace, "if the endpointnamespace is set, it must be a valid namespace name")];
 }
 
+/** A server and a folder that it exports. */
 function validateNfs(source: Fields, path: FieldPath): FieldError[] {
   const errors = requireFields(source, ["server", "path"], path);
   const file = typeof source.path === "string" ? source.path : "";
