@@ -13,6 +13,7 @@ const TOKEN_SECONDS = 3600;
 /** Share of a token's life after which a new one is asked for; upstream's figure. */
 const RENEW_AT = 0.8;
 
+/** `account` is the ServiceAccount's name in kube-system. */
 export interface AccountOptions {
   readonly account: string;
   readonly userAgent: string;

@@ -1,6 +1,7 @@
 // The flags of the certificate signers: one authority for all, or one for each.
 import { flag, UsageError } from "@skiff/component-base/flags.ts";
 
+/** Under upstream's names. Files are read when a request is signed, not at the start. */
 export const certificateFlags = {
   "cluster-signing-cert-file": flag.string("", "CA that signs approved certificate requests"),
   "cluster-signing-key-file": flag.string("", "the key of that CA"),
@@ -21,6 +22,7 @@ export interface AuthorityFiles {
   readonly key: string;
 }
 
+/** Part of the flag's name → the signer that requests name in spec.signerName. */
 const SIGNERS = {
   "kubelet-serving": "kubernetes.io/kubelet-serving",
   "kubelet-client": "kubernetes.io/kube-apiserver-client-kubelet",

@@ -5,6 +5,7 @@ import { commonFlags, flag, parseFlags, UsageError } from "@skiff/component-base
 import { certificateFlags, certificatesOf } from "./certificate-flags.ts";
 import type { RangeOptions } from "./controllers/node-ipam/range-allocator.ts";
 
+/** Names and defaults are upstream's. */
 const flags = {
   ...commonFlags,
   ...certificateFlags,
@@ -61,6 +62,7 @@ const flags = {
   "terminated-pod-gc-threshold": flag.int(12_500, "finished pods that are kept; 0 keeps all"),
 } as const;
 
+/** Frozen: what every controller sees for the whole life of the program. */
 export type ControllerManagerConfig = ReturnType<typeof parseConfig> & {
   /** PEM text that kube-root-ca.crt publishes; read at start. */
   readonly rootCa: string | undefined;
@@ -115,6 +117,10 @@ function servingOf(values: Values) {
   });
 }
 
+/**
+ * The renew deadline is below the lease's duration, so that a leader that cannot renew stops before another one
+ * starts.
+ */
 function electionOf(values: Values) {
   return Object.freeze({
     enabled: values["leader-elect"],
@@ -125,6 +131,7 @@ function electionOf(values: Values) {
   });
 }
 
+/** Rates are nodes per second; the threshold is a share between 0 and 1. */
 function nodeHealthOf(values: Values) {
   return Object.freeze({
     monitorPeriodMs: values["node-monitor-period"],
@@ -137,6 +144,7 @@ function nodeHealthOf(values: Values) {
   });
 }
 
+/** Throws UsageError for less than one worker. */
 function workersOf(values: Values) {
   for (const [name, count] of Object.entries(values)) {
     if (name.startsWith("concurrent-") && Number(count) < 1) throw new UsageError(`--${name} must be at least 1`);

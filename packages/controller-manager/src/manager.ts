@@ -85,6 +85,7 @@ async function runTerm(
       log,
     };
   };
+  // Each has its own client and recorder, but caches are shared: one watch per resource for all of them.
   const controllers = definitions.map((definition): Controller => {
     const context = contextOf(definition);
     return { name: definition.name, run: (stop) => definition.run(context, stop) };

@@ -38,6 +38,7 @@ export async function down(
   }
 }
 
+/** Whoever restarts others goes first, and what others need goes last. */
 async function stopInOrder(layout: Layout, progress: Progress, clock: Clock): Promise<void> {
   const stop = (title: string, wanted: (key: string) => boolean) =>
     progress.step(title, async () => {

@@ -23,6 +23,7 @@ export async function showStatus(state: string, deps: { clock: Clock; runtime: R
   return rows.every((row) => row[2] === "healthy" || row[2] === "running") ? 0 : 1;
 }
 
+/** The health is asked for now, not taken from a record. */
 async function rowOf(
   instance: Pick<ClusterInstance, "key" | "probe">,
   runFolder: string,

@@ -56,6 +56,7 @@ async function killLeftovers(layout: Layout, clock: Clock): Promise<void> {
   }
 }
 
+/** By cgroup and by network namespace: a process that left one of the two is found by the other. */
 function leftovers(layout: Layout): ProcessIdentity[] {
   const pids = pidsBelow(layout.cgroup);
   const namespaces = new Set(namespacesOf(layout).map((name) => inodeOf(join(NETNS_FOLDER, name))));

@@ -74,15 +74,18 @@ export async function up(request: UpRequest, deps: UpDeps): Promise<number> {
   }
 }
 
+/** Records of programs that run now; those of an earlier boot name processes that are gone. */
 function livingKeys(layout: Layout): Set<string> {
   const records = listRunRecords(layout.run).filter((record) => isAlive(record.process));
   return new Set(records.map((record) => record.key));
 }
 
+/** Whether the network is whole: one namespace for each node and the switch's. */
 function hasNamespaces(layout: Layout, record: ClusterRecord): boolean {
   return namespacesOf(layout).length === record.nodes.length + 1;
 }
 
+/** The exit code is 0 only where every node is Ready. */
 async function describeRunning(
   layout: Layout,
   record: ClusterRecord,
@@ -141,6 +144,7 @@ async function planCluster(
   request: UpRequest,
 ): Promise<ClusterRecord> {
   const used = await hostRanges(layout.hostLink);
+  // Certificates and objects hold the addresses, so a cluster cannot move to another range.
   const overlap = known && findOverlap(known.addresses, used);
   if (overlap) {
     throw new UserError(
@@ -176,6 +180,7 @@ async function makeCertificates(layout: Layout, record: ClusterRecord, clock: Cl
   return made;
 }
 
+/** Detached: `up` ends, and the supervisor goes on. */
 async function startSupervisor(layout: Layout, runtime: Runtime): Promise<void> {
   mkdirSync(layout.logs, { recursive: true });
   await startProgram(
@@ -220,6 +225,7 @@ async function bringUp(
   return nodes;
 }
 
+/** Scripts read the last line: it can be pasted into a shell. */
 function printReady(layout: Layout, nodes: readonly NodeSummary[], headline: string): void {
   const lines = [
     headline,

@@ -73,6 +73,7 @@ function networkOf({ name, host, networkOf: owner }: ComposeContainer): Service 
   return { hostname: name, networks: { default: { ipv4_address: `${SUBNET}.${host}` } } };
 }
 
+/** Volumes outlive the containers: etcd's data, and a node's images and pods. */
 function dataOf(container: ComposeContainer): string[] {
   if (isWorker(container)) return [`${container.name}:/var`];
   return container.name === "etcd" ? ["etcd:/var/lib/skiff"] : [];
@@ -91,6 +92,7 @@ function privilegesOf(container: ComposeContainer, programs: readonly ProgramSpe
   };
 }
 
+/** What runs in the same container is waited for by its own supervisor. */
 function dependenciesOf(container: ComposeContainer, programs: readonly ProgramSpec[]): Service {
   const before = programs.flatMap((program) => program.after).filter((name) => !container.programs.includes(name));
   return {

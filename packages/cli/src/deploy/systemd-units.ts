@@ -60,6 +60,7 @@ const PLACE: Place = {
   },
 };
 
+/** Only containerd is wanted by a unit: other programs may run on another machine. */
 function unitFile(program: ProgramSpec): string {
   const { name, description, after } = program;
   const needs = after.map((other) => `${other}.service`);

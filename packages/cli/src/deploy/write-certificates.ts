@@ -30,6 +30,7 @@ export async function writeCertificates(request: CertificatesRequest, { clock }:
   return 0;
 }
 
+/** Throws UserError for any other form. */
 function parseNode(text: string): { name: string; addresses: string[] } {
   const [name, address, ...rest] = text.split("=");
   if (!name || !address || rest.length > 0) throw new UserError(`--node "${text}" is not of the form NAME=ADDRESS`);

@@ -58,6 +58,7 @@ export async function writeOciArchive(path: string, images: readonly ImageSpec[]
   await done;
 }
 
+/** One layer, uncompressed: the archive is read on the same machine. */
 async function buildImage(image: ImageSpec): Promise<{ blobs: Blob[]; manifest: Blob }> {
   const layer = blobOf(`${OCI}.layer.v1.tar`, await layerOf(image.files));
   const config = blobOf(`${OCI}.config.v1+json`, json(imageConfig(image, layer.digest)));

@@ -84,6 +84,7 @@ function foldersBelow(folder: string): string[] {
   return [...inner.flatMap((entry) => foldersBelow(join(folder, entry.name))), folder];
 }
 
+/** Level by level, since each must be prepared before its child is made. */
 function makeBelow(hierarchy: Hierarchy, path: string): string {
   let folder = hierarchy.mountPoint;
   for (const part of path.split("/").filter(Boolean)) {

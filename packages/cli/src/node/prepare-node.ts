@@ -53,6 +53,7 @@ export function machineLosses(snapshotter: "overlayfs" | "native"): string[] {
   return losses;
 }
 
+/** Root in a container may lack it. */
 function maySetResources(): boolean {
   return hasCapability(readFileSync("/proc/self/status", "utf8"), CAP_SYS_RESOURCE);
 }

@@ -30,6 +30,7 @@ export async function removeSandboxes(socket: string, clock: Clock): Promise<Err
   }
 }
 
+/** Stopped before it is removed, as the CRI asks for. */
 async function removeOne(client: Client, podSandboxId: string, clock: Clock): Promise<void> {
   await call(client, "stopPodSandbox", { podSandboxId }, clock);
   await call(client, "removePodSandbox", { podSandboxId }, clock);

@@ -82,6 +82,7 @@ async function ensureKubeconfig(
   return 1;
 }
 
+/** Never renewed: every token that was signed with them would be void. */
 async function ensureSigningKeys(pki: string): Promise<void> {
   if (existsSync(join(pki, "sa.key")) && existsSync(join(pki, "sa.pub"))) return;
   const { makeSigningKeys } = await import("./authority.ts");

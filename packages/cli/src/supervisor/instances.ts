@@ -74,6 +74,7 @@ function scopeOf(name: string): ProgramSpec["scope"] | undefined {
   return PROGRAMS.find((program) => program.name === name)?.scope;
 }
 
+/** All nodes are on one bridge, so pods of other nodes are reached by plain routes. */
 function placeOf(layout: Layout, record: ClusterRecord, runtime: Runtime, node?: string): Place {
   const { addresses } = record;
   const place: Place = {

@@ -15,6 +15,7 @@ export interface Discovery {
   readonly failures: ReadonlyMap<string, string>;
 }
 
+/** The parts of discovery's answers that are read here. */
 interface ApiResource {
   readonly name: string;
   readonly kind: string;
@@ -69,6 +70,7 @@ function refOf(
   return { group, version, kind, plural: name, namespaced, verbs };
 }
 
+/** A resource that is served in several versions counts once; the first is that of the preferred version. */
 function firstOfEach(resources: readonly DiscoveredResource[]): DiscoveredResource[] {
   const byName = new Map<string, DiscoveredResource>();
   for (const resource of resources) {

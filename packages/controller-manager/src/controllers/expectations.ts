@@ -4,6 +4,7 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 /** Upstream's ExpectationsTimeout: after this long a missed event no longer holds a controller back. */
 const EXPECTATION_TIMEOUT_MS = 5 * 60_000;
 
+/** What one owner's last writes have yet to show; one of the two is empty. */
 interface Expectation {
   creations: number;
   readonly deletions: Set<string>;
@@ -38,6 +39,7 @@ export class Expectations {
     if (expectation) expectation.creations -= count;
   }
 
+  /** Also for a delete that failed: its event may never come. */
   deletionObserved(key: string, uid: string): void {
     this.byKey.get(key)?.deletions.delete(uid);
   }
@@ -50,6 +52,7 @@ export class Expectations {
     return this.clock.monotonic() - expectation.sinceMs > EXPECTATION_TIMEOUT_MS;
   }
 
+  /** The owner is gone; one of the same name starts without expectations. */
   forget(key: string): void {
     this.byKey.delete(key);
   }

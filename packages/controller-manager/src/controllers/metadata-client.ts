@@ -22,6 +22,7 @@ export class MetadataClient {
     this.ref = ref;
   }
 
+  /** Rejects with the server's ApiError, such as NotFound. */
   async get(namespace: string, name: string, options: RequestOptions): Promise<KubeObject> {
     const path = resourcePath(this.ref, namespace, name);
     const answer = await this.client.request({ ...options, method: "GET", path, headers: { accept: OBJECT } });

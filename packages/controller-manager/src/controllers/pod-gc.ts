@@ -34,6 +34,7 @@ export const podGarbageCollector = {
   },
 } satisfies ControllerDefinition;
 
+/** Lists may overlap: a pod that is gone by then is no error. */
 export interface PodCollectionPlan {
   readonly finished: readonly Readonly<Pod>[];
   readonly outOfService: readonly Readonly<Pod>[];
@@ -79,6 +80,10 @@ function isOutOfService(node: Readonly<Node>): boolean {
   return !isNodeReady(node) && (node.spec?.taints ?? []).some((taint) => taint.key === OUT_OF_SERVICE);
 }
 
+/**
+ * Keeps only since when nodes have been missing; a restart begins that count anew, which delays a removal and never
+ * hastens one.
+ */
 class PodCollector {
   private readonly listers: { readonly pods: Lister<Pod>; readonly nodes: Lister<Node> };
   private readonly context: ControllerContext;

@@ -3,6 +3,7 @@ import type { ControllerDefinition } from "./controller-definition.ts";
 import { runReplicas } from "./replica-set/replica-set-controller.ts";
 import { replicationControllerKind } from "./replica-set/replicated-kind.ts";
 
+/** Selectors of ReplicationControllers are plain maps; everything else is as for ReplicaSets. */
 export const replicationController = {
   name: "replicationcontroller-controller",
   aliases: ["replicationcontroller"],

@@ -7,6 +7,7 @@ import { isNamespaceTerminating } from "./namespace-terminating.ts";
 import { runReconciler } from "./run-reconciler.ts";
 import { isActive } from "./service-account.ts";
 
+/** Upstream's name and key: every pod's projected token volume refers to them. */
 const NAME = "kube-root-ca.crt";
 const FILE = "ca.crt";
 const DESCRIPTION_KEY = "kubernetes.io/description";

@@ -3,6 +3,7 @@
 /** Upstream's SlowStartInitialBatchSize. */
 const FIRST_BATCH = 1;
 
+/** Calls that succeeded before and beside the failure count too. */
 export interface SlowStartResult {
   readonly successes: number;
   /** The first failure; the calls after its batch were not made. */

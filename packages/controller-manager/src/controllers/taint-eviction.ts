@@ -88,6 +88,7 @@ function tolerationStart(pod: Readonly<Pod>, taint: Taint, sinceMs: number): num
   return Math.max(...times.filter((time) => !Number.isNaN(time)));
 }
 
+/** NoExecute alone: the other effects are for the scheduler, and change nothing for pods that run. */
 function taintsText(taints: readonly Taint[] | undefined): string {
   return JSON.stringify((taints ?? []).filter(({ effect }) => effect === "NoExecute"));
 }

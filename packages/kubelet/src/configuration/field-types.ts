@@ -11,6 +11,7 @@ export interface Field<T> {
   encode(value: T): unknown;
 }
 
+/** The identity: most values are written back as they were read. */
 const same = <T>(value: T): T => value;
 
 /** Any text. */

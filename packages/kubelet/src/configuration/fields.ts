@@ -33,6 +33,8 @@ export const FIELDS = {
   rotateCertificates: bool(false),
   serverTLSBootstrap: bool(false),
   "authentication.x509.clientCAFile": text(""),
+  // Callers are always authenticated and authorized by the apiserver; a kubelet that lets everybody in is not
+  // offered.
   "authentication.webhook.enabled": only(true),
   "authentication.anonymous.enabled": bool(false),
   "authorization.mode": only("Webhook"),
@@ -53,18 +55,22 @@ export const FIELDS = {
   imageGCHighThresholdPercent: int(85),
   imageGCLowThresholdPercent: int(80),
   serializeImagePulls: bool(true),
+  // More than one only where pulls are not serialized; without a number there is no limit then.
   maxParallelImagePulls: optionalInt(),
   cgroupRoot: text("/"),
   cgroupsPerQOS: only(true),
+  // systemd's driver would name cgroups in its own way; only the plain file system is written.
   cgroupDriver: word("cgroupfs"),
   ...RESOURCE_FIELDS,
   runtimeRequestTimeout: duration(120_000),
   maxPods: int(110),
+  // 0: maxPods alone counts.
   podsPerCore: int(0),
   podCIDR: text(""),
   evictionHard: map({}),
   evictionSoft: map({}),
   evictionSoftGracePeriod: map({}),
+  // Absent means that reclaiming ends right at the threshold.
   evictionMinimumReclaim: map({}),
   evictionPressureTransitionPeriod: duration(300_000),
   evictionMaxPodGracePeriod: int(0),
@@ -81,18 +87,23 @@ export const FIELDS = {
   configMapAndSecretChangeDetectionStrategy: only("Watch"),
   allowedUnsafeSysctls: strings([]),
   seccompDefault: bool(false),
+  // Without it somebody else must create the Node object, such as a cloud's controller.
   registerNode: bool(true),
   registerWithTaints: taints(),
   localStorageCapacityIsolation: bool(true),
   containerRuntimeEndpoint: text("unix:///run/containerd/containerd.sock"),
+  // Images and containers are asked of one runtime.
   imageServiceEndpoint: only(""),
+  // The longest delay; the first is always 10 s or this, whichever is less.
   "crashLoopBackOff.maxContainerRestartPeriod": duration(300_000),
   "logging.verbosity": int(2),
+  // 0 turns graceful node shutdown off.
   shutdownGracePeriod: duration(0),
   shutdownGracePeriodCriticalPods: duration(0),
   shutdownGracePeriodByPodPriority: shutdownClasses(),
   enableServer: only(true),
   enableDebuggingHandlers: only(true),
+  // Whether a pod may reach itself through its Service; a matter of the network plug-in since the CRI.
   hairpinMode: only("promiscuous-bridge"),
 } as const;
 

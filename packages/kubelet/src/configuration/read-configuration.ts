@@ -88,6 +88,7 @@ function decodeSettings(fields: Json): Partial<Settings> {
 function collect(fields: Json, prefix: string, found: [FieldName, unknown][], unknown: string[]): void {
   for (const [key, value] of Object.entries(fields)) {
     const name = prefix + key;
+    // As absent, which is how the API machinery reads it.
     if (value === null) continue;
     // A field that is an object may itself be the value, as a map is, or only hold fields.
     if (Object.hasOwn(FIELDS, name)) found.push([name as FieldName, value]);
@@ -96,10 +97,12 @@ function collect(fields: Json, prefix: string, found: [FieldName, unknown][], un
   }
 }
 
+/** Whether a name is only the first part of fields, such as `authentication`. */
 function hasFieldsBelow(name: string): boolean {
   return Object.keys(FIELDS).some((field) => field.startsWith(`${name}.`));
 }
 
+/** A YAML list is an object to JavaScript, but not here. */
 function isObject(value: unknown): value is Json {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

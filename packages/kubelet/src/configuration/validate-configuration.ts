@@ -6,6 +6,7 @@ import type { Settings } from "./fields.ts";
 import { effectiveEvictionHard } from "./read-configuration.ts";
 import { RESOURCE_RULES } from "./validate-resources.ts";
 
+/** The problem, or undefined. */
 type Rule = (settings: Settings) => string | undefined;
 
 /** All that is wrong; empty when nothing is. */
@@ -86,6 +87,7 @@ function shutdownProblem(s: Settings): string | undefined {
 /** What --kube-reserved and --system-reserved may keep back. */
 const RESERVABLE = /^(cpu|memory|ephemeral-storage|pid|hugepages-.+)$/;
 
+/** Amounts must be quantities of what can be kept back at all. */
 function reserved(list: Readonly<Record<string, string>>, name: string): string | undefined {
   for (const [resource, amount] of Object.entries(list)) {
     if (!RESERVABLE.test(resource)) return `${name}: cannot reserve ${JSON.stringify(resource)} resource`;
@@ -97,6 +99,7 @@ function reserved(list: Readonly<Record<string, string>>, name: string): string 
   return undefined;
 }
 
+/** Thresholds are judged by parsing them, so what is accepted here cannot fail later. */
 function thresholdProblems(settings: Settings): string[] {
   try {
     parseThresholds({ ...settings, evictionHard: effectiveEvictionHard(settings) });

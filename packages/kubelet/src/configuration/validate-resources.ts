@@ -94,6 +94,7 @@ const ENFORCEABLE: readonly string[] = [
   "kube-reserved",
   "kube-reserved-compressible",
 ];
+/** Options of the static policy that this kubelet has; upstream has more. */
 const CPU_OPTIONS: readonly string[] = ["full-pcpus-only", "distribute-cpus-across-numa", "strict-cpu-reservation"];
 const TOPOLOGY_OPTIONS: readonly string[] = ["prefer-closest-numa-nodes"];
 

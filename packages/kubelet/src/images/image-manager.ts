@@ -169,6 +169,7 @@ export class ImageManager {
     return found.filter((secret) => secret !== undefined);
   }
 
+  /** One login after another, without any where there is none; rejects with all failures together. */
   private async pullWithAny(
     image: string,
     auths: readonly AuthConfig[],
@@ -229,6 +230,7 @@ export class ImageManager {
     pull.stop.abort(new Error("nobody wants the image any more"));
   }
 
+  /** A place among the pulls that may run at once; first come, first served. */
   private async inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (this.running >= this.options.parallelPulls) await new Promise<void>((resolve) => this.waiting.push(resolve));
     else this.running++;

@@ -88,6 +88,7 @@ export class KubeletMetrics {
   /** Gauges that are read when they are asked for. */
   observe(registry: MetricsRegistry, sources: MetricSources): void {
     const one = (value: number) => [{ value }];
+    // For joining series: the kubelet's own have no label of the node.
     registry.observedGauge("kubelet_node_name", "The node's name. The count is always 1.", () => [
       { labels: { node: sources.nodeName }, value: 1 },
     ]);
@@ -147,6 +148,7 @@ export class KubeletMetrics {
   }
 }
 
+/** All four states always: a series that comes and goes cannot be summed. */
 function containersByState(pods: readonly RuntimePod[]) {
   const counts = new Map(["created", "exited", "running", "unknown"].map((state) => [state, 0]));
   for (const { containers } of pods) {
@@ -155,6 +157,7 @@ function containersByState(pods: readonly RuntimePod[]) {
   return [...counts].map(([state, value]) => ({ labels: { container_state: state }, value }));
 }
 
+/** The label is empty for pods of the API, as upstream. */
 function byStatic(pods: readonly Readonly<Pod>[], { isStatic }: Pick<MetricSources, "isStatic">) {
   const own = pods.filter(isStatic).length;
   return [
@@ -163,6 +166,7 @@ function byStatic(pods: readonly Readonly<Pod>[], { isStatic }: Pick<MetricSourc
   ];
 }
 
+/** Both states the same, since volumes are set up within a pod's own pass and not by a loop of their own. */
 function volumesByPlugin(pods: readonly Readonly<Pod>[]) {
   const counts = new Map<string, number>();
   for (const pod of pods) {

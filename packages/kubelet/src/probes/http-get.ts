@@ -38,6 +38,7 @@ export async function httpGet(action: HttpAction, timeoutMs: number, signal?: Ab
     const location = response.headers.location;
     const status = response.statusCode ?? 0;
     const next = status >= 300 && status < 400 && location ? new URL(location, url) : undefined;
+    // A container that redirects elsewhere must not make the kubelet ask others on its behalf.
     if (!next || next.hostname !== url.hostname) return { status, body: await readBody(response) };
     response.resume();
     url = next;
@@ -69,6 +70,7 @@ function send(url: URL, action: HttpAction, signal: AbortSignal): Promise<Incomi
   });
 }
 
+/** Stops reading at the limit: an endless answer must not hold the probe, or fill the kubelet. */
 async function readBody(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;

@@ -14,6 +14,7 @@ import type { ProbeKind } from "./probe-worker.ts";
 import { ProbeWorker } from "./probe-worker.ts";
 import { runProbe } from "./run-probe.ts";
 
+/** `hostIps` are the addresses of pods on the node's network. */
 export interface ProbeManagerDeps {
   readonly cri: Pick<CriClient, "execSync">;
   readonly events: PodEvents;
@@ -33,6 +34,7 @@ interface PodProbes {
   readonly verdicts: Map<string, Verdicts>;
 }
 
+/** A container may have one of each. */
 const KINDS: readonly ProbeKind[] = ["startup", "liveness", "readiness"];
 
 /** Results reach the pod's worker, which restarts on liveness and startup and publishes readiness. */
@@ -81,6 +83,7 @@ export class ProbeManager implements ProbeStates, ProbeVerdicts {
     return this.byContainer.get(containerId)?.startup;
   }
 
+  /** True without a startup probe. While a new kubelet has no verdict, the last published status counts. */
   isStarted(pod: Pod, container: Container, containerId: string): boolean {
     if (!container.startupProbe) return true;
     const verdict = this.startup(containerId);
@@ -88,6 +91,7 @@ export class ProbeManager implements ProbeStates, ProbeVerdicts {
     return verdict === "success";
   }
 
+  /** True without a readiness probe. */
   isReady(pod: Pod, container: Container, containerId: string): boolean {
     if (!container.readinessProbe) return true;
     const verdict = this.byContainer.get(containerId)?.readiness;

@@ -71,6 +71,7 @@ export class ProbeWorker {
     this.nudge.resolve();
   }
 
+  /** A probe that runs now is let finish, but its result is dropped. */
   end(): void {
     this.stop.abort();
     this.poke();
@@ -95,6 +96,7 @@ export class ProbeWorker {
     return true;
   }
 
+  /** A container id that is new is another container, whatever its name. */
   private follow(id: string): void {
     if (id === this.containerId) return;
     this.containerId = id;
@@ -122,6 +124,7 @@ export class ProbeWorker {
 
   private async probeOnce(id: string): Promise<void> {
     const result = await this.attempt(id);
+    // The container may have been replaced while its probe ran.
     if (this.stop.signal.aborted || !result || id !== this.containerId) return;
     const name = capitalized(this.kind);
     if (!result.ok) this.deps.onEvent("Unhealthy", `${name} probe failed: ${result.output}`);

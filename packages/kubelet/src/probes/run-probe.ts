@@ -31,6 +31,7 @@ export interface ProbeTarget {
 /** Upstream's limit of what an event may quote. */
 const MAX_OUTPUT_BYTES = 10 * 1024;
 
+/** Commands run through the runtime, everything else goes over the network from the node. */
 export interface ProbeDeps {
   readonly cri: Pick<CriClient, "execSync">;
   readonly clock: Clock;
@@ -89,6 +90,7 @@ async function httpProbe(
   }
 }
 
+/** That a connection can be made is all that is asked; nothing is sent. */
 function tcpProbe(host: string, port: number, timeoutMs: number, clock: Clock): Promise<ProbeResult> {
   return new Promise((resolve) => {
     const socket = connect({ host, port });
@@ -105,6 +107,7 @@ function tcpProbe(host: string, port: number, timeoutMs: number, clock: Clock): 
   });
 }
 
+/** grpc.health.v1: anything but SERVING is a failure, a service that the server does not know among it. */
 function grpcProbe(
   host: string,
   port: number,

@@ -157,6 +157,7 @@ export class ContainerStarter {
     return handler?.features?.recursiveReadOnlyMounts ?? false;
   }
 
+  /** Returns the runtime's id. Nothing runs yet. */
   private async create(
     pod: Pod,
     container: Container,
@@ -175,6 +176,7 @@ export class ContainerStarter {
     }
   }
 
+  /** A container that cannot be started shows as RunContainerError, and the runtime's own words with it. */
   private async launch(pod: Pod, container: Container, id: string, place: Place): Promise<void> {
     const { cri, events } = this.deps;
     try {

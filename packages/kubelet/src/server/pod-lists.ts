@@ -4,6 +4,7 @@ import { LABEL } from "../runtime/labels.ts";
 import type { PodSummary } from "../runtime/runtime-reader.ts";
 import type { KubeletServerDeps, PodSource } from "./deps.ts";
 
+/** Without a resourceVersion: this is no list of the API's store. */
 interface PodList {
   readonly kind: "PodList";
   readonly apiVersion: "v1";

@@ -23,6 +23,7 @@ export interface PayloadContext {
   readonly signal: AbortSignal;
 }
 
+/** The narrow part of the token manager. */
 export interface TokenSource {
   /** A token of the pod's ServiceAccount, bound to the pod, with most of its life ahead. */
   token(pod: Pod, audience: string, expirationSeconds: number, signal: AbortSignal): Promise<string>;
@@ -126,6 +127,7 @@ async function secretFiles(
   return pick(data, items, optional, mode, "secret");
 }
 
+/** Keys as files: all under their own names, or the chosen ones at their paths. */
 function pick(
   data: ReadonlyMap<string, Buffer>,
   items: readonly KeyToPath[] | undefined,

@@ -16,6 +16,7 @@ import { takeOwnership } from "./ownership.ts";
 import { notProcessed, stepFailed } from "./volume-error.ts";
 import { usedVolumes } from "./volume-use.ts";
 
+/** What is loaded late is asked for by functions. */
 export interface PersistentVolumesDeps {
   readonly client: Pick<RestClient, "of">;
   readonly paths: PodPaths;

@@ -7,6 +7,7 @@ import { KUBELET_CLIENT_SIGNER, kubeletClientProblem } from "./signer-rules.ts";
 
 type Csr = Readonly<CertificateSigningRequest>;
 
+/** Upstream's count of workers. */
 const WORKERS = 5;
 const API = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
 const REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
@@ -31,6 +32,7 @@ export const csrApprovingController = {
   },
 } satisfies ControllerDefinition;
 
+/** A pattern that the request fits, and the right that makes it approvable. */
 export interface Recognition {
   /** The right that the asker needs on certificatesigningrequests. */
   readonly subresource: "selfnodeclient" | "nodeclient";
@@ -70,6 +72,10 @@ async function approve(csr: Csr, context: ControllerContext, signal: AbortSignal
   throw new Error(`recognized csr ${JSON.stringify(name)} as [${tried}] but subject access review was not approved`);
 }
 
+/**
+ * Asks on behalf of whoever made the request: machines that bootstrap are given the right `nodeclient`, nodes that renew
+ * their own certificate `selfnodeclient`.
+ */
 async function isAllowed(
   { spec }: Csr,
   subresource: string,

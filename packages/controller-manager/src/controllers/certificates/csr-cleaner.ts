@@ -6,11 +6,13 @@ import type { CertificateSigningRequest } from "@skiff/api/types.ts";
 import { parseTime } from "@skiff/component-base/clock.ts";
 import type { ControllerDefinition } from "../controller-definition.ts";
 
+/** Upstream's times: answered requests stay for an hour, those that nobody answers for a day. */
 const HOUR_MS = 3_600_000;
 const PERIOD_MS = HOUR_MS;
 const ANSWERED_MS = HOUR_MS;
 const PENDING_MS = 24 * HOUR_MS;
 
+/** Requests are only errands: what they led to is in the hands of who asked. */
 export const csrCleaner = {
   name: "certificatesigningrequest-cleaner-controller",
   aliases: ["csrcleaner"],

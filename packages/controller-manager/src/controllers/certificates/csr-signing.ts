@@ -18,8 +18,10 @@ const WORKERS = 5;
 const BACKDATE_MS = 300_000;
 /** From this lifetime on the backdating is taken off it, as it no longer matters. */
 const LONG_MS = 8 * 3_600_000;
+/** The shortest life that is issued, which is also the least that the API lets a request ask for. */
 const MIN_MS = 600_000;
 
+/** Signs for those of Kubernetes' signers that have an authority; requests of other signers are somebody else's. */
 export const csrSigningController = {
   name: "certificatesigningrequest-signing-controller",
   aliases: ["csrsigning"],

@@ -4,6 +4,7 @@ import { type CertificateRequest, parseCertificateRequest } from "@skiff/compone
 
 type Csr = Readonly<CertificateSigningRequest>;
 
+/** Approved, Denied or Failed; a request never has both of the first two. */
 export function hasCondition(csr: Csr, type: string): boolean {
   return csr.status?.conditions?.some((one) => one.type === type && one.status === "True") ?? false;
 }

@@ -1,11 +1,13 @@
 // What each of Kubernetes' own signers takes, in upstream's words. Pure.
 import type { CertificateRequest } from "@skiff/component-base/x509/certificate-request.ts";
 
+/** Names in spec.signerName. Who may approve for which is a matter of RBAC. */
 export const KUBELET_CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client-kubelet";
 export const KUBELET_SERVING_SIGNER = "kubernetes.io/kubelet-serving";
 export const CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client";
 const LEGACY_SIGNER = "kubernetes.io/legacy-unknown";
 
+/** What a signer judges of a request: everything that a certificate would say of its holder. */
 type Names = Pick<CertificateRequest, "commonName" | "organizations" | "dnsNames" | "addresses" | "emails" | "uris">;
 type Rule = (request: Names, usages: readonly string[]) => string | undefined;
 
@@ -18,6 +20,7 @@ export const SIGNER_RULES: Readonly<Record<string, Rule>> = {
   [LEGACY_SIGNER]: () => undefined,
 };
 
+/** A kubelet's client certificate makes its holder that node, so it may say nothing else and speak for no address. */
 export function kubeletClientProblem(request: Names, usages: readonly string[]): string | undefined {
   if (!isOfNodes(request)) return "subject organization is not system:nodes";
   if (request.dnsNames.length > 0) return "DNS subjectAltNames are not allowed";

@@ -2,6 +2,7 @@
 import type { Deployment, DeploymentCondition } from "@skiff/api/types.ts";
 import { formatTime, parseTime } from "@skiff/component-base/clock.ts";
 
+/** In no particular order; each type at most once. */
 export type Conditions = readonly DeploymentCondition[];
 
 /** Upstream's "no deadline": math.MaxInt32, since 0 is a deadline too. */
@@ -13,6 +14,7 @@ export function hasProgressDeadline(deployment: Readonly<Deployment>): boolean {
   return seconds !== undefined && seconds !== NO_DEADLINE;
 }
 
+/** Undefined where the Deployment has none of that type. */
 export function conditionOf(conditions: Conditions | undefined, type: string): DeploymentCondition | undefined {
   return conditions?.find((condition) => condition.type === type);
 }
@@ -40,6 +42,7 @@ export function replaceCondition(conditions: Conditions, next: NewCondition, now
   return [...withoutCondition(conditions, next.type), { ...next, lastUpdateTime: now, lastTransitionTime }];
 }
 
+/** The others as they are. */
 export function withoutCondition(conditions: Conditions, type: string): DeploymentCondition[] {
   return conditions.filter((condition) => condition.type !== type);
 }

@@ -11,6 +11,7 @@ import {
 } from "./deployment-conditions.ts";
 import { desiredReplicas, maxUnavailable, sumStatus } from "./replica-counts.ts";
 
+/** Of one Deployment, in any order. */
 type Sets = readonly Readonly<ReplicaSet>[];
 
 /** Counts and the Available condition; used while paused, scaling or being deleted. */
@@ -37,6 +38,7 @@ export function computeStatus(
   };
 }
 
+/** Available means as many pods as maxUnavailable leaves, not all of them. */
 function availability(deployment: Readonly<Deployment>, available: number): NewCondition {
   return available >= desiredReplicas(deployment) - maxUnavailable(deployment)
     ? {

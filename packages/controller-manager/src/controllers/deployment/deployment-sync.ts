@@ -24,6 +24,7 @@ import { planRollingUpdate } from "./rolling-update.ts";
 
 type Context = Pick<ControllerContext, "client" | "recorder" | "clock" | "log">;
 
+/** Caches, which may be behind: writes carry versions, so that one based on old state fails and is repeated. */
 export interface DeploymentListers {
   readonly deployments: Lister<Deployment>;
   readonly replicaSets: Lister<ReplicaSet>;

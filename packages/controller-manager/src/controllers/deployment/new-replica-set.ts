@@ -65,6 +65,7 @@ const MAPS: ReadonlySet<string> = new Set([
   "requests",
 ]);
 
+/** Equal for templates that mean the same: times and the hash label are no part of it. */
 function templateText(template: PodTemplateSpec | undefined): string {
   const { [POD_TEMPLATE_HASH]: _, ...labels } = template?.metadata?.labels ?? {};
   const { creationTimestamp: __, ...metadata } = template?.metadata ?? {};

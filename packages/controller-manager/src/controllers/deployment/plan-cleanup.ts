@@ -21,6 +21,7 @@ export function planCleanup(
     .filter(isIdle);
 }
 
+/** Neither has pods nor was asked for any since its controller last looked. */
 function isIdle(set: Readonly<ReplicaSet>): boolean {
   const observed = (set.metadata.generation ?? 0) <= (set.status?.observedGeneration ?? 0);
   return observed && (set.status?.replicas ?? 0) === 0 && desiredReplicas(set) === 0;

@@ -50,6 +50,7 @@ function activeOrLatest(
   return active.length === 1 ? active[0] : undefined;
 }
 
+/** The new set has the whole of the desired size, and all its pods are available. */
 function isSaturated(deployment: Readonly<Deployment>, newSet: Readonly<ReplicaSet>): boolean {
   const wanted = desiredReplicas(deployment);
   return (
@@ -59,6 +60,7 @@ function isSaturated(deployment: Readonly<Deployment>, newSet: Readonly<ReplicaS
   );
 }
 
+/** Each set keeps its share of the whole, so that a resize in the middle of a rollout neither hastens nor undoes it. */
 function spread(deployment: Readonly<Deployment>, active: readonly Readonly<ReplicaSet>[]): Resize[] {
   const wanted = desiredReplicas(deployment);
   // The surge counts, since all sets together had it when they were sized.

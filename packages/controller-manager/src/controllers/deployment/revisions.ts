@@ -35,6 +35,7 @@ function revisionOf(object: { readonly metadata: { readonly annotations?: Annota
 
 const MAX_REVISION = 2n ** 63n - 1n;
 
+/** Lowest first; sets without a number come before all others. */
 export function compareRevisions(a: Readonly<ReplicaSet>, b: Readonly<ReplicaSet>): number {
   const [left, right] = [revisionOf(a), revisionOf(b)];
   return left < right ? -1 : Number(left > right);

@@ -41,6 +41,7 @@ export function newSetReplicas(
   return room <= 0 ? current : current + Math.min(room, wanted - current);
 }
 
+/** Never leaves fewer available pods than desired minus maxUnavailable. */
 function planOldSets(
   deployment: Readonly<Deployment>,
   newSet: Readonly<ReplicaSet>,

@@ -3,6 +3,7 @@ import { findCondition, isPodReady } from "@skiff/api/conditions.ts";
 import type { Pod, PodDisruptionBudget } from "@skiff/api/types.ts";
 import { formatTime } from "@skiff/component-base/clock.ts";
 
+/** disruptionsAllowed is what the eviction API counts down; the rest explains it. */
 export type BudgetStatus = NonNullable<PodDisruptionBudget["status"]>;
 
 /** How many pods there should be, and how many of those must be healthy. */
@@ -11,6 +12,7 @@ export interface PodCounts {
   readonly desiredHealthy: number;
 }
 
+/** What to write, and when to look again. */
 export interface BudgetPlan {
   readonly status: BudgetStatus;
   /** When an eviction that nothing came of is to be forgotten, in milliseconds from now. */

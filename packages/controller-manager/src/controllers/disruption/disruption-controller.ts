@@ -75,6 +75,7 @@ interface Listers extends ScaleListers {
   readonly pods: Lister<Pod>;
 }
 
+/** One pass over one budget. The eviction API itself counts disruptionsAllowed down, in the same status. */
 class BudgetSync {
   private readonly listers: Listers;
   private readonly queue: WorkQueue<string>;

@@ -15,6 +15,7 @@ import type { RestClient } from "@skiff/client/rest-client.ts";
 import { discoverResources } from "../discover-resources.ts";
 import type { FindScale } from "./count-pods.ts";
 
+/** Kinds that most pods belong to; looking them up costs no request. */
 export interface ScaleListers {
   readonly replicaSets: Lister<ReplicaSet>;
   readonly deployments: Lister<Deployment>;

@@ -13,6 +13,7 @@ import {
 import type { PortGroup } from "./plan-slices.ts";
 import { portsKey } from "./plan-slices.ts";
 
+/** A slice holds addresses of one IP version. */
 export type AddressType = "IPv4" | "IPv6";
 
 const ZONE_LABEL = "topology.kubernetes.io/zone";

@@ -96,6 +96,7 @@ interface Listers {
 
 type Context = Pick<ControllerContext, "client" | "recorder" | "log" | "config">;
 
+/** One pass over one Service: plans from the cache, writes, and notes what it wrote until the cache shows it. */
 class EndpointSliceSync {
   private readonly listers: Listers;
   private readonly tracker: SliceTracker;

@@ -65,6 +65,7 @@ interface Layout {
   readonly spare: Readonly<EndpointSlice>[];
 }
 
+/** A slice as it will be; unchanged ones cost no write. */
 interface Draft {
   readonly slice: Readonly<EndpointSlice>;
   readonly endpoints: Endpoint[];

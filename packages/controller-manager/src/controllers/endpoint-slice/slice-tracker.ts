@@ -20,6 +20,7 @@ export class SliceTracker {
     this.clock = clock;
   }
 
+  /** The server's answer to a write, with its new version. */
   wrote(serviceKey: string, slice: Readonly<EndpointSlice>): void {
     const slices = this.written.get(serviceKey) ?? new Map<string, Written>();
     slices.set(slice.metadata.uid, { version: versionOf(slice), atMs: this.clock.monotonic() });
@@ -31,6 +32,7 @@ export class SliceTracker {
     this.written.get(serviceKey)?.delete(uid);
   }
 
+  /** The Service is gone, and its slices with it. */
   forget(serviceKey: string): void {
     this.written.delete(serviceKey);
   }

@@ -14,6 +14,7 @@ import { planEndpoints } from "./plan-endpoints.ts";
 import { markHeadless, podHandler, TRIGGER_TIME } from "./service-pods.ts";
 import { TriggerTimes } from "./trigger-times.ts";
 
+/** Tells these objects from those that people or other controllers keep for Services without a selector. */
 const MANAGED_BY = "endpoints.kubernetes.io/managed-by";
 const MANAGER = "endpoint-controller";
 /** "truncated" where pods are left out. */
@@ -61,6 +62,7 @@ interface Listers {
   readonly endpoints: Lister<Endpoints>;
 }
 
+/** One pass over one Service. Endpoints are kept for old readers; kube-proxy goes by EndpointSlices. */
 class EndpointsSync {
   private readonly listers: Listers;
   private readonly triggers = new TriggerTimes();

@@ -13,6 +13,7 @@ export interface EndpointsPlan {
   readonly isTruncated: boolean;
 }
 
+/** One subset: pods that serve the Service at the same ports. */
 interface Group {
   readonly ports: readonly CoreV1EndpointPort[];
   readonly ready: EndpointAddress[];

@@ -11,6 +11,7 @@ export const HEADLESS_LABEL = "service.kubernetes.io/headless";
 /** When the change happened that endpoints now show. */
 export const TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time";
 
+/** The cache of Services, listed by namespace. */
 export type ServiceLister = Lister<Service>;
 
 /** Upstream's ShouldPodBeInEndpoints: it has an address, has not ended and, where that counts, is not on its way out. */

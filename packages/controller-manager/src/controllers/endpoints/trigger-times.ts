@@ -30,6 +30,7 @@ export class TriggerTimes {
     return changes.sort()[0];
   }
 
+  /** The Service is gone. */
   forget(serviceKey: string): void {
     this.seen.delete(serviceKey);
   }

@@ -13,6 +13,7 @@ import { planByOwners } from "./plan-owners.ts";
 
 type Context = Pick<ControllerContext, "client" | "recorder" | "log">;
 
+/** `enqueue` takes what a look at one object calls for on others. */
 export interface CollectorDeps {
   readonly graph: OwnerGraph;
   resourceOf(apiVersion: string, kind: string): ResourceRef | undefined;

@@ -43,6 +43,7 @@ const NO_WORK: GraphWork = { attemptToDelete: [], attemptToOrphan: [] };
 export class OwnerGraph {
   private readonly nodes = new Map<string, GraphNode>();
 
+  /** Undefined for an object that nothing has shown or named. */
   get(uid: string): GraphNode | undefined {
     return this.nodes.get(uid);
   }

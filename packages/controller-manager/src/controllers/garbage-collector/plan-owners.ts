@@ -5,6 +5,7 @@ import { FOREGROUND, ORPHAN } from "./owner-graph.ts";
 /** "solid" exists; "dangling" is gone; "waiting" is in foreground deletion and waits for its dependents. */
 export type OwnerState = "solid" | "dangling" | "waiting";
 
+/** What to write; the caller has read the owners live. */
 export type OwnerPlan =
   | { readonly action: "keep" }
   /** Some owners are left, so only the references to the others go. */

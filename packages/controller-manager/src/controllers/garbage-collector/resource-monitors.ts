@@ -19,6 +19,7 @@ export interface MonitorEvents {
   onKindGone(apiVersion: string, kind: string): void;
 }
 
+/** One watch, which ends when its resource is served no more. */
 interface Monitor {
   readonly ref: ResourceRef;
   readonly informer: Informer<KubeObject>;

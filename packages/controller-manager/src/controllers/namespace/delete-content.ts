@@ -44,6 +44,7 @@ export async function deleteContent(
   return report;
 }
 
+/** Filled while the resources are gone through. */
 interface MutableReport {
   readonly deletionFailures: string[];
   readonly remaining: Map<string, number>;
@@ -97,6 +98,7 @@ function ignoreNotFound(error: unknown): void {
   if (!(error instanceof ApiError) || error.code !== 404) throw error;
 }
 
+/** In pages, by metadata alone: a namespace may hold more than fits into memory with all its specs. */
 async function listAll(
   client: RestClient,
   resource: DiscoveredResource,

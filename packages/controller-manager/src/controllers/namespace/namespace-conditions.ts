@@ -13,6 +13,7 @@ export interface ContentReport {
   readonly finalizers: ReadonlyMap<string, number>;
 }
 
+/** A condition's words for either outcome. */
 interface Verdict {
   readonly type: string;
   readonly ok: { readonly reason: string; readonly message: string };

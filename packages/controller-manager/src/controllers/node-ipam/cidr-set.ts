@@ -44,6 +44,7 @@ export class CidrSet {
     for (const index of this.indexesOf(text)) this.used.add(index);
   }
 
+  /** What lies outside of the range is passed over. */
   release(text: string): void {
     for (const index of this.indexesOf(text)) this.used.delete(index);
   }

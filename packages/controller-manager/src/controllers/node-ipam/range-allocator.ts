@@ -3,6 +3,7 @@ import { parseCidr } from "@skiff/api/ip.ts";
 import type { Node } from "@skiff/api/types.ts";
 import { CidrSet } from "./cidr-set.ts";
 
+/** From the flags, checked there. */
 export interface RangeOptions {
   /** One, or one of each IP version. */
   readonly clusterCidrs: readonly string[];

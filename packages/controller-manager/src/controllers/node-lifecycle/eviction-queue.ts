@@ -21,11 +21,13 @@ export class EvictionQueue implements Disposable {
     this.bucket = newBucket(rate, clock);
   }
 
+  /** A node that waits already keeps its place. */
   add(node: string): void {
     this.waiting.add(node);
     this.arm();
   }
 
+  /** It is well again, or gone. */
   remove(node: string): void {
     this.waiting.delete(node);
   }

@@ -11,6 +11,7 @@ export interface HealthRecord {
   readonly seenMs: number;
 }
 
+/** Both clocks at one moment: the wall's for what is written, the monotonic one for what is measured. */
 export interface Now {
   /** Since the Unix epoch. */
   readonly wallMs: number;
@@ -84,6 +85,7 @@ function neverSpoke(type: string, node: Readonly<Node>, time: string): NodeCondi
   };
 }
 
+/** Undefined until the kubelet has reported once. */
 export function readyCondition(node: Readonly<Node>): NodeCondition | undefined {
   return findCondition(node.status?.conditions, "Ready");
 }

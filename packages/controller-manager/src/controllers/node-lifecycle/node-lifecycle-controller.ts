@@ -96,6 +96,7 @@ class NodeTainter implements Disposable {
     else evictions.remove(name);
   }
 
+  /** The node's object is gone. */
   forget(node: Readonly<Node>): void {
     this.released.delete(node.metadata.name);
     this.evictions.get(zoneOf(node))?.remove(node.metadata.name);

@@ -30,6 +30,7 @@ const NODE_LEASES = "kube-node-lease";
 /** Nodes with this label say nothing about the health of their zone. */
 const NOT_COUNTED = "node.kubernetes.io/exclude-disruption";
 
+/** What is remembered of one node between looks. */
 interface NodeRecord {
   readonly node: Readonly<Node>;
   readonly health: HealthRecord;

@@ -3,6 +3,7 @@ import { findCondition } from "@skiff/api/conditions.ts";
 import type { Node, Taint } from "@skiff/api/types.ts";
 import { formatTime } from "@skiff/component-base/clock.ts";
 
+/** Pods tolerate these two for 300 seconds unless they say otherwise, which admission writes into them. */
 const NOT_READY = "node.kubernetes.io/not-ready";
 const UNREACHABLE = "node.kubernetes.io/unreachable";
 const UNSCHEDULABLE = "node.kubernetes.io/unschedulable";
@@ -23,6 +24,7 @@ const OUR_NO_EXECUTE: ReadonlySet<string> = new Set([NOT_READY, UNREACHABLE]);
 /** "held": only nodes that evict already go on doing so; "released": this node may start; "off": nobody evicts. */
 export type EvictionMode = "held" | "released" | "off";
 
+/** The taint manager then deletes the pods; this only says which taints there are. */
 export interface TaintPlan {
   /** All taints that the node should have; undefined when it has them. */
   readonly taints: readonly Taint[] | undefined;

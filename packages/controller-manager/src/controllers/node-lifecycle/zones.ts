@@ -1,6 +1,7 @@
 // Zones, how disrupted each is, and how fast its nodes may evict.
 import type { Node } from "@skiff/api/types.ts";
 
+/** By the share of the zone's nodes that are ready. */
 export type ZoneState = "Normal" | "PartialDisruption" | "FullDisruption";
 
 /** Region and zone as one key; nodes without labels share one zone. */

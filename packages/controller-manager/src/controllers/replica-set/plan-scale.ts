@@ -6,6 +6,7 @@ import { parseTime } from "@skiff/component-base/clock.ts";
 /** Upstream's BurstReplicas: creations or deletions in one pass. The rest follows when those have been seen. */
 export const BURST_REPLICAS = 500;
 
+/** Set by people or autoscalers: the pods of lowest cost go first. */
 const POD_DELETION_COST = "controller.kubernetes.io/pod-deletion-cost";
 
 /** One of the two is empty. */
@@ -34,6 +35,7 @@ export function rankForDeletion(pods: readonly Pod[], related: readonly Pod[], n
   return ranked.sort((a, b) => compareRanks(a, b, nowMs)).map((rank) => rank.pod);
 }
 
+/** Everything by which two pods are compared, worked out once per pod. */
 interface DeletionRank {
   readonly pod: Pod;
   readonly assigned: number;

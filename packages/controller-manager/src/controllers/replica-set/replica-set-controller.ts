@@ -10,6 +10,7 @@ import { BY_CONTROLLER } from "../shared-informers.ts";
 import { ReplicaSetSync } from "./replica-set-sync.ts";
 import { type Replicated, type ReplicatedKind, replicaSetKind } from "./replicated-kind.ts";
 
+/** A Deployment changes only sizes of ReplicaSets; pods come and go by this controller alone. */
 export const replicaSetController = {
   name: "replicaset-controller",
   aliases: ["replicaset"],

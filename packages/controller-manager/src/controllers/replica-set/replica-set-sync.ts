@@ -19,11 +19,13 @@ import type { Replicated, ReplicatedKind } from "./replicated-kind.ts";
 
 type Context = Pick<ControllerContext, "client" | "recorder" | "clock" | "log">;
 
+/** Caches, with the index by controller. */
 export interface ReplicaSetListers<T extends Replicated> {
   readonly owners: Lister<T>;
   readonly pods: Lister<Pod>;
 }
 
+/** Becomes the condition ReplicaFailure, and the pass is repeated. */
 interface ScaleFailure {
   readonly reason: "FailedCreate" | "FailedDelete";
   readonly error: unknown;

@@ -5,8 +5,10 @@ import type { ResourceRef } from "@skiff/api/resource-ref.ts";
 import { replicaSets, replicationControllers } from "@skiff/api/resource-ref.ts";
 import type { ReplicaSet, ReplicaSetStatus, ReplicationController } from "@skiff/api/types.ts";
 
+/** Objects that keep a number of pods of one template. */
 export type Replicated = ReplicaSet | ReplicationController;
 
+/** Everything in which the two differ, so that one controller's code serves both. */
 export interface ReplicatedKind<T extends Replicated> {
   readonly ref: ResourceRef<T>;
   selectorOf(owner: Readonly<T>): Selector;

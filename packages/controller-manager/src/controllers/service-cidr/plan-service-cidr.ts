@@ -2,6 +2,7 @@
 import { cidrContains, parseCidr, parseIp } from "@skiff/api/ip.ts";
 import type { IPAddress, ServiceCIDR } from "@skiff/api/types.ts";
 
+/** While it stands, a deleted ServiceCIDR stays, and apiservers give no more addresses from it. */
 export const PROTECTION_FINALIZER = "networking.k8s.io/service-cidr-finalizer";
 
 const MANAGED_BY = "ipaddress.kubernetes.io/managed-by";
@@ -24,6 +25,7 @@ export function isAllocated({ metadata }: Readonly<IPAddress>): boolean {
   return metadata.labels?.[MANAGED_BY] === ALLOCATOR;
 }
 
+/** An IPAddress is named by its address. */
 export function isWithin({ spec }: Readonly<ServiceCIDR>, { metadata }: Readonly<IPAddress>): boolean {
   const ip = parseIp(metadata.name);
   return (spec?.cidrs ?? []).some((text) => {

@@ -13,6 +13,7 @@ import { canDelete, isAllocated, isWithin, PROTECTION_FINALIZER } from "./plan-s
 /** Apiservers that have not heard of the deletion yet may still give addresses away. */
 const DELETION_GRACE_MS = 10_000;
 
+/** Upstream's conditions of the type Ready. */
 const READY = { status: "True", reason: "", message: "Kubernetes Service CIDR is ready" };
 const HELD = {
   status: "False",
@@ -20,6 +21,7 @@ const HELD = {
   message: "There are still IPAddresses referencing the ServiceCIDR, please remove them or create a new ServiceCIDR",
 };
 
+/** Addresses themselves are the apiservers' to give and to take. */
 export const serviceCidrController = {
   name: "service-cidr-controller",
   aliases: ["servicecidr"],
@@ -44,6 +46,7 @@ export const serviceCidrController = {
   },
 } satisfies ControllerDefinition;
 
+/** One pass over one range; only the time since which it could go is kept in memory. */
 class CidrKeeper {
   private readonly cidrs: Lister<ServiceCIDR>;
   private readonly addresses: Lister<IPAddress>;

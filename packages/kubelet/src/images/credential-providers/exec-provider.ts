@@ -72,6 +72,7 @@ export class ExecProvider {
     return undefined;
   }
 
+  /** Answers are remembered even when they are empty: a plug-in that knows no login is not asked for each pod. */
   private async ask(image: string): Promise<readonly Login[]> {
     const answer = readAnswer(await this.run(image), this.options.apiVersion);
     const forMs = answer.cacheMs ?? this.options.defaultCacheMs;
@@ -103,6 +104,7 @@ export class ExecProvider {
 /** No image is called so. */
 const GLOBAL = "*global*";
 
+/** `cacheMs` is undefined where the plug-in leaves it to the configuration. */
 interface Answer {
   readonly cacheKeyType: "Image" | "Registry" | "Global";
   readonly cacheMs: number | undefined;

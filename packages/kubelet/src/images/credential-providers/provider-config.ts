@@ -101,6 +101,7 @@ function decode(provider: Fields): ProviderConfig {
   };
 }
 
+/** At the start rather than at the first pull, when nobody watches. */
 function requireExecutable(path: string): void {
   try {
     accessSync(path, constants.X_OK);

@@ -239,6 +239,10 @@ function exclusiveCpus(pod: Readonly<Pod>, { resources }: Container): number {
   return milli % 1000 === 0 ? milli / 1000 : 0;
 }
 
+/**
+ * Init containers run one after the other before the rest, so the largest of them counts against the sum of the
+ * others.
+ */
 function podExclusiveCpus(pod: Readonly<Pod>): number {
   const inits = pod.spec.initContainers ?? [];
   const sum = (containers: readonly Container[]) =>

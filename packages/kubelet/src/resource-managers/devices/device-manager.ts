@@ -258,6 +258,7 @@ export class DeviceManager {
     return this.askFor(plugin, { podUid: uid, container: container.name, resource }, chosen, devices);
   }
 
+  /** The devices are held back while the plugin answers, so that nobody else is given them meanwhile. */
   private async askFor(
     plugin: DevicePlugin,
     whose: Pick<DeviceEntry, "podUid" | "container" | "resource">,
@@ -316,6 +317,7 @@ export class DeviceManager {
     return reusable;
   }
 
+  /** The plugin's life: its list of devices as it changes, until the connection ends. */
   private async follow(endpoint: Endpoint, plugin: DevicePlugin): Promise<void> {
     const { clock, log } = this.deps;
     const isCurrent = () => this.endpoints.get(plugin.resource) === endpoint;

@@ -18,6 +18,7 @@ import { decodeMemoryState, encodeMemoryState } from "./memory-state.ts";
 /** NUMA node → kind of memory → bytes kept for the system. */
 export type ReservedMemory = ReadonlyMap<number, MemoryNeeds>;
 
+/** `reserved` must add up to what the node reserves, which is checked before. */
 export interface MemoryManagerOptions {
   readonly nodes: readonly NumaNode[];
   readonly reserved: ReservedMemory;
@@ -205,6 +206,7 @@ function needsOf(pod: Readonly<Pod>, { resources }: Container): Map<string, numb
   return new Map(kinds.map(([name, amount]) => [name, quantityValue(amount)]));
 }
 
+/** Regular containers and sidecars together, or the largest init container where that is more. */
 function podNeeds(pod: Readonly<Pod>): Map<string, number> {
   const inits = pod.spec.initContainers ?? [];
   const total = new Map<string, number>();

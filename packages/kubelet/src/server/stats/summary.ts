@@ -78,6 +78,7 @@ function statsOf({ name, rxBytes, rxErrors, txBytes, txErrors }: InterfaceStats)
   return { name, rxBytes, rxErrors, txBytes, txErrors };
 }
 
+/** File systems of the node and of images, read once for all pods. */
 interface Disk {
   readonly node: FsStats;
   readonly images: FsStats;
@@ -143,6 +144,7 @@ function ephemeral(containers: readonly object[], disk: Disk): FsStats {
   return { ...disk.node, usedBytes, inodesUsed };
 }
 
+/** The rate is left out at the first look, when there is nothing to take it from. */
 function cpuAndMemory(key: string, { timeMs, cpuNanos, memory }: Usage, rates: CpuRates): object {
   const time = formatTime(timeMs);
   if (cpuNanos === undefined) return memory ? { memory: { time, ...memory } } : {};

@@ -131,6 +131,7 @@ export class CsiClient implements Disposable {
     this.client[Symbol.dispose]();
   }
 
+  /** What the driver does not list is never called. */
   private async askCapabilities(): Promise<ReadonlySet<NodeCapability>> {
     const answer = await this.call<{ capabilities: { rpc: { type: NodeCapability } | null }[] }>(
       "NodeGetCapabilities",
