@@ -100,6 +100,7 @@ export function composeServer(inputs: Inputs): ServerParts {
     clock,
     log,
   });
+  // With hooks: the Service `kubernetes` takes its address like any other.
   const writer = new InternalWriter(writes, resources);
   return {
     pipeline,
@@ -122,6 +123,7 @@ function composeLimit({ config, storage, context }: Inputs, reader: CachedReader
   // As upstream: the two limits together are the seats that priority levels share, and nobody waits longer than a
   // quarter of a request's time.
   const options = { concurrency: readOnly + mutating, waitLimitMs: config["request-timeout"] / 4 };
+  // A list takes seats by how many objects it may have to read.
   const countOf = (info: RequestInfo) => {
     const kind = resources.find(info);
     return kind ? storage.objects.cacheOf(kind).size : 0;
@@ -254,6 +256,7 @@ function startBootstrap(
 
 /** Front proxies are trusted only where their CA is given: the headers name any user. */
 function authenticationOf(config: ApiServerConfig, files: ServerFiles) {
+  // Aggregation: a proxy that authenticated the user names it in headers.
   const requestHeader = files.requestHeaderCa && {
     ca: files.requestHeaderCa,
     allowedNames: config["requestheader-allowed-names"],

@@ -130,6 +130,7 @@ export async function admitTokenRequest(
   if (bound?.apiVersion !== "v1" || bound.kind !== "Pod" || !bound.name) {
     throw refuse(request, "node requested token not bound to a pod");
   }
+  // By name alone the token would be good for a later pod of that name.
   if (!bound.uid) throw refuse(request, "node requested token with a pod binding without a uid");
   const pod = await reader.getLatest(pods, request.namespace, bound.name, signal);
   if (!pod) throw notFound(pods, bound.name);
@@ -142,6 +143,7 @@ export async function admitTokenRequest(
   if (pod.spec.nodeName !== nodeName) {
     throw refuse(request, "node requested token bound to a pod scheduled on a different node");
   }
+  // Otherwise a node could get tokens for services that its pods never asked to talk to.
   const known = new Set([...podAudiences(pod), ...driverAudiences(pod, reader)]);
   const stranger = spec.audiences?.find((audience) => !known.has(audience));
   if (stranger) throw refuse(request, `audience "${stranger}" not found in pod spec volume`);

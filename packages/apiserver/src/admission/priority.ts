@@ -34,6 +34,7 @@ async function setPriority(request: AdmissionRequest, reader: ObjectReader, sign
     throw refuse(request, why);
   }
   spec.priority = priority;
+  // Whether pods of the class may push others out; unset in a class, the pod's own word stays.
   const policy = found ? found.preemptionPolicy : "PreemptLowerPriority";
   if (policy === undefined) return;
   if (spec.preemptionPolicy !== undefined && spec.preemptionPolicy !== policy) {

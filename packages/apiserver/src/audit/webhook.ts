@@ -22,6 +22,7 @@ export class Webhook {
       ...(key ? { key } : {}),
       rejectUnauthorized: !insecure,
     };
+    // A second connection could overtake the first.
     const options = { keepAlive: true, maxSockets: 1 };
     this.agent = target.url.startsWith("https") ? new HttpsAgent({ ...options, ...tls }) : new HttpAgent(options);
   }
@@ -32,6 +33,7 @@ export class Webhook {
     for (let attempt = 1; ; attempt++) {
       const failure = await this.post(body).catch((error: Error) => ({ error, isFinal: false }));
       if (!failure) return;
+      // What is refused for good would be refused again, and would hold up the batches behind it.
       if (failure.isFinal || attempt === MAX_ATTEMPTS || signal.aborted) throw failure.error;
       // Upstream's exponential backoff: half as long again each time, with a fifth of jitter.
       const backoff = this.initialBackoffMs * 1.5 ** (attempt - 1);

@@ -139,6 +139,7 @@ export class RbacIndex implements Disposable {
       entries.delete(binding.metadata.name);
       if (entries.size === 0) subjects?.delete(key);
     }
+    // Namespaces come and go, and their entries with them.
     if (subjects?.size === 0) this.bindings.delete(scope);
   }
 }

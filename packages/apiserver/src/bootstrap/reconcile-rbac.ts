@@ -90,6 +90,7 @@ async function ensureBinding(
     ...(subjects.length > 0 ? { subjects: [...subjects] } : {}),
   };
   const current = deps.reader.get(ref, namespace ?? "", name);
+  // A role of another name, as after an upgrade that moved a binding.
   const isOther = current && (current.roleRef.kind !== roleKind || current.roleRef.name !== roleName);
   if (isOther && isManaged(current)) {
     // What a binding binds cannot be changed, so upstream replaces it.
@@ -128,6 +129,7 @@ function isManaged(object: Readonly<KubeObject>): boolean {
 
 /** Undefined when the role already grants all that it should. */
 export function mergeRole<T extends ClusterRole>(current: T, wanted: Unsaved<ClusterRole>): T | undefined {
+  // Covered counts as present: an administrator may have written the same rights as fewer rules.
   const missing = (wanted.rules ?? []).filter((rule) => uncoveredRules(current.rules ?? [], [rule]).length > 0);
   const selectors = missingSelectors(current, wanted);
   const hasMetadata = addMetadata(current, wanted);

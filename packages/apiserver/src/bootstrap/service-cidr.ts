@@ -39,6 +39,7 @@ export function createServiceCidrKeeper(deps: Deps): (signal: AbortSignal) => Pr
       });
     }
     if (step === "widen") await change((cidr) => ({ ...cidr, spec: { cidrs: [...serviceRanges] } }), signal);
+    // What was made, was widened or lacks the condition is said to be ready in this same round.
     if (step === "warn" || step === "none") return;
     await change((cidr) => withReady(cidr, formatTime(clock.now())), signal, "status");
   };

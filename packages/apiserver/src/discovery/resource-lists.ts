@@ -97,6 +97,7 @@ function subresourceEntry(
   const isForeign = responseKind.group !== group || responseKind.version !== version;
   return {
     name: `${resource.plural}/${name}`,
+    // Subresources have none, and upstream writes the empty field.
     singularName: "",
     namespaced: resource.namespaced,
     ...(isForeign ? { group: responseKind.group, version: responseKind.version } : {}),
@@ -105,6 +106,7 @@ function subresourceEntry(
   };
 }
 
+/** The storage version hash is the same in every version served, for all are stored in one. */
 function storedResource(kind: KindDefinition, version: string, group = kind.group): ServedResource {
   return {
     plural: kind.plural,

@@ -157,6 +157,7 @@ export class Pipeline {
     request.once("close", () => timer[Symbol.dispose]());
   }
 
+  /** The last one out ends the wait for a stop. */
   private leave(exchange: Exchange): void {
     this.active.delete(exchange);
     if (this.active.size === 0) this.onIdle?.();
@@ -165,6 +166,7 @@ export class Pipeline {
   /** What is thrown anywhere inside becomes a Status here. */
   private async answer(exchange: Exchange): Promise<Answer> {
     try {
+      // Deadlines are for requests that end by themselves.
       if (isLongRunning(exchange.info)) return await this.longRunning(exchange);
       const timeoutMs = this.timeoutOf(exchange);
       return await this.withinDeadline(exchange, this.bounded(exchange), timeoutMs);
@@ -273,6 +275,7 @@ export class Pipeline {
     if (audit) await this.beginAudit(audit, exchange, user);
     exchange.span?.decide(user);
     if (!user) throw unauthorized();
+    // From here on the request is the impersonated user's; the audit log keeps both.
     exchange.user = await impersonate(user, exchange.raw, authorizer);
   }
 
@@ -284,6 +287,7 @@ export class Pipeline {
     exchange.audit = begun;
   }
 
+  /** The head is out already, so that only a broken connection can tell the client. */
   private giveUp(response: RawResponse, error: unknown): void {
     this.deps.log.debug({ err: error }, "answer broken off");
     response.destroy();

@@ -118,7 +118,7 @@ export class DocumentBuilder {
   private operation(path: PathSpec, operation: OperationSpec, dialect: Dialect): JsonObject {
     const { body, bodyRequired = false, answer, codes, action, gvk, method } = operation;
     const group = groupWords(path.group);
-    // From these kubectl learns whether server-side apply is to be had.
+    // The media type is what tells one kind of patch from another.
     const consumes = method === "patch" ? PATCH_TYPES : ["*/*"];
     const bodySchema = body && { $ref: refPath(dialect, body === "patch" ? PATCH : this.names.nameOf(body)) };
     const parameters: Json[] = operation.parameters.map((parameter) => queryParameter(parameter, dialect));

@@ -9,6 +9,7 @@ import { MessageWriter } from "./protobuf-writer.ts";
 export function encodeVersion3(document: JsonObject): Uint8Array {
   const info = objectOf(document.info);
   const { schemas, securitySchemes } = objectOf(document.components);
+  // Field 1 are schemas, 7 security schemes; the other components are not used.
   const components = new MessageWriter()
     .message(1, named(1, objectOf(schemas), schema))
     .message(7, named(1, objectOf(securitySchemes), securityScheme));
@@ -79,6 +80,7 @@ function content(spec: JsonObject): MessageWriter {
   return named(1, objectOf(spec.content), (media) => new MessageWriter().message(1, schema(objectOf(media.schema))));
 }
 
+/** How clients show who they are. */
 function securityScheme(spec: JsonObject): MessageWriter {
   return itself(
     new MessageWriter()

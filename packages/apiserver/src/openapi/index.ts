@@ -30,8 +30,7 @@ interface Packed {
 }
 
 /**
- * The handlers of both roots. Documents take seconds of work and megabytes of text, so that nothing is made before
- * somebody asks.
+ * The handlers of both roots. Documents are megabytes of text, so that none is made before somebody asks.
  */
 export function createOpenApiHandlers(
   kinds: readonly KindDefinition[],
@@ -119,6 +118,7 @@ async function serveVersion2(store: DocumentStore, context: RequestContext): Pro
 
 async function serveVersion3(store: DocumentStore, context: RequestContext): Promise<Answer> {
   const name = context.info.path.slice(ROOT_V3.length).replace(/^\/+|\/+$/g, "");
+  // Also for a single document: only known names may become keys of the store.
   const documents = await store.version3();
   if (name === "") return { code: 200, contentType: JSON_TYPE, bytes: JSON.stringify(indexOf(documents)) };
   const document = documents.get(name);

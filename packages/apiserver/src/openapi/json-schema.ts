@@ -66,7 +66,7 @@ function fieldSchema(
   };
 }
 
-/** Upstream writes an empty default beside each reference to a struct, and kubectl expects it. */
+/** Upstream writes an empty default beside each reference to a struct. */
 function defaultOf(schema: Schema): JsonObject {
   return schema.type === "object" ? { default: {} } : {};
 }

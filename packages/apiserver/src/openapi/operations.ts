@@ -89,6 +89,7 @@ function storedPaths(
     pathSpec(place, "", collectionOperations(place, verbs, list)),
     pathSpec(place, "/{name}", itemOperations(place, verbs, "")),
   ];
+  // Kinds outside namespaces have the plain path for that already.
   if (kind.namespaced && verbs.has("list")) paths.unshift(everywhere(place, list));
   if (kind.status) paths.push(pathSpec(place, "/{name}/status", itemOperations(place, GET_PATCH_UPDATE, "Status")));
   if (kind.scale) {

@@ -140,6 +140,7 @@ async function readLog({ reader, pool }: PodStreamDeps, context: RequestContext)
 }
 
 function logAnswer(stream: IncomingMessage | undefined): Answer {
+  // A pod that waits for a node has an empty log, not an error.
   if (!stream) return { code: 200, contentType: TEXT, bytes: "" };
   return { code: 200, contentType: TEXT, stream, live: true };
 }

@@ -21,6 +21,7 @@ export class InternalWriter implements ObjectWriter {
   private readonly resources: ResourceTable;
 
   constructor(deps: WriteDeps, resources: ResourceTable) {
+    // Only admission goes: a Service that is written here still takes its address through the hooks.
     this.deps = { ...deps, admission: [] };
     this.resources = resources;
   }
@@ -68,6 +69,7 @@ export class InternalWriter implements ObjectWriter {
         this.deps,
         this.kindOf(ref),
         key,
+        // At once: what the server makes for itself has nothing to end gracefully.
         { gracePeriodSeconds: 0, uid },
         internalOptions(signal),
         true,

@@ -56,6 +56,7 @@ export class RestServer implements ResourceServer {
     if (!kind) throw notFound({ group: info.group, plural: info.resource }, info.name);
     const deprecation = DEPRECATIONS.get(kind.directory);
     if (deprecation) exchange.warn(deprecation);
+    // kubectl prints both as `Warning:` lines.
     const olderVersion = deprecationOf(kind, info);
     if (olderVersion) exchange.warn(olderVersion);
     if (info.subresource === "") return await this.object(kind, exchange);

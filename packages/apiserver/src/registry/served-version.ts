@@ -79,6 +79,7 @@ interface View {
   readonly objects: WeakMap<StoredObject, StoredObject>;
 }
 
+/** A kind in another version is a kind of its own to encoders and tables; each is made once. */
 const views = new WeakMap<KindDefinition, Map<string, View>>();
 
 function viewOf({ definition }: StorageKind, served: GroupVersion): View | undefined {

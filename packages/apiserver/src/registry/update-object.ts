@@ -101,6 +101,7 @@ async function prepare(
 /** A whole object names the one that it replaces; a patch tries to change it. */
 function checkPreconditions(kind: StorageKind, current: StoredObject, next: KubeObject, isPut: boolean): void {
   const { resourceVersion, uid } = next.metadata;
+  // Optimistic concurrency: without a version in the body the last writer wins.
   if (resourceVersion && resourceVersion !== "0" && resourceVersion !== String(current.revision)) {
     throw conflict(kind.definition, current.name, OBJECT_MODIFIED);
   }

@@ -57,6 +57,7 @@ export class WatchStream extends Readable implements CacheWatcher {
     this.clock = clock;
     // What happened between the start revision and now is still in the cache's ring, unless it is too old.
     for (const event of cache.watch(this, plan.since)) this.onEvent(event);
+    // Ends even a busy watch, so that connections spread over the servers again.
     this.timers.push(clock.after(plan.timeoutMs, () => this.finish()));
     if (plan.bookmarks) this.scheduleBookmark();
   }
@@ -94,6 +95,7 @@ export class WatchStream extends Readable implements CacheWatcher {
     if (this.ended || event.revision <= this.plan.since) return;
     const type = typeFor(event, this.plan.matches);
     if (!type) return;
+    // The client sees its watch end, and lists or resumes.
     if (this.pending.length >= MAX_PENDING) return void this.destroy(new Error("the watcher reads too slowly"));
     this.pending.push({ event, type });
     this.queueFlush();

@@ -118,6 +118,7 @@ export class ChangeFeed {
     return await runEtcdWatch(this.etcd, this.applied + 1, handlers, AbortSignal.any([signal, this.watchAbort.signal]));
   }
 
+  /** Another cluster's revisions mean other states, however alike the numbers. */
   private checkCluster(clusterId: string): void {
     if (this.clusterId !== clusterId) this.historyLost(`cluster id ${clusterId} instead of ${this.clusterId}`);
   }
@@ -147,6 +148,7 @@ export class ChangeFeed {
     const ready = this.waiters.filter((waiter) => waiter.revision <= revision);
     if (ready.length === 0) return;
     this.waiters = this.waiters.filter((waiter) => waiter.revision > revision);
+    // After the events: who was told must find what it waited for.
     for (const waiter of ready) waiter.resolve(true);
   }
 
@@ -179,6 +181,7 @@ export class ChangeFeed {
     this.firstSync.resolve();
   }
 
+  /** An object that cannot be read is left out and told in the log: one bad value must not stop the cluster. */
   private collect(kv: KeyValue, found: Map<ResourceCache, StoredObject[]>): void {
     const place = this.locate(kv.key);
     if (!place) return;

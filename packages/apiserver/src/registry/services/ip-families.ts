@@ -14,7 +14,9 @@ export function fillIpFamilies(
 ): void {
   const { spec } = service;
   if (spec.type === "ExternalName" || keepsItsAddresses(spec, previous?.spec)) return;
+  // Writers older than dual-stack know the single field only.
   if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
+  // Kubernetes' defaults: one family, but both for a headless Service without selector.
   spec.ipFamilyPolicy ??= previous?.spec.ipFamilyPolicy ?? (isSelectorless(spec) ? "RequireDualStack" : "SingleStack");
   const errors = previous ? downgrade(spec, previous.spec) : [];
   errors.push(...singleStackErrors(spec), ...inferFamilies(spec, families));
@@ -87,6 +89,7 @@ function inferFamilies(spec: ServiceSpec, families: readonly IpFamily[]): FieldE
   return errors;
 }
 
+/** What this cluster has no ranges for. Selectorless Services are exempt: they take nothing from it. */
 function clusterErrors(spec: Readonly<ServiceSpec>, families: readonly IpFamily[]): FieldError[] {
   const errors: FieldError[] = [];
   if (spec.ipFamilyPolicy === "RequireDualStack" && families.length < 2) {

@@ -36,6 +36,7 @@ export class WireMessage {
     }
   }
 
+  /** A bool. */
   flag(): boolean {
     return this.varint() !== 0;
   }
@@ -53,6 +54,7 @@ export class WireMessage {
     return this.slice().toString("utf8");
   }
 
+  /** A cursor over an embedded message, which may be read after this one has moved on. */
   message(): WireMessage {
     const length = this.varint();
     const from = this.at;
@@ -61,6 +63,7 @@ export class WireMessage {
     return new WireMessage(this.bytes, from, this.at);
   }
 
+  /** Fields of newer etcds are passed over, whatever they are. */
   skip(): void {
     if (this.type === 0) this.varint();
     else if (this.type === 2) this.slice();
