@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 
+/** Absolute paths and names; two clusters share none of them. */
 export interface Layout {
   /** Absolute. */
   readonly state: string;

@@ -3,6 +3,7 @@
 import type { Flags, NodePlace, Place } from "./place.ts";
 import type { HealthProbe } from "./supervisor/health-probe.ts";
 
+/** One program as it is everywhere; where it runs is a Place. */
 export interface ProgramSpec {
   /** The program's name, as its users know it. */
   readonly name: string;

@@ -54,6 +54,7 @@ export interface PodSyncerDeps {
   runtime(uid: string): RuntimePod;
 }
 
+/** What one pass came to. */
 export interface SyncOutcome {
   /** When another pass makes sense; undefined when only a change can bring news. */
   readonly retryMs: number | undefined;

@@ -49,6 +49,7 @@ export interface PodWorkerDeps {
 const ERROR_RETRY_INITIAL_MS = 1000;
 const ERROR_RETRY_MAX_MS = 60_000;
 
+/** Whatever happens to a pod here only changes what its next pass does: passes never overlap. */
 export class PodWorker {
   readonly uid: string;
   private readonly deps: PodWorkerDeps;

@@ -22,6 +22,7 @@ export type MustRestart = (pod: Pod, container: Container) => boolean;
  */
 export type KillReason = "LivenessProbe" | "StartupProbe" | "SpecChanged" | "Resize" | "Unknown" | "Terminating";
 
+/** One container to stop, and why. */
 export interface ContainerKill {
   readonly container: RuntimeContainer;
   readonly reason: KillReason;

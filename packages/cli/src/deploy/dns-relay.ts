@@ -11,6 +11,7 @@ const TIMEOUT_MS = 5000;
 /** Questions without an answer yet; more are dropped, and their askers ask again. */
 const MAX_OPEN = 256;
 
+/** What pods are told of the node's resolver. */
 export interface ResolverSettings {
   /** The resolv.conf for pods. */
   readonly text: string;

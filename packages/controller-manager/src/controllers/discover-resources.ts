@@ -8,6 +8,7 @@ export interface DiscoveredResource extends ResourceRef {
   readonly verbs: readonly string[];
 }
 
+/** One answer to what the apiserver serves now. */
 export interface Discovery {
   /** Each resource in its group's preferred version; subresources are left out. */
   readonly resources: readonly DiscoveredResource[];

@@ -38,6 +38,7 @@ export const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
 const ROOT_CA_CONFIG_MAP = "kube-root-ca.crt";
 const NODE_LEASES = "kube-node-lease";
 
+/** One function per resource; calling it starts the watch, or hands out the one that there is. */
 export type SharedInformers = ReturnType<typeof shareInformers>;
 
 /**

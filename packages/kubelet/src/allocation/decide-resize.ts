@@ -14,6 +14,7 @@ export type ResizeDecision =
   | { readonly fits: true }
   | { readonly fits: false; readonly reason: "Deferred" | "Infeasible"; readonly message: string };
 
+/** What of the node decides about a resize. */
 export interface ResizeFacts {
   readonly allocatable: Readonly<Record<string, string>>;
   /** Policies that bind resources of guaranteed pods for good. */

@@ -13,6 +13,7 @@ import type { PodWorkers } from "../pod-workers.ts";
 import { PodResizer } from "./pod-resizer.ts";
 import { ResourceState } from "./resource-state.ts";
 
+/** Parts of the kubelet that the resizer acts through. */
 export interface ResizerParts {
   readonly config: KubeletConfig;
   readonly cri: Pick<CriClient, "updateContainerResources">;

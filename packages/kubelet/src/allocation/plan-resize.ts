@@ -19,6 +19,7 @@ export type ResizeStep =
       readonly resources: LinuxContainerResources;
     };
 
+/** Steps are carried out in their order; one that fails leaves a state in which every limit still holds. */
 export interface ResizePlan {
   readonly steps: readonly ResizeStep[];
   /** Memory limits that shrink: below what is in use they would kill. */

@@ -11,6 +11,7 @@ import { CertificateStore } from "./certificate-store.ts";
 import { newKey } from "./key-pair.ts";
 import { requestCertificate } from "./request-certificate.ts";
 
+/** Files and the name that the node is to have. */
 export interface BootstrapOptions {
   readonly bootstrapKubeconfig: string;
   /** Written once the certificate is there. */

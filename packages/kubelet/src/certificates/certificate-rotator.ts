@@ -11,6 +11,7 @@ import { type KeyPair, newKey } from "./key-pair.ts";
 import { requestCertificate } from "./request-certificate.ts";
 import { coversNames, rotationDeadline } from "./rotation-deadline.ts";
 
+/** One certificate: who signs it, for what use and for whom. */
 export interface RotatorOptions {
   /** `client` or `server`, in logs and metrics. */
   readonly name: "client" | "server";

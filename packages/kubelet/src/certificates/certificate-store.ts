@@ -3,6 +3,7 @@ import { mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promise
 import { join } from "node:path";
 import { type KeyPair, keyPairOf } from "./key-pair.ts";
 
+/** One certificate and its predecessors. Other programs may read the link, which always leads to a whole pair. */
 export class CertificateStore {
   readonly currentPath: string;
   private readonly dir: string;

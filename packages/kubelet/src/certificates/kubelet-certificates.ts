@@ -9,6 +9,7 @@ import { CertificateStore } from "./certificate-store.ts";
 import { type KeyPair, keyPairOf } from "./key-pair.ts";
 import { coversNames } from "./rotation-deadline.ts";
 
+/** From the flags. A serving certificate from files goes before one that is asked for. */
 export interface CertificateOptions {
   readonly kubeconfig: string;
   /** Empty for none. */

@@ -11,6 +11,7 @@ import {
   type RequestSubject,
 } from "@skiff/component-base/x509/certificate-request.ts";
 
+/** What the request says, and how long its answer is waited for. */
 export interface CertificateWish {
   readonly signerName: string;
   readonly usages: readonly string[];

@@ -3,6 +3,7 @@ import type { Settings } from "../configuration/fields.ts";
 import type { MachineInfo } from "../node/machine-info.ts";
 import type { CgroupFs } from "./cgroup-fs.ts";
 
+/** The same for all containers of the node. */
 export interface MachineLimits {
   readonly memoryBytes: number;
   /** Sizes such as `2Mi` that the kernel limits per container; empty without its hugetlb controller. */

@@ -7,6 +7,7 @@ import type { CgroupFs } from "./cgroup-fs.ts";
 import type { CgroupLimits } from "./resources.ts";
 import { milliCpuToShares, podCgroupLimits } from "./resources.ts";
 
+/** What the node's pods together may have, and each alone. */
 export interface PodCgroupsOptions {
   /** Under which `kubepods` lies; "/" for the machine's root. */
   readonly root: string;

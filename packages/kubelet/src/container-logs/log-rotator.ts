@@ -9,6 +9,7 @@ import type { CriClient } from "../cri/cri-client.ts";
 import type { RuntimePod } from "../runtime/runtime-pod.ts";
 import { rotatedLogs } from "./log-paths.ts";
 
+/** From the configuration. */
 export interface LogRotatorOptions {
   /** Bytes from which on a log is rotated; negative for never. */
   readonly maxSize: number;

@@ -8,6 +8,7 @@ import protobuf from "protobufjs/light.js";
 protobuf.util.Long = Long;
 protobuf.configure();
 
+/** As grpc-js takes it: path, kind of stream, and how messages are written and read. */
 export type GrpcMethod = MethodDefinition<object, object>;
 
 /** 64-bit integers and enums as text, defaults filled in, field names in camel case. */

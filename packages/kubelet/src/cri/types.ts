@@ -5,6 +5,7 @@ export type Labels = Record<string, string>;
 
 /** Upstream's enum; UNKNOWN is what a runtime says that has lost track. */
 export type ContainerStateName = "CONTAINER_CREATED" | "CONTAINER_RUNNING" | "CONTAINER_EXITED" | "CONTAINER_UNKNOWN";
+/** A sandbox that is not ready never becomes ready again; another takes its place. */
 export type SandboxStateName = "SANDBOX_READY" | "SANDBOX_NOTREADY";
 /**
  * POD: shared with the sandbox; NODE: the host's; TARGET: another container's, as `kubectl debug --target` asks for.
@@ -18,6 +19,7 @@ export interface Int64Value {
   value: string | number;
 }
 
+/** One mode for each kind of namespace; `targetId` for TARGET alone. */
 export interface NamespaceOption {
   network: NamespaceMode;
   pid: NamespaceMode;
@@ -31,6 +33,7 @@ export interface SecurityProfile {
   localhostRef?: string;
 }
 
+/** The parts of an SELinux label; absent ones are the runtime's to choose. */
 export interface SeLinuxOption {
   user?: string | undefined;
   role?: string | undefined;
@@ -80,6 +83,7 @@ export interface LinuxContainerResources {
   memorySwapLimitInBytes?: number | string;
 }
 
+/** One bind mount: a path of the host, or an image, at a path of the container. */
 export interface Mount {
   containerPath: string;
   hostPath: string;
@@ -132,6 +136,7 @@ export interface ContainerConfig {
   linux: { resources: LinuxContainerResources; securityContext: LinuxContainerSecurityContext };
 }
 
+/** As listed: enough to tell whose it is and whether it is ready. */
 export interface PodSandbox {
   id: string;
   metadata: { name: string; uid: string; namespace: string; attempt: number } | null;
@@ -142,11 +147,13 @@ export interface PodSandbox {
   runtimeHandler: string;
 }
 
+/** Asked for one by one: the addresses, and in which namespaces it lies. */
 export interface PodSandboxStatus extends PodSandbox {
   network: { ip: string; additionalIps: { ip: string }[] } | null;
   linux: { namespaces: { options: NamespaceOption | null } | null } | null;
 }
 
+/** As listed; `state` is all that changes. */
 export interface Container {
   id: string;
   podSandboxId: string;
@@ -206,6 +213,7 @@ export interface Image {
   pinned: boolean;
 }
 
+/** A login to a registry, in one of the forms that Docker knows. Never logged. */
 export interface AuthConfig {
   username?: string;
   password?: string;

@@ -12,6 +12,7 @@ import type { NodeObservations } from "./signals.ts";
 import type { Threshold } from "./thresholds.ts";
 import { amountOf } from "./thresholds.ts";
 
+/** `transitionMs` is how long a pressure must be gone before the node is called well. */
 export interface EvictionOptions {
   readonly thresholds: readonly Threshold[];
   readonly transitionMs: number;

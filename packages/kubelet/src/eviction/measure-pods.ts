@@ -18,6 +18,7 @@ export interface MeasureDeps {
   readonly paths: PodPaths;
 }
 
+/** What a pod uses, with its emptyDirs one by one for their own limits. */
 export interface Measured extends PodFigures {
   /** Bytes by name of each emptyDir, those in memory too. */
   readonly emptyDirs: ReadonlyMap<string, number>;

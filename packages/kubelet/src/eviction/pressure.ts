@@ -46,6 +46,7 @@ export interface PressureMemory {
   readonly lastSeen: ReadonlyMap<PressureType, number>;
 }
 
+/** What a kubelet starts with: a restart forgets how long a soft threshold has been met. */
 export const NO_PRESSURE: PressureMemory = { met: [], firstSeen: new Map(), lastSeen: new Map() };
 
 /** `memory` is for the next look; `conditions` are those that the node shows now. */

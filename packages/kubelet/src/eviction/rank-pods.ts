@@ -47,6 +47,7 @@ function requestOf(pod: Readonly<Pod>, resource: Resource): number {
   return resource === "memory" || resource === "ephemeral-storage" ? (podRequests(pod)[resource] ?? 0) : 0;
 }
 
+/** What the node lacks, for the message. */
 export interface Shortage {
   readonly resource: Resource;
   /** The threshold, and what was left, in the form of quantities; absent where no reading is known. */

@@ -11,6 +11,7 @@ export interface Observation {
   readonly capacity: number;
 }
 
+/** Signals that could be read. */
 export type Observations = ReadonlyMap<Signal, Observation>;
 
 export interface SignalDeps {
@@ -22,6 +23,7 @@ export interface SignalDeps {
   readonly allocatableMemoryBytes: number;
 }
 
+/** One look at the whole node. */
 export interface NodeObservations {
   readonly signals: Observations;
   /** Images and writable layers lie on a file system of their own, so that reclaiming them does not help the node's. */

@@ -6,6 +6,7 @@ import type { Counter, MetricsRegistry } from "@skiff/component-base/metrics.ts"
 import type { CriClient } from "../cri/cri-client.ts";
 import type { Container, Image } from "../cri/types.ts";
 
+/** `minAgeMs` counts from when an image was first seen, `maxAgeMs` from when it was last used. */
 export interface ImageCollectorOptions {
   /** Percentages of the image file system in use: from `high` on images go until `low` is reached. */
   readonly highPercent: number;

@@ -27,6 +27,7 @@ export interface ImageManagerDeps {
   readonly providers?: Pick<CredentialProviders, "credentialsFor"> | undefined;
 }
 
+/** From the configuration. */
 export interface ImageManagerOptions {
   /** At once; Infinity for no limit. */
   readonly parallelPulls: number;

@@ -6,6 +6,7 @@ import type { PodWorkers } from "../pod-workers.ts";
 import { isStaticPod } from "../static-pods/annotations.ts";
 import type { KubeletMetrics } from "./kubelet-metrics.ts";
 
+/** Where the figures are. */
 export interface ObservedParts {
   readonly nodeName: string;
   readonly registry: MetricsRegistry;

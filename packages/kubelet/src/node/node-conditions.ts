@@ -1,6 +1,7 @@
 // The node's conditions from what it is short of and what keeps it from running pods, in upstream's words. Pure.
 import type { NodeCondition } from "@skiff/api/types.ts";
 
+/** What the conditions are worked out from. */
 export interface ConditionInput {
   /** What the eviction manager finds the node short of. */
   readonly pressures: readonly string[];

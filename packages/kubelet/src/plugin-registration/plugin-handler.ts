@@ -10,6 +10,7 @@ export interface PluginInfo {
   readonly supportedVersions: readonly string[];
 }
 
+/** Calls may be repeated: a plugin that was restarted registers again under the same name. */
 export interface PluginHandler {
   /** Throws where the plugin cannot be taken; the plugin is told why. */
   validate(plugin: PluginInfo): void;

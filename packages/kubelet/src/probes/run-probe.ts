@@ -13,6 +13,7 @@ import { expand } from "../env/expand.ts";
 import descriptor from "./health-v1.json" with { type: "json" };
 import { dialError, httpGet, probePort } from "./http-get.ts";
 
+/** One answer; thresholds are counted elsewhere. */
 export interface ProbeResult {
   readonly ok: boolean;
   /** Shown in the event when not ok, or when there is a warning. */

@@ -3,6 +3,7 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { LinuxContainerResources } from "../cri/types.ts";
 
+/** `id` is the runtime's. */
 export interface RunningContainer {
   readonly podUid: string;
   readonly name: string;

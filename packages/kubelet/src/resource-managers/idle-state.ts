@@ -25,6 +25,7 @@ export const IDLE_MEMORY: IdleState = {
   text: '{"policyName":"None","machineState":{},"checksum":4236770233}',
 };
 
+/** Where managers keep their state. */
 export interface StateFiles {
   readonly rootDir: string;
   /** The state file of that name in the folder. */

@@ -14,6 +14,7 @@ import { ResourceManagers } from "./resource-managers.ts";
 import { ResourceMetrics } from "./resource-metrics.ts";
 import type { TopologyPolicy } from "./topology/merge-hints.ts";
 
+/** Parts of the kubelet that exist before the managers, and two that come after. */
 export interface ResourceManagersParts {
   readonly config: KubeletConfig;
   readonly node: NodeShape;

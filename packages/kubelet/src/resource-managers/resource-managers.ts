@@ -25,6 +25,7 @@ import { readMachineTopology } from "./topology/machine-topology.ts";
 import type { NumaView, TopologyPolicy } from "./topology/merge-hints.ts";
 import { TopologyManager } from "./topology/topology-manager.ts";
 
+/** From the configuration; `reconcileMs` is how often containers' processors are put right. */
 export interface ResourceManagersOptions {
   readonly rootDir: string;
   readonly topologyPolicy: TopologyPolicy;

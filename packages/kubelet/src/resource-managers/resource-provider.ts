@@ -3,6 +3,7 @@ import type { Container, Pod } from "@skiff/api/types.ts";
 import type { HintsByResource } from "./topology/merge-hints.ts";
 import type { NumaMask } from "./topology/numa-mask.ts";
 
+/** Devices, processors and memory alike. */
 export interface ResourceProvider {
   /** Where the container's part could come from. */
   hints(pod: Readonly<Pod>, container: Container): HintsByResource;

@@ -11,6 +11,7 @@ import { stateError } from "./idle-state.ts";
 import { MemoryManager } from "./memory/memory-manager.ts";
 import type { MachineTopology } from "./topology/machine-topology.ts";
 
+/** Processors kept for the system are given by number or by amount; numbers win. */
 export interface StaticCpuOptions {
   /** By number, such as `0-1`; empty where an amount is reserved. */
   readonly reservedCpus: string;

@@ -8,6 +8,7 @@ export interface Resolver {
   readonly options: readonly string[];
 }
 
+/** `node` is what pods get that ask for the node's own resolver, dnsPolicy Default. */
 export interface DnsSettings {
   /** Addresses of the cluster's DNS service; empty until it has one. */
   readonly clusterDns: readonly string[];

@@ -5,6 +5,7 @@ import type { PodSandboxConfig } from "../cri/types.ts";
 import type { ImageManager } from "../images/image-manager.ts";
 import { WaitingError } from "./waiting-error.ts";
 
+/** Goes into status and mounts under both names. */
 export interface ImageVolume {
   /** What the runtime calls the image. */
   readonly id: string;

@@ -4,6 +4,7 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 /** Starts go first; removals have time. */
 export type GateLane = "start" | "removal";
 
+/** How many at once, and how long a place may be held; times in milliseconds. */
 export interface StartGateOptions {
   readonly starts: number;
   /** While nothing starts. */

@@ -6,6 +6,7 @@ import type { PodPhase } from "./pod-phase.ts";
 /** A condition without its times. */
 type Verdict = Pick<PodCondition, "status" | "reason" | "message">;
 
+/** What the conditions are worked out from. */
 export interface ConditionInput {
   readonly phase: PodPhase;
   readonly init: readonly ContainerStatus[];

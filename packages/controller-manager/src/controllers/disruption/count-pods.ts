@@ -11,6 +11,7 @@ export type FindScale = (
   owner: Readonly<OwnerReference>,
 ) => Promise<{ readonly uid: string; readonly replicas: number } | undefined>;
 
+/** What the bound comes to, and which pods it cannot see. */
 export interface CountedPods extends PodCounts {
   /** Names of pods that nobody controls, where the bound needs a controller's size: they do not count. */
   readonly unmanaged: readonly string[];

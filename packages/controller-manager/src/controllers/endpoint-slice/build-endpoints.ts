@@ -27,6 +27,7 @@ export function addressTypesOf({ spec }: Readonly<Service>): AddressType[] {
   return isHeadless({ spec } as Service) ? ["IPv4", "IPv6"] : ["IPv4"];
 }
 
+/** The endpoints of one address type. */
 export interface BuiltEndpoints {
   readonly groups: PortGroup[];
   /** Nodes of pods that the cache does not know (yet): their pods are left out. */

@@ -12,6 +12,7 @@ import { isSilent, observeHeartbeat, readyCondition, silentConditions } from "./
 import type { ZoneHealth, ZoneState } from "./zones.ts";
 import { zoneOf, zoneStateOf } from "./zones.ts";
 
+/** Caches; Leases are those of kube-node-lease. */
 export interface MonitorListers {
   readonly nodes: Lister<Node>;
   readonly leases: Lister<Lease>;

@@ -15,12 +15,14 @@ export interface ReplicatedKind<T extends Replicated> {
   withStatus(owner: Readonly<T>, status: ReplicaSetStatus): T;
 }
 
+/** The kind of now, with selectors of labels and expressions. */
 export const replicaSetKind: ReplicatedKind<ReplicaSet> = {
   ref: replicaSets,
   selectorOf: ({ spec }) => selectorOf(spec?.selector),
   withStatus: (owner, status) => ({ ...owner, status }),
 };
 
+/** The kind of before, with selectors of labels alone. */
 export const replicationControllerKind: ReplicatedKind<ReplicationController> = {
   ref: replicationControllers,
   selectorOf: ({ spec }) => selectorFromMap(spec?.selector),

@@ -7,6 +7,7 @@ import { type Login, matchingLogins } from "../pull-secrets.ts";
 import { ExecProvider } from "./exec-provider.ts";
 import { readProviderConfigs } from "./provider-config.ts";
 
+/** Both flags that must come together: the file, or folder, and where the programs lie. */
 export interface ProvidersOptions {
   readonly config: string;
   readonly binDir: string;

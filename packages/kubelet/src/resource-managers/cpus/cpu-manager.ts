@@ -15,6 +15,7 @@ import type { CpuSet } from "./cpu-set.ts";
 import { formatCpuSet } from "./cpu-set.ts";
 import { decodeCpuState, encodeCpuState } from "./cpu-state.ts";
 
+/** `fullPcpusOnly` gives whole cores only; `distributeAcrossNuma` spreads evenly where one node is not enough. */
 export interface CpuManagerOptions {
   readonly cpus: readonly Cpu[];
   /** Never anybody's own. */

@@ -3,6 +3,7 @@ import { checksumOf, goText } from "../../checkpoints/checksum.ts";
 import type { CpuSet } from "./cpu-set.ts";
 import { formatCpuSet, parseCpuSet } from "./cpu-set.ts";
 
+/** What the file says, whichever kubelet wrote it. */
 export interface CpuState {
   /** Shared by all containers that have none of their own. */
   readonly shared: CpuSet;

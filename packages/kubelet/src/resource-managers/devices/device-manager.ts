@@ -45,6 +45,10 @@ const SUPPORTED_VERSION = "v1beta1";
 const RESOURCE_NAME_RE = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
 const NO_DEVICES: DeviceList = { nodes: new Map(), healthy: new Set() };
 
+/**
+ * A plugin offers devices of one resource, such as `example.com/gpu`. The scheduler counts them by the node's status;
+ * which ones a container gets is decided here.
+ */
 export class DeviceManager {
   private readonly deps: DeviceManagerDeps;
   private readonly endpoints = new Map<string, Endpoint>();

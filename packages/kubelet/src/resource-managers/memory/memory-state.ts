@@ -31,6 +31,7 @@ export type MachineMemory = Readonly<Record<number, NodeMemory>>;
 /** Pod UID → container → what it has. */
 export type MemoryAssignments = Readonly<Record<string, Readonly<Record<string, readonly MemoryBlock[]>>>>;
 
+/** `machine` follows from the assignments, and is stored all the same, as upstream does. */
 export interface MemoryState {
   readonly machine: MachineMemory;
   readonly assignments: MemoryAssignments;

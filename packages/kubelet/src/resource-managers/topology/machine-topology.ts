@@ -12,6 +12,7 @@ export interface Cpu {
   readonly node: number;
 }
 
+/** A part of the memory with the processors that reach it fastest. */
 export interface NumaNode {
   readonly id: number;
   readonly memoryBytes: number;

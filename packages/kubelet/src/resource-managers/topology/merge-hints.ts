@@ -14,6 +14,7 @@ export type HintsByResource = ReadonlyMap<string, readonly Hint[] | undefined>;
 /** `restricted` and `single-numa-node` turn a pod away that cannot be aligned; `best-effort` starts it all the same. */
 export type TopologyPolicy = "none" | "best-effort" | "restricted" | "single-numa-node";
 
+/** The machine as far as a choice among its nodes goes. */
 export interface NumaView {
   readonly nodes: readonly number[];
   /** From the first node to the second; undefined where nearer nodes are not preferred. */

@@ -1,6 +1,7 @@
 // Turns raw log lines into what the client asked for: since when, which stream, with times or not, how many bytes.
 import { padTime, parseCriLogLine } from "./cri-log-line.ts";
 
+/** The part of v1.PodLogOptions that changes each line, rather than which lines there are. */
 export interface LogFormat {
   /** Lines before this time (milliseconds since the epoch) are left out. */
   readonly sinceMs?: number | undefined;

@@ -29,6 +29,7 @@ export interface PodVolumesDeps {
   readonly claimStats?: (pod: Readonly<Pod>, time: string) => Promise<readonly object[]>;
 }
 
+/** One per port: each remembers its own last measurements. */
 export class PodVolumes {
   private readonly rootDir: string;
   private readonly deps: PodVolumesDeps;
