@@ -38,8 +38,8 @@ function readConfig(text: string | undefined): PlainObject | undefined {
   try {
     const value: unknown = JSON.parse(text);
     return isPlainObject(value) ? { metadata: {}, ...value } : undefined;
-    // Anybody may write annotations.
   } catch {
+    // Anybody may write annotations.
     return undefined;
   }
 }

@@ -72,6 +72,7 @@ const ENUMS: Readonly<Record<string, string>> = {
   "PodSpec.restartPolicy": "Always Never OnFailure",
   "PodStatus.phase": "Failed Pending Running Succeeded Unknown",
   "PodStatus.qosClass": "BestEffort Burstable Guaranteed",
+  // Deprecated in favour of conditions, and still declared.
   "PodStatus.resize": "Deferred Infeasible InProgress Proposed",
   "PortStatus.protocol": PROTOCOLS,
   "PriorityClass.preemptionPolicy": "Never PreemptLowerPriority",
@@ -97,6 +98,7 @@ const ENUMS: Readonly<Record<string, string>> = {
   "StorageClass.volumeBindingMode": "Immediate WaitForFirstConsumer",
   "Taint.effect": TAINT_EFFECTS,
   "Toleration.effect": TAINT_EFFECTS,
+  // Gt and Lt are declared, and refused unless a feature gate is on.
   "Toleration.operator": "Equal Exists Gt Lt",
   "TopologySpreadConstraint.nodeAffinityPolicy": NODE_INCLUSION_POLICIES,
   "TopologySpreadConstraint.nodeTaintsPolicy": NODE_INCLUSION_POLICIES,

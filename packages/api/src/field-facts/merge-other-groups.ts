@@ -95,8 +95,10 @@ const storageAndScaling: Record<string, ModelFacts> = {
   CSIDriverSpec: { tokenRequests: atomic, volumeLifecycleModes: set },
   CSINodeDriver: atomics("topologyKeys"),
   CSINodeSpec: { drivers: byKey("name") },
+  // Lists that a class hands over as they are, in their order.
   StorageClass: atomics("allowedTopologies mountOptions"),
   Scheduling: { nodeSelector: atomicMap, tolerations: atomic },
+  // Policies and metrics have a type and no name: there may be two of one type.
   V2HPAScalingRules: atomics("policies"),
   V2HorizontalPodAutoscalerSpec: atomics("metrics"),
   V2HorizontalPodAutoscalerStatus: { conditions: byKey("type"), currentMetrics: atomic },

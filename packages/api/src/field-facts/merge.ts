@@ -63,6 +63,7 @@ const podAffinity = atomics(
   "requiredDuringSchedulingIgnoredDuringExecution preferredDuringSchedulingIgnoredDuringExecution",
 );
 
+// Metadata and the API's own objects; several owners may each hold a finalizer or an owner reference.
 const meta: Record<string, ModelFacts> = {
   ObjectMeta: { ownerReferences: byKey("uid"), finalizers: mergedSet, managedFields: atomic },
   LabelSelector: atomics("matchExpressions"),
@@ -77,6 +78,7 @@ const meta: Record<string, ModelFacts> = {
   APIVersions: atomics("versions serverAddressByClientCIDRs"),
 };
 
+// Containers, volumes and the like have names, by which two owners can each bring some.
 const pod: Record<string, ModelFacts> = {
   PodSpec: {
     containers: byKey("name"),
@@ -89,6 +91,7 @@ const pod: Record<string, ModelFacts> = {
     schedulingGates: byKey("name"),
     // One constraint may demand and another prefer over the same topology.
     topologySpreadConstraints: byKey("topologyKey", ["topologyKey", "whenUnsatisfiable"]),
+    // Tolerations and gates have no name of their own, and a selector of nodes is one decision.
     tolerations: atomic,
     readinessGates: atomic,
     nodeSelector: atomicMap,
@@ -128,6 +131,7 @@ const pod: Record<string, ModelFacts> = {
   NodeSelectorRequirement: atomics("values"),
 };
 
+// Items of a volume source are one owner's: half a list would leave files out.
 const volumes: Record<string, ModelFacts> = {
   CephFSPersistentVolumeSource: atomics("monitors"),
   CephFSVolumeSource: atomics("monitors"),
@@ -152,6 +156,7 @@ const volumes: Record<string, ModelFacts> = {
   },
 };
 
+// The rest of the core group. Addresses of endpoints come and go together.
 const core: Record<string, ModelFacts> = {
   ComponentStatus: conditions,
   ContainerImage: atomics("names"),

@@ -38,6 +38,7 @@ export const POINTERS_TO_TEXT: ReadonlySet<string> = namesOf({
   ISCSIVolumeSource: "initiatorName",
   IngressClassParametersReference: "apiGroup namespace scope",
   IngressPortStatus: "error",
+  // An empty class name is a class that no controller has, which is not the default one.
   IngressSpec: "ingressClassName",
   JSONSchemaProps: "$ref x-kubernetes-list-type x-kubernetes-map-type",
   JobSpec: "completionMode managedBy podReplacementPolicy",
@@ -53,6 +54,7 @@ export const POINTERS_TO_TEXT: ReadonlySet<string> = namesOf({
   NetworkPolicyPort: "protocol",
   NodeAllocatableResourceMapping: "capacityKey",
   ParamRef: "parameterNotFoundAction",
+  // The empty class asks for a volume without one; an absent class gets the default.
   PersistentVolumeClaimSpec: "storageClassName volumeAttributesClassName volumeMode",
   PersistentVolumeClaimStatus: "currentVolumeAttributesClassName",
   PersistentVolumeSpec: "volumeAttributesClassName volumeMode",
@@ -102,8 +104,10 @@ export const PLAIN_SCALARS: ReadonlySet<string> = namesOf({
   CinderPersistentVolumeSource: "readOnly",
   CinderVolumeSource: "readOnly",
   Condition: "observedGeneration",
+  // Flags that only say something when they are true.
   Container: "stdin stdinOnce tty",
   ContainerImage: "sizeBytes",
+  // Port zero means none.
   ContainerPort: "hostPort",
   ContainerStateTerminated: "signal",
   CoreV1Event: "count",
@@ -116,6 +120,7 @@ export const PLAIN_SCALARS: ReadonlySet<string> = namesOf({
   DaemonSetSpec: "minReadySeconds",
   DaemonSetStatus: "numberAvailable numberUnavailable observedGeneration updatedNumberScheduled",
   DeploymentSpec: "minReadySeconds paused",
+  // Counts in statuses: `kubectl get -o yaml` shows them only once they are above zero.
   DeploymentStatus: "availableReplicas observedGeneration readyReplicas replicas unavailableReplicas updatedReplicas",
   EphemeralContainer: "stdin stdinOnce tty",
   EventsV1Event: "deprecatedCount",
@@ -140,6 +145,7 @@ export const PLAIN_SCALARS: ReadonlySet<string> = namesOf({
   PodStatus: "observedGeneration",
   PortworxVolumeSource: "readOnly",
   PriorityClass: "globalDefault",
+  // Zero is replaced by the default here, so that it cannot be told from nothing said.
   Probe: "failureThreshold initialDelaySeconds periodSeconds successThreshold timeoutSeconds",
   QuobyteVolumeSource: "readOnly",
   RBDPersistentVolumeSource: "readOnly",

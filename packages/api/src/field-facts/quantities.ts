@@ -21,6 +21,7 @@ const QUANTITIES: Readonly<Record<string, string>> = {
   PodSpec: "overhead",
   PodStatus: "allocatedResources",
   ResourceFieldSelector: "divisor",
+  // Counts of objects are quantities too: a quota has one map for both.
   ResourceQuotaSpec: "hard",
   ResourceQuotaStatus: "hard used",
   ResourceRequirements: "limits requests",

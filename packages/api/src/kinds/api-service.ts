@@ -38,6 +38,7 @@ export const apiServiceKind = defineKind<APIService>({
   ],
 });
 
+/** What the availability controller of upstream writes for its own groups. */
 function localCondition({ metadata }: APIService) {
   return {
     type: "Available",
@@ -48,6 +49,7 @@ function localCondition({ metadata }: APIService) {
   };
 }
 
+/** The name `VERSION.GROUP` makes two answers for one group version impossible. */
 function validate({ metadata, spec }: APIService): FieldError[] {
   const path = root("spec");
   const { group = "", version = "", service } = spec ?? {};

@@ -28,7 +28,7 @@ export const csiDriverKind = defineKind<CSIDriver>({
     spec.requiresRepublish ??= false;
     spec.seLinuxMount ??= false;
   },
-  // The fields that may change; kubelets watch for that.
+  // Upstream counts the changes of these fields alone.
   generationOf: ({ spec }) => [spec.tokenRequests, spec.requiresRepublish, spec.seLinuxMount],
   validate: ({ metadata, spec }) => [
     ...validateCsiDriverName(metadata.name, root("metadata").child("name")),

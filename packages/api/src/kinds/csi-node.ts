@@ -39,6 +39,7 @@ export const csiNodeKind = defineKind<CSINode>({
   ],
 });
 
+/** A driver registers once per node. */
 function validateDrivers(drivers: readonly CSINodeDriver[], path: FieldPath): FieldError[] {
   const seen = new Set<string>();
   return drivers.flatMap((driver, i) => {
@@ -50,6 +51,7 @@ function validateDrivers(drivers: readonly CSINodeDriver[], path: FieldPath): Fi
   });
 }
 
+/** The driver's own name for the node, its limit of volumes, and the labels by which it knows places. */
 function validateDriver({ nodeID, allocatable, topologyKeys }: CSINodeDriver, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   const at = path.child("nodeID");

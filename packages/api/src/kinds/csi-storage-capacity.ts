@@ -17,6 +17,7 @@ export const csiStorageCapacityKind = defineKind<CSIStorageCapacity>({
   ref: csiStorageCapacities,
   otherVersions: [sameAs("v1beta1", "V1beta1CSIStorageCapacity", "v1.24", "v1.27")],
   validate,
+  // Another place, or another class, is another object; the amounts change all the time.
   validateUpdate: (next, previous) => [
     ...immutableField(next.nodeTopology, previous.nodeTopology, root("nodeTopology")),
     ...immutableField(next.storageClassName, previous.storageClassName, root("storageClassName")),

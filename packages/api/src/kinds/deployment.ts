@@ -38,6 +38,7 @@ export const deploymentKind = defineKind<Deployment>({
     applySpecDefaults(deployment.spec);
   },
   validate: ({ spec }) => validateSpec(spec, root("spec")),
+  // ReplicaSets of the old selector would be left alone, and their pods with them.
   validateUpdate(next, previous) {
     if (deepEqual(next.spec?.selector, previous.spec?.selector)) return [];
     return [invalidValue(root("spec").child("selector"), next.spec?.selector, IMMUTABLE)];

@@ -92,6 +92,7 @@ function validateNewStyle(event: CoreV1Event): FieldError[] {
   return [...errors, ...atMost("message", event.message, 1024)];
 }
 
+/** Upstream's bounds for events of the newer style, in characters. */
 function atMost(field: string, text: string | undefined, max: number): FieldError[] {
   return (text ?? "").length > max ? [invalidValue(root(field), "", `can have at most ${max} characters`)] : [];
 }
@@ -102,6 +103,7 @@ function objectName({ involvedObject }: Readonly<CoreV1Event>): string {
   return kind ? `${kind.toLowerCase()}/${name ?? ""}` : (name ?? "");
 }
 
+/** `kubelet, node-1`: who reported it, and where that ran. */
 function source(event: Readonly<CoreV1Event>): string {
   const component = event.source?.component || event.reportingComponent || "";
   const instance = event.source?.component ? event.source.host : event.reportingInstance;
@@ -113,6 +115,7 @@ function firstSeen(event: Readonly<CoreV1Event>, nowMs: number): string {
   return age(event.firstTimestamp ?? event.eventTime, nowMs);
 }
 
+/** A series counts on in one object, and then its last time is what matters. */
 function lastSeen(event: Readonly<CoreV1Event>, nowMs: number): string {
   if (event.series) return age(event.series.lastObservedTime, nowMs);
   return event.lastTimestamp ? age(event.lastTimestamp, nowMs) : firstSeen(event, nowMs);

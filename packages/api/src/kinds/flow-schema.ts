@@ -69,7 +69,7 @@ function validateExempt(name: string, spec: FlowSchemaSpec | undefined, path: Fi
     const at = path.child("priorityLevelConfiguration", "name");
     return [invalidValue(at, level, "must be 'exempt' for the FlowSchema named 'exempt'")];
   }
-  // Number one would be tried before the schema that keeps administrators out of all queues.
+  // Number one is that of the schema which keeps administrators out of all queues; it must be alone there.
   if (spec?.matchingPrecedence === 1 && name !== "exempt") {
     const detail = "only the schema named 'exempt' may have matchingPrecedence 1";
     return [invalidValue(path.child("matchingPrecedence"), 1, detail)];

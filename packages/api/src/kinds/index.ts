@@ -132,7 +132,7 @@ export const KINDS = [
   resourceSliceKind,
 ] as readonly unknown[] as readonly KindDefinition[];
 
-// Both keys have the group before them: `events` are served in two groups.
+// Both keys have the group before them, as two groups may use one word.
 const byPlural = index(KINDS, (kind) => kind.plural);
 const byName = index(KINDS, (kind) => kind.kind);
 

@@ -29,6 +29,7 @@ export const ipAddressKind = defineKind<IPAddress>({
   ],
 });
 
+/** `services/default/web` */
 function formatParent(parent: ParentReference | undefined): string {
   if (!parent) return "<none>";
   const resource = parent.group ? `${parent.resource}.${parent.group}` : parent.resource;
@@ -43,6 +44,7 @@ function validateName(name: string): string[] {
   return canonical === name ? [] : [`must be in canonical form ("${canonical}")`];
 }
 
+/** Whoever uses the address; without one nobody would ever free it. */
 function validateParent(parent: ParentReference | undefined, path: FieldPath): FieldError[] {
   if (!parent) return [required(path)];
   const errors: FieldError[] = [];

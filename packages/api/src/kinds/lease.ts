@@ -21,6 +21,7 @@ export const leaseKind = defineKind<Lease>({
   validate({ spec }) {
     const errors: FieldError[] = [];
     const path = root("spec");
+    // A lease that never lasts could be taken by everybody at once.
     if (spec.leaseDurationSeconds !== undefined && spec.leaseDurationSeconds <= 0) {
       errors.push(
         invalidValue(path.child("leaseDurationSeconds"), spec.leaseDurationSeconds, "must be greater than 0"),

@@ -52,12 +52,14 @@ function defaultContainerItem(item: LimitRangeItem): void {
   item.defaultRequest = { ...item.min, ...item.default, ...item.defaultRequest };
 }
 
+/** Three types, or a qualified name for those who enforce their own. */
 function validateType(type: string, path: FieldPath): FieldError[] {
   const errors = invalidAll(path, type, isQualifiedName(type));
   if (errors.length > 0 || type.includes("/") || STANDARD_TYPES.includes(type)) return errors;
   return [invalidValue(path, type, "must be a standard limit type or fully qualified")];
 }
 
+/** One type's bounds and defaults; each resource by itself. */
 function validateItem(item: LimitRangeItem, path: FieldPath): FieldError[] {
   const errors = [...validateNames(item, "max", path), ...validateNames(item, "min", path)];
   for (const field of ["default", "defaultRequest"] as const) {
@@ -115,6 +117,7 @@ function amountOf(amounts: Amounts, resource: string): string | undefined {
   return Object.hasOwn(amounts, resource) ? amounts[resource] : undefined;
 }
 
+/** How many times the request the limit may be. */
 function validateRatio(
   { min, max, maxLimitRequestRatio }: LimitRangeItem,
   resource: string,

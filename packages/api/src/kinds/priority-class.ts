@@ -49,6 +49,7 @@ export const priorityClassKind = defineKind<PriorityClass>({
   ],
 });
 
+/** Only the two system classes, with their own numbers, may have the prefix. */
 function validateReserved(priority: PriorityClass): FieldError[] {
   const { name } = priority.metadata;
   if (name?.startsWith("system-")) {

@@ -33,6 +33,7 @@ export function validateRules(rules: readonly PolicyRule[] | undefined, namespac
 function validateRule(rule: PolicyRule, namespaced: boolean, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   if (!rule.verbs?.length) errors.push(required(path.child("verbs"), "verbs must contain at least one value"));
+  // A rule is for resources or for other URLs.
   if (rule.nonResourceURLs?.length)
     return [...errors, ...validateUrlRule(rule, namespaced, path.child("nonResourceURLs"))];
   if (!rule.apiGroups?.length) {
@@ -119,6 +120,7 @@ export function bindingColumns(kind: "RoleBinding" | "ClusterRoleBinding"): read
   ];
 }
 
+/** The names of one sort of subjects in one cell. */
 function namesOf(binding: Readonly<Binding>, kind: string): string {
   return (binding.subjects ?? [])
     .filter((subject) => subject.kind === kind)

@@ -35,6 +35,7 @@ export const replicaSetKind = defineKind<ReplicaSet>({
   },
   validate: ({ spec }) => validateSpec(spec, root("spec")),
   validateUpdate(next, previous) {
+    // Upstream answers with one error for the whole selector.
     if (deepEqual(next.spec?.selector, previous.spec?.selector)) return [];
     return [invalidValue(root("spec").child("selector"), next.spec?.selector, IMMUTABLE)];
   },

@@ -158,7 +158,6 @@ const MUTABLE = [
 
 /** Names of pods, and of their claims, hang on the rest of the spec. */
 function validateUpdate(next: StatefulSet, previous: Readonly<StatefulSet>): FieldError[] {
-  // What remains has to be as it was, unknown fields included.
   const fixed = (set: Readonly<StatefulSet>) => {
     const rest = { ...set.spec } as Partial<StatefulSetSpec>;
     for (const field of MUTABLE) delete rest[field];

@@ -23,6 +23,7 @@ export const volumeAttachmentKind = defineKind<VolumeAttachment>({
   hasStatus: true,
   hasGeneration: false,
   applyDefaults({ spec }) {
+    // A whole volume's spec gets a whole volume's defaults.
     if (spec.source?.inlineVolumeSpec) defaultVolumeSpec(spec.source.inlineVolumeSpec);
   },
   prepareForCreate(attachment) {

@@ -19,6 +19,7 @@ export const volumeAttributesClassKind = defineKind<VolumeAttributesClass>({
       ? [required(root("parameters"), "must contain at least one key/value pair")]
       : validateParameters(parameters, root("parameters"))),
   ],
+  // Volumes that took their settings from the class would no longer be as it says.
   validateUpdate(next, previous) {
     const errors: FieldError[] = [];
     if (next.driverName !== previous.driverName) {

@@ -49,7 +49,9 @@ export function root(name = ""): FieldPath {
 
 /** Details that many checks share, in upstream's words. */
 export const IMMUTABLE = "field is immutable";
+/** Also said of fields that are absent and count as zero. */
 export const NOT_NEGATIVE = "must be greater than or equal to 0";
+/** Where zero would make no sense, such as a period. */
 export const NOT_POSITIVE = "must be greater than zero";
 
 /** "Required value": the field is absent or empty. */

@@ -136,8 +136,8 @@ function validateValidation(validation: Validation, path: FieldPath): FieldError
     errors.push(invalidValue(path.child("message"), message, "message must be non-empty if specified"));
   } else if (message?.includes("\n")) {
     errors.push(invalidValue(path.child("message"), message, "message must not contain line breaks"));
-    // The default message quotes the expression, and messages have one line.
   } else if (expression?.includes("\n") && !message && !messageExpression) {
+    // The default message quotes the expression, and messages have one line.
     const detail = "message must be specified if expression contains line breaks";
     errors.push(required(path.child("message"), detail));
   }

@@ -19,7 +19,9 @@ import {
   tooMany,
 } from "../../validation/path.ts";
 
+// The verbs of the API as admission knows them; reading passes no admission at all.
 const OPERATIONS = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
+// Whether a rule is for objects in namespaces, outside of them, or both.
 const SCOPES = ["*", "Cluster", "Namespaced"];
 // Each is a CEL expression that runs for every request that the rules match.
 const MAX_MATCH_CONDITIONS = 64;
@@ -29,6 +31,7 @@ export function validateRule(rule: RuleWithOperations, path: FieldPath, allowSub
   const { operations = [], apiGroups = [], apiVersions = [], resources = [], scope } = rule;
   const errors: FieldError[] = [];
   if (operations.length === 0) errors.push(required(path.child("operations")));
+  // The wildcard covers the others already.
   if (operations.length > 1 && operations.includes("*")) {
     errors.push(
       invalidValue(path.child("operations"), operations, "if '*' is present, must not specify other operations"),
@@ -71,6 +74,7 @@ function validateResources(resources: readonly string[], path: FieldPath, allowS
   const errors: FieldError[] = [];
   for (const [i, text] of resources.entries()) {
     if (!text) errors.push(required(path.index(i)));
+    // `pods/status` is one subresource, `pods/*` all of them, `*/status` that of every resource.
     const [resource = "", subresource] = text.split("/", 2);
     if (subresource === undefined) {
       if (!allowSubresources && text.includes("/"))

@@ -54,6 +54,7 @@ function validateWebhook(webhook: Webhook, path: FieldPath): FieldError[] {
   ];
 }
 
+/** A dry run must leave no trace, so that one which would call a webhook with side effects is refused. */
 function validateSideEffects(webhook: Webhook, path: FieldPath): FieldError[] {
   const valid = sideEffectsOf(webhook);
   const { sideEffects } = webhook;
@@ -68,6 +69,7 @@ function sideEffectsOf({ admissionReviewVersions }: Webhook): readonly string[] 
   return admissionReviewVersions?.includes("v1") ? known : [...known, "Some", "Unknown"];
 }
 
+/** A domain, as it shows in errors who refused a request. */
 function invalidNames(name: string, path: FieldPath): FieldError[] {
   if (!name) return [required(path)];
   return invalidAll(path, name, isFullyQualifiedName(name));

@@ -82,6 +82,7 @@ function validateSignerName(name: string, path: FieldPath): FieldError[] {
   return errors;
 }
 
+/** A request cannot be both approved and denied, by whomever. */
 function validateConditions(conditions: readonly CertificateSigningRequestCondition[], path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   const seen = new Set<string>();
@@ -137,6 +138,7 @@ export function validateSignerUpdate(next: Csr, previous: Readonly<Csr>): FieldE
   return errors;
 }
 
+/** The chain as the signer wrote it; whether it answers the request is not judged here. */
 function isPemCertificates(base64: string): boolean {
   const pem = Buffer.from(base64, "base64").toString("latin1");
   return pem.includes("-----BEGIN CERTIFICATE-----") && pem.includes("-----END CERTIFICATE-----");

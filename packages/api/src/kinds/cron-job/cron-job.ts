@@ -32,6 +32,7 @@ export const cronJobKind = defineKind<CronJob>({
     column("Timezone", ["CronJobSpec", "timeZone"], ({ spec }) => spec.timeZone ?? "<none>"),
     column("Suspend", ["CronJobSpec", "suspend"], ({ spec }) => flag(spec.suspend), { type: "boolean" }),
     countColumn("Active", ["CronJobStatus", "active"], ({ status }) => status?.active?.length),
+    // When a Job was last made, which is not when it last succeeded.
     column("Last Schedule", ["CronJobStatus", "lastScheduleTime"], ({ status }, nowMs) =>
       status?.lastScheduleTime ? age(status.lastScheduleTime, nowMs) : "<none>",
     ),
@@ -44,12 +45,13 @@ export const cronJobKind = defineKind<CronJob>({
   ],
 });
 
+/** Fills a CronJob in place, its Job template included. */
 function applyDefaults(job: CronJob): void {
   job.spec ??= {} as CronJobSpec;
   const { spec } = job;
   spec.concurrencyPolicy ||= "Allow";
   spec.suspend ??= false;
-  // Finished Jobs stay for their logs; failed ones are seldom looked at twice.
+  // Finished Jobs stay for a while, so that their logs can be read.
   spec.successfulJobsHistoryLimit ??= 3;
   spec.failedJobsHistoryLimit ??= 1;
   spec.jobTemplate ??= {} as JobTemplateSpec;
@@ -59,6 +61,7 @@ function applyDefaults(job: CronJob): void {
   job.status ??= {};
 }
 
+/** As Go prints a flag behind a pointer. */
 function flag(value: boolean | undefined): string {
   if (value === undefined) return "<unset>";
   return value ? "True" : "False";

@@ -10,7 +10,7 @@ import { nonNegative } from "../numbers.ts";
 /** Jobs get the CronJob's name and eleven characters more. */
 const MAX_NAME = 52;
 
-/** The schedule is parsed by the same parser that the controller runs. */
+/** Of the schedule only the syntax is checked: it may name a day that never comes. */
 export function validateCronJob({ spec }: CronJob): FieldError[] {
   const path = root("spec");
   return [

@@ -10,6 +10,7 @@ import {
   required,
 } from "../../validation/path.ts";
 
+// JSON's types, with integer apart: Go has no one number.
 const TYPES = ["array", "boolean", "integer", "number", "object", "string"];
 // The check is recursive, and no schema may run it out of stack.
 const MAX_DEPTH = 100;
@@ -32,6 +33,7 @@ export function validateSchema(schema: JSONSchemaProps, path: FieldPath): FieldE
   return [...errors, ...validatePart(schema, path, 0)];
 }
 
+/** One level of the schema, then all levels below it. */
 function validatePart(schema: JSONSchemaProps, path: FieldPath, depth: number): FieldError[] {
   if (depth > MAX_DEPTH) return [invalidValue(path, "", "is nested too deeply")];
   const errors = [
@@ -103,6 +105,7 @@ function validateType(schema: JSONSchemaProps, path: FieldPath, depth: number): 
 // How server-side apply merges a list: as one value, by keys, or as a set.
 const LIST_TYPES = ["atomic", "map", "set"];
 
+/** Kubernetes' own keywords, which say what JSON Schema cannot: merging, pruning, rules in CEL. */
 function validateExtensions(schema: JSONSchemaProps, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   const listType = schema["x-kubernetes-list-type"];
@@ -130,6 +133,7 @@ function validateExtensions(schema: JSONSchemaProps, path: FieldPath): FieldErro
   if (schema["x-kubernetes-preserve-unknown-fields"] === false) {
     errors.push(invalidValue(path.child("x-kubernetes-preserve-unknown-fields"), false, "must be true or undefined"));
   }
+  // A whole object with kind and metadata, which is then pruned and checked as one.
   if (schema["x-kubernetes-embedded-resource"] && schema.type !== "object") {
     const detail = "must be object if x-kubernetes-embedded-resource is true";
     errors.push(invalidValue(path.child("type"), schema.type ?? "", detail));

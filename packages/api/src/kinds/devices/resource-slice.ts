@@ -23,7 +23,9 @@ import { validateDriver } from "./validate-claim.ts";
 
 // Upstream's bounds, which keep one slice within etcd's limit of an object; a pool may have many slices.
 const MAX_DEVICES = 128;
+// For each device, as 128 of them make one object.
 const MAX_ATTRIBUTES_AND_CAPACITIES = 32;
+// Characters of a text or version: attributes are compared, not read.
 const MAX_TEXT = 64;
 
 /** What the scheduler finds devices in. The driver, the pool and the node are what a slice is, so they stay. */
@@ -72,6 +74,7 @@ function validateSpec(spec: ResourceSliceSpec, path: FieldPath): FieldError[] {
 function validatePool({ pool }: ResourceSliceSpec, path: FieldPath): FieldError[] {
   const { name = "", generation = 0, resourceSliceCount = 0 } = pool ?? {};
   const errors: FieldError[] = [];
+  // A driver that serves several nodes may build the name of a pool from parts, each a DNS subdomain.
   if (!name) errors.push(required(path.child("name")));
   else if (name.length > 253) errors.push(tooLong(path.child("name"), 253));
   else

@@ -12,8 +12,10 @@ export function formatMetrics(specs: readonly V2MetricSpec[], statuses: readonly
   return shown.join(", ") + more;
 }
 
+// Before the first measurement, or while the metrics server does not answer.
 const UNKNOWN = "<unknown>";
 
+/** Current value, slash, target; resources have their name before it. */
 function formatMetric(spec: V2MetricSpec, status: V2MetricStatus | undefined): string {
   switch (spec.type) {
     case "External":
@@ -36,6 +38,7 @@ function ofValue(target: V2MetricTarget | undefined, current: V2MetricValueStatu
   return `${current?.averageValue ?? UNKNOWN}/${target.averageValue} (avg)`;
 }
 
+/** As a share of what the pods request, or as an amount. */
 function ofResource(
   source: { readonly name: string; readonly target: V2MetricTarget } | undefined,
   current: V2MetricValueStatus | undefined,

@@ -20,6 +20,7 @@ export const horizontalPodAutoscalerKind = defineKind<V2HorizontalPodAutoscaler>
   hasStatus: true,
   hasGeneration: false,
   applyDefaults: applyAutoscalerDefaults,
+  // Upstream writes both counts whatever they are.
   prepareForCreate(autoscaler) {
     autoscaler.status = { desiredReplicas: 0, currentReplicas: 0 };
   },

@@ -18,6 +18,7 @@ import {
 // An hour and half an hour: the controller remembers its recommendations for as long.
 const MAX_WINDOW_SECONDS = 3600;
 const MAX_PERIOD_SECONDS = 1800;
+// Of several policies the one that changes most, or least; or no scaling in this direction.
 const SELECTIONS = ["Disabled", "Max", "Min"];
 
 /** Stabilization windows, policies and tolerances of the two directions. */
@@ -31,6 +32,7 @@ export function validateBehavior(
   ];
 }
 
+/** One direction. The window is how far back the controller looks for a less hasty recommendation. */
 function validateRules(rules: V2HPAScalingRules | undefined, path: FieldPath): FieldError[] {
   if (!rules) return [];
   const { stabilizationWindowSeconds: seconds, selectPolicy, policies = [], tolerance } = rules;
@@ -52,6 +54,7 @@ function validateRules(rules: V2HPAScalingRules | undefined, path: FieldPath): F
   return errors;
 }
 
+/** At most `value` pods, or percent, within the period. */
 function validatePolicy({ type, value, periodSeconds }: V2HPAScalingPolicy, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   if (type !== "Pods" && type !== "Percent")

@@ -40,6 +40,7 @@ function validateFinish(status: JobStatus, before: Readonly<JobStatus>, path: Fi
       errors.push(invalidValue(at, status.conditions, `cannot disable the terminal ${type}=True condition`));
     }
   }
+  // A failed Job has no time of completion.
   if (status.completionTime && !has("Complete")) {
     const detail = "cannot set completionTime when there is no Complete=True condition";
     errors.push(invalidValue(path.child("completionTime"), status.completionTime, detail));
@@ -64,6 +65,7 @@ function validateFinish(status: JobStatus, before: Readonly<JobStatus>, path: Fi
   return errors;
 }
 
+/** Ready pods are active ones. */
 function validateReadyPods(status: JobStatus, path: FieldPath): FieldError[] {
   const { ready = 0, active = 0 } = status;
   if (ready <= active) return [];

@@ -23,6 +23,7 @@ export function validateSuccessPolicy(spec: JobSpec, path: FieldPath): FieldErro
   ];
 }
 
+/** Indexes, a count, or so many out of those indexes. */
 function validateRule(spec: JobSpec, rule: SuccessPolicyRule, path: FieldPath): FieldError[] {
   const { succeededCount: count, succeededIndexes: indexes } = rule;
   if (count === undefined && indexes === undefined) {
@@ -35,6 +36,7 @@ function validateRule(spec: JobSpec, rule: SuccessPolicyRule, path: FieldPath): 
     const at = path.child("succeededIndexes");
     if (indexes.length > MAX_INDEXES_BYTES) errors.push(tooLong(at, MAX_INDEXES_BYTES));
     try {
+      // The parser's words end up in the error.
       total = countIndexes(indexes, completions);
     } catch (error) {
       if (!(error instanceof IndexListError)) throw error;

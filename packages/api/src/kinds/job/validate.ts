@@ -82,6 +82,7 @@ export function validateJobSpec(spec: JobSpec, path: FieldPath): FieldError[] {
   ];
 }
 
+/** What a Job has beyond a CronJob's template: a selector that finds its own pods. */
 function validateSpecWithSelector(spec: JobSpec, path: FieldPath): FieldError[] {
   const errors = validateJobSpec(spec, path);
   const at = path.child("selector");
@@ -129,6 +130,7 @@ function validateManagedBy(manager: string | undefined, path: FieldPath): FieldE
   return manager.length > MAX_MANAGED_BY ? [...errors, tooLong(path, MAX_MANAGED_BY)] : errors;
 }
 
+/** Indexed pods are told apart by a completion index; limits per index make no sense without. */
 function validateCompletionMode(spec: JobSpec, path: FieldPath): FieldError[] {
   const mode = spec.completionMode;
   const errors = optionalWord(mode, ["NonIndexed", "Indexed"], path.child("completionMode"));

@@ -37,6 +37,7 @@ export function metricFromStored(metric: V2MetricSpec): object {
   });
 }
 
+/** The old fields for a target of CPU or memory. */
 function resourceTarget({ averageUtilization, averageValue }: V2MetricTarget): Flat {
   return { targetAverageUtilization: averageUtilization, targetAverageValue: averageValue };
 }
@@ -107,10 +108,12 @@ export function metricStatusFromStored(metric: V2MetricStatus): object {
   });
 }
 
+/** The old fields for what was measured. */
 function current({ averageUtilization, averageValue }: V2MetricValueStatus): Flat {
   return { currentAverageUtilization: averageUtilization, currentAverageValue: averageValue };
 }
 
+/** The members of an object, none for anything else: an annotation may hold any JSON. */
 function fields(value: unknown): Flat {
   return typeof value === "object" && value !== null ? { ...value } : {};
 }

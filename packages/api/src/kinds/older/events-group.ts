@@ -66,12 +66,14 @@ function validateNew(object: Readonly<KubeObject>): FieldError[] {
   for (const field of ["firstTimestamp", "lastTimestamp", "count"] as const) {
     if (event[field]) errors.push(invalidValue(root(field), "", "needs to be unset"));
   }
+  // `reportingController` and `reportingInstance` say it in this version.
   if (event.source?.component || event.source?.host) {
     errors.push(invalidValue(root("source"), "", "needs to be unset"));
   }
   return errors;
 }
 
+/** One event is no series. */
 function validateSeries({ series }: Readonly<CoreV1Event>): FieldError[] {
   if (!series) return [];
   const errors: FieldError[] = [];

@@ -8,6 +8,7 @@ import { applyClaimDefaults, unifyDataSources } from "./defaults.ts";
 import { validateClaim } from "./validate.ts";
 import { validateClaimStatus, validateClaimUpdate } from "./validate-update.ts";
 
+// The class of claims made before there was a field for it.
 const CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class";
 
 /** Bound by the volume controller, which writes `volumeName`; what the claim got is in its status. */
@@ -21,6 +22,7 @@ export const persistentVolumeClaimKind = defineKind<PersistentVolumeClaim>({
     claim.status = { phase: "Pending" };
     unifyDataSources(claim.spec ?? {});
   },
+  // A client that knows one of the two fields must not take the other away.
   prepareForUpdate(next) {
     unifyDataSources(next.spec ?? {});
   },
@@ -36,6 +38,7 @@ export const persistentVolumeClaimKind = defineKind<PersistentVolumeClaim>({
     ),
     column("Volume", ["PersistentVolumeClaimSpec", "volumeName"], ({ spec }) => spec?.volumeName ?? ""),
     column("Capacity", ["PersistentVolumeClaimStatus", "capacity"], ({ spec, status }) =>
+      // Without a volume there is no capacity to show.
       spec?.volumeName ? (status?.capacity?.storage ?? "0") : "",
     ),
     column("Access Modes", ["PersistentVolumeClaimStatus", "accessModes"], ({ spec, status }) =>

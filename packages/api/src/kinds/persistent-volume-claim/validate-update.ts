@@ -31,6 +31,7 @@ export function validateClaimUpdate(
     errors.push(forbiddenField(at, "field can not be less than status.capacity"));
   }
   errors.push(...immutableField(after.volumeMode, before.volumeMode, path.child("volumeMode")));
+  // There is no telling which attributes "none" would mean for a volume that has some.
   if (before.volumeAttributesClassName && after.volumeAttributesClassName === undefined) {
     const at = path.child("volumeAttributesClassName");
     errors.push(forbiddenField(at, "update from non-nil value to nil is forbidden"));
@@ -87,6 +88,7 @@ export function validateClaimStatus({ spec, status }: PersistentVolumeClaim): Fi
   return errors;
 }
 
+/** An error for each negative amount. */
 function quantities(list: Readonly<Record<string, string>> | undefined, path: FieldPath): FieldError[] {
   return Object.entries(list ?? {})
     .filter(([, value]) => compareQuantities(value, "0") < 0)

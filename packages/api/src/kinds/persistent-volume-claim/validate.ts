@@ -36,12 +36,14 @@ export function validateClaimSpec(spec: PersistentVolumeClaimSpec, path: FieldPa
   ];
 }
 
+/** A claim asks for storage and for nothing else. */
 function validateStorage({ resources }: PersistentVolumeClaimSpec, path: FieldPath): FieldError[] {
   const storage = resources?.requests?.storage;
   if (storage === undefined) return [required(path)];
   return compareQuantities(storage, "0") > 0 ? [] : [invalidValue(path, storage, NOT_POSITIVE)];
 }
 
+/** Where the volume's first content comes from: another claim, a snapshot, or what a populator knows. */
 function validateDataSources(spec: PersistentVolumeClaimSpec, path: FieldPath): FieldError[] {
   const { dataSource, dataSourceRef } = spec;
   const errors = [
@@ -59,6 +61,7 @@ function validateDataSources(spec: PersistentVolumeClaimSpec, path: FieldPath): 
   return errors;
 }
 
+/** Either of the two fields; only the newer one may name a namespace. */
 function validateSource(source: TypedObjectReference, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   if (!source.name) errors.push(required(path.child("name")));

@@ -20,6 +20,7 @@ export const persistentVolumeKind = defineKind<PersistentVolume>({
   prepareForCreate(volume) {
     volume.status = { phase: "Pending", lastPhaseTransitionTime: volume.metadata.creationTimestamp };
   },
+  // The time lets people see how long a volume has been waiting or released.
   prepareForStatusUpdate(next, previous, now) {
     if (!next.status || next.status.phase === previous.status?.phase) return;
     // Whoever changes the phase may say when; most do not.
@@ -42,6 +43,7 @@ export const persistentVolumeKind = defineKind<PersistentVolume>({
       metadata.deletionTimestamp ? "Terminating" : (status?.phase ?? ""),
     ),
     column("Claim", ["PersistentVolumeSpec", "claimRef"], ({ spec }) =>
+      // `namespace/name` of the claim, which may be gone already.
       spec?.claimRef ? `${spec.claimRef.namespace ?? ""}/${spec.claimRef.name ?? ""}` : "",
     ),
     column(

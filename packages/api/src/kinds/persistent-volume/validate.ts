@@ -71,6 +71,7 @@ function validateCapacity({ capacity }: PersistentVolumeSpec, path: FieldPath): 
   return errors;
 }
 
+/** The nodes from which the volume can be reached; the scheduler reads it for every pod that uses the claim. */
 function validateNodeAffinity({ nodeAffinity, local }: PersistentVolumeSpec, path: FieldPath): FieldError[] {
   // A local volume is on one node, and its pods have to be scheduled there.
   if (!nodeAffinity) return local ? [required(path, "Local volume requires node affinity")] : [];
@@ -78,6 +79,7 @@ function validateNodeAffinity({ nodeAffinity, local }: PersistentVolumeSpec, pat
   return validateNodeSelector(nodeAffinity.required, path.child("required"));
 }
 
+/** Exactly one of the sources, in upstream's order of looking. */
 function validateSources(spec: PersistentVolumeSpec, path: FieldPath, name: string): FieldError[] {
   const [first, ...others] = sourcesOf(spec);
   if (!first) return [required(path, "must specify a volume type")];

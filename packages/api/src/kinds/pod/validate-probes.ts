@@ -33,6 +33,7 @@ export function validateProbes(container: Container, path: FieldPath): FieldErro
   ];
 }
 
+/** Figures are seconds and counts; zeros have been replaced by defaults. */
 function validateProbe(probe: Probe | undefined, path: FieldPath): FieldError[] {
   if (!probe) return [];
   const figures = [
@@ -95,6 +96,7 @@ function validateAction(handler: Handler, name: keyof Handler, graceSeconds: num
       return handler.exec?.command?.length ? [] : [required(path.child("command"))];
     case "httpGet":
       return handler.httpGet ? validateHttpGet(handler.httpGet, path) : [];
+    // Being accepted is success; nothing is sent.
     case "tcpSocket":
       return validatePortNumberOrName(handler.tcpSocket?.port, path.child("port"));
     case "grpc":
@@ -108,6 +110,7 @@ function validateAction(handler: Handler, name: keyof Handler, graceSeconds: num
 const SCHEMES = ["HTTP", "HTTPS"];
 
 function validateHttpGet(action: HTTPGetAction, path: FieldPath): FieldError[] {
+  // Defaults have made the path "/" where it was left out.
   const errors = action.path ? [] : [required(path.child("path"))];
   errors.push(...validatePortNumberOrName(action.port, path.child("port")));
   if (!SCHEMES.includes(action.scheme ?? "")) {

@@ -24,6 +24,7 @@ const OPERATING_SYSTEMS = ["linux", "windows"];
 /** `meta` is the pod's own, absent for templates. */
 export function validatePodSpec(spec: PodSpec, path: FieldPath, meta?: Readonly<ObjectMeta>): FieldError[] {
   const volumes = validateVolumes(spec.volumes ?? [], path.child("volumes"), meta);
+  // What containers refer to by name lies in the pod, so that it is gathered once.
   const context = {
     volumes: volumes.byName,
     graceSeconds: spec.terminationGracePeriodSeconds ?? 0,
@@ -57,6 +58,7 @@ export function validatePodSpec(spec: PodSpec, path: FieldPath, meta?: Readonly<
   ];
 }
 
+/** Defaults have filled these in, and an absent one was taken away. */
 function oneOf(value: string | undefined, valid: readonly string[], path: FieldPath): FieldError[] {
   if (!value) return [required(path)];
   return valid.includes(value) ? [] : [notSupported(path, value, valid)];
@@ -80,6 +82,7 @@ function validateNames(spec: PodSpec, path: FieldPath): FieldError[] {
   if (spec.preemptionPolicy !== undefined) {
     errors.push(...oneOf(spec.preemptionPolicy, PREEMPTION_POLICIES, path.child("preemptionPolicy")));
   }
+  // The kubelet of another system refuses the pod; the field lets admission judge the right rules.
   if (spec.os && !OPERATING_SYSTEMS.includes(spec.os.name)) {
     errors.push(
       spec.os.name

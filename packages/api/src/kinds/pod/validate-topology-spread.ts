@@ -16,6 +16,7 @@ import { isMergedRequirement } from "./match-label-keys.ts";
 
 // A condition for the scheduler to keep, or one to prefer.
 const ACTIONS = ["DoNotSchedule", "ScheduleAnyway"];
+// Whether nodes count that the pod could not use, or whose taints it does not tolerate.
 const POLICIES = ["Honor", "Ignore"];
 
 /** One constraint of each sort per topology; two would contradict or repeat each other. */
@@ -34,6 +35,7 @@ export function validateTopologySpread(
   });
 }
 
+/** `maxSkew` is how many more pods one domain may have than the emptiest; a domain is a value of the label. */
 function validateConstraint(constraint: TopologySpreadConstraint, path: FieldPath): FieldError[] {
   const { maxSkew = 0, topologyKey, whenUnsatisfiable: action } = constraint;
   return [
@@ -63,6 +65,7 @@ function validateMinDomains(
   return errors;
 }
 
+/** Defaults have been filled in; a write may still have another word. */
 function validatePolicies(constraint: TopologySpreadConstraint, path: FieldPath): FieldError[] {
   return (["nodeAffinityPolicy", "nodeTaintsPolicy"] as const).flatMap((field) => {
     const policy = constraint[field];

@@ -61,6 +61,7 @@ function validateAmounts(amounts: Amounts, path: FieldPath): FieldError[] {
   });
 }
 
+/** A resource that the quota knows, or any with a domain: `count/jobs.batch`, `requests.example.com/gpu`. */
 function validateResourceName(resource: string, path: FieldPath): FieldError[] {
   const errors = invalidAll(path, resource, isQualifiedName(resource));
   if (resource.includes("/") || isStandard(resource)) return errors;

@@ -21,10 +21,12 @@ export const serviceColumns: readonly Column<Service>[] = [
   }),
 ];
 
+/** `80:30080/TCP` with a node port, `80/TCP` without. */
 function formatPort({ port, nodePort, protocol }: ServicePort): string {
   return nodePort ? `${port}:${nodePort}/${protocol}` : `${port}/${protocol}`;
 }
 
+/** What to call from outside: a name, the balancer's addresses, or those that the user routes here. */
 function externalIp({ spec, status }: Readonly<Service>): string {
   const external = spec?.externalIPs ?? [];
   switch (spec?.type) {

@@ -26,6 +26,7 @@ export function defaultService(service: Service): void {
   }
 }
 
+/** Settings of an affinity that is off are dropped; one that is on needs a time. */
 function defaultAffinity(spec: ServiceSpec): void {
   if (spec.sessionAffinity === "None") delete spec.sessionAffinityConfig;
   if (spec.sessionAffinity !== "ClientIP") return;

@@ -34,6 +34,7 @@ function patchAllocatedValues(next: ServiceSpec, previous: Readonly<ServiceSpec>
   }
 }
 
+/** A port keeps its node port while its number and protocol stay, unless that is taken by another now. */
 function patchNodePorts(next: readonly ServicePort[], previous: readonly ServicePort[]): void {
   // The writer may have given a port's old number to another.
   const used = new Set(next.map((port) => `${port.protocol}/${port.nodePort ?? 0}`));
@@ -89,6 +90,7 @@ function dropLoadBalancerFields(next: ServiceSpec, previous: Readonly<ServiceSpe
   }
 }
 
+/** Whether the writer left the node ports as they were, or left them out. */
 function sameNodePorts(next: Readonly<ServiceSpec>, previous: Readonly<ServiceSpec>): boolean {
   const ports = (spec: Readonly<ServiceSpec>) => (spec.ports ?? []).map((port) => port.nodePort ?? 0);
   const before = new Set(ports(previous));

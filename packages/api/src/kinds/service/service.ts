@@ -22,6 +22,7 @@ export const serviceKind = defineKind<Service>({
   hasGeneration: false,
   validateName: isDns1035Label,
   applyDefaults: defaultService,
+  // The status is the load balancer's to write, once there is one.
   prepareForCreate(service) {
     service.status = { loadBalancer: {} };
     normalizeClusterIps(service);
@@ -35,6 +36,7 @@ export const serviceKind = defineKind<Service>({
   ],
   subresources: [proxySubresource("ServiceProxyOptions")],
   selectableFields: {
+    // Lets clients leave out headless Services: `spec.clusterIP!=None`.
     "spec.clusterIP": ({ spec }) => spec?.clusterIP ?? "",
     "spec.type": ({ spec }) => spec?.type ?? "",
   },

@@ -15,6 +15,7 @@ import {
 
 // Sorted as in upstream's messages.
 const FAMILIES = ["IPv4", "IPv6"];
+// What to do where the cluster has both families: take one, both if it can, or insist on both.
 const POLICIES = ["PreferDualStack", "RequireDualStack", "SingleStack"];
 
 /** At most one address of each family. "None" makes a Service headless: DNS then answers with the pods' addresses. */
@@ -46,6 +47,7 @@ function validateConsistency({ clusterIP = "", clusterIPs = [] }: ServiceSpec, p
   return [invalidValue(path.child("clusterIPs"), clusterIPs, "first value must match `clusterIP`")];
 }
 
+/** As many as there are families. */
 function validateAddresses(ips: readonly string[], path: FieldPath): FieldError[] {
   if (ips.length > 2) return [tooMany(path, ips.length, 2)];
   const errors = ips.flatMap((ip, i) => validateAddress(ip, i, ips, path.index(i)));
@@ -62,6 +64,7 @@ function validateAddress(ip: string, i: number, ips: readonly string[], path: Fi
   return ips.indexOf(ip) < i ? [...errors, duplicate(path, ip)] : errors;
 }
 
+/** The first family is that of the first address. */
 function validateFamilies(spec: ServiceSpec, path: FieldPath): FieldError[] {
   const { ipFamilies = [], ipFamilyPolicy, clusterIPs = [] } = spec;
   const at = path.child("ipFamilies");

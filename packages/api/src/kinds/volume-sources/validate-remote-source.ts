@@ -133,8 +133,8 @@ function validateQuobyte({ registry, tenant, volume }: Fields, path: FieldPath):
   const errors: FieldError[] = [];
   if (typeof registry !== "string" || registry === "") {
     errors.push(required(path.child("registry"), HOST_PORTS));
-    // Upstream reports it as missing.
   } else if (typeof tenant === "string" && tenant.length > MAX_TENANT) {
+    // Upstream reports it as missing.
     const detail = "must be a UUID and may not exceed a length of 64 characters";
     errors.push(required(path.child("tenant"), detail));
   } else {
