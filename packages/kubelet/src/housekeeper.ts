@@ -72,8 +72,8 @@ export class Housekeeper {
   }
 
   /**
-   * Such a pod may have been deleted while the kubelet was down. Killing takes as long as the pod's grace, so the round does
-   * not wait.
+   * Such a pod may have been deleted while the kubelet was down. Killing takes as long as the pod's grace, so the round
+   * does not wait.
    */
   private endOrphan(pod: RuntimePod): void {
     if (this.ending.has(pod.uid)) return;

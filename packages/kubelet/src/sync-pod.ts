@@ -4,7 +4,7 @@ import { containerHash } from "./runtime/labels.ts";
 import type { RuntimeContainer, RuntimePod } from "./runtime/runtime-pod.ts";
 import { latestContainer } from "./runtime/runtime-pod.ts";
 
-/** `unknown` is what a probe that could not be run says: it neither kills nor makes ready. */
+/** `unknown` is a startup probe's verdict before its first result: it neither kills nor counts as started. */
 export type ProbeVerdict = "success" | "failure" | "unknown";
 
 /** What the probes last said of a container by id; undefined before the first result. */
@@ -16,10 +16,7 @@ export interface ProbeVerdicts {
 /** Whether a running container is started anew to get the resources that its pod was granted. */
 export type MustRestart = (pod: Pod, container: Container) => boolean;
 
-/**
- * Why a container is stopped. It decides which hooks and which grace apply: a failed probe may have a grace of its
- * own.
- */
+/** Why a container is stopped. It decides which grace applies, as a probe may have one of its own for its failure. */
 export type KillReason = "LivenessProbe" | "StartupProbe" | "SpecChanged" | "Resize" | "Unknown" | "Terminating";
 
 /** One container to stop, and why. */

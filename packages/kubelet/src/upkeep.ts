@@ -49,7 +49,7 @@ export interface UpkeepDeps {
   onPressure(): void;
 }
 
-/** The node's own loops. None of them is needed for a pod to start, so all of them begin after the runtime is known. */
+/** Composes the node's own loops; what few nodes need is loaded only there. */
 export class Upkeep {
   readonly mirrors: MirrorPods;
   private readonly config: KubeletConfig;

@@ -56,7 +56,7 @@ export interface NodeAgentDeps {
 
 /** Of a lease's duration: upstream renews with three quarters of it to spare. */
 const LEASE_RENEW_SHARE = 0.25;
-/** Upstream's delays between tries to register. */
+/** Between tries to register, doubling up to upstream's 7 s. */
 const RETRY_MS = 500;
 const RETRY_MAX_MS = 7000;
 /** Where the node lifecycle controller looks for the Leases of nodes. */

@@ -9,7 +9,7 @@ import descriptor from "./plugin-registration-v1.json" with { type: "json" };
 const INFO_TIMEOUT_MS = 1000;
 const NOTIFY_TIMEOUT_MS = 5000;
 
-/** Plugins that the node does not know the socket of say so themselves; the registration socket is the default. */
+/** A plugin may serve on another socket than the one it registers on, and then names that as its endpoint. */
 export class RegistrationClient implements Disposable {
   private readonly socket: string;
   private readonly client: PluginClient;

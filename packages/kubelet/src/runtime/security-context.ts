@@ -12,7 +12,10 @@ import type {
 } from "../cri/types.ts";
 import { ContainerConfigError } from "../env/make-env.ts";
 
-/** The usual lists of container runtimes: what leaks from the host, and what must not be written. procMount Unmasked lifts both. */
+/**
+ * The usual lists of container runtimes: what leaks from the host, and what must not be written. procMount Unmasked
+ * lifts both.
+ */
 const MASKED_PATHS = [
   "/proc/asound",
   "/proc/acpi",

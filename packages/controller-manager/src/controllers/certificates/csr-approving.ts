@@ -73,8 +73,8 @@ async function approve(csr: Csr, context: ControllerContext, signal: AbortSignal
 }
 
 /**
- * Asks on behalf of whoever made the request: machines that bootstrap are given the right `nodeclient`, nodes that renew
- * their own certificate `selfnodeclient`.
+ * Asks on behalf of whoever made the request: machines that bootstrap are given the right `nodeclient`, nodes that
+ * renew their own certificate `selfnodeclient`.
  */
 async function isAllowed(
   { spec }: Csr,

@@ -33,8 +33,7 @@ export async function chooseDevices(choice: DeviceChoice): Promise<Set<string>> 
   if (take(reusable)) return chosen;
   const { aligned, others } = splitByAffinity(choice);
   const missing = needed - chosen.size;
-  // The plugin is asked only where there is a choice. Its advice need not be heeded: ids that it may not name are
-  // left out.
+  // More near devices than are missing: the plugin may choose among them. Of its advice only what was offered counts.
   if (missing < aligned.length) {
     const advice = (await prefer(new Set([...aligned, ...chosen]), chosen)) ?? [];
     if (!take(advice.filter((id) => aligned.includes(id)))) take(aligned);

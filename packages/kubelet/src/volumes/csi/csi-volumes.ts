@@ -220,7 +220,7 @@ export class CsiVolumes {
     const secrets = await reader.read("NodePublishSecretRef", volume.publishSecret, signal);
     const tokens = await reader.tokens(pod, spec, signal);
     const tokenEntry = tokens === undefined ? {} : { [TOKENS_KEY]: tokens };
-    // Volume contexts end up in drivers' logs; secrets are left out of them.
+    // Drivers may log volume contexts; CSI asks them to keep secrets out of their logs.
     const hidden = spec?.serviceAccountTokenInSecrets ?? false;
     await client.publish({
       volumeId: volume.handle,
