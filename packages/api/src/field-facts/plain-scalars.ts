@@ -141,6 +141,7 @@ export const PLAIN_SCALARS: ReadonlySet<string> = namesOf({
   PersistentVolumeClaimVolumeSource: "readOnly",
   PodCondition: "observedGeneration",
   PodDisruptionBudgetStatus: "observedGeneration",
+  // The namespaces of the host are taken or not; "not" is never written.
   PodSpec: "hostIPC hostNetwork hostPID",
   PodStatus: "observedGeneration",
   PortworxVolumeSource: "readOnly",
@@ -160,6 +161,7 @@ export const PLAIN_SCALARS: ReadonlySet<string> = namesOf({
   ScaleSpec: "replicas",
   ServiceBackendPort: "number",
   ServicePort: "nodePort",
+  // No health check port, and endpoints that are ready, are what Services have anyway.
   ServiceSpec: "healthCheckNodePort publishNotReadyAddresses",
   StatefulSetSpec: "minReadySeconds",
   StatefulSetStatus: "currentReplicas observedGeneration readyReplicas updatedReplicas",

@@ -59,6 +59,7 @@ export function decodedBytes(data: Readonly<Record<string, string>> | undefined)
   return bytes;
 }
 
+/** Bytes of UTF-8, as they are stored. */
 function textBytes(data: Readonly<Record<string, string>> | undefined): number {
   let bytes = 0;
   for (const key in data) bytes += Buffer.byteLength(data[key] ?? "");

@@ -29,6 +29,7 @@ export const namespaceKind = defineKind<Namespace>({
   applyDefaults(namespace) {
     namespace.spec ??= {};
     namespace.status ??= {};
+    // Terminating is set when the deletion begins, by the server itself.
     namespace.status.phase ??= "Active";
     // Without a name (generateName) the label follows on the next write.
     if (namespace.metadata.name) {

@@ -36,6 +36,7 @@ export const networkPolicyKind = defineKind<NetworkPolicy>({
   applyDefaults(policy) {
     policy.spec ??= {};
     const { spec } = policy;
+    // The empty selector means every pod of the namespace.
     spec.podSelector ??= {};
     for (const rule of [...(spec.ingress ?? []), ...(spec.egress ?? [])]) {
       for (const port of rule.ports ?? []) port.protocol ??= "TCP";

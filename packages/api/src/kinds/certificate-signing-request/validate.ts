@@ -50,6 +50,7 @@ function isPemRequest(base64: string): boolean {
   return /^-----BEGIN CERTIFICATE REQUEST-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE REQUEST-----$/.test(pem);
 }
 
+/** What the certificate shall be good for; the signer may refuse or leave out some. */
 function validateUsages(usages: readonly string[], path: FieldPath): FieldError[] {
   if (usages.length === 0) return [required(path, "usages must be provided")];
   const valid = [...USAGES].sort();

@@ -158,6 +158,7 @@ function validateLogic(schema: JSONSchemaProps, path: FieldPath, depth: number):
   return errors;
 }
 
+/** `mayType` lets the usual anyOf of an int-or-string name its two types. */
 function validateJudgement(schema: JSONSchemaProps, path: FieldPath, depth: number, mayType: boolean): FieldError[] {
   if (depth > MAX_DEPTH) return [invalidValue(path, "", "is nested too deeply")];
   const errors: FieldError[] = [];

@@ -24,6 +24,7 @@ export function validateAutoscalerStatus({ status }: V2HorizontalPodAutoscaler):
   return nonNegative(status ?? { desiredReplicas: 0 }, ["currentReplicas", "desiredReplicas"], root("status"));
 }
 
+/** Both bounds are positive, and the upper one is at least the lower one. */
 function validateBounds({ minReplicas, maxReplicas }: V2HorizontalPodAutoscalerSpec, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   if (minReplicas !== undefined && minReplicas < 1) {

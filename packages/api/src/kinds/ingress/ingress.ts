@@ -39,6 +39,7 @@ export const ingressKind = defineKind<Ingress>({
   ],
 });
 
+/** Each address once, sorted. */
 function formatAddresses({ status }: Readonly<Ingress>): string {
   const points = (status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ip || hostname || "");
   return [...new Set(points.filter(Boolean))].sort().join(",");

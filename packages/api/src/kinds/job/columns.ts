@@ -20,6 +20,7 @@ export const jobColumns: readonly Column<Job>[] = [
   ),
 ];
 
+/** One word from the conditions, the final ones first. */
 function statusOf({ metadata, status }: Readonly<Job>): string {
   const has = (type: string) => isConditionTrue(status?.conditions, type);
   if (has("Complete")) return "Complete";
@@ -37,6 +38,7 @@ function completions({ spec, status }: Readonly<Job>): string {
   return parallelism > 1 ? `${succeeded}/1 of ${parallelism}` : `${succeeded}/1`;
 }
 
+/** From the start to the end, or until now. */
 function duration({ status }: Readonly<Job>, nowMs: number): string {
   if (!status?.startTime) return "";
   const end = status.completionTime ? Date.parse(status.completionTime) : nowMs;

@@ -104,6 +104,7 @@ function initReason({ terminated, waiting }: ContainerState, done: number, total
   return `Init:${done}/${total}`;
 }
 
+/** The runtime's word, else what ended the process. */
 function terminatedReason({ reason, signal, exitCode }: ContainerStateTerminated): string {
   if (reason) return reason;
   return signal ? `Signal:${signal}` : `ExitCode:${exitCode ?? 0}`;
@@ -143,6 +144,7 @@ function countRestarts(status: ContainerStatus, summary: PodSummary): void {
     summary.lastRestart = ended;
 }
 
+/** How many of the gates' conditions are true. */
 function readinessGates(pod: Readonly<Pod>): string {
   const gates = pod.spec.readinessGates ?? [];
   if (gates.length === 0) return "<none>";

@@ -45,6 +45,7 @@ function validateEscalation(context: SecurityContext, path: FieldPath): FieldErr
   return errors;
 }
 
+/** Zero is root, and may be asked for: refusing it is for `runAsNonRoot` and for admission. */
 function validateIds(context: Pick<SecurityContext, "runAsUser" | "runAsGroup">, path: FieldPath): FieldError[] {
   return (["runAsUser", "runAsGroup"] as const).flatMap((field) => {
     const id = context[field];
@@ -55,6 +56,7 @@ function validateIds(context: Pick<SecurityContext, "runAsUser" | "runAsGroup">,
 // AppArmor knows the same three, with the same words.
 const SECCOMP_TYPES = ["Localhost", "RuntimeDefault", "Unconfined"];
 
+/** A profile that comes with the runtime, none, or a file on the node. */
 function validateSeccomp(profile: SeccompProfile | undefined, path: FieldPath): FieldError[] {
   if (!profile) return [];
   const file = profile.localhostProfile;
@@ -119,6 +121,7 @@ const CHOICES = {
   seLinuxChangePolicy: ["MountOption", "Recursive"],
 } as const;
 
+/** Groups that own volumes and that processes are in, and how those come about. */
 function validateGroups(context: PodSecurityContext, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   if (context.fsGroup !== undefined) {

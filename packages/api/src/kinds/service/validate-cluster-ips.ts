@@ -28,6 +28,7 @@ export function validateClusterIps(spec: ServiceSpec, path: FieldPath): FieldErr
   ];
 }
 
+/** A name has no address, and so no family. */
 function validateNone(spec: ServiceSpec, path: FieldPath): FieldError[] {
   const detail = "may not be set for ExternalName services";
   return [
