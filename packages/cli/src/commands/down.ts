@@ -60,6 +60,7 @@ async function stopInOrder(layout: Layout, progress: Progress, clock: Clock): Pr
   await progress.step("processes, mounts, network, cgroups", () => sweepMachine(layout, clock));
 }
 
+/** Records go after their processes, so that a crash in between leaves nothing unknown running. */
 async function stopRecords(layout: Layout, records: readonly RunRecord[], clock: Clock): Promise<void> {
   await stopProcesses(
     records.map((record) => record.process),

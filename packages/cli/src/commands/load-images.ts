@@ -15,6 +15,7 @@ export async function loadImages(
   const record = readClusterRecord(layout.record);
   if (!record) throw new UserError(`there is no cluster in ${request.state}`, "start one with up");
   const nodes = record.nodes.map((name) => nodeLayoutOf(layout, name));
+  // As the cluster was made: an image unpacked for another snapshotter would be unpacked again at its first use.
   const options = { snapshotter: record.snapshotter, scratch: layout.images, isolated: record.isolated };
   const progress = new Progress(deps.clock);
   for (const what of request.what) {

@@ -73,6 +73,7 @@ function inodeOf(path: string): number {
   return statSync(path).ino;
 }
 
+/** Undefined for a process that is gone by now. */
 function namespaceInode(pid: string): number | undefined {
   try {
     return Number(/\[(\d+)\]/.exec(readlinkSync(`/proc/${pid}/ns/net`))?.[1]);

@@ -25,10 +25,7 @@ interface NodeObject {
   };
 }
 
-/**
- * A healthy program answers in a millisecond or two, so asking often costs little and `up` is done as soon as it can
- * be.
- */
+/** Often, so that `up` ends as soon as the cluster is ready. */
 const POLL_MS = 40;
 const WATCH_MS = 250;
 /** What is not there by then is not waited for; it runs on, and `skiff status` tells of it. */
@@ -87,6 +84,7 @@ export class ClusterWatch {
     }
   }
 
+  /** Never resolves: it rejects once a program keeps ending or the time is up, or when the wait is over. */
   private async watchForDeaths(): Promise<void> {
     const startMs = this.clock.monotonic();
     for (;;) {
@@ -110,6 +108,7 @@ export class ClusterWatch {
     return new UserError("the nodes are not Ready in time", `see the kubelets' logs in ${this.layout.logs}`);
   }
 
+  /** The error with the end of the program's log, which mostly says why. */
   private explain(key: string, what: string): UserError {
     const path = this.instances.find((instance) => instance.key === key)?.logFile;
     if (!path) return new UserError(what);

@@ -109,6 +109,7 @@ function enableControllers(folder: string): void {
   }
 }
 
+/** A version-1 cpuset is empty when it is made, and admits no process until it has processors and memory. */
 function copyCpuset(parent: string, folder: string): void {
   for (const file of ["cpuset.cpus", "cpuset.mems"]) {
     if (readLines(join(folder, file)).length > 0) continue;

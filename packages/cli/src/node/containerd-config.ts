@@ -16,6 +16,7 @@ export interface ContainerdSettings {
 
 /** TOML. Snapshotters that need devices or file systems of their own are off, as they only complain at each start. */
 export function renderContainerdConfig(settings: ContainerdSettings): string {
+  // Version 2 of the format, which containerd 1.x and 2.x both read.
   const cri = 'plugins."io.containerd.grpc.v1.cri"';
   return `version = 2
 root = ${quote(settings.root)}

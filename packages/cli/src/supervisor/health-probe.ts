@@ -9,7 +9,7 @@ export type HealthProbe =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
   | { readonly kind: "unix"; readonly path: string };
 
-/** A healthy program answers in milliseconds, even on a loaded machine in less than this. */
+/** Who takes longer counts as not healthy, and is asked again. */
 const TIMEOUT_MS = 2000;
 
 /** Undefined when healthy, else what is wrong. Never throws. */

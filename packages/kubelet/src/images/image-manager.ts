@@ -67,7 +67,7 @@ export class ImageManager {
     const { events, cri } = this.deps;
     const wanted = container.image ?? "";
     const image = this.reference(pod, container, wanted);
-    // The API defaults it; a static pod comes without that.
+    // Kubernetes defaults it so: `latest` may mean another image by now, other tags are taken to stay what they are.
     const policy = container.imagePullPolicy ?? (image.endsWith(":latest") ? "Always" : "IfNotPresent");
     const present = await cri.imageStatus(image);
     if (present && policy !== "Always") {

@@ -46,7 +46,7 @@ export function parseImageReference(text: string): ImageReference {
 function splitName(name: string): { registry: string; repository: string } {
   const slash = name.indexOf("/");
   const head = slash < 0 ? "" : name.slice(0, slash);
-  // Docker's rule: only what has a dot, a port or a capital is a host; everything else lies on Docker Hub.
+  // Docker's rule: what has a dot, a port or a capital is a host, and so is localhost; the rest lies on Docker Hub.
   const isDomain = /[.:]/.test(head) || head === "localhost" || head.toLowerCase() !== head;
   if (isDomain) return { registry: head === "index.docker.io" ? "docker.io" : head, repository: name.slice(slash + 1) };
   return { registry: "docker.io", repository: slash < 0 ? `library/${name}` : name };

@@ -31,7 +31,7 @@ export interface TokenSource {
 
 type Files = Map<string, FileContent>;
 
-/** The API's defaults, for static pods, which come without. */
+/** The API's defaults: files that everybody may read, and tokens for an hour. */
 const DEFAULT_MODE = 0o644;
 const DEFAULT_TOKEN_SECONDS = 3600;
 
