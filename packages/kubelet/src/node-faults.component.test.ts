@@ -1,26 +1,7 @@
-import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { randomBytes } from "node:crypto";
+// What a node has to live through.
 import { test } from "node:test";
-import { promisify } from "node:util";
-import { makeNetns } from "./testing/private-containerd.ts";
+import { runInNetns } from "./testing/run-in-netns.ts";
 
-const run = promisify(execFile);
-const SCENARIO = new URL("./testing/faults-scenario.ts", import.meta.url).href;
-
-test("the kubelet outlives bad pods, a silent API, lost images, a full disk and a reboot", {
-  timeout: 300_000,
-}, async () => {
-  assert.equal(process.getuid?.(), 0, "this test makes network namespaces and containers: run it as root");
-  const netns = `skiffk-${randomBytes(3).toString("hex")}`;
-  await makeNetns(netns);
-  try {
-    const script = `const { default: runScenario } = await import(${JSON.stringify(SCENARIO)}); await runScenario("${netns}");`;
-    const command = [process.execPath, "--input-type=module", "-e", script];
-    await run("nsenter", [`--net=/run/netns/${netns}`, ...command]).catch((error) => {
-      assert.fail(`${error.message}\n${error.stdout}`);
-    });
-  } finally {
-    await run("ip", ["netns", "del", netns]);
-  }
-});
+test("the kubelet outlives bad pods, a silent API, lost images, a full disk and a reboot", { timeout: 300_000 }, () =>
+  runInNetns("./faults-scenario.ts"),
+);

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { after, before, test } from "node:test";
 import { connect as connectTls } from "node:tls";
+import { closed } from "@skiff/testkit/closed.ts";
 import { clientCertificate, RealApiServer } from "@skiff/testkit/real-api-server.ts";
 import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
@@ -105,14 +106,13 @@ test("methods of the client's invention are no verbs, and refused upgrades leave
 
 test("a connection whose body never ends is cut some time after its answer", { timeout: 25_000 }, async (t) => {
   const socket = connectTls({ host: "127.0.0.1", port: server.port, ca: server.pki.ca.cert });
-  // A cut may show as an error first, at which `once` would reject.
-  const closed = new Promise((resolve) => socket.on("error", () => {}).once("close", resolve));
+  const end = closed(socket);
   socket.write("POST /version HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n");
   const drip = setInterval(() => socket.write(" "), 500);
   t.after(() => clearInterval(drip));
   const [answer] = await once(socket, "data");
   assert.match(String(answer), /^HTTP\/1.1 403 /);
-  await closed;
+  await end;
 });
 
 test("HTTP/2 serves requests and watches beside HTTP/1.1", async () => {

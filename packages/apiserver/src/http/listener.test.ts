@@ -6,6 +6,7 @@ import { get } from "node:https";
 import { connect as connectTcp } from "node:net";
 import { type TestContext, test } from "node:test";
 import { realClock } from "@skiff/component-base/clock.ts";
+import { closed } from "@skiff/testkit/closed.ts";
 import { testAuthority } from "@skiff/testkit/test-authority.ts";
 import { type ListenerOptions, listen, peerCertificate } from "./listener.ts";
 
@@ -63,9 +64,9 @@ test("a connection without a handshake is closed", { timeout: 10_000 }, async (t
   const { port, hostname } = new URL(url);
   for (const words of ["", "GET / HTTP/1.1\r\n\r\n"]) {
     const socket = connectTcp(Number(port), hostname);
-    socket.on("error", () => {});
+    const end = closed(socket);
     socket.write(words);
-    await once(socket, "close");
+    await end;
   }
 });
 
@@ -80,8 +81,9 @@ test("connections beyond the bound are closed, and a place that is left is free 
       request.on("response", (response) => resolve(response.resume().statusCode === 200));
     });
   assert.equal(await answered(), false);
+  const end = closed(first);
   first.close();
-  await once(first, "close");
+  await end;
   // The server may learn a moment later than we do that the first went.
   while (!(await answered()));
 });
@@ -99,11 +101,10 @@ test("a stop does not wait for connections that say nothing", { timeout: 10_000 
 test("an HTTP/2 connection that carries nothing is closed, one with a silent answer is not", async (t) => {
   const { url } = await start(t, [], { idleTimeoutMs: 50 });
   const session = connect(url, { ca: authority.cert });
-  const closed = once(session, "close");
-  session.on("error", () => {});
+  const end = closed(session);
   const open = session.request({ ":path": "/silent" });
-  const early = await Promise.race([closed.then(() => true), realClock.sleep(200).then(() => false)]);
+  const early = await Promise.race([end.then(() => true), realClock.sleep(200).then(() => false)]);
   assert.equal(early, false);
   open.close();
-  await closed;
+  await end;
 });

@@ -7,14 +7,14 @@ import { makeNetns } from "./private-containerd.ts";
 
 const run = promisify(execFile);
 
-/** `scenario` is a file beside this one; its function is given the namespace's name. Needs root. */
-export async function runInNetns(scenario: string): Promise<void> {
+/** `scenario` is a file beside this one; its function is given the namespace's name and, where there is one, the seed. Needs root. */
+export async function runInNetns(scenario: string, seed?: number): Promise<void> {
   assert.equal(process.getuid?.(), 0, "this test makes network namespaces and containers: run it as root");
   const netns = `skiffk-${randomBytes(3).toString("hex")}`;
   await makeNetns(netns);
   try {
     const url = JSON.stringify(new URL(scenario, import.meta.url).href);
-    const script = `const { default: runScenario } = await import(${url}); await runScenario("${netns}");`;
+    const script = `const { default: runScenario } = await import(${url}); await runScenario("${netns}", ${seed});`;
     const command = [process.execPath, "--input-type=module", "-e", script];
     await run("nsenter", [`--net=/run/netns/${netns}`, ...command]).catch((error) => {
       assert.fail(`${error.message}\n${error.stdout}`);
