@@ -1,28 +1,11 @@
 // Admission as clients meet it, against a real server.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { RealApiServer } from "@skiff/testkit/real-api-server.ts";
-import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
-import { TestClient } from "../testing/test-client.ts";
+import { test } from "node:test";
+import { serveApi } from "../testing/serve-api.ts";
 
-let etcd: RealEtcd;
-let server: RealApiServer;
-let client: TestClient;
+const { client } = await serveApi();
 const NS = "/api/v1/namespaces/default";
 const CLASSES = "/apis/scheduling.k8s.io/v1/priorityclasses";
-
-before(async () => {
-  etcd = await RealEtcd.start({ tls: true });
-  server = await RealApiServer.start(etcd);
-  client = new TestClient(server);
-  await client.post(`${NS}/serviceaccounts`, { metadata: { name: "default" } });
-});
-
-after(async () => {
-  client?.[Symbol.dispose]();
-  await server?.[Symbol.asyncDispose]();
-  await etcd?.[Symbol.asyncDispose]();
-});
 
 async function podSpec(name: string, spec: object = {}) {
   const containers = [{ name: "c", image: "i" }];

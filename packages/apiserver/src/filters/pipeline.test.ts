@@ -2,31 +2,16 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { closed } from "@skiff/testkit/closed.ts";
 import { clientCertificate, RealApiServer } from "@skiff/testkit/real-api-server.ts";
-import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
+import { serveApi } from "../testing/serve-api.ts";
 import { TestClient } from "../testing/test-client.ts";
 
-let etcd: RealEtcd;
-let server: RealApiServer;
-let admin: TestClient;
-
-before(async () => {
-  etcd = await RealEtcd.start({ tls: true });
-  server = await RealApiServer.start(etcd, {
-    flags: ["--max-requests-inflight=4", "--enable-priority-and-fairness=false"],
-  });
-  admin = new TestClient(server);
-});
-
-after(async () => {
-  admin?.[Symbol.dispose]();
-  await server?.[Symbol.asyncDispose]();
-  await etcd?.[Symbol.asyncDispose]();
-});
+const FLAGS = ["--max-requests-inflight=4", "--enable-priority-and-fairness=false"];
+const { etcd, server, client: admin } = await serveApi({ flags: FLAGS });
 
 test("a refusal says who may not do what where, in upstream's words", async () => {
   using nobody = new TestClient(server, await clientCertificate(server.pki, "jane"));

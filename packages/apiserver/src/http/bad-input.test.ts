@@ -1,28 +1,12 @@
 // Bad input of every sort against a real server: upstream's codes, a Status, nothing stored, no crash.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { RealApiServer } from "@skiff/testkit/real-api-server.ts";
-import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
+import { test } from "node:test";
 import { mutate, seededRandom } from "../testing/fuzz-input.ts";
-import { type TestAnswer, TestClient } from "../testing/test-client.ts";
+import { serveApi } from "../testing/serve-api.ts";
+import type { TestAnswer } from "../testing/test-client.ts";
 
-let etcd: RealEtcd;
-let server: RealApiServer;
-let client: TestClient;
+const { client } = await serveApi();
 const NS = "/api/v1/namespaces/default";
-
-before(async () => {
-  etcd = await RealEtcd.start({ tls: true });
-  server = await RealApiServer.start(etcd);
-  client = new TestClient(server);
-  await client.post(`${NS}/serviceaccounts`, { metadata: { name: "default" } });
-});
-
-after(async () => {
-  client?.[Symbol.dispose]();
-  await server?.[Symbol.asyncDispose]();
-  await etcd?.[Symbol.asyncDispose]();
-});
 
 function assertRefused(answer: TestAnswer, what: string): void {
   assert.ok(answer.code >= 400 && answer.code < 500, `${what}: ${answer.code} ${answer.text.slice(0, 300)}`);

@@ -1,25 +1,9 @@
 // What upstream's apiserver answers to requests that are wrong in themselves: code and message, as clients see them.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { RealApiServer } from "@skiff/testkit/real-api-server.ts";
-import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
-import { TestClient } from "../testing/test-client.ts";
+import { test } from "node:test";
+import { serveApi } from "../testing/serve-api.ts";
 
-let etcd: RealEtcd;
-let server: RealApiServer;
-let client: TestClient;
-
-before(async () => {
-  etcd = await RealEtcd.start({ tls: true });
-  server = await RealApiServer.start(etcd);
-  client = new TestClient(server);
-});
-
-after(async () => {
-  client?.[Symbol.dispose]();
-  await server?.[Symbol.asyncDispose]();
-  await etcd?.[Symbol.asyncDispose]();
-});
+const { client } = await serveApi();
 
 const CM = "/api/v1/namespaces/default/configmaps";
 const CONTINUE = "invalid continue token: continue key is not valid";

@@ -1,29 +1,13 @@
 // Server-side apply and managedFields as clients see them, against a real server and etcd.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { RealApiServer } from "@skiff/testkit/real-api-server.ts";
-import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
-import { type TestAnswer, TestClient } from "../testing/test-client.ts";
+import { test } from "node:test";
+import { serveApi } from "../testing/serve-api.ts";
+import type { TestAnswer } from "../testing/test-client.ts";
 
-let etcd: RealEtcd;
-let server: RealApiServer;
-let client: TestClient;
+const { client } = await serveApi();
 const CM = "/api/v1/namespaces/default/configmaps";
 const DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments";
 const PODS = "/api/v1/namespaces/default/pods";
-
-before(async () => {
-  etcd = await RealEtcd.start({ tls: true });
-  server = await RealApiServer.start(etcd);
-  client = new TestClient(server);
-  await client.post("/api/v1/namespaces/default/serviceaccounts", { metadata: { name: "default" } });
-});
-
-after(async () => {
-  client?.[Symbol.dispose]();
-  await server?.[Symbol.asyncDispose]();
-  await etcd?.[Symbol.asyncDispose]();
-});
 
 function apply(path: string, manager: string, body: unknown, more = ""): Promise<TestAnswer> {
   const query = `fieldManager=${manager}${more}`;

@@ -1,32 +1,16 @@
 // Evictions under PodDisruptionBudgets: the pure count, and the whole way against a real server and etcd.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { ApiError } from "@skiff/api/errors.ts";
 import type { PodDisruptionBudget } from "@skiff/api/types.ts";
-import { RealApiServer } from "@skiff/testkit/real-api-server.ts";
-import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
-import { type TestAnswer, TestClient } from "../testing/test-client.ts";
+import { serveApi } from "../testing/serve-api.ts";
+import type { TestAnswer } from "../testing/test-client.ts";
 import { withDisruption } from "./disruption-budgets.ts";
 
-let etcd: RealEtcd;
-let server: RealApiServer;
-let client: TestClient;
+const { client } = await serveApi();
 const PODS = "/api/v1/namespaces/default/pods";
 const BUDGETS = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
 const NOW = "2026-01-01T00:00:00Z";
-
-before(async () => {
-  etcd = await RealEtcd.start({ tls: true });
-  server = await RealApiServer.start(etcd);
-  client = new TestClient(server);
-  await client.post("/api/v1/namespaces/default/serviceaccounts", { metadata: { name: "default" } });
-});
-
-after(async () => {
-  client?.[Symbol.dispose]();
-  await server?.[Symbol.asyncDispose]();
-  await etcd?.[Symbol.asyncDispose]();
-});
 
 async function createPod(name: string, app: string, phase: string, ready: "True" | "False"): Promise<void> {
   const spec = { nodeName: "n1", containers: [{ name: "c", image: "i" }] };

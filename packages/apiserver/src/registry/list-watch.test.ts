@@ -1,27 +1,13 @@
 // Lists and watches as clients see them, against a real server and etcd.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { RealApiServer } from "@skiff/testkit/real-api-server.ts";
-import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
+import { serveApi } from "../testing/serve-api.ts";
 import { TestClient } from "../testing/test-client.ts";
 
-let etcd: RealEtcd;
-let server: RealApiServer;
-let client: TestClient;
+const { etcd, server, client } = await serveApi();
 let count = 0;
-
-before(async () => {
-  etcd = await RealEtcd.start({ tls: true });
-  server = await RealApiServer.start(etcd);
-  client = new TestClient(server);
-});
-
-after(async () => {
-  client?.[Symbol.dispose]();
-  await server?.[Symbol.asyncDispose]();
-  await etcd?.[Symbol.asyncDispose]();
-});
 
 /** The configmaps path of a namespace that no other test uses. */
 async function freshNamespace(): Promise<string> {

@@ -1,28 +1,13 @@
 // The version that owners of fields are recorded with, against a real server and etcd.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { RealApiServer } from "@skiff/testkit/real-api-server.ts";
-import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
-import { type TestAnswer, TestClient } from "../testing/test-client.ts";
+import { test } from "node:test";
+import { serveApi } from "../testing/serve-api.ts";
+import type { TestAnswer } from "../testing/test-client.ts";
 
-let etcd: RealEtcd;
-let server: RealApiServer;
-let client: TestClient;
+const { client } = await serveApi();
 const V1 = "/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers";
 const V2 = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers";
 const OLD_JOBS = "/apis/batch/v1beta1/namespaces/default/cronjobs";
-
-before(async () => {
-  etcd = await RealEtcd.start({ tls: true });
-  server = await RealApiServer.start(etcd);
-  client = new TestClient(server);
-});
-
-after(async () => {
-  client?.[Symbol.dispose]();
-  await server?.[Symbol.asyncDispose]();
-  await etcd?.[Symbol.asyncDispose]();
-});
 
 const scaler = (name: string, spec: object) => ({
   apiVersion: "autoscaling/v1",

@@ -1,27 +1,10 @@
 // pods/eviction as drain uses it, against a real server and etcd.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { RealApiServer } from "@skiff/testkit/real-api-server.ts";
-import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
-import { TestClient } from "../testing/test-client.ts";
+import { test } from "node:test";
+import { serveApi } from "../testing/serve-api.ts";
 
-let etcd: RealEtcd;
-let server: RealApiServer;
-let client: TestClient;
+const { client } = await serveApi();
 const PODS = "/api/v1/namespaces/default/pods";
-
-before(async () => {
-  etcd = await RealEtcd.start({ tls: true });
-  server = await RealApiServer.start(etcd);
-  client = new TestClient(server);
-  await client.post("/api/v1/namespaces/default/serviceaccounts", { metadata: { name: "default" } });
-});
-
-after(async () => {
-  client?.[Symbol.dispose]();
-  await server?.[Symbol.asyncDispose]();
-  await etcd?.[Symbol.asyncDispose]();
-});
 
 const createPod = (name: string) =>
   client.post(PODS, { metadata: { name }, spec: { nodeName: "n1", containers: [{ name: "c", image: "i" }] } });

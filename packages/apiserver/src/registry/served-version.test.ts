@@ -1,28 +1,12 @@
 // The versions beside the stored one as clients see them, against a real server and etcd.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { RealApiServer } from "@skiff/testkit/real-api-server.ts";
-import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
+import { test } from "node:test";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
-import { TestClient } from "../testing/test-client.ts";
+import { serveApi } from "../testing/serve-api.ts";
 
-let etcd: RealEtcd;
-let server: RealApiServer;
-let client: TestClient;
+const { client } = await serveApi();
 const OLD = "/apis/networking.k8s.io/v1beta1/namespaces/default/ingresses";
 const NEW = "/apis/networking.k8s.io/v1/namespaces/default/ingresses";
-
-before(async () => {
-  etcd = await RealEtcd.start({ tls: true });
-  server = await RealApiServer.start(etcd);
-  client = new TestClient(server);
-});
-
-after(async () => {
-  client?.[Symbol.dispose]();
-  await server?.[Symbol.asyncDispose]();
-  await etcd?.[Symbol.asyncDispose]();
-});
 
 const old = (name: string) => ({
   apiVersion: "networking.k8s.io/v1beta1",

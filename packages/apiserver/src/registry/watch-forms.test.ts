@@ -1,28 +1,17 @@
 // The other ways to watch: WebSockets, the older paths, Tables and metadata only, against a real server.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { clientCertificate, RealApiServer } from "@skiff/testkit/real-api-server.ts";
-import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
+import { before, test } from "node:test";
+import { clientCertificate } from "@skiff/testkit/real-api-server.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
 import { Agent, WebSocket } from "undici";
+import { serveApi } from "../testing/serve-api.ts";
 import { TestClient, type TestEvent } from "../testing/test-client.ts";
 
-let etcd: RealEtcd;
-let server: RealApiServer;
-let client: TestClient;
+const { server, client } = await serveApi();
 const MAPS = "/api/v1/namespaces/default/configmaps";
 
 before(async () => {
-  etcd = await RealEtcd.start({ tls: true });
-  server = await RealApiServer.start(etcd);
-  client = new TestClient(server);
   for (const name of ["a", "b"]) await client.post(MAPS, { metadata: { name } });
-});
-
-after(async () => {
-  client?.[Symbol.dispose]();
-  await server?.[Symbol.asyncDispose]();
-  await etcd?.[Symbol.asyncDispose]();
 });
 
 function openSocket(path: string): { socket: WebSocket; events: TestEvent[]; closes: number[] } {
