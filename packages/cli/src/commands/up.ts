@@ -12,6 +12,7 @@ import { findOverlap, nodeAddress, planAddresses } from "../network/address-plan
 import { closeHostAccess, openHostAccess } from "../network/host-access.ts";
 import { defaultLink, hostRanges } from "../network/host-ranges.ts";
 import { buildNetwork, namespacesOf } from "../network/namespaces.ts";
+import { containerdVersion } from "../node/containerd-version.ts";
 import { machineLosses, pickSnapshotter, prepareNode } from "../node/prepare-node.ts";
 import type { ClusterNames } from "../pki/certificate-list.ts";
 import { ensurePki, readdressKubeconfig } from "../pki/cluster-pki.ts";
@@ -133,7 +134,8 @@ async function makeCluster(
     }),
     ensureBuiltinImages(layout.images),
   ]);
-  for (const node of nodes) prepareNode(node, record.snapshotter, cniBinDir);
+  const machine = { snapshotter: record.snapshotter, cniBinDir, containerd: await containerdVersion() };
+  for (const node of nodes) prepareNode(node, machine);
   for (const loss of machineLosses(record.snapshotter)) progress.line(`note: ${loss}`);
   return record;
 }

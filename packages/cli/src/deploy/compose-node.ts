@@ -9,6 +9,7 @@ import { DEMO_IMAGE, ensureBuiltinImages, SANDBOX_IMAGE } from "../images/builti
 import { importArchive, listImages } from "../images/import-images.ts";
 import type { NodeLayout } from "../layout.ts";
 import { cgroupHierarchies, makeProgramCgroup } from "../node/cgroups.ts";
+import { containerdVersion } from "../node/containerd-version.ts";
 import { CNI_BIN_DIRS, pickSnapshotter, prepareNode } from "../node/prepare-node.ts";
 import { removeSandboxes } from "../node/remove-sandboxes.ts";
 import { programCommand, programNamed } from "../programs.ts";
@@ -39,7 +40,8 @@ export async function composeNode(
   const isRuntime = ({ program }: ClusterInstance) => program === "containerd";
   enterOwnCgroup();
   const snapshotter = await pickSnapshotter(WORKER_LAYOUT.containerdRoot);
-  prepareNode({ ...WORKER_LAYOUT, name }, snapshotter, CNI_BIN_DIRS[0]);
+  const containerd = await containerdVersion();
+  prepareNode({ ...WORKER_LAYOUT, name }, { snapshotter, cniBinDir: CNI_BIN_DIRS[0], containerd });
   const relay = relayForPods(addressOf(name, settings), deps, signal);
   const stopRuntime = new AbortController();
   const supervisedRuntime = supervise(instances.filter(isRuntime), RUNTIME_FOLDER, deps, stopRuntime.signal);

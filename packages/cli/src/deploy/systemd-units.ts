@@ -1,6 +1,7 @@
 // Renders a systemd unit per program of the table, and the file of settings that they share.
 import { SANDBOX_IMAGE } from "../images/builtin-images.ts";
 import { renderContainerdConfig } from "../node/containerd-config.ts";
+import type { ContainerdVersion } from "../node/containerd-version.ts";
 import type { Place } from "../place.ts";
 import type { ProgramSpec } from "../programs.ts";
 import { PROGRAM_ENVIRONMENT, PROGRAMS, programCommand } from "../programs.ts";
@@ -15,7 +16,8 @@ export function systemdFiles(): ReadonlyMap<string, string> {
   const units = PROGRAMS.filter((program) => program.name !== "containerd");
   return new Map([
     ...units.map((program) => [`${program.name}.service`, unitFile(program)] as const),
-    ["containerd-config.toml", containerdConfig()],
+    ["containerd-config.toml", containerdConfig({ major: 1, minor: 6 })],
+    ["containerd-2-config.toml", containerdConfig({ major: 2, minor: 1 })],
     ["skiff.env", SETTINGS],
   ]);
 }
@@ -151,7 +153,7 @@ const COMMON_LIMITS = [
   "SystemCallArchitectures=native",
 ] as const;
 
-function containerdConfig(): string {
+function containerdConfig(version: ContainerdVersion): string {
   const config = renderContainerdConfig({
     root: "/var/lib/containerd",
     state: "/run/containerd",
@@ -162,8 +164,10 @@ function containerdConfig(): string {
     sandboxImage: SANDBOX_IMAGE,
     snapshotter: "overlayfs",
     restrictOomScore: false,
+    version,
   });
-  return `# For a node's /etc/containerd/config.toml.\n${config}`;
+  const releases = version.major >= 2 ? "2.1 and later" : "1.6 and 1.7";
+  return `# For a node's /etc/containerd/config.toml, containerd ${releases}.\n${config}`;
 }
 
 // systemd fills these in where they stand within a word.

@@ -7,12 +7,20 @@ import { SANDBOX_IMAGE } from "../images/builtin-images.ts";
 import type { NodeLayout } from "../layout.ts";
 import { makePodsParent } from "./cgroups.ts";
 import { renderContainerdConfig } from "./containerd-config.ts";
+import type { ContainerdVersion } from "./containerd-version.ts";
 
 /** Where Debian and most others put the CNI plugins. */
 export const CNI_BIN_DIRS = ["/usr/lib/cni", "/opt/cni/bin"] as const;
 
+/** What all nodes of one machine have in common. */
+export interface NodeMachine {
+  readonly snapshotter: "overlayfs" | "native";
+  readonly cniBinDir: string;
+  readonly containerd: ContainerdVersion;
+}
+
 /** Safe to repeat; the configuration is written anew. */
-export function prepareNode(node: NodeLayout, snapshotter: "overlayfs" | "native", cniBinDir: string): void {
+export function prepareNode(node: NodeLayout, { snapshotter, cniBinDir, containerd }: NodeMachine): void {
   for (const folder of [
     node.containerdRoot,
     node.containerdOpt,
@@ -35,6 +43,7 @@ export function prepareNode(node: NodeLayout, snapshotter: "overlayfs" | "native
     sandboxImage: SANDBOX_IMAGE,
     snapshotter,
     restrictOomScore: !maySetResources(),
+    version: containerd,
   });
   writeFileWhole(node.containerdConfig, config, 0o644);
 }
