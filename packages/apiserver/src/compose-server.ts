@@ -123,12 +123,13 @@ function composeLimit({ config, storage, context }: Inputs, reader: CachedReader
   // As upstream: the two limits together are the seats that priority levels share, and nobody waits longer than a
   // quarter of a request's time.
   const options = { concurrency: readOnly + mutating, waitLimitMs: config["request-timeout"] / 4 };
-  // A list takes seats by how many objects it may have to read.
-  const countOf = (info: RequestInfo) => {
+  // A list takes seats by how much it may have to read.
+  const sizeOf = (info: RequestInfo) => {
     const kind = resources.find(info);
-    return kind ? storage.objects.cacheOf(kind).size : 0;
+    const cache = kind && storage.objects.cacheOf(kind);
+    return { objects: cache?.size ?? 0, averageBytes: cache?.averageBytes() ?? 0 };
   };
-  const flows = new FlowController(options, { ...context, reader, countOf });
+  const flows = new FlowController(options, { ...context, reader, sizeOf });
   return { limit: flows, flows };
 }
 

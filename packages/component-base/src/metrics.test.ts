@@ -33,3 +33,17 @@ test("process metrics call CPU time a counter", () => {
   assert.match(registry.render(), /# TYPE process_cpu_seconds_total counter\n/);
   assert.match(registry.render(), /\nprocess_start_time_seconds 1\n/);
 });
+
+test("timing histogram counts nanoseconds in the bucket of the value that held", () => {
+  let now = 1000;
+  const registry = new MetricsRegistry();
+  const series = registry.timingHistogram("used", "Part in use.", [0, 0.5, 1], { monotonic: () => now })({ a: "x" });
+  series.set(0.4, 1001);
+  series.set(2, 1003);
+  now = 1007;
+  const text = registry.render();
+  assert.match(text, /^used_bucket\{a="x",le="0"\} 1000000$/m);
+  assert.match(text, /^used_bucket\{a="x",le="0.5"\} 3000000$/m);
+  assert.match(text, /^used_bucket\{a="x",le="\+Inf"\} 7000000$/m);
+  assert.match(text, /^used_sum\{a="x"\} 8800000$/m);
+});

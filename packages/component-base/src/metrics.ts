@@ -1,4 +1,6 @@
 // Prometheus metrics in the text format: counters, gauges and histograms with a fixed set of label names each.
+import type { Clock } from "./clock.ts";
+import { TimedValue } from "./timing-histogram.ts";
 
 /** Name to value. All observations of a metric carry the same names in the same order: the text of both is the series' key. */
 export type Labels = Readonly<Record<string, string>>;
@@ -75,6 +77,31 @@ export class MetricsRegistry {
     return { observe: (value, labels = {}) => histogram.observe(labels, value) };
   }
 
+  /** Returns what makes a series; whoever holds one sets its value as it changes. */
+  timingHistogram(
+    name: string,
+    help: string,
+    buckets: readonly number[],
+    clock: Pick<Clock, "monotonic">,
+  ): (labels: Labels) => TimedValue {
+    const series: TimedValue[] = [];
+    this.add({
+      name,
+      render(out) {
+        out.push(`# HELP ${name} ${help}`, `# TYPE ${name} histogram`);
+        for (const value of series) {
+          value.account(clock.monotonic());
+          renderHistogram(out, name, labelText(value.labels), buckets, value);
+        }
+      },
+    });
+    return (labels) => {
+      const value = new TimedValue(labels, buckets, clock.monotonic());
+      series.push(value);
+      return value;
+    };
+  }
+
   /** The text exposition format, version 0.0.4. */
   render(): string {
     const out: string[] = [];
@@ -143,17 +170,25 @@ class HistogramSeries implements Metric {
 
   render(out: string[]): void {
     out.push(`# HELP ${this.name} ${this.help}`, `# TYPE ${this.name} histogram`);
-    for (const [labels, entry] of this.series) {
-      const prefix = labels ? `${labels},` : "";
-      let cumulative = 0;
-      this.buckets.forEach((limit, index) => {
-        cumulative += entry.counts[index] ?? 0;
-        out.push(`${this.name}_bucket{${prefix}le="${limit}"} ${cumulative}`);
-      });
-      out.push(`${this.name}_bucket{${prefix}le="+Inf"} ${entry.count}`);
-      out.push(`${this.name}_sum${braced(labels)} ${entry.sum}`, `${this.name}_count${braced(labels)} ${entry.count}`);
-    }
+    for (const [labels, entry] of this.series) renderHistogram(out, this.name, labels, this.buckets, entry);
   }
+}
+
+function renderHistogram(
+  out: string[],
+  name: string,
+  labels: string,
+  buckets: readonly number[],
+  { counts, sum, count }: { readonly counts: readonly number[]; readonly sum: number; readonly count: number },
+): void {
+  const prefix = labels ? `${labels},` : "";
+  let cumulative = 0;
+  buckets.forEach((limit, index) => {
+    cumulative += counts[index] ?? 0;
+    out.push(`${name}_bucket{${prefix}le="${limit}"} ${cumulative}`);
+  });
+  out.push(`${name}_bucket{${prefix}le="+Inf"} ${count}`);
+  out.push(`${name}_sum${braced(labels)} ${sum}`, `${name}_count${braced(labels)} ${count}`);
 }
 
 function braced(labels: string): string {

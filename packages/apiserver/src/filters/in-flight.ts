@@ -15,6 +15,8 @@ export interface RequestLimit {
   readonly takesWatches: boolean;
   /** Takes a place, at once if it can. Throws or rejects with 429. */
   enter(exchange: Exchange): Place | Promise<Place>;
+  /** A watch has been let in; returns what to call when it has ended. */
+  watchBegan(exchange: Exchange): () => void;
   /** For the gauge `apiserver_current_inflight_requests`. */
   current(): Iterable<{ labels: Record<string, string>; value: number }>;
 }
@@ -46,6 +48,10 @@ export class InFlightLimit implements RequestLimit {
     }
     this.running[pool] += 1;
     return this.places[pool];
+  }
+
+  watchBegan(): () => void {
+    return () => {};
   }
 
   *current(): Iterable<{ labels: Record<string, string>; value: number }> {

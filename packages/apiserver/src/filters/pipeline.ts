@@ -209,9 +209,17 @@ export class Pipeline {
   }
 
   /** Only what is served: each name becomes a series for good, and anybody can make names up. */
-  private countLongRunning({ info }: Exchange): () => void {
-    const { metrics, router } = this.deps;
-    return router.serves(info) ? countLongRunning(metrics.longRunning, info) : () => {};
+  private countLongRunning(exchange: Exchange): () => void {
+    const { metrics, router, limit } = this.deps;
+    const { info } = exchange;
+    if (!router.serves(info)) return () => {};
+    const uncount = countLongRunning(metrics.longRunning, info);
+    if (info.verb !== "watch") return uncount;
+    const forget = limit.watchBegan(exchange);
+    return () => {
+      uncount();
+      forget();
+    };
   }
 
   /** In order: who, a place among the running, whether, and the handler. */

@@ -28,8 +28,7 @@ export const LEVELS: readonly Level[] = [
 ];
 
 const EVERYBODY = groups("system:unauthenticated", "system:authenticated");
-const LEADER_VERBS = ["get", "create", "update"];
-const LEASES = resources(LEADER_VERBS, "coordination.k8s.io", ["leases"], ["*"]);
+const LEASES = resources(["get", "create", "update"], "coordination.k8s.io", ["leases"], ["*"]);
 const ALL = {
   resourceRules: [
     { verbs: ["*"], apiGroups: ["*"], resources: ["*"], clusterScope: true, namespaces: ["*"] },
@@ -50,20 +49,6 @@ export const SCHEMAS: readonly Schema[] = [
     [...users("system:kube-controller-manager", "system:kube-scheduler"), ...systemAccounts("*")],
     { resourceRules: [LEASES] },
   ),
-  schema(
-    "endpoint-controller",
-    "workload-high",
-    150,
-    "ByUser",
-    [
-      ...users("system:kube-controller-manager"),
-      ...systemAccounts("endpoint-controller", "endpointslicemirroring-controller"),
-    ],
-    { resourceRules: [resources(LEADER_VERBS, "", ["endpoints"], ["*"])] },
-  ),
-  schema("workload-leader-election", "leader-election", 200, "ByUser", systemAccounts("*"), {
-    resourceRules: [resources(LEADER_VERBS, "", ["endpoints", "configmaps"], ["*"]), LEASES],
-  }),
   schema("system-node-high", "node-high", 400, "ByUser", groups("system:nodes"), {
     resourceRules: [
       { ...resources(["*"], "", ["nodes", "nodes/status"], ["*"]), clusterScope: true },

@@ -45,8 +45,14 @@ export interface LevelNeed extends LevelLimits {
   readonly smoothed: number;
 }
 
+export interface Lending {
+  readonly limits: number[];
+  readonly targets: number[];
+  readonly fairFraction: number;
+}
+
 /** The current limits: all seats, in proportion to what is needed, within what each level keeps and may borrow. */
-export function lendSeats(needs: readonly LevelNeed[]): { readonly limits: number[]; readonly fairFraction: number } {
+export function lendSeats(needs: readonly LevelNeed[]): Lending {
   const items = needs.map((need) => {
     const lower = Math.max(need.lower, Math.min(need.nominal, need.highWatermark));
     return { lower, upper: Math.max(lower, need.upper), target: Math.max(lower, need.smoothed) };
@@ -62,7 +68,7 @@ export function lendSeats(needs: readonly LevelNeed[]): { readonly limits: numbe
     if (sumAt(middle) < total) low = middle;
     else high = middle;
   }
-  return { limits: at(high).map(Math.round), fairFraction: high };
+  return { limits: at(high).map(Math.round), targets: items.map(({ target }) => target), fairFraction: high };
 }
 
 const MAX_FRACTION = 2 ** 30;

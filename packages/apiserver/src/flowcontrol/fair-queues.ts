@@ -1,8 +1,11 @@
 // Fair queues: who waits takes turns by the service that his queue has had, whatever the number of his requests.
+import type { WorkEstimate } from "./estimate-work.ts";
 
 /** A request that waits. */
 export interface Waiter {
+  /** What it will hold. */
   readonly seats: number;
+  readonly estimate: WorkEstimate;
   /** What the dumps tell. */
   readonly schema: string;
   readonly distinguisher: string;
@@ -60,16 +63,20 @@ export class FairQueues<W extends Waiter> {
     if (!waiter) return;
     this.count(waiter, -1);
     this.virtualTime = Math.max(this.virtualTime, queue.nextStart);
-    queue.nextStart += waiter.seats * GUESS_MS;
+    queue.nextStart += workOf(waiter);
     queue.seatsInUse += waiter.seats;
     queue.running += 1;
   }
 
-  /** Corrects the payment, and forgets a queue that nobody is in. */
+  /** Corrects the payment. */
   finish(queue: Queue<W>, seats: number, tookMs: number): void {
     queue.nextStart += seats * (tookMs - GUESS_MS);
-    queue.seatsInUse -= seats;
     queue.running -= 1;
+  }
+
+  /** Its seats are free, which may be later; forgets a queue that nobody is in. */
+  release(queue: Queue<W>, seats: number): void {
+    queue.seatsInUse -= seats;
     this.forgetIdle(queue);
   }
 
@@ -81,6 +88,11 @@ export class FairQueues<W extends Waiter> {
     this.count(waiter, -1);
     this.forgetIdle(queue);
     return true;
+  }
+
+  /** Undefined for one that is not in use. */
+  at(index: number): Queue<W> | undefined {
+    return this.queues.get(index);
   }
 
   /** Those in use, for the dumps. */
@@ -99,13 +111,18 @@ export class FairQueues<W extends Waiter> {
   private forgetIdle(queue: Queue<W>): void {
     // One that has had more than its part stays until the others have caught up.
     const isAhead = this.waiting > 0 && queue.nextStart > this.virtualTime;
-    if (queue.waiters.length === 0 && queue.running === 0 && !isAhead) this.queues.delete(queue.index);
+    if (queue.waiters.length === 0 && queue.seatsInUse === 0 && !isAhead) this.queues.delete(queue.index);
   }
 
   private count({ seats }: W, by: 1 | -1): void {
     this.waiting += by;
     this.waitingSeats += by * seats;
   }
+}
+
+/** In seat-milliseconds, as far as it is known beforehand. */
+export function workOf({ estimate: { seats, finalSeats, lingerMs } }: Waiter): number {
+  return seats * GUESS_MS + finalSeats * lingerMs;
 }
 
 function burdenOf<W extends Waiter>({ waiters, seatsInUse }: Queue<W>): number {

@@ -10,11 +10,13 @@ import type { RequestInfo } from "../http/request-info.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
 import { LEVELS, MANDATORY, SCHEMAS } from "./bootstrap-objects.ts";
 import { divideConcurrency, lendSeats } from "./concurrency.ts";
+import { estimateWork, heldSeats, type StoredSize, type WorkEstimate } from "./estimate-work.ts";
 import { Flow, type Place, type RequestKind } from "./flow.ts";
-import { registerFlowMetrics } from "./flow-metrics.ts";
-import { seatsOf } from "./list-seats.ts";
+import { FlowMetrics } from "./flow-metrics.ts";
 import { byPrecedence, distinguisherOf } from "./match-flow.ts";
+import { observeFlows } from "./observe-flows.ts";
 import { PriorityLevel } from "./priority-level.ts";
+import { WatchTracker } from "./watch-tracker.ts";
 
 export interface FlowOptions {
   /** Seats of this server. */
@@ -27,8 +29,8 @@ interface FlowDeps {
   readonly reader: ObjectReader;
   readonly clock: Clock;
   readonly metrics: MetricsRegistry;
-  /** How many objects of a resource there are. */
-  countOf(info: RequestInfo): number;
+  /** How many objects of a resource there are, and how big. */
+  sizeOf(info: RequestInfo): StoredSize;
 }
 
 const READ_VERBS: ReadonlySet<string> = new Set(["get", "list", "watch", "head", "options"]);
@@ -38,7 +40,8 @@ export class FlowController implements RequestLimit {
   readonly takesWatches = true;
   private readonly options: FlowOptions;
   private readonly deps: FlowDeps;
-  private readonly onWaited: (flow: Flow, seconds: number, executed: boolean) => void;
+  private readonly metrics: FlowMetrics;
+  private readonly watches = new WatchTracker();
   private flows: readonly Flow[] = [];
   private active: readonly PriorityLevel[] = [];
   /** Levels that are configured no more, while requests of theirs wait or run. */
@@ -49,7 +52,8 @@ export class FlowController implements RequestLimit {
   constructor(options: FlowOptions, deps: FlowDeps) {
     this.options = options;
     this.deps = deps;
-    this.onWaited = registerFlowMetrics(deps.metrics, this);
+    this.metrics = new FlowMetrics(deps.metrics, deps.clock, options.concurrency);
+    observeFlows(deps.metrics, this);
     this.configure();
   }
 
@@ -73,15 +77,31 @@ export class FlowController implements RequestLimit {
       if (!flow.matches(info, user)) continue;
       exchange.flowHeaders = flow.headers;
       const kind: RequestKind = READ_VERBS.has(info.verb) ? "readOnly" : "mutating";
-      const { level } = flow;
-      const seats = level.isExempt ? 1 : seatsOf(info, query, this.deps.countOf);
-      const place = level.enterAtOnce(flow, kind, seats);
+      const estimate = this.estimate(flow, info, query);
+      const request = { flow, kind, isWatch: info.verb === "watch", estimate, info, user };
+      const place = flow.level.enterAtOnce(request);
       if (place) return place;
       const distinguisher = distinguisherOf(flow.schema, info, user);
-      return level.enterQueue(flow, { kind, seats, distinguisher, signal: exchange.signal });
+      return flow.level.enterQueue({ ...request, distinguisher, signal: exchange.signal });
     }
     // Everybody is in one of the two groups of catch-all, so this is somebody who took himself out of both.
     return NOWHERE;
+  }
+
+  watchBegan({ info, query }: Exchange): () => void {
+    return this.watches.register(info, query);
+  }
+
+  private estimate(flow: Flow, info: RequestInfo, query: URLSearchParams): WorkEstimate {
+    const { sizeOf } = this.deps;
+    const watchersOf = () => {
+      const count = this.watches.interestedIn(info);
+      this.metrics.watchersCounted(flow, count);
+      return count;
+    };
+    const estimate = estimateWork(info, query, { sizeOf, watchersOf, maxSeats: flow.level.maxSeats });
+    this.metrics.estimated(flow, heldSeats(estimate));
+    return estimate;
   }
 
   *current(): Iterable<{ labels: Record<string, string>; value: number }> {
@@ -140,14 +160,14 @@ export class FlowController implements RequestLimit {
     const { name } = object.metadata;
     const { clock } = this.deps;
     const { waitLimitMs } = this.options;
-    const level = known.get(name) ?? new PriorityLevel(name, { clock, waitLimitMs, onWaited: this.onWaited });
+    const level = known.get(name) ?? new PriorityLevel(name, { clock, waitLimitMs, metrics: this.metrics });
     level.configure(object);
     return level;
   }
 
   private lend(): void {
     for (const level of this.active) level.review();
-    const { limits, fairFraction } = lendSeats(
+    const { limits, targets, fairFraction } = lendSeats(
       this.active.map(({ limits: own, demand, smoothed }) => ({
         ...own,
         highWatermark: demand.highWatermark,
@@ -158,6 +178,7 @@ export class FlowController implements RequestLimit {
     for (const [i, level] of this.active.entries()) {
       // Only a level without shares may be left without a seat: it is there to hold requests back.
       const least = level.limits.nominal > 0 ? 1 : 0;
+      level.target = targets[i] ?? 0;
       level.setLimit(Math.max(least, limits[i] ?? level.limit));
     }
     this.quiescing = this.quiescing.filter((level) => level.fair.waiting > 0 || level.seatsInUse > 0);

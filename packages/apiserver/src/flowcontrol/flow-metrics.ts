@@ -1,87 +1,138 @@
-// Upstream's metrics of priority and fairness. All but the waits are read when scraped, so that requests pay nothing for them.
-import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
+// Upstream's metrics of priority and fairness, but for those of its own way of reckoning virtual time.
+import type { Clock } from "@skiff/component-base/clock.ts";
+import { type Histogram, keptLabels, type Labels, type MetricsRegistry } from "@skiff/component-base/metrics.ts";
+import type { TimedValue } from "@skiff/component-base/timing-histogram.ts";
 import type { Flow } from "./flow.ts";
-import type { FlowController } from "./flow-controller.ts";
-import type { PriorityLevel } from "./priority-level.ts";
 
 const PREFIX = "apiserver_flowcontrol_";
+// All of these are upstream's.
+const SECONDS = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
+const QUEUE_LENGTHS = [0, 10, 25, 50, 100, 250, 500, 1000];
+const WATCHERS = [0, 1, 10, 100, 1000, 10_000];
+const SEATS = [1, 2, 4, 8, 16, 32, 64, 100];
+const UTILIZATION = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1];
+const REQUEST_UTILIZATION = [0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 1];
+const DEMAND = [0.2, 0.4, 0.6, 0.8, 1, 1.2, 1.4, 1.7, 2, 2.8, 4, 6];
 
-/** Returns what to call when a request has waited. */
-export function registerFlowMetrics(
-  metrics: MetricsRegistry,
-  controller: FlowController,
-): (flow: Flow, seconds: number, executed: boolean) => void {
-  registerFlows(metrics, controller);
-  registerLevels(metrics, controller);
-  metrics.observedGauge(
-    `${PREFIX}seat_fair_frac`,
-    "Fair fraction of server's concurrency to allocate to each level",
-    () => [{ value: controller.fairFraction }],
-  );
-  const waits = metrics.histogram(
-    `${PREFIX}request_wait_duration_seconds`,
-    "Length of time a request spent waiting in its queue",
-  );
-  return (flow, seconds, executed) => waits.observe(seconds, { ...labelsOf(flow), execute: String(executed) });
+/** What of a level its gauges show. */
+interface LevelFigures {
+  readonly running: { readonly size: number };
+  readonly fair: { readonly waiting: number; readonly waitingSeats: number };
+  readonly seatsInUse: number;
+  readonly limit: number;
+  readonly queueCapacity: number;
 }
 
-function registerFlows(metrics: MetricsRegistry, controller: FlowController): void {
-  const perFlow = (read: (flow: Flow) => number) => () =>
-    controller.schemas.map((flow) => ({ labels: labelsOf(flow), value: read(flow) }));
-  metrics.observedCounter(
-    `${PREFIX}dispatched_requests_total`,
-    "Number of requests executed by API Priority and Fairness subsystem",
-    perFlow(({ dispatched }) => dispatched),
-  );
-  metrics.observedCounter(
-    `${PREFIX}rejected_requests_total`,
-    "Number of requests rejected by API Priority and Fairness subsystem",
-    () =>
-      controller.schemas.flatMap((flow) =>
-        Object.entries(flow.rejected).flatMap(([reason, value]) =>
-          value > 0 ? [{ labels: { ...labelsOf(flow), reason }, value }] : [],
-        ),
-      ),
-  );
-  const gauges: readonly [string, string, (flow: Flow) => number][] = [
-    [
-      "current_executing_requests",
-      "Number of requests in execution",
-      ({ running }) => running.readOnly + running.mutating,
-    ],
-    [
-      "current_executing_seats",
-      "Concurrency (number of seats) occupied by requests in execution",
-      (f) => f.runningSeats,
-    ],
-    ["current_inqueue_requests", "Number of requests currently pending in queues", ({ waiting }) => waiting],
-    ["current_inqueue_seats", "Number of seats currently pending in queues", ({ waitingSeats }) => waitingSeats],
-  ];
-  for (const [name, help, read] of gauges) metrics.observedGauge(`${PREFIX}${name}`, help, perFlow(read));
+/** Of one priority level; survives the level, as a level that comes back goes on counting. */
+export interface LevelGauges {
+  set(figures: LevelFigures, nowMs: number): void;
 }
 
-function registerLevels(metrics: MetricsRegistry, controller: FlowController): void {
-  const gauges: readonly [string, string, (level: PriorityLevel) => number][] = [
-    [
-      "nominal_limit_seats",
-      "Nominal number of execution seats configured for each priority level",
-      (l) => l.limits.nominal,
-    ],
-    ["lower_limit_seats", "Configured lower bound on number of execution seats", ({ limits }) => limits.lower],
-    ["upper_limit_seats", "Configured upper bound on number of execution seats", ({ limits }) => limits.upper],
-    ["current_limit_seats", "Current derived number of execution seats available", ({ limit }) => limit],
-    ["demand_seats_high_watermark", "High watermark of demand for seats", ({ demand }) => demand.highWatermark],
-    ["demand_seats_average", "Time-weighted average of demand for seats", ({ demand }) => demand.average],
-    ["demand_seats_stdev", "Time-weighted standard deviation of demand for seats", ({ demand }) => demand.deviation],
-    ["demand_seats_smoothed", "Smoothed seat demands", ({ smoothed }) => smoothed],
-  ];
-  for (const [name, help, read] of gauges) {
-    metrics.observedGauge(`${PREFIX}${name}`, help, () =>
-      controller.levels.map((level) => ({ labels: { priority_level: level.name }, value: read(level) })),
+/** What happens to requests, told as it does; what can be read when scraped is in `observe-flows.ts`. */
+export class FlowMetrics {
+  private readonly waits: Histogram;
+  private readonly executions: Histogram;
+  private readonly queueLengths: Histogram;
+  private readonly watchers: Histogram;
+  private readonly seats: Histogram;
+  private readonly unaccommodated: (labels: Labels) => void;
+  private readonly levels = new Map<string, LevelGauges>();
+  private readonly makeGauges: (name: string) => LevelGauges;
+
+  constructor(metrics: MetricsRegistry, clock: Clock, serverConcurrency: number) {
+    const histogram = (name: string, help: string, buckets: readonly number[]) =>
+      metrics.histogram(`${PREFIX}${name}`, help, buckets);
+    this.waits = histogram(
+      "request_wait_duration_seconds",
+      "Length of time a request spent waiting in its queue",
+      SECONDS,
     );
+    this.executions = histogram(
+      "request_execution_seconds",
+      "Time that a request (of a watch: its beginning) took once it had its seats",
+      SECONDS,
+    );
+    this.queueLengths = histogram(
+      "request_queue_length_after_enqueue",
+      "Length of a queue as each request saw it after joining",
+      QUEUE_LENGTHS,
+    );
+    this.watchers = histogram("watch_count_samples", "Watches that a writing request may wake", WATCHERS);
+    this.seats = histogram("work_estimated_seats", "The most seats that a request was estimated to take", SEATS);
+    const unaccommodated = metrics.counter(
+      `${PREFIX}request_dispatch_no_accommodation_total`,
+      "Times that the next request had to wait on for lack of seats",
+    );
+    this.unaccommodated = (labels) => unaccommodated.inc(labels);
+    this.makeGauges = levelGauges(metrics, clock, serverConcurrency);
+  }
+
+  gaugesOf(level: string): LevelGauges {
+    const known = this.levels.get(level) ?? this.makeGauges(level);
+    this.levels.set(level, known);
+    return known;
+  }
+
+  estimated(flow: Flow, seats: number): void {
+    this.seats.observe(seats, flow.labels);
+  }
+
+  watchersCounted(flow: Flow, count: number): void {
+    this.watchers.observe(count, flow.labels);
+  }
+
+  executed(flow: Flow, seconds: number, isWatch: boolean): void {
+    this.executions.observe(seconds, isWatch ? flow.executionLabels.watch : flow.executionLabels.regular);
+  }
+
+  waited(flow: Flow, seconds: number, executed: boolean): void {
+    this.waits.observe(seconds, { ...flow.labels, execute: String(executed) });
+  }
+
+  enqueued(flow: Flow, queueLength: number): void {
+    this.queueLengths.observe(queueLength, flow.labels);
+  }
+
+  notAccommodated(schema: string, level: string): void {
+    this.unaccommodated({ flow_schema: schema, priority_level: level });
   }
 }
 
-function labelsOf({ schema, level }: Flow): Record<string, string> {
-  return { flow_schema: schema.metadata.name, priority_level: level.name };
+/** The ratios that hold at each moment, as histograms over time. */
+function levelGauges(metrics: MetricsRegistry, clock: Clock, serverConcurrency: number): (name: string) => LevelGauges {
+  const seats = metrics.timingHistogram(
+    `${PREFIX}priority_level_seat_utilization`,
+    "Part of a level's seats in use, at each nanosecond",
+    UTILIZATION,
+    clock,
+  );
+  const requests = metrics.timingHistogram(
+    `${PREFIX}priority_level_request_utilization`,
+    "Requests that wait or run, as a part of what may, at each nanosecond",
+    REQUEST_UTILIZATION,
+    clock,
+  );
+  const demand = metrics.timingHistogram(
+    `${PREFIX}demand_seats`,
+    "Seats that a level could use, as a part of those that it has, at each nanosecond",
+    DEMAND,
+    clock,
+  );
+  // For levels without seats, which exempt is: something to divide by.
+  const withoutSeats = Math.max(1, Math.round(serverConcurrency / 10));
+  return (name) => {
+    const level = { priority_level: name };
+    const series = (phase: string) => requests(keptLabels({ phase, ...level }));
+    const [inUse, wanted] = [seats(keptLabels({ phase: "executing", ...level })), demand(keptLabels(level))];
+    const [executing, waiting]: [TimedValue, TimedValue] = [series("executing"), series("waiting")];
+    return {
+      set({ running, fair, seatsInUse, limit, queueCapacity }, nowMs) {
+        const available = limit > 0 ? limit : withoutSeats;
+        inUse.set(seatsInUse / available, nowMs);
+        wanted.set((seatsInUse + fair.waitingSeats) / available, nowMs);
+        executing.set(running.size / available, nowMs);
+        waiting.set(fair.waiting / queueCapacity, nowMs);
+      },
+    };
+  };
 }

@@ -1,5 +1,6 @@
 // One FlowSchema as requests meet it: whether they belong to it, where they go, and what became of them.
 import type { FlowSchema } from "@skiff/api/types.ts";
+import { keptLabels, type Labels } from "@skiff/component-base/metrics.ts";
 import { compileFlowSchema, type MatchesFlow } from "./match-flow.ts";
 import type { PriorityLevel } from "./priority-level.ts";
 
@@ -18,11 +19,12 @@ export class Flow {
   readonly matches: MatchesFlow;
   /** What the answer tells the client; the objects of a level in memory have no UID yet. */
   readonly headers: Readonly<Record<string, string>>;
-  /** The places of requests that take one seat and never waited: made once, as nearly all are such. */
-  readonly places: Readonly<Record<RequestKind, Place>>;
+  /** Of its series; watches are told apart in one of them. */
+  readonly labels: Labels;
+  readonly executionLabels: { readonly regular: Labels; readonly watch: Labels };
   readonly running = { readOnly: 0, mutating: 0 };
   runningSeats = 0;
-  waiting = 0;
+  readonly waiting = { readOnly: 0, mutating: 0 };
   waitingSeats = 0;
   dispatched = 0;
   readonly rejected: Record<RejectReason, number> = {
@@ -40,22 +42,21 @@ export class Flow {
       "x-kubernetes-pf-flowschema-uid": schema.metadata.uid ?? "",
       "x-kubernetes-pf-prioritylevel-uid": level.uid,
     };
+    const labels = { flow_schema: schema.metadata.name, priority_level: level.name };
+    this.labels = keptLabels(labels);
+    const ofType = (type: string) => keptLabels({ ...labels, type });
+    this.executionLabels = { regular: ofType("regular"), watch: ofType("watch") };
     // Counters go on when the schema changes.
     this.dispatched = former?.dispatched ?? 0;
     if (former) Object.assign(this.rejected, former.rejected);
-    const oneSeat = (kind: RequestKind) => ({ leave: () => this.end(kind, 1) });
-    this.places = { readOnly: oneSeat("readOnly"), mutating: oneSeat("mutating") };
   }
 
-  begin(kind: RequestKind, seats: number): void {
-    this.dispatched += 1;
-    this.running[kind] += 1;
-    this.runningSeats += seats;
+  /** Waiting requests of both kinds. */
+  get waitingCount(): number {
+    return this.waiting.readOnly + this.waiting.mutating;
   }
 
-  end(kind: RequestKind, seats: number): void {
-    this.running[kind] -= 1;
-    this.runningSeats -= seats;
-    this.level.release(seats);
+  get runningCount(): number {
+    return this.running.readOnly + this.running.mutating;
   }
 }

@@ -6,11 +6,13 @@ import { parseRequestInfo } from "../http/parse-request-info.ts";
 import { LEVELS, SCHEMAS } from "./bootstrap-objects.ts";
 import { divideConcurrency, lendSeats, smoothDemand } from "./concurrency.ts";
 import { DemandMeter } from "./demand-meter.ts";
+import { estimateWork, type WorkFacts } from "./estimate-work.ts";
 import { FairQueues, type Waiter } from "./fair-queues.ts";
-import { seatsOf } from "./list-seats.ts";
 import { corrected, withDangling } from "./maintain-objects.ts";
 import { byPrecedence, compileFlowSchema, distinguisherOf } from "./match-flow.ts";
+import { RetryAfter } from "./retry-after.ts";
 import { dealHand } from "./shuffle-shard.ts";
+import { WatchTracker } from "./watch-tracker.ts";
 
 const saved = SCHEMAS.map((schema) => ({ ...schema, metadata: { ...schema.metadata } }) as FlowSchema);
 const compiled = saved.toSorted(byPrecedence).map((schema) => ({ schema, matches: compileFlowSchema(schema) }));
@@ -33,10 +35,10 @@ test("the built-in schemas sort requests as upstream's do", () => {
     [{ name: "system:anonymous", groups: ["system:unauthenticated"] }, "GET", "/readyz", "probes"],
     [{ name: "jane", groups: [everybody] }, "GET", "/readyz/etcd", "global-default"],
     [manager, "PUT", lease, "system-leader-election"],
-    [manager, "PUT", "/api/v1/namespaces/a/endpoints/x", "endpoint-controller"],
+    [manager, "PUT", "/api/v1/namespaces/a/endpoints/x", "kube-controller-manager"],
     [manager, "POST", "/api/v1/namespaces/a/pods", "kube-controller-manager"],
-    [account("kube-system", "job"), "PUT", "/api/v1/namespaces/a/configmaps/x", "workload-leader-election"],
-    [account("kube-system", "job"), "PATCH", "/api/v1/namespaces/a/configmaps/x", "kube-system-service-accounts"],
+    [account("kube-system", "job"), "PUT", lease, "system-leader-election"],
+    [account("kube-system", "job"), "PUT", "/api/v1/namespaces/a/configmaps/x", "kube-system-service-accounts"],
     [node, "PATCH", "/api/v1/nodes/n1/status", "system-node-high"],
     [node, "GET", "/api/v1/namespaces/a/pods/x", "system-nodes"],
     [{ name: "system:kube-scheduler", groups: [everybody] }, "GET", "/api/v1/pods", "kube-scheduler"],
@@ -106,7 +108,8 @@ test("dealHand gives each flow different queues, always the same", () => {
 
 test("FairQueues gives a flow with few requests its turn before one with many", () => {
   const queues = new FairQueues<Waiter & { readonly id: string }>();
-  const waiter = (id: string) => ({ id, seats: 1, schema: "s", distinguisher: "", arrivedMs: 0 });
+  const estimate = { seats: 1, finalSeats: 0, lingerMs: 0 };
+  const waiter = (id: string) => ({ id, seats: 1, estimate, schema: "s", distinguisher: "", arrivedMs: 0 });
   const [crowd, single] = [queues.choose([1], 50), queues.choose([2], 50)];
   assert.ok(crowd && single);
   for (let i = 0; i < 10; i++) queues.push(crowd, waiter(`crowd-${i}`));
@@ -116,6 +119,7 @@ test("FairQueues gives a flow with few requests its turn before one with many", 
     order.push(turn.waiter.id);
     queues.start(turn.queue);
     queues.finish(turn.queue, 1, 100);
+    queues.release(turn.queue, 1);
   }
   assert.deepEqual(order.slice(0, 3), ["crowd-0", "single", "crowd-1"]);
   assert.equal(order.length, 11);
@@ -127,15 +131,68 @@ test("FairQueues gives a flow with few requests its turn before one with many", 
   assert.equal(queues.choose([3, 4], 1)?.index, 4, "the less burdened of the hand");
 });
 
-test("seatsOf counts what lists go through", () => {
-  const seats = (url: string, count: number) =>
-    seatsOf(infoOf("GET", url), new URLSearchParams(url.split("?")[1]), () => count);
+test("estimateWork counts what lists read, at most what a level gives to one request", () => {
+  const seats = (url: string, objects: number, maxSeats = Number.POSITIVE_INFINITY) =>
+    estimate("GET", url, { sizeOf: () => ({ objects, averageBytes: 1000 }), maxSeats }).seats;
   assert.equal(seats("/api/v1/pods", 250), 3);
   assert.equal(seats("/api/v1/pods?limit=100", 250), 1);
   assert.equal(seats("/api/v1/pods", 100_000), 10);
+  assert.equal(seats("/api/v1/pods", 100_000, 4), 4);
+  assert.equal(seats("/api/v1/pods?fieldSelector=metadata.name%3Dx", 100_000), 1);
   assert.equal(seats("/api/v1/namespaces/a/pods/x", 100_000), 1);
-  assert.equal(seats("/api/v1/pods?watch=1", 100_000), 1);
-  assert.equal(seats("/api/v1/pods?watch=1&sendInitialEvents=true", 100_000), 10);
+  assert.equal(seats("/api/v1/pods?watch=1&resourceVersion=7", 100_000), 1);
+  assert.equal(seats("/api/v1/pods?watch=1&resourceVersion=0", 100_000), 10);
+  assert.equal(seats("/api/v1/pods?watch=1&resourceVersion=7&sendInitialEvents=true", 100_000), 10);
+});
+
+test("estimateWork lets a write keep seats for the watchers that it wakes", () => {
+  const write = (watchers: number, maxSeats = 10, url = "/api/v1/namespaces/a/pods") =>
+    estimate("POST", url, { watchersOf: () => watchers, maxSeats });
+  assert.deepEqual(write(9), { seats: 1, finalSeats: 0, lingerMs: 0 });
+  assert.deepEqual(write(45), { seats: 1, finalSeats: 5, lingerMs: 5 });
+  assert.deepEqual(write(1000), { seats: 1, finalSeats: 10, lingerMs: 50 }, "no wider, but longer");
+  assert.deepEqual(write(45, 2), { seats: 1, finalSeats: 2, lingerMs: 12.5 });
+  assert.equal(write(1000, 10, "/api/v1/namespaces/a/serviceaccounts/x/token").finalSeats, 0);
+  const many = { watchersOf: () => 1000 };
+  assert.equal(estimate("DELETE", "/api/v1/namespaces/a/pods", many).finalSeats, 0, "deletecollection");
+});
+
+function estimate(method: string, url: string, facts: Partial<WorkFacts>) {
+  const none = { sizeOf: () => ({ objects: 0, averageBytes: 0 }), watchersOf: () => 0, maxSeats: 10 };
+  return estimateWork(infoOf(method, url), new URLSearchParams(url.split("?")[1]), { ...none, ...facts });
+}
+
+test("WatchTracker counts the watches that a write concerns", () => {
+  const tracker = new WatchTracker();
+  const watch = (url: string) => tracker.register(infoOf("GET", url), new URLSearchParams(url.split("?")[1]));
+  const concerned = (url: string) => tracker.interestedIn(infoOf("PUT", url));
+  const forget = watch("/api/v1/pods?watch=1");
+  watch("/api/v1/namespaces/a/pods?watch=1");
+  watch("/api/v1/namespaces/a/pods?watch=1&fieldSelector=metadata.name%3Dx");
+  watch("/api/v1/pods?watch=1&fieldSelector=spec.nodeName%3Dn1");
+  watch("/api/v1/pods?watch=1&fieldSelector=spec.nodeName%3D");
+  assert.equal(concerned("/api/v1/namespaces/a/pods/x"), 4);
+  assert.equal(concerned("/api/v1/namespaces/a/pods/y"), 3);
+  assert.equal(concerned("/api/v1/namespaces/b/pods/x"), 2);
+  assert.equal(concerned("/api/v1/namespaces/a/secrets/x"), 0);
+  forget();
+  assert.equal(concerned("/api/v1/namespaces/b/pods/x"), 1);
+});
+
+test("RetryAfter doubles while many are refused and falls by one when few are", () => {
+  const retry = new RetryAfter();
+  const refuse = (at: number, count: number) => {
+    for (let i = 0; i < count; i++) retry.record(at);
+    return retry.seconds;
+  };
+  assert.equal(refuse(100, 50), 1, "the running second is not looked at");
+  assert.equal(refuse(101, 50), 2);
+  assert.equal(refuse(102, 50), 2, "one spike raises it once");
+  assert.equal(refuse(103, 50), 4);
+  for (let at = 104; at < 150; at++) refuse(at, 100);
+  assert.equal(retry.seconds, 32, "and no further");
+  assert.equal(refuse(200, 1), 31);
+  assert.equal(refuse(300, 1), 30);
 });
 
 test("built-in objects are put right unless a person has taken them over", () => {

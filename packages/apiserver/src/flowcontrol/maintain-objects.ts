@@ -40,6 +40,8 @@ export async function keepFlowObjects(deps: Deps & { readonly log: Logger }, sig
 async function maintain(deps: Deps, signal: AbortSignal): Promise<void> {
   await Promise.all(LEVELS.map((wanted) => ensure(deps, priorityLevelConfigurations, wanted, signal)));
   await Promise.all(SCHEMAS.map((wanted) => ensure(deps, flowSchemas, wanted, signal)));
+  await removeFormer(deps, priorityLevelConfigurations, LEVELS, signal);
+  await removeFormer(deps, flowSchemas, SCHEMAS, signal);
   const { reader, writer, clock } = deps;
   const now = formatTime(clock.now());
   for (const schema of reader.list(flowSchemas)) {
@@ -67,6 +69,20 @@ async function ensure<T extends FlowSchema | PriorityLevelConfiguration>(
   }
   const correct = (object: T) => corrected(object, wanted);
   if (corrected(current, wanted)) await writer.update(ref, "", name, correct, signal);
+}
+
+/** Built-in objects of earlier releases go, unless a person has taken them over. */
+async function removeFormer<T extends FlowSchema | PriorityLevelConfiguration>(
+  { reader, writer }: Deps,
+  ref: ResourceRef<T>,
+  wanted: readonly Unsaved<T>[],
+  signal: AbortSignal,
+): Promise<void> {
+  const names = new Set(wanted.map(({ metadata }) => metadata.name));
+  for (const { metadata } of reader.list(ref)) {
+    const isFormer = metadata.annotations?.[AUTO_UPDATE] === "true" && !names.has(metadata.name);
+    if (isFormer) await writer.delete(ref, "", metadata.name, signal, metadata.uid);
+  }
 }
 
 /** Undefined where nothing is to be done: what a person has taken over stays as it is, but for what everything needs. */

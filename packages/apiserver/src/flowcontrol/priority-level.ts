@@ -2,23 +2,28 @@
 import { type ApiError, tooManyRequests } from "@skiff/api/errors.ts";
 import type { PriorityLevelConfiguration } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
-import type { LevelLimits, LevelShares, SeatDemand } from "./concurrency.ts";
-import { smoothDemand } from "./concurrency.ts";
+import type { UserInfo } from "../authn/authenticator.ts";
+import type { RequestInfo } from "../http/request-info.ts";
+import { type LevelLimits, type LevelShares, type SeatDemand, smoothDemand } from "./concurrency.ts";
 import { DemandMeter } from "./demand-meter.ts";
-import { FairQueues, type Queue, type Waiter } from "./fair-queues.ts";
-import type { Flow, Place, RejectReason, RequestKind } from "./flow.ts";
+import { heldSeats } from "./estimate-work.ts";
+import { FairQueues, type Waiter } from "./fair-queues.ts";
+import type { Flow, Place, RejectReason } from "./flow.ts";
+import type { FlowMetrics, LevelGauges } from "./flow-metrics.ts";
+import { RetryAfter } from "./retry-after.ts";
+import { type AdmittedRequest, RunningRequest, type SeatOwner } from "./running-request.ts";
 import { dealHand } from "./shuffle-shard.ts";
 
-/** A request as the levels see it. */
-export interface FlowRequest {
-  readonly kind: RequestKind;
-  readonly seats: number;
+/** One that may have to wait. */
+export interface FlowRequest extends AdmittedRequest {
   readonly distinguisher: string;
   /** Aborts when the client has left. */
   readonly signal: AbortSignal;
 }
 
 interface WaitingRequest extends Waiter {
+  readonly info: RequestInfo;
+  readonly user: UserInfo;
   start(): void;
 }
 
@@ -28,7 +33,7 @@ interface Queuing {
   readonly queueLengthLimit: number;
 }
 
-export class PriorityLevel {
+export class PriorityLevel implements SeatOwner {
   readonly name: string;
   readonly fair = new FairQueues<WaitingRequest>();
   uid = "";
@@ -39,26 +44,41 @@ export class PriorityLevel {
   limit = 0;
   demand: SeatDemand = { highWatermark: 0, average: 0, deviation: 0 };
   smoothed = 0;
+  /** What lending aims at. */
+  target = 0;
   seatsInUse = 0;
+  /** Seats may be held longer than they run. */
+  readonly running = new Set<RunningRequest>();
+  readonly clock: Clock;
+  private readonly retryAfter = new RetryAfter();
   private queuing: Queuing | undefined;
   private readonly meter: DemandMeter;
-  private readonly clock: Clock;
   private readonly waitLimitMs: number;
-  private readonly onWaited: (flow: Flow, seconds: number, executed: boolean) => void;
+  private readonly metrics: FlowMetrics;
+  private readonly gauges: LevelGauges;
 
   constructor(
     name: string,
-    deps: {
-      readonly clock: Clock;
-      readonly waitLimitMs: number;
-      onWaited(flow: Flow, seconds: number, executed: boolean): void;
-    },
+    deps: { readonly clock: Clock; readonly waitLimitMs: number; readonly metrics: FlowMetrics },
   ) {
     this.name = name;
     this.clock = deps.clock;
     this.waitLimitMs = deps.waitLimitMs;
-    this.onWaited = (flow, seconds, executed) => deps.onWaited(flow, seconds, executed);
+    this.metrics = deps.metrics;
+    this.gauges = deps.metrics.gaugesOf(name);
     this.meter = new DemandMeter(deps.clock.monotonic());
+  }
+
+  /** The most seats of one request: a wide one keeps all others out while seats are gathered for it. */
+  get maxSeats(): number {
+    if (!this.queuing) return Number.POSITIVE_INFINITY;
+    const { nominal } = this.limits;
+    return Math.max(1, Math.min(Math.ceil(nominal * MAX_SEATS_SHARE), Math.floor(nominal / this.queuing.handSize)));
+  }
+
+  /** How many may wait. */
+  get queueCapacity(): number {
+    return this.queuing ? this.queuing.queues * this.queuing.queueLengthLimit : 1;
   }
 
   configure({ metadata, spec }: Readonly<PriorityLevelConfiguration>): void {
@@ -78,6 +98,7 @@ export class PriorityLevel {
 
   setLimit(limit: number): void {
     this.limit = limit;
+    this.measure();
     this.dispatch();
   }
 
@@ -87,49 +108,71 @@ export class PriorityLevel {
     this.smoothed = smoothDemand(this.smoothed, this.demand);
   }
 
-  /** At once where there is room and nobody waits: that way costs a few additions. Undefined for those who must wait. */
-  enterAtOnce(flow: Flow, kind: RequestKind, seats: number): Place | undefined {
+  /** At once where there is room and nobody waits. Undefined for those who must wait. */
+  enterAtOnce(request: AdmittedRequest): Place | undefined {
+    const seats = heldSeats(request.estimate);
     if (!this.isExempt && (this.fair.waiting > 0 || !this.hasRoom(seats))) return undefined;
-    this.take(seats);
-    flow.begin(kind, seats);
-    return seats === 1 ? flow.places[kind] : { leave: () => flow.end(kind, seats) };
+    return this.begin(request, -1, 0);
   }
 
   /** Throws or rejects with 429. */
-  enterQueue(flow: Flow, request: FlowRequest): Promise<Place> {
-    if (!this.queuing) throw this.reject(flow, "concurrency-limit");
-    return this.wait(flow, request, this.queuing);
+  enterQueue(request: FlowRequest): Promise<Place> {
+    if (!this.queuing) throw this.reject(request.flow, "concurrency-limit");
+    return this.wait(request, this.queuing);
   }
 
-  /** A request that ran has ended. */
-  release(seats: number): void {
+  ended(running: RunningRequest, seconds: number): void {
+    const { flow, kind, isWatch, estimate } = running.request;
+    flow.running[kind] -= 1;
+    this.running.delete(running);
+    this.metrics.executed(flow, seconds, isWatch);
+    const queue = this.fair.at(running.queueIndex);
+    if (queue) this.fair.finish(queue, estimate.seats, seconds * 1000);
+  }
+
+  released({ request: { flow, estimate }, queueIndex }: RunningRequest): void {
+    const seats = heldSeats(estimate);
+    flow.runningSeats -= seats;
     this.seatsInUse -= seats;
-    if (this.isExempt) return;
+    const queue = this.fair.at(queueIndex);
+    if (queue) this.fair.release(queue, seats);
     this.measure();
     if (this.fair.waiting > 0) this.dispatch();
   }
 
-  private wait(flow: Flow, request: FlowRequest, { queues, handSize, queueLengthLimit }: Queuing): Promise<Place> {
-    const { kind, seats, distinguisher, signal } = request;
+  private begin(request: AdmittedRequest, queueIndex: number, waitedMs: number): RunningRequest {
+    const { flow, kind, estimate } = request;
+    const seats = heldSeats(estimate);
+    flow.dispatched += 1;
+    flow.running[kind] += 1;
+    flow.runningSeats += seats;
+    this.seatsInUse += seats;
+    const running = new RunningRequest(this, request, queueIndex, waitedMs);
+    this.running.add(running);
+    this.measure();
+    return running;
+  }
+
+  private wait(request: FlowRequest, { queues, handSize, queueLengthLimit }: Queuing): Promise<Place> {
+    const { flow, kind, estimate, distinguisher, signal, info, user } = request;
+    const seats = heldSeats(estimate);
     const schema = flow.schema.metadata.name;
     const queue = this.fair.choose(dealHand(schema, distinguisher, queues, handSize), queueLengthLimit);
     if (!queue) throw this.reject(flow, "queue-full");
     const arrivedAt = this.clock.monotonic();
     return new Promise((resolve, reject) => {
-      const settle = (executed: boolean) => {
+      const settle = (executed: boolean): number => {
         timer[Symbol.dispose]();
         signal.removeEventListener("abort", onAbort);
-        flow.waiting -= 1;
+        flow.waiting[kind] -= 1;
         flow.waitingSeats -= seats;
-        this.onWaited(flow, (this.clock.monotonic() - arrivedAt) / 1000, executed);
+        const waitedMs = this.clock.monotonic() - arrivedAt;
+        this.metrics.waited(flow, waitedMs / 1000, executed);
+        return waitedMs;
       };
-      const start = () => {
-        settle(true);
-        this.take(seats);
-        flow.begin(kind, seats);
-        resolve(this.queuedPlace(flow, queue, kind, seats));
-      };
-      const waiter: WaitingRequest = { seats, schema, distinguisher, arrivedMs: this.clock.now(), start };
+      const start = () => resolve(this.begin(request, queue.index, settle(true)));
+      const arrivedMs = this.clock.now();
+      const waiter: WaitingRequest = { seats, estimate, schema, distinguisher, arrivedMs, info, user, start };
       const giveUp = (reason: RejectReason) => {
         if (!this.fair.remove(queue, waiter)) return;
         settle(false);
@@ -141,26 +184,21 @@ export class PriorityLevel {
       const onAbort = () => giveUp("cancelled");
       const timer = this.clock.after(this.waitLimitMs, () => giveUp("time-out"));
       signal.addEventListener("abort", onAbort, { once: true });
-      flow.waiting += 1;
+      flow.waiting[kind] += 1;
       flow.waitingSeats += seats;
       this.fair.push(queue, waiter);
+      this.metrics.enqueued(flow, queue.waiters.length);
       this.measure();
       this.dispatch();
     });
   }
 
-  private queuedPlace(flow: Flow, queue: Queue<WaitingRequest>, kind: RequestKind, seats: number): Place {
-    const startedAt = this.clock.monotonic();
-    return {
-      leave: () => {
-        this.fair.finish(queue, seats, this.clock.monotonic() - startedAt);
-        flow.end(kind, seats);
-      },
-    };
-  }
-
   private dispatch(): void {
-    for (let turn = this.fair.next(); turn && this.hasRoom(turn.waiter.seats); turn = this.fair.next()) {
+    for (let turn = this.fair.next(); turn; turn = this.fair.next()) {
+      if (!this.hasRoom(turn.waiter.seats)) {
+        this.metrics.notAccommodated(turn.waiter.schema, this.name);
+        return;
+      }
       this.fair.start(turn.queue);
       turn.waiter.start();
     }
@@ -171,19 +209,18 @@ export class PriorityLevel {
     return this.seatsInUse + seats <= this.limit || (this.seatsInUse === 0 && this.limit > 0);
   }
 
-  private take(seats: number): void {
-    this.seatsInUse += seats;
-    if (!this.isExempt) this.measure();
-  }
-
   private measure(): void {
-    this.meter.set(this.seatsInUse + this.fair.waitingSeats, this.clock.monotonic());
+    const now = this.clock.monotonic();
+    this.meter.set(this.seatsInUse + this.fair.waitingSeats, now);
+    this.gauges.set(this, now);
   }
 
   private reject(flow: Flow, reason: RejectReason): ApiError {
     flow.rejected[reason] += 1;
-    return tooManyRequests("Too many requests, please try again later.", RETRY_AFTER_SECONDS);
+    this.retryAfter.record(Math.floor(this.clock.now() / 1000));
+    return tooManyRequests("Too many requests, please try again later.", this.retryAfter.seconds);
   }
 }
 
-const RETRY_AFTER_SECONDS = 1;
+/** Upstream's part of a level's seats. */
+const MAX_SEATS_SHARE = 0.15;

@@ -33,6 +33,8 @@ export interface Snapshot {
   list(scope: Scope, from: string): StoredObject[];
 }
 
+const SAMPLED_OBJECTS = 16;
+
 /** Fed by one etcd watch however many clients watch: that is what keeps etcd out of the reach of a cluster's size. */
 export class ResourceCache {
   readonly kind: StorageKind;
@@ -60,6 +62,16 @@ export class ResourceCache {
 
   get size(): number {
     return this.objects.size;
+  }
+
+  /** The size of an object, from the first few: enough to tell a list of Leases from one of ConfigMaps. */
+  averageBytes(): number {
+    let [bytes, seen] = [0, 0];
+    for (const object of this.objects.values()) {
+      bytes += object.bytes.length;
+      if (++seen === SAMPLED_OBJECTS) break;
+    }
+    return seen > 0 ? bytes / seen : 0;
   }
 
   get ringSize(): number {
