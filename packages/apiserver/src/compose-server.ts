@@ -2,7 +2,8 @@
 import { KINDS } from "@skiff/api/kinds/index.ts";
 import { VIRTUAL_KINDS } from "@skiff/api/kinds/virtual-kinds.ts";
 import type { KubeObject } from "@skiff/api/object.ts";
-import type { HealthCheck } from "@skiff/component-base/health-server.ts";
+import type { HealthCheck } from "@skiff/component-base/health-checks.ts";
+import { checkLog, type Logger } from "@skiff/component-base/logger.ts";
 import type { ProgramContext } from "@skiff/component-base/program.ts";
 import { createAdmissionPlugins } from "./admission/index.ts";
 import type { Auditor } from "./audit/auditor.ts";
@@ -10,6 +11,7 @@ import { createAuthenticator } from "./authn/index.ts";
 import { createIssuerDiscoveryHandlers } from "./authn/issuer-discovery.ts";
 import { createAuthorizer } from "./authz/index.ts";
 import { runBootstrap } from "./bootstrap/index.ts";
+import type { StartHooks } from "./bootstrap/start-hooks.ts";
 import { createComponentStatusHandler } from "./component-status/index.ts";
 import { etcdProbe, healthzProbe } from "./component-status/probes.ts";
 import type { ApiServerConfig } from "./config.ts";
@@ -21,7 +23,7 @@ import { RequestMetrics } from "./filters/request-metrics.ts";
 import { createFlowDumps } from "./flowcontrol/dumps.ts";
 import { FlowController } from "./flowcontrol/flow-controller.ts";
 import type { PathHandler, ResourceHandler } from "./http/endpoint.ts";
-import { healthHandlers, indexHandler, metricsHandler, versionHandler } from "./http/health-paths.ts";
+import { type HealthPaths, healthHandlers, indexHandler, metricsHandler, versionHandler } from "./http/health-paths.ts";
 import type { RequestInfo } from "./http/request-info.ts";
 import { Router } from "./http/router.ts";
 import { createOpenApiHandlers } from "./openapi/index.ts";
@@ -43,8 +45,8 @@ import type { Tracer } from "./tracing/tracer.ts";
 
 /** What the readiness checks look at. */
 export interface ServerState {
-  /** Everything a fresh cluster needs is there. */
-  bootstrapped: boolean;
+  /** What a fresh cluster needs, as it comes to be there. */
+  readonly hooks: StartHooks;
   stopping: boolean;
 }
 
@@ -106,8 +108,8 @@ export function composeServer(inputs: Inputs): ServerParts {
     pipeline,
     background: (port) =>
       Promise.all([
-        services.repairLoop(signal),
-        flows?.run(signal),
+        services.repairLoop(signal, () => inputs.state.hooks.done("start-service-ip-repair-controllers")),
+        flows?.run(signal, () => inputs.state.hooks.done("priority-and-fairness-config-consumer")),
         startBootstrap(inputs, { reader, writer, port, services }),
       ]),
   };
@@ -203,18 +205,8 @@ function resourceHandlers(
 
 /** Everything outside /api and /apis, and the discovery documents below them. */
 function pathHandlers({ config, files, storage, state, context }: Inputs): PathHandler[] {
-  const etcd: HealthCheck = { name: "etcd", check: () => storage.ping() };
-  const live: HealthCheck[] = [{ name: "ping", check: () => {} }, { name: "log", check: () => {} }, etcd];
-  const ready: HealthCheck[] = [
-    ...live,
-    { name: "etcd-readiness", check: () => storage.ping() },
-    { name: "informer-sync", check: () => must(storage.feed.hasSynced, "the caches are not filled") },
-    // Not ready before roles exist: every client but administrators would be refused.
-    { name: "poststarthook/rbac/bootstrap-roles", check: () => must(state.bootstrapped, "not finished") },
-    { name: "shutdown", check: () => must(!state.stopping, "process is shutting down") },
-  ];
   return [
-    ...healthHandlers(live, ready),
+    ...healthHandlers(healthChecks(storage, state, context.log), context.log),
     versionHandler(),
     metricsHandler(context.metrics),
     ...createDiscoveryHandlers(KINDS, VIRTUAL_KINDS, {
@@ -227,6 +219,26 @@ function pathHandlers({ config, files, storage, state, context }: Inputs): PathH
       externalAddress: `${config["advertise-address"]}:${config["secure-port"]}`,
     }),
   ];
+}
+
+/** Upstream's checks, for what is here to be checked. */
+function healthChecks(storage: Storage, state: ServerState, log: Logger): HealthPaths {
+  const ping: HealthCheck = { name: "ping", check: () => {} };
+  const logged: HealthCheck = { name: "log", check: () => checkLog(log) };
+  const etcd: HealthCheck = { name: "etcd", check: () => storage.ping() };
+  const readiness: HealthCheck = { name: "etcd-readiness", check: () => storage.ping() };
+  const synced: HealthCheck = {
+    name: "informer-sync",
+    check: () => must(storage.feed.hasSynced, "the caches are not filled"),
+  };
+  const shutdown: HealthCheck = { name: "shutdown", check: () => must(!state.stopping, "process is shutting down") };
+  const hooks = state.hooks.checks;
+  return {
+    healthz: [ping, logged, etcd, ...hooks],
+    livez: [ping, logged, etcd, ...hooks],
+    // Not ready before roles exist: every client but administrators would be refused.
+    readyz: [ping, logged, etcd, readiness, synced, ...hooks, shutdown],
+  };
 }
 
 /** Needs the port that was opened, since it is part of the Endpoints of the Service `kubernetes`. */
@@ -248,10 +260,8 @@ function startBootstrap(
     clock,
     log,
     signal,
-    onReady: () => {
-      state.bootstrapped = true;
-      log.info("ready");
-    },
+    onDone: (hook) => state.hooks.done(hook),
+    onReady: () => log.info("ready"),
   });
 }
 

@@ -2,6 +2,7 @@
 import { KINDS } from "@skiff/api/kinds/index.ts";
 import type { ProgramContext } from "@skiff/component-base/program.ts";
 import { createAuditor } from "./audit/index.ts";
+import { type StartHook, StartHooks } from "./bootstrap/start-hooks.ts";
 import { composeServer, type ServerState } from "./compose-server.ts";
 import type { ApiServerConfig } from "./config.ts";
 import type { Pipeline } from "./filters/pipeline.ts";
@@ -22,7 +23,7 @@ export async function runApiServer(config: ApiServerConfig, context: ProgramCont
     ...context,
     tracer,
   });
-  const state: ServerState = { bootstrapped: false, stopping: false };
+  const state: ServerState = { hooks: new StartHooks(startHooks(config)), stopping: false };
   const { pipeline, background } = composeServer({ config, files, storage, state, context, audit, tracer });
   // Before the caches are filled nobody's roles are known, so every answer would be a refusal.
   await Promise.race([storage.feed.synced(), aborted(signal)]);
@@ -40,6 +41,22 @@ export async function runApiServer(config: ApiServerConfig, context: ProgramCont
   // After the last request, whose event must not be lost.
   await audit?.close();
   await work;
+}
+
+/** Those that this server runs. */
+function startHooks(config: ApiServerConfig): StartHook[] {
+  return [
+    ...(config["enable-priority-and-fairness"]
+      ? (["priority-and-fairness-config-consumer", "priority-and-fairness-config-producer"] as const)
+      : []),
+    "start-service-ip-repair-controllers",
+    "rbac/bootstrap-roles",
+    "scheduling/bootstrap-system-priority-classes",
+    "bootstrap-controller",
+    "start-system-namespaces-controller",
+    "start-cluster-authentication-info-controller",
+    "start-kubernetes-service-cidr-controller",
+  ];
 }
 
 /** Loaded by those who want it only. */

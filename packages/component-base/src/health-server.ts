@@ -1,16 +1,11 @@
-// Health and metrics over HTTP or HTTPS: /healthz, /livez, /readyz (with ?verbose and /NAME), /metrics, /version.
+// Health and metrics over HTTP or HTTPS: /healthz, /livez, /readyz (with ?verbose and ?exclude and /NAME), /metrics, /metrics/slis.
 
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import { createServer as createHttpServer } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
+import { type HealthCheck, HealthMetrics, runChecks } from "./health-checks.ts";
 import type { Logger } from "./logger.ts";
 import type { MetricsRegistry } from "./metrics.ts";
-
-/** One named check; throws with the reason while it fails. */
-export interface HealthCheck {
-  readonly name: string;
-  check(): void | Promise<void>;
-}
 
 export interface HealthServerOptions {
   readonly host: string;
@@ -33,8 +28,9 @@ const HEALTH_ROOTS = ["/healthz", "/livez", "/readyz"];
 
 /** Listens until disposed; rejects when the port cannot be had. */
 export async function serveHealth(options: HealthServerOptions, deps: { log: Logger }): Promise<AsyncDisposable> {
+  const slis = new HealthMetrics();
   const listener: RequestListener = (request, response) => {
-    answer(options, request, response, deps.log).catch((error) => {
+    answer(options, request, response, { ...deps, slis }).catch((error) => {
       deps.log.error({ err: error, path: request.url }, "health request failed");
       if (!response.headersSent) response.writeHead(500).end();
     });
@@ -64,17 +60,18 @@ async function answer(
   options: HealthServerOptions,
   request: IncomingMessage,
   response: ServerResponse,
-  log: Logger,
+  { log, slis }: { readonly log: Logger; readonly slis: HealthMetrics },
 ): Promise<void> {
   // A path that is none (`//`) is the caller's mistake, and nothing that an operator should read about.
   const url = URL.parse(request.url ?? "/", "http://health");
   if (!url) return void response.writeHead(400, TEXT).end("400 bad request\n");
   const root = HEALTH_ROOTS.find((path) => url.pathname === path || url.pathname.startsWith(`${path}/`));
-  if (root) return answerHealth(options.checks, root, url, response, log);
+  if (root) return answerHealth(options.checks, root, url, response, { log, slis });
   const status = (await options.authorize?.(request, url.pathname)) ?? 200;
   if (status !== 200) return void response.writeHead(status, TEXT).end(status === 401 ? "Unauthorized" : "Forbidden");
-  if (url.pathname === "/metrics" && options.metrics) {
-    return void response.writeHead(200, { "content-type": "text/plain; version=0.0.4" }).end(options.metrics.render());
+  if (options.metrics && (url.pathname === "/metrics" || url.pathname === "/metrics/slis")) {
+    const registry = url.pathname === "/metrics" ? options.metrics : slis.registry;
+    return void response.writeHead(200, { "content-type": "text/plain; version=0.0.4" }).end(registry.render());
   }
   const route = options.routes?.[url.pathname];
   if (route) return route(request, response);
@@ -88,41 +85,17 @@ async function answerHealth(
   root: string,
   url: URL,
   response: ServerResponse,
-  log: Logger,
+  { log, slis }: { readonly log: Logger; readonly slis: HealthMetrics },
 ): Promise<void> {
   const name = url.pathname.slice(root.length + 1);
   const wanted = name ? checks.filter((check) => check.name === name) : checks;
   if (name && wanted.length === 0) return void response.writeHead(404, TEXT).end("404 page not found\n");
-  const { healthy, lines, failures } = await runChecks(wanted);
+  const verdict = root.slice(1);
+  const note = (check: string, ok: boolean) => slis.record(verdict, check, ok);
+  const { healthy, lines, failures } = await runChecks(wanted, url.searchParams.getAll("exclude"), note);
   // Anybody may ask for health, so the reasons go to the log alone.
   for (const [check, error] of failures) log.info({ check, err: error }, "health check failed");
-  const verdict = root.slice(1);
   if (!healthy) return void response.writeHead(500, TEXT).end(`${lines.join("\n")}\n${verdict} check failed\n`);
   const verbose = url.searchParams.has("verbose");
   response.writeHead(200, TEXT).end(verbose ? `${lines.join("\n")}\n${verdict} check passed\n` : "ok");
-}
-
-/** What became of some checks. */
-export interface CheckResults {
-  readonly healthy: boolean;
-  /** Upstream's `[+]name ok` and `[-]name failed: reason withheld`. */
-  readonly lines: readonly string[];
-  /** What the failed ones threw, by name. */
-  readonly failures: ReadonlyMap<string, unknown>;
-}
-
-/** Runs every check, one after another; a failure does not keep the rest from being told. */
-export async function runChecks(checks: readonly HealthCheck[]): Promise<CheckResults> {
-  const lines: string[] = [];
-  const failures = new Map<string, unknown>();
-  for (const { name, check } of checks) {
-    try {
-      await check();
-      lines.push(`[+]${name} ok`);
-    } catch (error) {
-      failures.set(name, error);
-      lines.push(`[-]${name} failed: reason withheld`);
-    }
-  }
-  return { healthy: failures.size === 0, lines, failures };
 }

@@ -7,7 +7,7 @@ import { DelegatedAuth } from "@skiff/client/delegated-auth.ts";
 import type { EventRecorder } from "@skiff/client/event-recorder.ts";
 import { Informer } from "@skiff/client/informer.ts";
 import type { RestClient } from "@skiff/client/rest-client.ts";
-import type { HealthCheck } from "@skiff/component-base/health-server.ts";
+import type { HealthCheck } from "@skiff/component-base/health-checks.ts";
 import { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { ProgramContext } from "@skiff/component-base/program.ts";
 import type { Admission } from "./admit-pod.ts";

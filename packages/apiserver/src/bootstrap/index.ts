@@ -12,6 +12,7 @@ import { keepMasterLease, reconcileMasterService } from "./kubernetes-service.ts
 import { ensurePriorityClasses } from "./priority-classes.ts";
 import { reconcileRbac } from "./reconcile-rbac.ts";
 import { createServiceCidrKeeper } from "./service-cidr.ts";
+import type { StartHook } from "./start-hooks.ts";
 
 /** What bootstrap reads and writes with, and what the flags say about it. */
 export interface BootstrapDeps extends MasterServiceDeps {
@@ -23,6 +24,8 @@ export interface BootstrapDeps extends MasterServiceDeps {
   /** Whether the FlowSchemas and priority levels of every cluster are wanted. */
   readonly priorityAndFairness: boolean;
   readonly authentication?: PublishedAuthentication;
+  /** Called for each part of a fresh cluster, perhaps more than once. */
+  readonly onDone?: (hook: StartHook) => void;
   /** Called once, when all that a fresh cluster needs exists: the server is not ready before. */
   readonly onReady?: () => void;
 }
@@ -37,12 +40,17 @@ const RETRY_MS = 500;
 /** Runs until the signal aborts; needs the caches to be filled. Failures are retried and never thrown. */
 export async function runBootstrap(deps: BootstrapDeps): Promise<void> {
   const { signal } = deps;
+  const done = (hook: StartHook) => deps.onDone?.(hook);
   await Promise.all([
     repeat(deps, "keep the master lease", ROUND_MS, () => keepMasterLease(deps, signal)),
     prepareAndMaintain(deps),
-    // An address that cannot stand in Endpoints must not keep the whole cluster from becoming ready.
-    repeat(deps, "maintain the Service kubernetes", ROUND_MS, () => reconcileMasterService(deps, signal)),
-    deps.priorityAndFairness ? keepFlowObjects(deps, signal) : undefined,
+    // Tried once is enough: an address that cannot stand in Endpoints must not keep the whole cluster from becoming ready.
+    repeat(deps, "maintain the Service kubernetes", ROUND_MS, () =>
+      reconcileMasterService(deps, signal).finally(() => done("bootstrap-controller")),
+    ),
+    deps.priorityAndFairness
+      ? keepFlowObjects(deps, signal, () => done("priority-and-fairness-config-producer"))
+      : undefined,
     runRoleAggregation(deps, signal),
   ]);
 }
@@ -52,13 +60,13 @@ async function prepareAndMaintain(deps: BootstrapDeps): Promise<void> {
   const { signal } = deps;
   const keepServiceCidr = createServiceCidrKeeper(deps);
   await untilDone(deps, "prepare the cluster", async () => {
-    await ensureNamespaces(deps);
-
-    await keepServiceCidr(signal);
+    const done = (hook: StartHook) => () => deps.onDone?.(hook);
+    await ensureNamespaces(deps).then(done("start-system-namespaces-controller"));
+    await keepServiceCidr(signal).then(done("start-kubernetes-service-cidr-controller"));
     await Promise.all([
-      reconcileRbac(deps),
-      ensurePriorityClasses(deps, signal),
-      deps.authentication ? publishAuthentication(deps.authentication, deps, signal) : undefined,
+      reconcileRbac(deps).then(done("rbac/bootstrap-roles")),
+      ensurePriorityClasses(deps, signal).then(done("scheduling/bootstrap-system-priority-classes")),
+      publish(deps).then(done("start-cluster-authentication-info-controller")),
     ]);
   });
   if (signal.aborted) return;
@@ -67,6 +75,10 @@ async function prepareAndMaintain(deps: BootstrapDeps): Promise<void> {
     repeat(deps, "maintain namespaces", ROUND_MS, () => ensureNamespaces(deps)),
     repeat(deps, "maintain the default ServiceCIDR", ROUND_MS, () => keepServiceCidr(signal)),
   ]);
+}
+
+async function publish(deps: BootstrapDeps): Promise<void> {
+  if (deps.authentication) await publishAuthentication(deps.authentication, deps, deps.signal);
 }
 
 async function ensureNamespaces({ reader, writer, signal }: BootstrapDeps): Promise<void> {

@@ -111,14 +111,15 @@ export class FlowController implements RequestLimit {
     }
   }
 
-  /** Follows the objects, and lends seats every ten seconds, until the signal aborts. */
-  async run(signal: AbortSignal): Promise<void> {
+  /** Follows the objects, and lends seats every ten seconds, until the signal aborts. `onFollowing` is called once it does. */
+  async run(signal: AbortSignal, onFollowing: () => void): Promise<void> {
     const { reader, clock } = this.deps;
     const onChange = () => {
       this.isStale = true;
     };
     using _schemas = reader.observe(flowSchemas, onChange);
     using _levels = reader.observe(priorityLevelConfigurations, onChange);
+    onFollowing();
     while (!signal.aborted) {
       await clock.sleep(LEND_EVERY_MS, signal).catch(() => {});
       if (!signal.aborted) this.lend();

@@ -20,8 +20,12 @@ const INTERVAL_MS = 60_000;
 /** Between two rounds, however often somebody writes. */
 const PAUSE_MS = 200;
 
-/** Now, after each change, and every minute, until the signal aborts. */
-export async function keepFlowObjects(deps: Deps & { readonly log: Logger }, signal: AbortSignal): Promise<void> {
+/** Now, after each change, and every minute, until the signal aborts. `onKept` hears of each round that worked. */
+export async function keepFlowObjects(
+  deps: Deps & { readonly log: Logger },
+  signal: AbortSignal,
+  onKept: () => void,
+): Promise<void> {
   const { reader, clock, log } = deps;
   let woken = new AbortController();
   const wake = () => woken.abort();
@@ -29,7 +33,7 @@ export async function keepFlowObjects(deps: Deps & { readonly log: Logger }, sig
   using _levels = reader.observe(priorityLevelConfigurations, wake);
   while (!signal.aborted) {
     woken = new AbortController();
-    await maintain(deps, signal).catch((error: unknown) => {
+    await maintain(deps, signal).then(onKept, (error: unknown) => {
       if (!signal.aborted) log.warn({ err: error }, "could not maintain priority and fairness, retrying");
     });
     await clock.sleep(PAUSE_MS, signal).catch(() => {});

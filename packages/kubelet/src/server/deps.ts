@@ -2,7 +2,7 @@
 import type { Pod } from "@skiff/api/types.ts";
 import type { DelegatedAuth } from "@skiff/client/delegated-auth.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
-import type { HealthCheck } from "@skiff/component-base/health-server.ts";
+import type { HealthCheck } from "@skiff/component-base/health-checks.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { CgroupFs } from "../cgroups/cgroup-fs.ts";

@@ -1,6 +1,6 @@
 // The routes that only tell about the node and its pods, which port 10250 and the read-only port share.
 import type { ServerOptions } from "node:https";
-import { runChecks } from "@skiff/component-base/health-server.ts";
+import { runChecks } from "@skiff/component-base/health-checks.ts";
 import type { Counter, MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { fastify } from "fastify";

@@ -52,7 +52,7 @@ export class AddressKeeper {
   }
 
   /** Repairs now, every few minutes, and soon after an object vanished whose Service is still there. */
-  async run(signal: AbortSignal): Promise<void> {
+  async run(signal: AbortSignal, onRepaired: () => void): Promise<void> {
     const { reader, clock, log } = this.deps;
     using _watch = reader.observe(ipAddresses, (change) => {
       // Somebody may delete the object of an address in use; until it is made again another Service could get it.
@@ -64,7 +64,7 @@ export class AddressKeeper {
     while (!signal.aborted) {
       const woken = new AbortController();
       this.wake = () => woken.abort();
-      await this.repair(signal).catch((error: unknown) => {
+      await this.repair(signal).then(onRepaired, (error: unknown) => {
         if (!signal.aborted) log.warn({ err: error }, "could not repair the addresses of Services, retrying");
       });
       await clock.sleep(PAUSE_MS, signal).catch(() => {});

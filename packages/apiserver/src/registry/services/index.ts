@@ -11,10 +11,11 @@ import { AddressKeeper } from "./address-keeper.ts";
 import { heldClusterIps, missingAddresses } from "./cluster-ips.ts";
 import { fillIpFamilies } from "./ip-families.ts";
 import { heldNodePorts, takeNodePorts } from "./node-ports.ts";
+import { servicePortEvent } from "./port-events.ts";
 import type { PortRange } from "./port-range.ts";
 import { portRange } from "./port-range.ts";
 import { RangeRecord } from "./range-record.ts";
-import { runServiceRepair } from "./repair.ts";
+import { type RepairTarget, runServiceRepair } from "./repair.ts";
 import { type Claim, ServiceAddresses } from "./service-addresses.ts";
 import { ServiceRanges } from "./service-ranges.ts";
 
@@ -22,7 +23,7 @@ import { ServiceRanges } from "./service-ranges.ts";
 export interface ServiceHooks {
   readonly hooks: readonly WriteHooks<Service>[];
   /** Brings the records and the Services together again, now and every few minutes, until the signal aborts. */
-  repairLoop(signal: AbortSignal): Promise<void>;
+  repairLoop(signal: AbortSignal, onFirstRound: () => void): Promise<void>;
   /** The address of the Service `kubernetes`. */
   readonly firstAddress: string;
   /** The ranges of the flag, as the default ServiceCIDR holds them. */
@@ -49,14 +50,24 @@ export function createServiceHooks(deps: Deps): ServiceHooks {
   const keeper = new AddressKeeper({ ...deps, ranges });
   const allocator = new ServiceAllocator({ ...deps, ranges, ports, keeper });
   const held = (service: Readonly<Service>) => heldNodePorts(service).map(String);
-  const nodePorts = { name: "NodePort", range: ports, record: allocator.portRecord, held };
+  const event: RepairTarget["event"] = (service, port, trouble, nowMs) =>
+    servicePortEvent(service, port, { trouble, range: ports.text }, nowMs);
+  const nodePorts = { name: "NodePort", range: ports, record: allocator.portRecord, held, event };
   return {
     hooks: [allocator.hooks],
     firstAddress: ranges.configured[0]?.valueAt(0) ?? "",
     configuredRanges: ranges.configured.map(({ text }) => text),
     // Ports live in one record and addresses in objects of their own, so that each has its own repair.
-    repairLoop: async (signal) => {
-      await Promise.all([runServiceRepair([nodePorts], deps, signal), keeper.run(signal)]);
+    repairLoop: async (signal, onFirstRound) => {
+      let left = 2;
+      const onRound = () => {
+        left -= 1;
+        if (left === 0) onFirstRound();
+      };
+      await Promise.all([
+        runServiceRepair([nodePorts], deps, signal, once(onRound)),
+        keeper.run(signal, once(onRound)),
+      ]);
     },
   };
 }
@@ -196,6 +207,14 @@ class ServiceAllocator {
       });
     }
   }
+}
+
+function once(work: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) work();
+    isDone = true;
+  };
 }
 
 /** A dry run decides on a copy of the record and changes nothing. */

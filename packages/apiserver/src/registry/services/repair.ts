@@ -1,11 +1,12 @@
 // The repair of allocation records: takes in what Services hold, and frees what nobody has held for several rounds.
-import { objectKey } from "@skiff/api/object.ts";
-import { services } from "@skiff/api/resource-ref.ts";
-import type { Service } from "@skiff/api/types.ts";
+import { objectKey, type Unsaved } from "@skiff/api/object.ts";
+import { events, services } from "@skiff/api/resource-ref.ts";
+import type { CoreV1Event, Service } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
-import type { ObjectReader } from "../object-access.ts";
+import type { ObjectReader, ObjectWriter } from "../object-access.ts";
 import type { NumberRange } from "./number-range.ts";
+import type { PortTrouble } from "./port-events.ts";
 import type { RangeRecord } from "./range-record.ts";
 
 /** One record and what of it a Service holds, as text. */
@@ -14,6 +15,16 @@ export interface RepairTarget {
   readonly range: NumberRange;
   readonly record: RangeRecord;
   held(service: Readonly<Service>): readonly string[];
+  /** The Event that says so to whoever owns the Service. */
+  event(service: Readonly<Service>, value: string, trouble: PortTrouble, nowMs: number): Unsaved<CoreV1Event>;
+}
+
+interface Deps {
+  readonly reader: ObjectReader;
+  /** Writes the Events. */
+  readonly writer: ObjectWriter;
+  readonly clock: Clock;
+  readonly log: Logger;
 }
 
 /** Upstream's three minutes between two rounds. */
@@ -27,14 +38,18 @@ const ROUNDS_BEFORE_RELEASE = 3;
  */
 export async function runServiceRepair(
   targets: readonly RepairTarget[],
-  deps: { readonly reader: ObjectReader; readonly clock: Clock; readonly log: Logger },
+  deps: Deps,
   signal: AbortSignal,
+  onRepaired: () => void,
 ): Promise<void> {
   const unheldRounds = new Map<RepairTarget, ReadonlyMap<number, number>>();
   while (!signal.aborted) {
     for (const target of targets) {
       try {
-        unheldRounds.set(target, await repairOnce(target, unheldRounds.get(target) ?? new Map(), deps));
+        const { unheld, troubles } = await repairOnce(target, unheldRounds.get(target) ?? new Map(), deps);
+        unheldRounds.set(target, unheld);
+        onRepaired();
+        await tell(target, troubles, deps, signal);
       } catch (error) {
         deps.log.warn({ err: error, record: target.name }, "could not repair an allocation record, retrying");
       }
@@ -43,20 +58,30 @@ export async function runServiceRepair(
   }
 }
 
+interface Trouble {
+  readonly service: Readonly<Service>;
+  readonly value: string;
+  readonly trouble: PortTrouble;
+}
+
+/** One round: what came apart is put together again where that can be, and told. */
 async function repairOnce(
   { name, range, record, held }: RepairTarget,
   unheldRounds: ReadonlyMap<number, number>,
-  { reader, log }: { readonly reader: ObjectReader; readonly log: Logger },
-): Promise<ReadonlyMap<number, number>> {
-  const owners = new Map<number, string>();
+  { reader, log }: Deps,
+): Promise<{ readonly unheld: ReadonlyMap<number, number>; readonly troubles: readonly Trouble[] }> {
+  const owners = new Map<number, Trouble>();
+  const troubles: Trouble[] = [];
   for (const service of reader.list(services)) {
     for (const value of held(service)) {
       const offset = range.offsetOf(value);
-      const owner = offset === undefined ? undefined : owners.get(offset);
-      if (offset === undefined) log.error({ service: objectKey(service), value }, `${name} lies outside the range`);
-      else if (owner) log.error({ service: objectKey(service), owner, value }, `${name} is held by two Services`);
-      else owners.set(offset, objectKey(service));
+      if (offset === undefined) troubles.push({ service, value, trouble: "out-of-range" });
+      else if (owners.has(offset)) troubles.push({ service, value, trouble: "shared" });
+      else owners.set(offset, { service, value, trouble: "missing" });
     }
+  }
+  for (const { service, value, trouble } of troubles) {
+    log.error({ service: objectKey(service), value, trouble }, `the ${name} of a Service is not its own`);
   }
   const plan = await record.change((used) => {
     const wanted = planRepair(used, new Set(owners.keys()), unheldRounds);
@@ -66,7 +91,23 @@ async function repairOnce(
   });
   if (plan.add.length > 0) log.warn({ count: plan.add.length }, `${name}s of Services were missing from the record`);
   if (plan.release.length > 0) log.warn({ count: plan.release.length }, `released ${name}s that nobody holds`);
-  return plan.unheldRounds;
+  const missing = plan.add.flatMap((offset) => owners.get(offset) ?? []);
+  return { unheld: plan.unheldRounds, troubles: [...troubles, ...missing] };
+}
+
+/** The repair goes on whether or not anybody can be told. */
+async function tell(
+  target: RepairTarget,
+  troubles: readonly Trouble[],
+  deps: Deps,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const { service, value, trouble } of troubles) {
+    const event = target.event(service, value, trouble, deps.clock.now());
+    await deps.writer.create(events, event, signal).catch((error: unknown) => {
+      deps.log.debug({ err: error, reason: event.reason }, "could not write an event");
+    });
+  }
 }
 
 /** Offsets to mark as used, offsets to free, and what to remember. */
