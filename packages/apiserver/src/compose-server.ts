@@ -192,7 +192,14 @@ function resourceHandlers(
   });
   return [
     ...createReviewHandlers({ ...security, reader, clock }),
-    ...createProxyHandlers({ kubeletTls: files.kubelet, authorizer: security.authorizer, reader, clock, log }),
+    ...createProxyHandlers({
+      kubeletTls: files.kubelet,
+      authorizer: security.authorizer,
+      reader,
+      clock,
+      log,
+      tracer: inputs.tracer,
+    }),
     tokens,
     createComponentStatusHandler([
       // componentstatuses is deprecated, and asks on this machine only, at the programs' default ports.

@@ -165,6 +165,18 @@ test("lists, watches, refusals and impersonation are told; a client may name its
   assert.deepEqual([failed.stage, failed.responseStatus.code, failed.user], ["ResponseStarted", 401, {}]);
 });
 
+test("annotations tell deprecated versions, and which token was made", async () => {
+  const old = await client.get("/apis/policy/v1beta1/namespaces/default/poddisruptionbudgets");
+  const [deprecated] = await eventsOf(String(old.headers["audit-id"]));
+  assert.equal(deprecated.annotations["k8s.io/deprecated"], "true");
+  assert.equal(deprecated.annotations["k8s.io/removed-release"], "1.25");
+  await client.post(`${NS}/serviceaccounts`, { metadata: { name: "robot" } });
+  const made = await client.post(`${NS}/serviceaccounts/robot/token`, { spec: {} });
+  const claims = JSON.parse(Buffer.from(made.body.status.token.split(".")[1], "base64url").toString());
+  const [issued] = await eventsOf(String(made.headers["audit-id"]));
+  assert.equal(issued.annotations["authentication.kubernetes.io/issued-credential-id"], `JTI=${claims.jti}`);
+});
+
 test("the webhook gets the same events, and a stop writes what waits", async () => {
   const answer = await client.delete(`${NS}/configmaps/a`);
   const id = String(answer.headers["audit-id"]);

@@ -28,6 +28,7 @@ export class AuditedRequest {
   private readonly captured: Buffer[] = [];
   private capturedSize = 0;
   private answer: Answer | undefined;
+  private crash: string | undefined;
   private completed = false;
 
   constructor(exchange: Exchange, user: UserInfo | undefined, decision: AuditDecision, deps: AuditDeps) {
@@ -38,9 +39,14 @@ export class AuditedRequest {
     this.receivedAt = formatMicroTime(deps.clock.now());
   }
 
-  /** Goes into every later event, as the decision of authorization does. */
+  /** Goes into every later event, as the decision of authorization does. What was said first stays. */
   annotate(key: string, value: string): void {
-    this.annotations[key] = value;
+    this.annotations[key] ??= value;
+  }
+
+  /** A bug of the server ended the request: its last event is of the stage Panic. */
+  crashed(error: unknown): void {
+    this.crash = error instanceof Error ? error.message : String(error);
   }
 
   /** A promise where the request must wait; false when it may not be served. */
@@ -82,6 +88,8 @@ export class AuditedRequest {
     if (this.completed) return;
     this.completed = true;
     if (!this.user) return this.refused(code);
+    if (this.crash !== undefined)
+      return void (await this.emit("Panic", { responseStatus: this.crashStatus(this.crash) }));
     const { level, omitManagedFields } = this.decision;
     const requestObject = await readRequestObject(this.exchange);
     const { status, object } = readAnswer(this.answer, this.captured, this.capturedSize <= MAX_CAPTURED);
@@ -95,6 +103,16 @@ export class AuditedRequest {
       ...(withRequest && requestObject !== undefined ? { requestObject: clean(requestObject) } : {}),
       ...(withResponse && object !== undefined ? { responseObject: clean(object) } : {}),
     });
+  }
+
+  private crashStatus(message: string): object {
+    return {
+      metadata: {},
+      status: "Failure",
+      message: `APIServer panic'd: ${message}`,
+      reason: "InternalError",
+      code: 500,
+    };
   }
 
   private note(chunk: Buffer): void {

@@ -27,6 +27,7 @@ export class Auditor {
   private readonly events: Counter;
   private readonly errors: Counter;
   private readonly levels: Counter;
+  private readonly rejected: Counter;
 
   constructor(policy: AuditPolicy, sinks: readonly AuditSink[], deps: { clock: Clock; metrics: MetricsRegistry }) {
     this.policy = policy;
@@ -46,6 +47,15 @@ export class Auditor {
       "apiserver_audit_level_total",
       "Counter of policy levels for audit events (1 per request).",
     );
+    this.rejected = metrics.counter(
+      "apiserver_audit_requests_rejected_total",
+      "Counter of apiserver requests rejected due to an error in audit logging backend.",
+    );
+  }
+
+  /** A request is refused because its first event could not be stored. */
+  refused(): void {
+    this.rejected.inc();
   }
 
   /** Undefined when the policy wants nothing of this request. `user` is who sent it, before any impersonation. */

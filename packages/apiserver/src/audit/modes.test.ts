@@ -173,6 +173,7 @@ test("in mode blocking-strict nothing is done whose event cannot be stored", asy
   code = 400;
   const refused = await client.post(path, { metadata: { name: "b" } });
   assert.deepEqual([refused.code, refused.body.message], [500, "Internal error occurred: failed to store audit event"]);
+  assert.match((await client.get("/metrics")).text, /^apiserver_audit_requests_rejected_total 1$/m);
   code = 200;
   assert.equal((await client.get(`${path}/b`)).code, 404);
 });

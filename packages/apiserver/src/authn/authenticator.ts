@@ -7,6 +7,8 @@ export interface UserInfo {
   readonly uid?: string;
   readonly groups: readonly string[];
   readonly extra: Readonly<Record<string, readonly string[]>>;
+  /** What the audit log tells of how the user proved who he is, as annotations. */
+  readonly proof?: Readonly<Record<string, string>>;
 }
 
 /** What a request offers as proof. */

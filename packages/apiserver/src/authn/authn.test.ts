@@ -12,7 +12,7 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
 import { silentLogger } from "@skiff/component-base/logger.ts";
 import { MemoryReader } from "../authz/memory-reader.ts";
-import { createTokenSigner } from "../reviews/token-signer.ts";
+import { createTokenSigner, type TokenContent } from "../reviews/token-signer.ts";
 import { BoundedCache } from "./bounded-cache.ts";
 import type { AuthenticationConfig } from "./index.ts";
 import { createAuthenticator } from "./index.ts";
@@ -43,7 +43,8 @@ function setUp(type: "rsa" | "ec", more: Partial<AuthenticationConfig> = {}) {
   const authenticator = createAuthenticator(config, { reader, clock, log: silentLogger() });
   const bearer = (token: string) =>
     authenticator.authenticate({ headers: { authorization: `Bearer ${token}` }, peerCertificate: undefined }, signal);
-  return { reader, time, authenticator, bearer, sign: createTokenSigner(keys.private, ISSUER) };
+  const signer = createTokenSigner(keys.private, ISSUER);
+  return { reader, time, authenticator, bearer, sign: async (content: TokenContent) => (await signer(content)).token };
 }
 
 function content(nowMs: number, more: object = {}) {
@@ -68,6 +69,17 @@ for (const type of ["rsa", "ec"] as const) {
     await assert.rejects(bearer(token), { code: 401 });
   });
 }
+
+test("createAuthenticator says of a token that outlived its time, by how much", async () => {
+  const { reader, time, bearer, sign } = setUp("ec");
+  reader.put(serviceAccounts, { metadata: { name: "sa", namespace: "ns" } });
+  const now = content(time.nowMs);
+  const token = await sign({ ...now, expiresAt: now.issuedAt + 86_400, warnAfter: now.issuedAt + 3607 });
+  assert.equal((await bearer(token))?.proof, undefined);
+  time.nowMs += 3_617_000;
+  const said = (await bearer(token))?.proof?.["authentication.k8s.io/stale-token"];
+  assert.match(said ?? "", /^subject: system:serviceaccount:ns:sa, seconds after warning threshold: 1[01]$/);
+});
 
 test("createAuthenticator ends a pod's token with the pod", async () => {
   const { reader, time, bearer, sign } = setUp("ec");

@@ -42,6 +42,8 @@ interface VerifiedToken {
   readonly jti: string | undefined;
   readonly notBeforeMs: number;
   readonly expiresMs: number;
+  /** When a use is worth a warning; of tokens that live longer than they say. */
+  readonly warnAfterMs: number | undefined;
 }
 
 const ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"];
@@ -53,6 +55,9 @@ export class ServiceAccountTokenVerifier {
   private readonly config: ServiceAccountTokenConfig;
   private readonly deps: { readonly reader: ObjectReader; readonly clock: Clock };
   private readonly keys: ReadonlyMap<string, KeyObject>;
+  /** Tokens that were taken, for metrics. */
+  valid = 0;
+  stale = 0;
   private readonly verified = new BoundedCache<string, VerifiedToken>(MAX_REMEMBERED);
 
   constructor(config: ServiceAccountTokenConfig, deps: { reader: ObjectReader; clock: Clock }) {
@@ -74,7 +79,19 @@ export class ServiceAccountTokenVerifier {
     const common = audiences.filter((audience) => verified.audiences.includes(audience));
     if (common.length === 0) return undefined;
     const broken = await findBrokenBinding(verified.claims, this.deps.reader, now, signal);
-    return broken ? undefined : { user: userOf(verified), audiences: common };
+    return broken ? undefined : { user: this.withProof(userOf(verified), verified, now), audiences: common };
+  }
+
+  /** Old tokens that were extended still work; the log says who should read his anew. */
+  private withProof(user: UserInfo, { claims, warnAfterMs }: VerifiedToken, now: number): UserInfo {
+    if (warnAfterMs === undefined || now <= warnAfterMs) {
+      this.valid += 1;
+      return user;
+    }
+    this.stale += 1;
+    const seconds = Math.round((now - warnAfterMs) / 1000);
+    const said = `subject: ${serviceAccountUser(claims)}, seconds after warning threshold: ${seconds}`;
+    return { ...user, proof: { "authentication.k8s.io/stale-token": said } };
   }
 
   private async verifySignature(token: string): Promise<VerifiedToken | undefined> {
@@ -112,6 +129,7 @@ export class ServiceAccountTokenVerifier {
         jti: payload.jti,
         notBeforeMs: (payload.nbf ?? 0) * 1000,
         expiresMs: (payload.exp ?? 0) * 1000,
+        warnAfterMs: warnAfterOf(payload["kubernetes.io"]),
       };
     } catch {
       return undefined;
@@ -152,6 +170,10 @@ function readClaims(value: unknown): ServiceAccountClaims | undefined {
     ...(node ? { node } : {}),
     ...(secret ? { secret } : {}),
   };
+}
+
+function warnAfterOf(value: unknown): number | undefined {
+  return isRecord(value) && typeof value.warnafter === "number" ? value.warnafter * 1000 : undefined;
 }
 
 function readObjectClaim(value: unknown): ObjectClaim | undefined {

@@ -14,7 +14,7 @@ import type { Answer } from "../http/endpoint.ts";
 import { Exchange, type RawRequest, type RawResponse } from "../http/exchange.ts";
 import { type ListenerHandlers, peerCertificate } from "../http/listener.ts";
 import type { Router } from "../http/router.ts";
-import { answerOfError, rawResponse } from "../http/status.ts";
+import { answerOfError, isCrash, rawResponse } from "../http/status.ts";
 import { writeAnswer } from "../http/write-answer.ts";
 import { describeRequest } from "../tracing/describe-request.ts";
 import type { RequestSpan, Tracer } from "../tracing/tracer.ts";
@@ -96,7 +96,7 @@ export class Pipeline {
         await handler(exchange, socket, head);
         exchange.audit?.started(code);
       } catch (error) {
-        const answer = answerOfError(error, this.deps.log);
+        const answer = this.failed(exchange, error);
         code = answer.code;
         exchange.audit?.answered(answer);
         socket.end(rawResponse(answer));
@@ -171,8 +171,13 @@ export class Pipeline {
       const timeoutMs = this.timeoutOf(exchange);
       return await this.withinDeadline(exchange, this.bounded(exchange), timeoutMs);
     } catch (error) {
-      return answerOfError(error, this.deps.log);
+      return this.failed(exchange, error);
     }
+  }
+
+  private failed(exchange: Exchange, error: unknown): Answer {
+    if (isCrash(error)) exchange.audit?.crashed(error);
+    return answerOfError(error, this.deps.log);
   }
 
   /** Without a deadline: exec, logs and watches last as long as their client likes. */
@@ -291,7 +296,11 @@ export class Pipeline {
     const begun = audit.begin(exchange, user);
     const stored = begun?.received() ?? true;
     // blocking-strict: what cannot be recorded must not happen.
-    if (!(typeof stored === "boolean" ? stored : await stored)) throw internalError("failed to store audit event");
+    if (!(typeof stored === "boolean" ? stored : await stored)) {
+      audit.refused();
+      throw internalError("failed to store audit event");
+    }
+    for (const [key, value] of Object.entries(user?.proof ?? {})) begun?.annotate(key, value);
     exchange.audit = begun;
   }
 

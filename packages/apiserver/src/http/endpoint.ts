@@ -15,6 +15,8 @@ export interface RequestContext {
   readonly signal: AbortSignal;
   /** Adds a `Warning: 299 - "…"` header to the answer. */
   warn(text: string): void;
+  /** Adds an annotation to the request's audit event, where there is one. */
+  annotate(key: string, value: string): void;
   /** The body parsed as its content type says (JSON, YAML); throws ApiError 400, 413, 415. */
   readBody(): Promise<unknown>;
 }

@@ -26,6 +26,8 @@ export class Exchange implements RequestContext {
   audit: AuditedRequest | undefined;
   /** Its place in a trace, where there is tracing. */
   span: RequestSpan | undefined;
+  /** Of an API that is deprecated: the release that will not have it, or an empty text. */
+  removedRelease: string | undefined;
   /** What the answer says of priority and fairness. */
   flowHeaders: Readonly<Record<string, string>> | undefined;
   private id: string | undefined;
@@ -69,6 +71,10 @@ export class Exchange implements RequestContext {
 
   warn(text: string): void {
     if (this.warnings.length < MAX_WARNINGS && !this.warnings.includes(text)) this.warnings.push(text);
+  }
+
+  annotate(key: string, value: string): void {
+    this.audit?.annotate(key, value);
   }
 
   /** The body as it came; read once. */

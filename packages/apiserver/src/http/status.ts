@@ -16,6 +16,11 @@ export function answerOfError(error: unknown, log: Logger): Answer {
   };
 }
 
+/** Whether an error is a mistake of ours: neither the client's nor that of etcd. */
+export function isCrash(error: unknown): boolean {
+  return !(error instanceof ApiError || error instanceof EtcdError || error instanceof RangeError);
+}
+
 function toApiError(error: unknown, log: Logger): ApiError {
   if (error instanceof ApiError) return error;
   const etcd = etcdError(error);

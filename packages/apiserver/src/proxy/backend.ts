@@ -7,6 +7,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Duplex } from "node:stream";
 import { ApiError } from "@skiff/api/errors.ts";
 import type { HeaderMap } from "./rebuild-headers.ts";
+import { type HttpTracer, traceCall } from "./trace-call.ts";
 
 /** PEM texts with which the apiserver shows itself to kubelets. */
 export interface KubeletTls {
@@ -52,11 +53,13 @@ const CONNECT_TIMEOUT_MS = 30_000;
  */
 export class BackendPool implements Disposable {
   private readonly tls: KubeletTls;
+  private readonly tracer: HttpTracer | undefined;
   private readonly plain = new HttpAgent(AGENT_OPTIONS);
   private readonly secure: Readonly<Record<Trust, HttpsAgent>>;
 
-  constructor(tls: KubeletTls) {
+  constructor(tls: KubeletTls, tracer?: HttpTracer) {
     this.tls = tls;
+    this.tracer = tracer;
     const client = { cert: tls.cert, key: tls.key };
     this.secure = {
       kubelet: new HttpsAgent({ ...AGENT_OPTIONS, ...client, ca: tls.ca }),
@@ -74,10 +77,20 @@ export class BackendPool implements Disposable {
   send(target: BackendTarget, request: BackendRequest): Promise<BackendAnswer> {
     const isUpgrade = request.headers.upgrade !== undefined;
     const { promise, resolve, reject } = Promise.withResolvers<BackendAnswer>();
-    const outgoing = this.open(target, request, isUpgrade);
-    outgoing.once("response", (response) => resolve({ kind: "response", response }));
-    outgoing.once("upgrade", (response, socket, head) => resolve({ kind: "upgraded", response, socket, head }));
-    outgoing.on("error", reject);
+    const traced = traceCall(this.tracer, target, request);
+    const outgoing = this.open(target, { ...request, headers: traced.headers }, isUpgrade);
+    outgoing.once("response", (response) => {
+      traced.answered(response, false);
+      resolve({ kind: "response", response });
+    });
+    outgoing.once("upgrade", (response, socket, head) => {
+      traced.answered(response, true);
+      resolve({ kind: "upgraded", response, socket, head });
+    });
+    outgoing.on("error", (error) => {
+      traced.failed(error);
+      reject(error);
+    });
     outgoing.setTimeout(CONNECT_TIMEOUT_MS, () => {
       if (!outgoing.socket || outgoing.socket.connecting) outgoing.destroy(new Error(`i/o timeout`));
     });

@@ -8,6 +8,7 @@ import type { KubeletTls } from "./backend.ts";
 import { BackendPool } from "./backend.ts";
 import { createPodStreamHandlers } from "./pod-streams.ts";
 import { createResourceProxyHandlers } from "./resource-proxy.ts";
+import type { HttpTracer } from "./trace-call.ts";
 
 /** All share one pool of connections. */
 export function createProxyHandlers(deps: {
@@ -16,11 +17,12 @@ export function createProxyHandlers(deps: {
   readonly kubeletTls: KubeletTls;
   readonly log: Logger;
   readonly clock: Clock;
+  readonly tracer?: HttpTracer | undefined;
 }): ResourceHandler[] {
   const shared = {
     reader: deps.reader,
     authorizer: deps.authorizer,
-    pool: new BackendPool(deps.kubeletTls),
+    pool: new BackendPool(deps.kubeletTls, deps.tracer),
     log: deps.log,
   };
   return [...createPodStreamHandlers(shared), ...createResourceProxyHandlers(shared)];

@@ -54,11 +54,9 @@ export class RestServer implements ResourceServer {
     if (isLegacyBinding(info)) return await this.bind(exchange, this.deps.resources.require("", "pods"));
     const kind = this.deps.resources.find(info);
     if (!kind) throw notFound({ group: info.group, plural: info.resource }, info.name);
-    const deprecation = DEPRECATIONS.get(kind.directory);
-    if (deprecation) exchange.warn(deprecation);
-    // kubectl prints both as `Warning:` lines.
-    const olderVersion = deprecationOf(kind, info);
-    if (olderVersion) exchange.warn(olderVersion);
+    const ofKind = DEPRECATIONS.get(kind.directory);
+    const deprecation = deprecationOf(kind, info) ?? (ofKind && { warning: ofKind, removedRelease: "" });
+    if (deprecation) tellDeprecation(exchange, deprecation);
     if (info.subresource === "") return await this.object(kind, exchange);
     return await this.subresource(kind, exchange);
   }
@@ -149,6 +147,17 @@ export class RestServer implements ResourceServer {
     if (!found) throw notFound(kind.definition, exchange.info.name);
     return encodeObject(found, exchange, 200, clock.now());
   }
+}
+
+/** To the client, which prints it, to the audit log, and to whoever looks at the metrics before an upgrade. */
+function tellDeprecation(
+  exchange: Exchange,
+  { warning, removedRelease }: { readonly warning: string; readonly removedRelease: string },
+): void {
+  exchange.warn(warning);
+  exchange.removedRelease = removedRelease;
+  exchange.annotate("k8s.io/deprecated", "true");
+  if (removedRelease) exchange.annotate("k8s.io/removed-release", removedRelease);
 }
 
 /** Directory of a kind → what everybody who uses it is told. */

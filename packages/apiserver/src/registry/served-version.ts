@@ -57,14 +57,19 @@ export function encoderInVersion(encoder: EventEncoder, served: GroupVersion): E
   };
 }
 
-/** What upstream says to clients of a version that is on its way out. */
-export function deprecationOf({ definition }: StorageKind, served: GroupVersion): string | undefined {
+/** What upstream says to clients of a version that is on its way out, and the release without it. */
+export function deprecationOf(
+  { definition }: StorageKind,
+  served: GroupVersion,
+): { readonly warning: string; readonly removedRelease: string } | undefined {
   const deprecated = otherVersionOf(definition, served)?.deprecated;
   if (!deprecated) return undefined;
   const { kind, version } = definition;
   const [since, gone] = deprecated;
   const before = `${groupVersion(served.group, served.version)} ${kind}`;
-  return `${before} is deprecated in ${since}+, unavailable in ${gone}+; use ${groupVersion(served.group, version)} ${kind}`;
+  const instead = `${groupVersion(served.group, version)} ${kind}`;
+  const warning = `${before} is deprecated in ${since}+, unavailable in ${gone}+; use ${instead}`;
+  return { warning, removedRelease: gone.replace(/^v/, "") };
 }
 
 /** The rules of a version other than the stored one. */

@@ -28,6 +28,7 @@ function context(body: object, info: object = {}): RequestContext {
     raw: { headers: {} },
     signal: new AbortController().signal,
     warn() {},
+    annotate() {},
     readBody: async () => body,
   } as unknown as RequestContext;
 }

@@ -68,13 +68,15 @@ export function createTokenRequestHandler(deps: TokenRequestDeps): ResourceHandl
       const bound = await resolveBinding(request.spec.boundObjectRef, { namespace, name }, deps.reader, context.signal);
       const now = Math.floor(deps.clock.now() / 1000);
       const isExtended = seconds === INJECTED_SECONDS && isForApi(request.spec, apiAudiences);
-      const token = await sign({
+      const { token, id } = await sign({
         claims: { namespace, serviceaccount: { name, uid: account.metadata.uid }, ...bound },
         audiences: request.spec.audiences,
         issuedAt: now,
         expiresAt: now + (isExtended ? EXTENDED_SECONDS : seconds),
         warnAfter: isExtended ? now + seconds : undefined,
       });
+      // By this a use of the token is found again: it is in its user's extra.
+      context.annotate("authentication.kubernetes.io/issued-credential-id", `JTI=${id}`);
       const metadata = { name, namespace, creationTimestamp: formatTime(now * 1000) };
       // An extended token is told as if it ended at the time asked for, so that its holder renews it in time.
       const status = { token, expirationTimestamp: formatTime((now + seconds) * 1000) };

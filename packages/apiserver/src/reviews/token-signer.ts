@@ -17,17 +17,23 @@ export interface TokenContent {
   readonly warnAfter?: number | undefined;
 }
 
-/** Makes a signed JWT in compact form. */
-export type TokenSigner = (content: TokenContent) => Promise<string>;
+/** A signed JWT in compact form, and the id by which logs tell it from others. */
+export interface SignedToken {
+  readonly token: string;
+  readonly id: string;
+}
+
+export type TokenSigner = (content: TokenContent) => Promise<SignedToken>;
 
 /** `keyPem` is a private RSA or EC key. */
 export function createTokenSigner(keyPem: string, issuer: string): TokenSigner {
   const key = createPrivateKey(keyPem);
   // The key's id lets verifiers find the public key among several, as while keys are changed.
   const header = { alg: algorithmOf(key), kid: keyId(createPublicKey(key)) };
-  return ({ claims, audiences, issuedAt, expiresAt, warnAfter }) => {
+  return async ({ claims, audiences, issuedAt, expiresAt, warnAfter }) => {
+    const id = randomUUID();
     const kubernetes = { ...claims, ...(warnAfter === undefined ? {} : { warnafter: warnAfter }) };
-    return new SignJWT({ "kubernetes.io": kubernetes })
+    const token = await new SignJWT({ "kubernetes.io": kubernetes })
       .setProtectedHeader(header)
       .setIssuer(issuer)
       .setSubject(serviceAccountUser(claims))
@@ -35,8 +41,9 @@ export function createTokenSigner(keyPem: string, issuer: string): TokenSigner {
       .setIssuedAt(issuedAt)
       .setNotBefore(issuedAt)
       .setExpirationTime(expiresAt)
-      .setJti(randomUUID())
+      .setJti(id)
       .sign(key);
+    return { token, id };
   };
 }
 

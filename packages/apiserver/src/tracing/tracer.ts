@@ -38,14 +38,23 @@ export class Tracer {
     return this.current.getStore()?.child(name, attributes);
   }
 
+  /** The same over HTTP, with the header that makes the other program's span a child, or tells it to record none. */
+  outgoing(name: string, attributes: Attributes): OutgoingCall | undefined {
+    return this.current.getStore()?.outgoing(name, attributes);
+  }
+
   private nowMs(): number {
     return this.epochMs + this.clock.monotonic();
   }
 }
 
 export interface CallSpan {
-  /** `error` is what went wrong, if anything did. */
-  end(error?: unknown): void;
+  /** `error` is what went wrong, if anything did; `more` is what was learned of the call. Counts once. */
+  end(error?: unknown, more?: Attributes): void;
+}
+
+export interface OutgoingCall extends CallSpan {
+  readonly traceparent: string;
 }
 
 export class RequestSpan {
@@ -86,18 +95,31 @@ export class RequestSpan {
     this.identity = { traceId, spanId: newId(8), parentId, link: isTrusted ? undefined : caller };
   }
 
-  child(name: string, attributes: Attributes): CallSpan | undefined {
+  child(name: string, attributes: Attributes, spanId = newId(8)): CallSpan | undefined {
     const { identity } = this;
     if (!identity) return undefined;
     const { traceId, spanId: parentId } = identity;
     const startMs = this.nowMs();
+    let isOpen = true;
     return {
-      end: (error) => {
+      end: (error, more = {}) => {
+        if (!isOpen) return;
+        isOpen = false;
         const failed = error === undefined ? undefined : error instanceof Error ? error.message : String(error);
-        const ids = { traceId, parentId, spanId: newId(8), link: undefined };
-        this.finish({ ...ids, name, kind: "client", startMs, endMs: this.nowMs(), attributes, error: failed });
+        const ids = { traceId, parentId, spanId, link: undefined };
+        const all = { ...attributes, ...more };
+        this.finish({ ...ids, name, kind: "client", startMs, endMs: this.nowMs(), attributes: all, error: failed });
       },
     };
+  }
+
+  outgoing(name: string, attributes: Attributes): OutgoingCall {
+    const spanId = newId(8);
+    const span = this.child(name, attributes, spanId);
+    // Unrecorded work keeps the caller's id: the logs of both programs still name one trace.
+    const traceId = this.identity?.traceId ?? this.caller?.traceId ?? newId(16);
+    const traceparent = `00-${traceId}-${spanId}-${span ? "01" : "00"}`;
+    return { traceparent, end: (error, more) => span?.end(error, more) };
   }
 
   /** The answer has left. `describe` is asked only if somebody will read it. */

@@ -2,16 +2,20 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { realClock } from "@skiff/component-base/clock.ts";
 import { silentLogger } from "@skiff/component-base/logger.ts";
 import { MetricsRegistry } from "@skiff/component-base/metrics.ts";
+import { closed } from "@skiff/testkit/closed.ts";
 import { clientCertificate, RealApiServer } from "@skiff/testkit/real-api-server.ts";
 import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
+import { BackendPool } from "../proxy/backend.ts";
 import { TestClient } from "../testing/test-client.ts";
 import { startCollector } from "../testing/trace-collector.ts";
 import { createTracing } from "./index.ts";
@@ -85,6 +89,52 @@ test("a request's span is the caller's child, and holds the calls to etcd", { ti
   assert.deepEqual([write?.kind, write?.parentSpanId], [3, request?.spanId]);
   assert.ok(write && write.startMs >= request.startMs && write.endMs <= request.endMs);
   assert.equal(collector.resource["service.name"], "apiserver");
+});
+
+test("a call to another server is a child that the server's own spans join, and says what was answered", async (t) => {
+  await using collector = await startCollector();
+  const heard: (string | undefined)[] = [];
+  const kubelet = createHttpServer((request, response) => {
+    heard.push(String(request.headers.traceparent));
+    response.writeHead(request.url?.startsWith("/missing") ? 404 : 200).end("lines");
+  }).listen(0, "127.0.0.1");
+  await once(kubelet, "listening");
+  t.after(() => kubelet.close());
+  const { port } = kubelet.address() as AddressInfo;
+  const deps = { clock: realClock, log: silentLogger(), metrics: new MetricsRegistry() };
+  {
+    await using tracing = createTracing(file(collector.address, 0), deps);
+    using pool = new BackendPool({ cert: "", key: "", ca: "" }, tracing.tracer);
+    const call = async (path: string, port: number, sampled: "00" | "01") =>
+      await tracing.tracer.request(`00-${TRACE}-${PARENT}-${sampled}`, async (span) => {
+        span.decide({ name: "admin", groups: ["system:masters"], extra: {} });
+        const target = { protocol: "http", host: "127.0.0.1", port, path, trust: "any" } as const;
+        const { signal } = new AbortController();
+        const answer = await pool.send(target, { method: "GET", headers: { traceparent: ["theirs"] }, signal });
+        const ended = closed(answer.response);
+        await text(answer.response);
+        await ended;
+        span.end(200, () => ({ name: "GET", attributes: {} }));
+      });
+    await call("/containerLogs/ns/pod/c?token=secret", port, "01");
+    await call("/missing", port, "01");
+    await call("/unrecorded", port, "00");
+    await assert.rejects(call("/nobody", 1, "01"));
+  }
+  const calls = collector.spans.filter(({ kind }) => kind === 3);
+  assert.deepEqual(
+    calls.map(({ name, statusCode, attributes }) => [name, statusCode, attributes["http.response.status_code"]]).sort(),
+    [
+      ["HTTP GET", 0, 200],
+      ["HTTP GET", 2, 404],
+      ["HTTP GET", 2, undefined],
+    ].sort(),
+  );
+  const log = calls.find(({ statusCode }) => statusCode === 0);
+  assert.equal(log?.attributes["url.full"], `http://127.0.0.1:${port}/containerLogs/ns/pod/c`);
+  assert.equal(heard[0], `00-${TRACE}-${log?.spanId}-01`);
+  assert.match(heard[2] ?? "", new RegExp(`^00-${TRACE}-[0-9a-f]{16}-00$`));
+  assert.ok(collector.spans.some(({ kind, spanId }) => kind === 2 && spanId === log?.parentSpanId));
 });
 
 test("a span of somebody without rights is a root of its own, linked to the caller's", async () => {
