@@ -5,7 +5,8 @@ import { hostname, networkInterfaces } from "node:os";
 import type { Taint } from "@skiff/api/types.ts";
 import type { Flag } from "@skiff/component-base/flags.ts";
 import { commonFlags, flag, parseFlags, UsageError } from "@skiff/component-base/flags.ts";
-import type { FieldName, Settings } from "./configuration/fields.ts";
+import type { CgroupDriver } from "./cgroups/cgroup-names.ts";
+import { FIELDS, type FieldName, type Settings } from "./configuration/fields.ts";
 import { readConfiguration } from "./configuration/read-configuration.ts";
 import { RESOURCE_FIELD_OF, RESOURCE_FLAGS } from "./configuration/resource-fields.ts";
 import { validateConfiguration } from "./configuration/validate-configuration.ts";
@@ -31,6 +32,7 @@ const FLAGS = {
     "socket of the container runtime",
   ),
   "cgroup-root": flag.string("/", "cgroup under which kubepods lies"),
+  "cgroup-driver": flagOfDriver("who makes the cgroups, where the runtime does not say: cgroupfs or systemd"),
   "pod-log-dir": flag.string("/var/log/pods", "folder for the logs of containers"),
   "container-log-dir": flag.string(
     "",
@@ -99,6 +101,7 @@ const FIELD_OF = {
   v: "logging.verbosity",
   "container-runtime-endpoint": "containerRuntimeEndpoint",
   "cgroup-root": "cgroupRoot",
+  "cgroup-driver": "cgroupDriver",
   "pod-log-dir": "podLogsDir",
   "seccomp-default": "seccompDefault",
   address: "address",
@@ -202,6 +205,10 @@ function withDefaults(settings: Settings): typeof FLAGS {
 
 function fieldsOf(flags: Readonly<Record<string, unknown>>): Partial<Settings> {
   return Object.fromEntries(Object.entries(FIELD_OF).map(([name, field]) => [field, flags[name]]));
+}
+
+function flagOfDriver(help: string): Flag<CgroupDriver> {
+  return { default: "cgroupfs", help, isBoolean: false, parse: (text) => FIELDS.cgroupDriver.decode(text) };
 }
 
 /** `memory.available<100Mi,nodefs.available<10%`. */

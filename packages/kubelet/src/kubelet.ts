@@ -14,9 +14,9 @@ import type { Admission } from "./admit-pod.ts";
 import { admitPod } from "./admit-pod.ts";
 import { makeResizer } from "./allocation/make-resizer.ts";
 import type { PodResizer } from "./allocation/pod-resizer.ts";
-import type { CgroupFs } from "./cgroups/cgroup-fs.ts";
 import type { MachineLimits } from "./cgroups/machine-limits.ts";
 import { machineLimits } from "./cgroups/machine-limits.ts";
+import type { Cgroups } from "./cgroups/open-cgroups.ts";
 import { PodCgroups } from "./cgroups/pod-cgroups.ts";
 import type { KubeletConfig } from "./config.ts";
 import { configzOf } from "./configz.ts";
@@ -71,7 +71,7 @@ export interface Parts {
   readonly paths: PodPaths;
   readonly client: RestClient;
   readonly cri: CriClient;
-  readonly cgroupFs: CgroupFs;
+  readonly cgroups: Cgroups;
   readonly recorder: EventRecorder;
   readonly providers?: CredentialProviders | undefined;
 }
@@ -112,7 +112,8 @@ export class Kubelet {
     this.parts = parts;
     const { clock, log, signal } = context;
     this.kubeletMetrics = new KubeletMetrics(context.metrics);
-    const { client, cri, paths, recorder, cgroupFs, machine } = parts;
+    const { client, cri, paths, recorder, machine } = parts;
+    const { files: cgroupFs, maker, names } = parts.cgroups;
     const shared = { clock, log };
     const hostIps = config.nodeIps;
     const mine = { fieldSelector: `spec.nodeName=${config.nodeName}`, transform: withoutSource };
@@ -135,8 +136,8 @@ export class Kubelet {
       onInUse: () => this.agent.poke(),
     });
     this.limits = machineLimits(config.settings, machine, cgroupFs);
-    const places = { root: config["cgroup-root"], podPidsLimit: config["pod-max-pids"] };
-    this.cgroups = new PodCgroups({ ...this.limits, ...parts.node.pods, ...places }, cgroupFs);
+    const places = { root: config["cgroup-root"], names, podPidsLimit: config["pod-max-pids"] };
+    this.cgroups = new PodCgroups({ ...this.limits, ...parts.node.pods, ...places }, maker);
     const runtime = (uid: string) => this.pleg.get(uid);
     this.probes = new ProbeManager({ cri, events, metrics: this.probeMetrics, hostIps, runtime, ...shared });
     const mirrorOf = (pod: Readonly<Pod>) => this.upkeep.mirrors.get(pod);
@@ -214,7 +215,7 @@ export class Kubelet {
         pods: new ServedPods({ workers: this.workers, statuses: this.statuses, mirrors: this.upkeep.mirrors }),
         cri: parts.cri,
         runtime: this.reader,
-        cgroups: parts.cgroupFs,
+        cgroups: parts.cgroups.files,
         podCgroups: this.cgroups,
         auth: new DelegatedAuth(parts.client, { anonymous: config["anonymous-auth"] }, { clock, log }),
         metrics,
@@ -364,7 +365,8 @@ export class Kubelet {
     const { config, cgroups, events } = this;
     const workers = () => this.workers;
     const facts = { allocatable: () => this.agent.allocatable, admit: (pod: Readonly<Pod>) => this.admit(pod) };
-    return makeResizer({ ...this.parts, config, cgroups, events, log: this.context.log, workers, ...facts });
+    const deps = { ...this.parts, cgroupFs: this.parts.cgroups.files };
+    return makeResizer({ ...deps, config, cgroups, events, log: this.context.log, workers, ...facts });
   }
 
   private makeAgent(): NodeAgent {
@@ -382,15 +384,11 @@ export class Kubelet {
   }
 
   private makeUpkeep(): Upkeep {
-    const { pleg, workers, collector, statuses, cgroups } = this;
-    const { node } = this.parts;
+    const { pleg, workers, collector, statuses } = this;
+    const { node, cgroups } = this.parts;
     return new Upkeep(this.config, this.context, {
-      ...this.parts,
-      pleg,
-      workers,
-      collector,
-      statuses,
-      podCgroups: cgroups,
+      ...{ ...this.parts, cgroupFs: cgroups.files, podCgroups: this.cgroups },
+      ...{ pleg, workers, collector, statuses },
       thresholds: node.reservation.thresholds,
       podsMemoryBytes: podsMemoryBytes(node.size, node.reservation),
       node: () => this.node.current,

@@ -6,7 +6,7 @@ import { serveHealth } from "@skiff/component-base/health-server.ts";
 import type { ProgramContext } from "@skiff/component-base/program.ts";
 import { GIT_VERSION } from "@skiff/component-base/version.ts";
 import { type CertificateOptions, KubeletCertificates } from "./certificates/kubelet-certificates.ts";
-import { CgroupFs } from "./cgroups/cgroup-fs.ts";
+import { openCgroups } from "./cgroups/open-cgroups.ts";
 import type { KubeletConfig } from "./config.ts";
 import { callMetrics } from "./cri/call-metrics.ts";
 import { CriClient } from "./cri/cri-client.ts";
@@ -47,10 +47,10 @@ export async function runKubelet(config: KubeletConfig, program: ProgramContext)
     { clock, observe: callMetrics(metrics) },
     { timeoutMs: settings.runtimeRequestTimeout },
   );
-  const cgroupFs = await CgroupFs.open(clock);
-  await enforceReserved(settings, { cgroups: cgroupFs, recorder, nodeName: config.nodeName });
+  const cgroups = await openCgroups(settings.cgroupDriver, { cri, clock, log, signal });
+  await enforceReserved(settings, { cgroups, recorder, nodeName: config.nodeName });
   const providers = await openProviders(config, context);
-  const kubelet = new Kubelet(config, context, { machine, node, paths, client, cri, cgroupFs, recorder, providers });
+  const kubelet = new Kubelet(config, context, { machine, node, paths, client, cri, cgroups, recorder, providers });
   await using _health = await serveHealth(
     {
       host: config["healthz-bind-address"],

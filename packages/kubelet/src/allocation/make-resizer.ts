@@ -55,7 +55,7 @@ export function makeResizer(parts: ResizerParts): PodResizer {
     updateContainer: (id, resources) => cri.updateContainerResources(id, resources),
     async memoryUsage(pod: Readonly<Pod>, containerId) {
       const file = cgroupFs.isUnified ? "memory.current" : "memory.usage_in_bytes";
-      return Number((await cgroupFs.read("memory", join(cgroups.path(pod), containerId), file)) ?? 0);
+      return Number((await cgroupFs.read("memory", cgroups.containerPath(pod, containerId), file)) ?? 0);
     },
   });
 }

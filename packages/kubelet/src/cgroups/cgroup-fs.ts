@@ -95,6 +95,12 @@ export class CgroupFs {
     // Empty, as the runtime leaves it after a pod that ended in good order.
     if (gone.every(Boolean)) return;
     // A cgroup that holds a process cannot be removed.
+    await this.kill(path);
+    await Promise.all(this.hierarchies.map((hierarchy) => this.removeTree(join(hierarchy.mountPoint, path))));
+  }
+
+  /** Kills the processes in the cgroup and below. */
+  async kill(path: string): Promise<void> {
     for (const pid of await this.processes(path)) {
       try {
         process.kill(pid, "SIGKILL");
@@ -102,7 +108,6 @@ export class CgroupFs {
         // It ended by itself.
       }
     }
-    await Promise.all(this.hierarchies.map((hierarchy) => this.removeTree(join(hierarchy.mountPoint, path))));
   }
 
   /** Names of the child cgroups in any hierarchy, or in the first alone, which is cheap and enough as a rule. */

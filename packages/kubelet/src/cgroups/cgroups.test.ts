@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sampleContainer, samplePod } from "../testing/sample-pods.ts";
 import { parseCgroupMounts } from "./cgroup-fs.ts";
+import { cgroupNames } from "./cgroup-names.ts";
 import { PodCgroups } from "./pod-cgroups.ts";
 import { containerResources, milliCpuToShares, oomScoreAdjust, podCgroupLimits, sharesToWeight } from "./resources.ts";
 
@@ -9,7 +10,7 @@ const GIB = 1024 ** 3;
 
 test("CPU requests become shares, quota and weight as upstream computes them", () => {
   assert.deepEqual([0, 1, 100, 2000].map(milliCpuToShares), [2, 2, 102, 2048]);
-  assert.deepEqual([2, 1024, 262_144].map(sharesToWeight), [1, 39, 10_000]);
+  assert.deepEqual([2, 102, 1024, 2048, 262_144].map(sharesToWeight), [1, 17, 100, 174, 10_000]);
   const container = sampleContainer("c", { resources: { limits: { cpu: "500m", memory: "1Gi" } } });
   const pod = samplePod({ containers: [container] });
   assert.deepEqual(containerResources(pod, container, { memoryBytes: 4 * GIB, hugePageSizes: [], swap: undefined }), {
@@ -59,7 +60,7 @@ test("PodCgroups puts pods under their quality of service and finds them again",
   const removed: string[] = [];
   const tree: Record<string, string[]> = { "/skiff/n1/kubepods/besteffort": ["poda", "podb"] };
   const cgroups = new PodCgroups(
-    { root: "/skiff/n1", milliCpuCapacity: 2000, podPidsLimit: 0 },
+    { root: "/skiff/n1", names: cgroupNames("cgroupfs"), milliCpuCapacity: 2000, podPidsLimit: 0 },
     {
       create: async () => {},
       apply: async () => {},
@@ -78,4 +79,54 @@ test("PodCgroups puts pods under their quality of service and finds them again",
   removed.length = 0;
   await cgroups.remove(samplePod().metadata.uid ?? "");
   assert.deepEqual(removed, [own]);
+});
+
+test("cgroup names of systemd are slices that hold all above them, and are found again", async () => {
+  const names = cgroupNames("systemd");
+  const uid = "1111-22";
+  const tree: Record<string, string[]> = {
+    "/kubepods.slice": ["kubepods-pod1111_22.slice", "kubepods-besteffort.slice"],
+  };
+  const fs = {
+    create: async () => {},
+    apply: async () => {},
+    remove: async () => {},
+    children: async (path: string) => new Set(tree[path] ?? []),
+  };
+  const cgroups = new PodCgroups({ root: "/", names, milliCpuCapacity: 2000, podPidsLimit: 0 }, fs);
+  const pod = samplePod();
+  pod.metadata.uid = uid;
+  const slice = "kubepods-besteffort-pod1111_22.slice";
+  assert.equal(cgroups.path(pod), `/kubepods.slice/kubepods-besteffort.slice/${slice}`);
+  assert.equal(await cgroups.create(pod), slice, "the runtime takes the name alone");
+  assert.equal(cgroups.containerPath(pod, "c1"), `${cgroups.path(pod)}/cri-containerd-c1.scope`);
+  assert.deepEqual(await cgroups.list(), new Set([uid]));
+  const nested = new PodCgroups({ root: "/a-b/c", names, milliCpuCapacity: 2000, podPidsLimit: 0 }, fs);
+  assert.equal(nested.kubepods, "/a_b.slice/a_b-c.slice/a_b-c-kubepods.slice");
+  assert.deepEqual(["system.slice", "/a.slice/a-b.slice"].map(names.given), ["/system.slice", "/a.slice/a-b.slice"]);
+});
+
+test("PodCgroups weighs the burstable level with its first pod, and leaves alone what an earlier kubelet weighed", async () => {
+  const container = sampleContainer("c", { resources: { requests: { cpu: "500m" } } });
+  const pod = samplePod({ containers: [container] });
+  const level = "/kubepods/burstable";
+  for (const [left, expected] of [
+    [[], [2, 512]],
+    [["burstable"], [undefined]],
+  ] as const) {
+    const shares: (number | undefined)[] = [];
+    const set = async (path: string, { cpuShares }: { readonly cpuShares?: number }) => {
+      if (path === level) shares.push(cpuShares);
+    };
+    const children = async () => new Set<string>(left);
+    const cgroups = new PodCgroups(
+      { root: "/", names: cgroupNames("cgroupfs"), milliCpuCapacity: 2000, podPidsLimit: 0 },
+      { create: set, apply: set, children, remove: async () => {} },
+    );
+    await cgroups.setUp();
+    await cgroups.create(pod);
+    assert.deepEqual(shares, expected);
+    await cgroups.rebalance([pod, { ...pod, metadata: { ...pod.metadata, uid: "other" } }]);
+    assert.equal(shares.at(-1), 1024);
+  }
 });

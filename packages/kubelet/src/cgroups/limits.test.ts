@@ -5,6 +5,7 @@ import { defaultSettings } from "../configuration/fields.ts";
 import { enforceReserved } from "../node/enforce-reserved.ts";
 import { sampleContainer, samplePod } from "../testing/sample-pods.ts";
 import { mediumMount } from "../volumes/empty-dir-medium.ts";
+import { cgroupNames } from "./cgroup-names.ts";
 import type { CgroupLimits } from "./resources.ts";
 import { containerResources, podCgroupLimits } from "./resources.ts";
 import { sandboxOverhead, sandboxResources } from "./sandbox-resources.ts";
@@ -107,8 +108,9 @@ test("enforceReserved limits the cgroups it is told of, and stops the start wher
       record: (_about: object, _type: string, reason: string, message: string) => said.push(`${reason}: ${message}`),
     },
     cgroups: {
-      exists: async (path: string) => path === "/system.slice",
-      apply: async (path: string, limits: CgroupLimits) => void applied.push([path, limits]),
+      names: cgroupNames("cgroupfs"),
+      files: { exists: async (path: string) => path === "/system.slice" },
+      maker: { apply: async (path: string, limits: CgroupLimits) => void applied.push([path, limits]) },
     },
   };
   const settings = {

@@ -1,9 +1,10 @@
 // The tree of cgroups that the kubelet keeps: kubepods, one level per quality of service, one cgroup per pod.
-import { join } from "node:path/posix";
+import { basename } from "node:path/posix";
 import { podQos } from "@skiff/api/scheduling/qos.ts";
 import { podRequests } from "@skiff/api/scheduling/resources.ts";
 import type { Pod } from "@skiff/api/types.ts";
 import type { CgroupFs } from "./cgroup-fs.ts";
+import type { CgroupNames } from "./cgroup-names.ts";
 import type { CgroupLimits } from "./resources.ts";
 import { milliCpuToShares, podCgroupLimits } from "./resources.ts";
 
@@ -11,6 +12,7 @@ import { milliCpuToShares, podCgroupLimits } from "./resources.ts";
 export interface PodCgroupsOptions {
   /** Under which `kubepods` lies; "/" for the machine's root. */
   readonly root: string;
+  readonly names: CgroupNames;
   readonly milliCpuCapacity: number;
   /** What all pods together may hold; undefined for no limit. */
   readonly memoryBytes?: number | undefined;
@@ -32,23 +34,29 @@ export class PodCgroups {
   private readonly fs: Pick<CgroupFs, "create" | "apply" | "remove" | "children">;
   private readonly options: PodCgroupsOptions;
   private burstableShares = 0;
-  /** Those made since the kubelet's start. */
-  private readonly made = new Set<string>();
+  /** Whether an earlier kubelet made the levels, for pods of which this one may not have heard yet. */
+  private isInherited = false;
+  /** Those made since the kubelet's start, with what they ask for of the burstable level in thousandths of a CPU. */
+  private readonly made = new Map<string, number>();
 
   constructor(options: PodCgroupsOptions, fs: PodCgroups["fs"]) {
     this.options = options;
     this.fs = fs;
   }
 
-  /** The cgroup of the pod, as the runtime takes it for its parent. */
   path(pod: Pod): string {
     const qos = podQos(pod);
-    const level = qos === "Guaranteed" ? "" : qos.toLowerCase();
-    return join(this.kubepods, level, `pod${pod.metadata.uid}`);
+    return this.podPath(qos === "Guaranteed" ? "" : qos.toLowerCase(), pod.metadata.uid ?? "");
+  }
+
+  /** The cgroup of a container or sandbox of the pod. */
+  containerPath(pod: Pod, id: string): string {
+    return this.options.names.container(this.path(pod), id);
   }
 
   get kubepods(): string {
-    return join("/", this.options.root, "kubepods");
+    const { names, root } = this.options;
+    return [...root.split("/").filter(Boolean), "kubepods"].reduce(names.child, "/");
   }
 
   /**
@@ -62,21 +70,27 @@ export class PodCgroups {
       ...(memoryBytes ? { memoryBytes } : {}),
       ...(pids ? { pids } : {}),
     };
+    const burstable = this.level("burstable");
+    this.isInherited = (await this.fs.children(this.kubepods)).has(basename(burstable));
     await this.fs.create(this.kubepods, limits);
-    // 2 shares are the kernel's least.
-    await this.fs.create(join(this.kubepods, "burstable"), { cpuShares: 2 });
-    await this.fs.create(join(this.kubepods, "besteffort"), { cpuShares: 2 });
+    // 2 shares are the kernel's least. Running pods keep what they have: the API may be away for long.
+    await this.fs.create(burstable, this.isInherited ? {} : { cpuShares: 2 });
+    await this.fs.create(this.level("besteffort"), { cpuShares: 2 });
   }
 
-  /** Returns the path. Cheap for a pod that has its cgroup. */
+  /** Returns it as the runtime takes it for the pod's parent. Cheap for a pod that has its cgroup. */
   async create(pod: Pod): Promise<string> {
     const path = this.path(pod);
+    const parent = this.options.names.forRuntime(path);
     // Dozens of file operations, and nobody but the kubelet removes it.
-    if (this.made.has(path)) return path;
+    if (this.made.has(path)) return parent;
     const { podPidsLimit, hugePageSizes } = this.options;
     await this.fs.create(path, podCgroupLimits(pod, podPidsLimit, hugePageSizes));
-    this.made.add(path);
-    return path;
+    this.made.set(path, burstableRequest(pod));
+    // At once, as without the API no round of housekeeping comes.
+    const shares = milliCpuToShares([...this.made.values()].reduce((sum, milli) => sum + milli, 0));
+    if (!this.isInherited && shares > this.burstableShares) await this.weigh(shares);
+    return parent;
   }
 
   /** Changes some limits of a pod that has its cgroup. */
@@ -84,17 +98,14 @@ export class PodCgroups {
     await this.fs.apply(this.path(pod), limits);
   }
 
-  /** Gives the burstable level the sum of what its pods ask for. */
+  /** Gives the burstable level the sum of what its pods ask for. `pods` are all of the node. */
   async rebalance(pods: readonly Pod[]): Promise<void> {
-    const burstable = pods.filter((pod) => podQos(pod) === "Burstable");
-    const shares = milliCpuToShares(burstable.reduce((sum, pod) => sum + (podRequests(pod).cpu ?? 0), 0));
-    if (shares === this.burstableShares) return;
-    await this.fs.apply(join(this.kubepods, "burstable"), { cpuShares: shares });
-    this.burstableShares = shares;
+    const shares = milliCpuToShares(pods.reduce((sum, pod) => sum + burstableRequest(pod), 0));
+    if (shares !== this.burstableShares) await this.weigh(shares);
   }
 
   async remove(uid: string): Promise<void> {
-    const paths = LEVELS.map((level) => join(this.kubepods, level, `pod${uid}`));
+    const paths = LEVELS.map((level) => this.podPath(level, uid));
     const known = paths.find((path) => this.made.delete(path));
     // One that an earlier kubelet made may lie on any level.
     for (const path of known ? [known] : paths) await this.fs.remove(path);
@@ -104,10 +115,30 @@ export class PodCgroups {
   async list(where: "any" | "first" = "any"): Promise<Set<string>> {
     const uids = new Set<string>();
     for (const level of LEVELS) {
-      for (const name of await this.fs.children(join(this.kubepods, level), where)) {
-        if (name.startsWith("pod")) uids.add(name.slice("pod".length));
+      const path = this.level(level);
+      for (const folder of await this.fs.children(path, where)) {
+        const word = this.options.names.word(path, folder);
+        if (word?.startsWith("pod")) uids.add(word.slice("pod".length));
       }
     }
     return uids;
   }
+
+  private async weigh(shares: number): Promise<void> {
+    await this.fs.apply(this.level("burstable"), { cpuShares: shares });
+    this.burstableShares = shares;
+  }
+
+  private level(name: string): string {
+    return this.options.names.child(this.kubepods, name);
+  }
+
+  private podPath(level: string, uid: string): string {
+    return this.options.names.child(this.level(level), `pod${uid}`);
+  }
+}
+
+/** Thousandths of a CPU; 0 for pods of the other levels. */
+function burstableRequest(pod: Pod): number {
+  return podQos(pod) === "Burstable" ? (podRequests(pod).cpu ?? 0) : 0;
 }

@@ -28,9 +28,16 @@ function milliCpuToQuota(milli: number): number {
   return milli === 0 ? 0 : Math.max(MIN_QUOTA_US, Math.floor((milli * CPU_PERIOD_US) / 1000));
 }
 
-/** cgroup v2's weight of the same meaning as v1's shares. */
+/**
+ * cgroup v2's weight of the same meaning as v1's shares. Smallest, largest and default values of both meet: the curve's
+ * exponent of ten is a parabola through these three, over the binary logarithm of the shares. On a straight line one
+ * processor's request weighed 39, and system services, which weigh 100, went before the pods.
+ */
 export function sharesToWeight(shares: number): number {
-  return Math.floor(1 + ((shares - MIN_SHARES) * 9999) / (MAX_SHARES - MIN_SHARES));
+  if (shares <= MIN_SHARES) return 1;
+  if (shares >= MAX_SHARES) return 10_000;
+  const log = Math.log2(shares);
+  return Math.ceil(10 ** ((log * log + 125 * log) / 612 - 7 / 34));
 }
 
 /**

@@ -1,4 +1,5 @@
 // The fields of KubeletConfiguration v1beta1 with upstream's names and defaults. What is not here is refused as unknown.
+import type { CgroupDriver } from "../cgroups/cgroup-names.ts";
 import type { Field } from "./field-types.ts";
 import {
   bool,
@@ -60,7 +61,7 @@ export const FIELDS = {
   cgroupRoot: text("/"),
   cgroupsPerQOS: only(true),
   // systemd's driver would name cgroups in its own way; only the plain file system is written.
-  cgroupDriver: word("cgroupfs"),
+  cgroupDriver: word<CgroupDriver>("cgroupfs", "systemd"),
   ...RESOURCE_FIELDS,
   runtimeRequestTimeout: duration(120_000),
   maxPods: int(110),

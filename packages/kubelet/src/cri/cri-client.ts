@@ -82,6 +82,12 @@ export class CriClient implements Disposable {
     return (await this.call<{ info?: Labels }>("Status", { verbose: true }, 10_000)).info ?? {};
   }
 
+  /** Who makes the runtime's cgroups. One before this call was added rejects with Unimplemented. */
+  async cgroupDriver(): Promise<"systemd" | "cgroupfs"> {
+    const { linux } = await this.call<{ linux?: { cgroupDriver: string } | null }>("RuntimeConfig", {}, 10_000);
+    return linux?.cgroupDriver === "CGROUPFS" ? "cgroupfs" : "systemd";
+  }
+
   /** Tells the runtime the node's range of pod addresses, for runtimes that configure the network plug-in from it. */
   async updatePodCidr(podCidr: string): Promise<void> {
     await this.call("UpdateRuntimeConfig", { runtimeConfig: { networkConfig: { podCidr } } });

@@ -1,13 +1,17 @@
 // Limits the cgroups of the system and of Kubernetes' own processes to what is reserved for them, where asked to.
 import { quantityMilliValue, quantityValue } from "@skiff/api/quantity.ts";
 import type { CgroupFs } from "../cgroups/cgroup-fs.ts";
+import type { Cgroups } from "../cgroups/open-cgroups.ts";
 import type { CgroupLimits } from "../cgroups/resources.ts";
 import { milliCpuToShares } from "../cgroups/resources.ts";
 import type { Settings } from "../configuration/fields.ts";
 import type { Recorder } from "../events/pod-events.ts";
 
 export interface EnforceDeps {
-  readonly cgroups: Pick<CgroupFs, "apply" | "exists">;
+  readonly cgroups: Pick<Cgroups, "names"> & {
+    readonly files: Pick<CgroupFs, "exists">;
+    readonly maker: Pick<CgroupFs, "apply">;
+  };
   readonly recorder: Recorder;
   readonly nodeName: string;
 }
@@ -20,8 +24,9 @@ export async function enforceReserved(settings: Settings, { cgroups, recorder, n
     const isCompressible = settings.enforceNodeAllocatable.includes(`${key}-compressible`);
     if (!isWhole && !isCompressible) continue;
     try {
-      if (!(await cgroups.exists(cgroup))) throw new Error(`${JSON.stringify(cgroup)} cgroup does not exist`);
-      await cgroups.apply(cgroup, reservedLimits(reserved, isWhole));
+      const path = cgroups.names.given(cgroup);
+      if (!(await cgroups.files.exists(path))) throw new Error(`${JSON.stringify(cgroup)} cgroup does not exist`);
+      await cgroups.maker.apply(path, reservedLimits(reserved, isWhole));
     } catch (error) {
       const why = (error as Error).message;
       const message = `Failed to enforce ${title} Reserved Cgroup Limits on ${JSON.stringify(cgroup)}: ${why}`;

@@ -53,7 +53,7 @@ export interface KubeletServerDeps {
   >;
   readonly runtime: Pick<RuntimeReader, "read" | "list">;
   readonly cgroups: Pick<CgroupFs, "read" | "isUnified">;
-  readonly podCgroups: Pick<PodCgroups, "path" | "kubepods">;
+  readonly podCgroups: Pick<PodCgroups, "path" | "containerPath" | "kubepods">;
   readonly auth: Pick<DelegatedAuth, "authorize">;
   readonly metrics: MetricsRegistry;
   /** Of probe results, at /metrics/probes; without it that path is not there. */

@@ -2,7 +2,6 @@
 
 import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { join } from "node:path/posix";
 import type { Container } from "../../cri/types.ts";
 import { millisOf } from "../../cri/types.ts";
 import { findContainer } from "../../env/field-ref.ts";
@@ -49,11 +48,12 @@ export async function cadvisorMetrics(deps: Deps): Promise<string> {
       if (container.state !== "CONTAINER_RUNNING") continue;
       // The runtime knows the image by its id alone.
       const image = findContainer(pod, container.labels[LABEL.containerName] ?? "")?.image ?? "";
-      subjects.push(await containerSubject(container, { pod: summary, image }, path, writable, cgroups));
+      const at = podCgroups.containerPath(pod, container.id);
+      subjects.push(await containerSubject(container, { pod: summary, image }, at, writable, cgroups));
     }
     const sandbox = summary.sandboxes.find(({ state }) => state === "SANDBOX_READY");
     if (!sandbox || pod.spec?.hostNetwork) continue;
-    const at = join(path, sandbox.id);
+    const at = podCgroups.containerPath(pod, sandbox.id);
     const labels = labelsOf({ id: at, name: sandbox.id, pod: summary });
     networks.push({ labels, interfaces: await podNetwork(at, cgroups) });
   }
@@ -63,11 +63,10 @@ export async function cadvisorMetrics(deps: Deps): Promise<string> {
 async function containerSubject(
   container: Container,
   { pod, image }: { readonly pod: PodSummary; readonly image: string },
-  podPath: string,
+  id: string,
   writable: ReadonlyMap<string, number>,
   cgroups: Deps["cgroups"],
 ): Promise<Subject> {
-  const id = join(podPath, container.id);
   const name = container.labels[LABEL.containerName] ?? "";
   return {
     labels: labelsOf({ id, container: name, name: container.id, image: image || (container.image?.image ?? ""), pod }),

@@ -116,7 +116,7 @@ async function figuresV2(path: string, cgroups: Cgroups): Promise<CgroupFigures>
       periods: field(stat, "nr_periods"),
       throttledPeriods: field(stat, "nr_throttled"),
       throttled: seconds("throttled_usec"),
-      // The inverse of what turns shares into a weight.
+      // On a straight line, as cAdvisor: whether the runtime still weighs that way cannot be told.
       shares: shares === undefined ? undefined : Math.floor(2 + ((shares - 1) * 262_142) / 9999),
       quota,
       period,

@@ -65,7 +65,7 @@ async function networkAndVolumes(
   const sandbox = sandboxes.get(pod.metadata.uid ?? "");
   // With the host's network its traffic is the node's.
   const counted = sandbox && !pod.spec?.hostNetwork;
-  const interfaces = counted ? (await podNetwork(join(podCgroups.path(pod), sandbox), cgroups)).map(statsOf) : [];
+  const interfaces = counted ? (await podNetwork(podCgroups.containerPath(pod, sandbox), cgroups)).map(statsOf) : [];
   const main = interfaces.find(({ name }) => name === "eth0") ?? interfaces[0];
   const volume = await volumes.stats(pod, time);
   return {
