@@ -2,7 +2,7 @@
 import { STATUS_CODES } from "node:http";
 import { ApiError, internalError } from "@skiff/api/errors.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
-import { DEADLINE_EXCEEDED, EtcdError } from "../storage/etcd/grpc-channel.ts";
+import { DEADLINE_EXCEEDED, EtcdError } from "../storage/etcd/etcd-error.ts";
 import type { Answer } from "./endpoint.ts";
 
 /** The answer for anything thrown. What is not an ApiError is logged here, once, and shown without its insides. */

@@ -2,7 +2,8 @@
 // transaction is another transaction. Errors are EtcdErrors.
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Histogram, MetricsRegistry } from "@skiff/component-base/metrics.ts";
-import { type ChannelOptions, GrpcChannel, type GrpcStream, type StreamHandlers } from "./etcd/grpc-channel.ts";
+import type { StreamHandlers } from "./etcd/grpc-call.ts";
+import { type ChannelOptions, GrpcChannel, type GrpcStream } from "./etcd/grpc-channel.ts";
 import {
   decodeHeader,
   decodeLease,
