@@ -18,7 +18,7 @@ export interface Layout {
   readonly run: string;
   readonly images: string;
   readonly record: string;
-  /** On tmpfs, so that sockets have short paths and are gone after a reboot. */
+  /** In memory, so that sockets have short paths and are gone after a reboot. */
   readonly volatile: string;
   /** Below the root of every cgroup hierarchy. */
   readonly cgroup: string;
@@ -40,6 +40,7 @@ export interface NodeLayout {
   readonly kubeletRoot: string;
   readonly podLogs: string;
   readonly cniConf: string;
+  /** Which addresses are taken. No pod outlives a reboot, and so should no entry here. */
   readonly cniData: string;
   readonly cgroup: string;
   readonly namespace: string;
@@ -48,7 +49,7 @@ export interface NodeLayout {
 
 /** The namespaces' folder, as `ip netns` keeps it. */
 export const NETNS_FOLDER = "/run/netns";
-/** On tmpfs; one folder in it for each cluster. */
+/** One folder in it for each cluster, in memory. */
 export const VOLATILE_ROOT = "/run/skiff";
 
 /** `state` is absolute. */
@@ -89,7 +90,7 @@ export function nodeLayoutOf(layout: Layout, name: string): NodeLayout {
     kubeletRoot: join(root, "kubelet"),
     podLogs: join(root, "pod-logs"),
     cniConf: join(root, "cni", "net.d"),
-    cniData: join(root, "cni", "networks"),
+    cniData: join(volatile, "cni-networks"),
     cgroup: `${layout.cgroup}/${name}`,
     namespace: `skiff-${layout.id}-${name}`,
   };

@@ -8,6 +8,7 @@ import { NETNS_FOLDER, VOLATILE_ROOT } from "../layout.ts";
 import { removeHostAccess } from "../network/host-access.ts";
 import { namespacesOf, removeNetwork } from "../network/namespaces.ts";
 import { pidsBelow, removeCgroups } from "../node/cgroups.ts";
+import { releaseMemoryFolder } from "../node/memory-folder.ts";
 import type { ProcessIdentity } from "../supervisor/process-identity.ts";
 import { identifyProcess, isAlive, signalProcess } from "../supervisor/process-identity.ts";
 
@@ -22,6 +23,7 @@ export async function sweepMachine(layout: Layout, clock: Clock): Promise<void> 
   await removeHostAccess(layout);
   await removeNetwork(layout);
   await removeAllCgroups(layout, clock);
+  await releaseMemoryFolder(layout.volatile);
   rmSync(layout.volatile, { recursive: true, force: true });
   rmSync(layout.run, { recursive: true, force: true });
   removeIfEmpty(VOLATILE_ROOT);

@@ -13,6 +13,7 @@ import { closeHostAccess, openHostAccess } from "../network/host-access.ts";
 import { defaultLink, hostRanges } from "../network/host-ranges.ts";
 import { buildNetwork, namespacesOf } from "../network/namespaces.ts";
 import { containerdVersion } from "../node/containerd-version.ts";
+import { makeMemoryFolder } from "../node/memory-folder.ts";
 import { machineLosses, pickSnapshotter, prepareNode } from "../node/prepare-node.ts";
 import type { ClusterNames } from "../pki/certificate-list.ts";
 import { ensurePki, readdressKubeconfig } from "../pki/cluster-pki.ts";
@@ -119,6 +120,7 @@ async function makeCluster(
   const record = await planCluster(layout, known, request);
   checkPortFree(record.apiPort);
   writeClusterRecord(layout.record, record);
+  await makeMemoryFolder(layout.volatile);
   const nodes = record.nodes.map((name) => nodeLayoutOf(layout, name));
   await Promise.all([
     progress.step("certificates", async () => {

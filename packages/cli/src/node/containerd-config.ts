@@ -59,7 +59,7 @@ function wholeCri(settings: ContainerdSettings): string {
   [${cri}.containerd]
     snapshotter = ${quote(settings.snapshotter)}
 
-${runcHandler(cri)}
+${runcHandler(cri, settings)}
   [${cri}.registry]
     config_path = "/etc/containerd/certs.d"
 `;
@@ -94,15 +94,17 @@ function splitCri(settings: ContainerdSettings): string {
     conf_dir = ${quote(settings.cniConfDir)}
     ${binDirs}
 
-${runcHandler(runtime)}`;
+${runcHandler(runtime, settings)}`;
 }
 
-function runcHandler(plugin: string): string {
+/** runc's own state lies beside that of containerd, and not with the host's containers. */
+function runcHandler(plugin: string, { state }: ContainerdSettings): string {
   return `    [${plugin}.containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"
 
       [${plugin}.containerd.runtimes.runc.options]
         SystemdCgroup = false
+        Root = ${quote(`${state}/runc`)}
 `;
 }
 
