@@ -1,6 +1,5 @@
 // Composes the kubelet: what feeds the pod workers, what they act through, and what shows them to the world.
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { pods, services } from "@skiff/api/resource-ref.ts";
 import type { Pod, Service } from "@skiff/api/types.ts";
 import { DelegatedAuth } from "@skiff/client/delegated-auth.ts";
@@ -10,8 +9,6 @@ import type { RestClient } from "@skiff/client/rest-client.ts";
 import type { HealthCheck } from "@skiff/component-base/health-checks.ts";
 import { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { ProgramContext } from "@skiff/component-base/program.ts";
-import type { Admission } from "./admit-pod.ts";
-import { admitPod } from "./admit-pod.ts";
 import { makeResizer } from "./allocation/make-resizer.ts";
 import type { PodResizer } from "./allocation/pod-resizer.ts";
 import type { MachineLimits } from "./cgroups/machine-limits.ts";
@@ -27,6 +24,7 @@ import { Housekeeper } from "./housekeeper.ts";
 import type { CredentialProviders } from "./images/credential-providers/credential-providers.ts";
 import { ImageManager } from "./images/image-manager.ts";
 import { imageOptions } from "./images/image-options.ts";
+import { makePodWorkers } from "./make-pod-workers.ts";
 import { KubeletMetrics } from "./metrics/kubelet-metrics.ts";
 import { observeKubelet } from "./metrics/observe-kubelet.ts";
 import { podsMemoryBytes } from "./node/allocatable.ts";
@@ -35,23 +33,19 @@ import type { MachineInfo } from "./node/machine-info.ts";
 import { makeNodeAgent } from "./node/make-node-agent.ts";
 import type { NodeAgent } from "./node/node-agent.ts";
 import type { NodeShape } from "./node/node-shape.ts";
+import { NodeAdmission } from "./node-admission.ts";
 import { Pleg } from "./pleg.ts";
-import { PodCleanup } from "./pod-cleanup.ts";
 import type { PodPaths } from "./pod-paths.ts";
 import { feedPods, withoutManagedFields, withoutSource } from "./pod-source.ts";
-import { PodSyncer } from "./pod-syncer.ts";
-import { PodWorkers } from "./pod-workers.ts";
-import { admitOrPreempt } from "./preemption/preempt-pods.ts";
+import type { PodSyncer } from "./pod-syncer.ts";
+import type { PodWorkers } from "./pod-workers.ts";
 import { ProbeManager } from "./probes/probe-manager.ts";
 import { devicePluginHandler } from "./resource-managers/devices/device-plugin-handler.ts";
 import { makeResourceManagers } from "./resource-managers/make-resource-managers.ts";
 import type { ResourceManagers } from "./resource-managers/resource-managers.ts";
-import { ContainerStarter } from "./runtime/container-starter.ts";
-import { parseResolvConf } from "./runtime/dns.ts";
 import { deadContainerLimits, GarbageCollector } from "./runtime/garbage-collector.ts";
 import { LifecycleHooks } from "./runtime/lifecycle-hooks.ts";
 import { PodKiller } from "./runtime/pod-killer.ts";
-import { RuntimeClasses } from "./runtime/runtime-classes.ts";
 import { RuntimeReader } from "./runtime/runtime-reader.ts";
 import { gateOptions, StartGate } from "./runtime/start-gate.ts";
 import { ServedPods } from "./served-pods.ts";
@@ -98,6 +92,7 @@ export class Kubelet {
   private readonly gate: StartGate;
   private readonly resizer: PodResizer;
   private readonly resources: ResourceManagers;
+  private readonly admission: NodeAdmission;
   private readonly collector: GarbageCollector;
   private readonly killer: PodKiller;
   private readonly syncer: PodSyncer;
@@ -151,8 +146,10 @@ export class Kubelet {
     const { metrics } = context;
     const late = { workers: () => this.workers, onCapacity: () => this.agent.poke(), metrics };
     this.resources = makeResourceManagers({ ...parts, ...shared, ...late, config, pleg: this.pleg });
-    this.syncer = this.makeSyncer(hooks);
-    this.workers = this.makeWorkers();
+    this.admission = this.makeAdmission();
+    const { syncer, workers: made } = makePodWorkers(config, context, { ...parts, ...this.workerParts(hooks) });
+    this.syncer = syncer;
+    this.workers = made;
     this.agent = this.makeAgent();
     this.upkeep = this.makeUpkeep();
     const { pleg, workers, kubeletMetrics } = this;
@@ -245,126 +242,37 @@ export class Kubelet {
     await new Housekeeper(deps).run(signal);
   }
 
-  private makeSyncer(hooks: LifecycleHooks): PodSyncer {
-    const { config, volumes, events, images, objects, cgroups, killer, probes } = this;
-    const { clock, log } = this.context;
-    const { cri, paths } = this.parts;
-    const clusterDomain = config["cluster-domain"];
-    const starter = new ContainerStarter({
-      cri,
-      paths,
-      volumes,
-      images,
-      objects,
-      events,
-      hooks,
-      log,
-      clusterDomain,
-      seccompRoot: config["seccomp-profile-root"] || join(config["root-dir"], "seccomp"),
-      seccompDefault: config.settings.seccompDefault,
-      limits: this.limits,
-      metrics: this.kubeletMetrics,
-      services: () => this.services.lister.list(),
-      extras: (pod, container) => this.resources.extrasFor(pod, container),
-    });
-    return new PodSyncer({
-      cri,
-      starter,
-      killer,
-      volumes,
-      cgroups,
-      probes,
-      events,
-      gate: this.gate,
-      resizer: this.resizer,
-      paths,
-      clock,
-      log,
-      clusterDomain,
-      runtimeClasses: new RuntimeClasses(this.parts.client),
-      maxRestartDelayMs: config.settings["crashLoopBackOff.maxContainerRestartPeriod"],
-      nodeName: config.nodeName,
-      hostIps: config.nodeIps,
-      dns: async () => ({
-        clusterDns: config["cluster-dns"],
-        clusterDomain,
-        node: parseResolvConf(await readFile(config["resolv-conf"] || "/dev/null", "utf8")),
-      }),
-      allocatable: () => this.agent.allocatable,
-      runtime: (uid) => this.pleg.get(uid),
-    });
+  /** What the workers act through; what is made after them is asked for when it is needed. */
+  private workerParts(hooks: LifecycleHooks) {
+    const { volumes, cgroups, killer, probes, events, images, objects, tokens, statuses, collector, gate } = this;
+    const { resizer, resources, pleg, admission, limits, kubeletMetrics } = this;
+    const own = { volumes, cgroups, killer, probes, events, images, objects, tokens, statuses, collector, gate };
+    const late = { allocatable: () => this.agent.allocatable, services: () => this.services.lister.list() };
+    return { ...own, ...late, hooks, resizer, resources, pleg, admission, limits, kubeletMetrics };
   }
 
-  private makeWorkers(): PodWorkers {
-    const { syncer, killer, statuses, probes, events, pleg, objects } = this;
-    const { volumes, cgroups, tokens, collector, resizer, resources } = this;
-    const { clock, log, signal } = this.context;
-    const { paths } = this.parts;
-    const cleanup = new PodCleanup({
-      volumes,
-      cgroups,
-      objects,
-      tokens,
-      probes,
-      pleg,
-      collector,
-      paths,
-      resizer,
+  private makeAdmission(): NodeAdmission {
+    const { config, node, resources, context, kubeletMetrics } = this;
+    return new NodeAdmission({
+      node,
       resources,
-    });
-    return new PodWorkers(
-      {
-        syncer,
-        killer,
-        statuses,
-        probes,
-        events,
-        clock,
-        log,
-        hostIps: this.config.nodeIps,
-        metrics: this.kubeletMetrics,
-        resyncMs: this.config.settings.syncFrequency,
-        resizer,
-        admit: (pod, isNew) => {
-          const answer = this.admit(pod);
-          return answer.admitted || !isNew ? answer : this.admitOrPreempt(pod);
-        },
-        allocate: (pod) => this.resources.allocate(pod),
-        runtime: (uid) => pleg.get(uid),
-        refresh: (uid) => pleg.refresh(uid),
-        register: (pod) => objects.register(pod),
-        release: (uid) => cleanup.release(uid),
-        purge: ({ metadata }) =>
-          cleanup.purge(metadata.uid ?? "", { name: metadata.name, namespace: metadata.namespace ?? "" }),
-      },
-      signal,
-    );
-  }
-
-  private async admitOrPreempt(pod: Readonly<Pod>): Promise<Admission> {
-    await this.node.lookAgainFor(pod);
-    const { preemptions } = this.kubeletMetrics;
-    const { log } = this.context;
-    return admitOrPreempt(pod, { workers: this.workers, admit: (one) => this.admit(one), preemptions, log });
-  }
-
-  private admit(pod: Readonly<Pod>): Admission {
-    return admitPod(pod, {
-      others: this.workers.admitted(pod.metadata.uid ?? ""),
-      node: this.node.current,
-      allocatable: this.agent.allocatable,
-      pressures: this.upkeep.pressures,
-      isShuttingDown: this.upkeep.isShuttingDown,
+      workers: () => this.workers,
+      allocatable: () => this.agent.allocatable,
+      pressures: () => this.upkeep.pressures,
+      isShuttingDown: () => this.upkeep.isShuttingDown,
       hasAppArmor: this.parts.machine.hasAppArmor,
-      allowedSysctls: this.config.settings.allowedUnsafeSysctls,
-      isCounted: (resource) => this.resources.counts(resource),
+      allowedSysctls: config.settings.allowedUnsafeSysctls,
+      preemptions: kubeletMetrics.preemptions,
+      clock: context.clock,
+      log: context.log,
     });
   }
 
   private makeResizer(): PodResizer {
     const { config, cgroups, events } = this;
     const workers = () => this.workers;
-    const facts = { allocatable: () => this.agent.allocatable, admit: (pod: Readonly<Pod>) => this.admit(pod) };
+    const admit = (pod: Readonly<Pod>) => this.admission.judge(pod);
+    const facts = { allocatable: () => this.agent.allocatable, admit };
     const deps = { ...this.parts, cgroupFs: this.parts.cgroups.files };
     return makeResizer({ ...deps, config, cgroups, events, log: this.context.log, workers, ...facts });
   }

@@ -4,11 +4,11 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 import { formatTime } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import { newTraceId, withTrace } from "@skiff/component-base/trace.ts";
-import type { Admission } from "./admit-pod.ts";
 import type { PodResizer } from "./allocation/pod-resizer.ts";
 import { isCriUnavailable } from "./cri/cri-client.ts";
 import type { PodEvents } from "./events/pod-events.ts";
 import type { KubeletMetrics } from "./metrics/kubelet-metrics.ts";
+import type { NodeAdmission } from "./node-admission.ts";
 import type { PodSyncer, SyncMemory, SyncOutcome } from "./pod-syncer.ts";
 import type { PodKiller } from "./runtime/pod-killer.ts";
 import type { RuntimePod } from "./runtime/runtime-pod.ts";
@@ -26,16 +26,13 @@ export interface PodWorkerDeps {
   readonly probes: ProbeStates & { update(pod: Readonly<Pod>): void; remove(uid: string): void };
   readonly events: PodEvents;
   readonly resizer: Pick<PodResizer, "allocatedPod" | "admitted" | "evaluate" | "conditions" | "actuatedOf">;
+  readonly admission: Pick<NodeAdmission, "inTurn" | "admit" | "allocate">;
   readonly clock: Clock;
   readonly log: Logger;
   readonly hostIps: readonly string[];
   /** How often a pod is looked at though nothing happened. */
   readonly resyncMs: number;
   readonly metrics?: Pick<KubeletMetrics, "podRuns" | "passed" | "rejected">;
-  /** A critical pod that is new may displace others, which takes a while. */
-  admit(pod: Readonly<Pod>, isNew: boolean): Admission | Promise<Admission>;
-  /** Sets devices and the like aside for a pod that was let in. */
-  allocate(pod: Readonly<Pod>): Promise<Admission>;
   runtime(uid: string): RuntimePod;
   refresh(uid: string): Promise<RuntimePod>;
   /** Called once the pod is known to the worker, before its first pass. */
@@ -267,10 +264,16 @@ export class PodWorker {
     this.wake();
   }
 
-  private async admit(): Promise<boolean> {
+  /** In turn, as upstream: two pods judged side by side could both be promised the room of one. */
+  private admit(): Promise<boolean> {
+    return this.deps.admission.inTurn(() => this.admitNow());
+  }
+
+  private async admitNow(): Promise<boolean> {
+    if (this.shallEnd()) return false;
     // What already runs was let in by an earlier kubelet.
     const runs = this.deps.runtime(this.uid).containers.length > 0;
-    const asked = this.deps.admit(this.allocated, !runs);
+    const asked = this.deps.admission.admit(this.allocated, !runs);
     let answer = asked instanceof Promise ? await asked : asked;
     // Deleted while others were displaced for it: no container of it was ever made.
     if (this.shallEnd()) return false;
@@ -278,7 +281,7 @@ export class PodWorker {
       // Before the wait, so that others see what this one takes.
       this.admitted = true;
       this.deps.resizer.admitted(this.pod);
-      answer = await this.deps.allocate(this.allocated);
+      answer = await this.deps.admission.allocate(this.allocated);
       if (answer.admitted || runs) return true;
       this.admitted = false;
     }
@@ -392,6 +395,6 @@ function activeMsLeft(pod: Readonly<Pod>, status: PodStatus, now: number): numbe
   return Date.parse(status.startTime) + seconds * 1000 - now;
 }
 
-function isTerminalPhase(status: PodStatus): boolean {
-  return status.phase === "Succeeded" || status.phase === "Failed";
+function isTerminalPhase({ phase }: PodStatus): boolean {
+  return phase === "Succeeded" || phase === "Failed";
 }

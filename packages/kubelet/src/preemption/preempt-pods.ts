@@ -1,5 +1,6 @@
 // Admission, with other pods displaced for a critical one where room is all that it lacks.
 import type { Pod } from "@skiff/api/types.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { Counter } from "@skiff/component-base/metrics.ts";
 import type { Admission } from "../admit-pod.ts";
@@ -14,8 +15,12 @@ export interface PreemptionDeps {
     evict(uid: string, verdict: PodVerdict, graceSeconds: number | undefined): Promise<void>;
   };
   readonly preemptions: Pick<Counter, "inc">;
+  readonly clock: Pick<Clock, "sleep">;
   readonly log: Logger;
 }
+
+/** Upstream's: all other pods wait for this one's verdict, and a container may refuse to die. */
+const VICTIM_MS = 10_000;
 
 /** What the displaced pods' statuses say. Their controllers make others, which go to other nodes. */
 const VERDICT: PodVerdict = {
@@ -35,7 +40,7 @@ export async function admitOrPreempt(pod: Readonly<Pod>, deps: PreemptionDeps): 
 async function preempt(
   pod: Readonly<Pod>,
   shortages: readonly Shortage[],
-  { workers, preemptions, log }: PreemptionDeps,
+  { workers, preemptions, clock, log }: PreemptionDeps,
 ): Promise<boolean> {
   const victims = planPreemption(pod, workers.admitted(pod.metadata.uid), shortages);
   if (!victims) return false;
@@ -45,7 +50,10 @@ async function preempt(
   );
   for (const victim of victims) {
     // Without grace, as upstream: a critical pod does not wait.
-    await workers.evict(victim.metadata.uid, VERDICT, 0);
+    const waiting = new AbortController();
+    const timeout = clock.sleep(VICTIM_MS, waiting.signal).catch(() => {});
+    await Promise.race([workers.evict(victim.metadata.uid, VERDICT, 0), timeout]);
+    waiting.abort();
     preemptions.inc({ preemption_signal: shortages[0]?.resource ?? "" });
   }
   return true;
