@@ -25,6 +25,8 @@ const ABSENT_WHEN_UNSET: ReadonlySet<string> = new Set([
 const WRITTEN_ALWAYS: Readonly<Record<string, readonly string[]>> = {
   Endpoint: ["conditions"],
   NodeDaemonEndpoints: ["kubeletEndpoint"],
+  // The runtime's default handler has the empty name.
+  NodeRuntimeHandler: ["name"],
   PersistentVolumeClaimSpec: ["resources"],
   StatefulSetSpec: ["serviceName"],
 };
@@ -66,14 +68,19 @@ export function zeroOf(schema: Schema): unknown {
 }
 
 /** Upstream writes these even when they are empty, although they need not be given. */
-const KEPT_WHEN_EMPTY: ReadonlySet<string> = new Set(["ClusterRole.rules", "EndpointSlice.ports", "Role.rules"]);
+const KEPT_WHEN_EMPTY: ReadonlySet<string> = new Set([
+  "ClusterRole.rules",
+  "EndpointSlice.ports",
+  "NodeRuntimeHandler.name",
+  "Role.rules",
+]);
 
 /** Whether a decoded value is dropped: what is empty and optional, unless upstream tells it from nothing. */
 export function isLeftOut(model: string, field: string, schema: Schema): ((value: unknown) => boolean) | undefined {
   const name = `${model}.${field}`;
   const plain = `${unversioned(model)}.${field}`;
   if (PLAIN_SCALARS.has(name) || PLAIN_SCALARS.has(plain)) return (value) => value === 0 || value === false;
-  if (KEPT_WHEN_EMPTY.has(name) || modelOf(model).required.includes(field)) return undefined;
+  if (KEPT_WHEN_EMPTY.has(plain) || modelOf(model).required.includes(field)) return undefined;
   switch (schema.type) {
     case "array":
       return (value) => (value as unknown[]).length === 0;

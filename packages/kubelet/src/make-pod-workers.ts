@@ -1,4 +1,5 @@
 // The pod workers with all that a pod's life goes through: syncer, container starter, cleanup.
+import { randomInt } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Service } from "@skiff/api/types.ts";
@@ -26,6 +27,7 @@ import type { PodKiller } from "./runtime/pod-killer.ts";
 import { RuntimeClasses } from "./runtime/runtime-classes.ts";
 import type { StartGate } from "./runtime/start-gate.ts";
 import type { StatusManager } from "./status/status-manager.ts";
+import type { PodUserNamespaces } from "./user-namespaces/pod-user-namespaces.ts";
 import type { ObjectCache } from "./volumes/object-cache.ts";
 import type { TokenManager } from "./volumes/token-manager.ts";
 import type { VolumeManager } from "./volumes/volume-manager.ts";
@@ -89,6 +91,7 @@ function makeSyncer(config: KubeletConfig, { clock, log }: ProgramContext, parts
     ...{ cri, killer, volumes, cgroups, probes, events, gate, resizer, paths, clock, log, clusterDomain },
     starter: makeStarter(config, log, parts),
     runtimeClasses: new RuntimeClasses(client),
+    userNamespaces: lazyUserNamespaces(config, parts),
     maxRestartDelayMs: config.settings["crashLoopBackOff.maxContainerRestartPeriod"],
     nodeName: config.nodeName,
     hostIps: config.nodeIps,
@@ -100,6 +103,21 @@ function makeSyncer(config: KubeletConfig, { clock, log }: ProgramContext, parts
     allocatable: parts.allocatable,
     runtime: (uid) => pleg.get(uid),
   });
+}
+
+/** Loaded with the first pod that has users of its own. */
+function lazyUserNamespaces(config: KubeletConfig, { cri, paths }: WorkerParts): () => Promise<PodUserNamespaces> {
+  const { maxPods, "userNamespaces.idsPerPod": idsPerPod } = config.settings;
+  let loaded: Promise<PodUserNamespaces> | undefined;
+  const load = async () => {
+    const { PodUserNamespaces } = await import("./user-namespaces/pod-user-namespaces.ts");
+    const { kubeletIds } = await import("./user-namespaces/kubelet-ids.ts");
+    return new PodUserNamespaces({ cri, paths, pool: () => kubeletIds(idsPerPod, maxPods), random: randomInt });
+  };
+  return () => {
+    loaded ??= load();
+    return loaded;
+  };
 }
 
 function makeStarter(config: KubeletConfig, log: ProgramContext["log"], parts: WorkerParts): ContainerStarter {

@@ -8,7 +8,7 @@ import { ResizeError } from "./allocation/pod-resizer.ts";
 import { BackOff } from "./back-off.ts";
 import type { PodCgroups } from "./cgroups/pod-cgroups.ts";
 import type { CriClient } from "./cri/cri-client.ts";
-import type { PodSandboxConfig } from "./cri/types.ts";
+import type { PodSandboxConfig, UserNamespace } from "./cri/types.ts";
 import type { PodFacts } from "./env/field-ref.ts";
 import type { PodEvents } from "./events/pod-events.ts";
 import type { PodPaths } from "./pod-paths.ts";
@@ -20,17 +20,18 @@ import type { RuntimePod } from "./runtime/runtime-pod.ts";
 import { readySandbox, runningContainers, sandboxFromCri } from "./runtime/runtime-pod.ts";
 import { sandboxConfig } from "./runtime/sandbox-config.ts";
 import type { Place, StartGate } from "./runtime/start-gate.ts";
-import { refuseUserNamespace } from "./runtime/user-namespaces.ts";
 import { WaitingError } from "./runtime/waiting-error.ts";
 import type { WaitingReason } from "./status/container-statuses.ts";
 import { podIpsOf } from "./status/pod-status.ts";
 import type { PodActions, ProbeVerdicts } from "./sync-pod.ts";
 import { computePodActions, isSidecar } from "./sync-pod.ts";
+import { HOST_USERS } from "./user-namespaces/in-user-namespace.ts";
+import type { PodUserNamespaces } from "./user-namespaces/pod-user-namespaces.ts";
 import { VolumeError } from "./volumes/volume-error.ts";
 import type { VolumeManager } from "./volumes/volume-manager.ts";
 
 export interface PodSyncerDeps {
-  readonly cri: Pick<CriClient, "runPodSandbox" | "podSandboxStatus" | "status">;
+  readonly cri: Pick<CriClient, "runPodSandbox" | "podSandboxStatus">;
   readonly starter: ContainerStarter;
   readonly killer: PodKiller;
   readonly volumes: VolumeManager;
@@ -48,6 +49,8 @@ export interface PodSyncerDeps {
   /** The longest delay between restarts of a container that keeps ending. */
   readonly maxRestartDelayMs: number;
   readonly runtimeClasses: Pick<RuntimeClasses, "handlerOf">;
+  /** Asked for with the first pod that has users of its own. */
+  userNamespaces(): Promise<Pick<PodUserNamespaces, "create" | "get">>;
   dns(): Promise<DnsSettings>;
   allocatable(): Readonly<Record<string, string>>;
   /** The pod as last seen in the runtime. */
@@ -212,15 +215,15 @@ export class PodSyncer {
   ): Promise<{ sandboxId: string; sandboxConfig: PodSandboxConfig; runtime: RuntimePod } | undefined> {
     const { cri, events, paths, clusterDomain } = this.deps;
     const dns = await this.deps.dns();
-    const settings = { logDirectory: paths.podLogs(pod), cgroupParent, dns, clusterDomain };
+    const common = { logDirectory: paths.podLogs(pod), cgroupParent, dns, clusterDomain };
     const { sandboxId } = actions;
     if (!actions.createSandbox) {
+      const settings = { ...common, users: await this.usersOf(pod) };
       return { sandboxId, sandboxConfig: sandboxConfig(pod, actions.attempt, settings), runtime };
     }
     try {
-      const config = sandboxConfig(pod, actions.attempt, settings);
       const handler = await this.deps.runtimeClasses.handlerOf(pod, signal);
-      if (pod.spec?.hostUsers === false) await refuseUserNamespace(cri, handler);
+      const config = sandboxConfig(pod, actions.attempt, { ...common, users: await this.usersOf(pod, handler) });
       const id = await place.work(() => cri.runPodSandbox(config, handler));
       return { sandboxId: id, sandboxConfig: config, runtime: await this.withSandbox(runtime, id) };
     } catch (error) {
@@ -229,6 +232,13 @@ export class PodSyncer {
       this.deps.log.warn({ err: error, pod: `${pod.metadata.namespace}/${pod.metadata.name}` }, "sandbox not created");
       return undefined;
     }
+  }
+
+  /** With the handler for a sandbox that is to be made, without for one that is there. */
+  private async usersOf(pod: Pod, handler?: string): Promise<UserNamespace> {
+    if (pod.spec?.hostUsers !== false) return HOST_USERS;
+    const users = await this.deps.userNamespaces();
+    return handler === undefined ? users.get(pod) : users.create(pod, handler);
   }
 
   /** The pod with the sandbox that was just made, for the addresses it got. */

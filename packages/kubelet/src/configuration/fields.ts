@@ -104,6 +104,8 @@ export const FIELDS = {
   shutdownGracePeriodByPodPriority: shutdownClasses(),
   enableServer: only(true),
   enableDebuggingHandlers: only(true),
+  // Ids of a pod that has users of its own.
+  "userNamespaces.idsPerPod": int(65536),
   // Whether a pod may reach itself through its Service; a matter of the network plug-in since the CRI.
   hairpinMode: only("promiscuous-bridge"),
 } as const;

@@ -61,11 +61,19 @@ const RULES: readonly Rule[] = [
       ? undefined
       : `allowedUnsafeSysctls (--allowed-unsafe-sysctls): ${JSON.stringify(wrong)} is no sysctl or pattern`;
   },
+  ({ "userNamespaces.idsPerPod": ids }) => {
+    if (ids < 65536) return "userNamespaces.idsPerPod must not be less than 65536";
+    if (ids % 65536 !== 0) return "userNamespaces.idsPerPod must be a multiple of 65536";
+    return ids > MAX_ID ? `userNamespaces.idsPerPod must not be more than ${MAX_ID}` : undefined;
+  },
   (s) =>
     s["crashLoopBackOff.maxContainerRestartPeriod"] < 1000 || s["crashLoopBackOff.maxContainerRestartPeriod"] > 300_000
       ? `CrashLoopBackOff.MaxContainerRestartPeriod (got: ${formatDuration(s["crashLoopBackOff.maxContainerRestartPeriod"])}) must be set between 1s and 300s`
       : undefined,
 ];
+
+/** The kernel's ids have 32 bits. */
+const MAX_ID = 2 ** 32 - 1;
 
 function shutdownProblem(s: Settings): string | undefined {
   const { shutdownGracePeriod: total, shutdownGracePeriodCriticalPods: critical } = s;

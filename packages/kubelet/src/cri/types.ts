@@ -19,12 +19,27 @@ export interface Int64Value {
   value: string | number;
 }
 
+/** Ids of the host that a container has as its own. */
+export interface IdMapping {
+  readonly hostId: number;
+  readonly containerId: number;
+  readonly length: number;
+}
+
+/** NODE without mappings: the host's users. */
+export interface UserNamespace {
+  readonly mode: "POD" | "NODE";
+  readonly uids: readonly IdMapping[];
+  readonly gids: readonly IdMapping[];
+}
+
 /** One mode for each kind of namespace; `targetId` for TARGET alone. */
 export interface NamespaceOption {
   network: NamespaceMode;
   pid: NamespaceMode;
   ipc: NamespaceMode;
   targetId?: string;
+  usernsOptions?: UserNamespace;
 }
 
 /** Of seccomp or AppArmor. `localhostRef` is a path or a name on the node, for Localhost alone. */
@@ -90,6 +105,9 @@ export interface Mount {
   readonly: boolean;
   propagation: MountPropagation;
   recursiveReadOnly?: boolean;
+  /** Whose files these are inside a user namespace. */
+  uidMappings?: readonly IdMapping[];
+  gidMappings?: readonly IdMapping[];
   /** In place of `hostPath`. */
   image?: { image: string; userSpecifiedImage: string };
   imageSubPath?: string;
@@ -199,6 +217,7 @@ export interface RuntimeStatus {
     name: string;
     features: { recursiveReadOnlyMounts: boolean; userNamespaces: boolean } | null;
   }[];
+  /** Of the runtime whatever the handler; null from one that does not tell. */
   features: { supplementalGroupsPolicy: boolean } | null;
 }
 

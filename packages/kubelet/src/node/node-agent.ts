@@ -9,12 +9,14 @@ import { formatMicroTime, formatTime } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import { GIT_VERSION } from "@skiff/component-base/version.ts";
 import type { CriClient } from "../cri/cri-client.ts";
+import type { RuntimeStatus } from "../cri/types.ts";
 import type { ImageManager } from "../images/image-manager.ts";
 import type { NodeSize, Reservation } from "./allocatable.ts";
 import { nodeAllocatable, nodeCapacity } from "./allocatable.ts";
 import type { MachineInfo } from "./machine-info.ts";
 import { nodeConditions } from "./node-conditions.ts";
 import type { NodeEvents } from "./node-events.ts";
+import { runtimeAbilities } from "./runtime-abilities.ts";
 
 /** Settled at the start. `leaseSeconds` is how long a Lease stands for a living node after its last renewal. */
 export interface NodeAgentOptions {
@@ -200,7 +202,8 @@ export class NodeAgent {
       { type: "Hostname", address: hostname },
     ];
     const now = formatTime(this.deps.clock.now());
-    const problems = await this.problems();
+    const runtime = await this.runtimeStatus();
+    const problems = [...this.deps.problems(), ...runtimeProblems(runtime)];
     const previous = node?.status?.conditions ?? [];
     const conditions = nodeConditions({ pressures: this.deps.pressures(), problems, previous, now });
     this.deps.events.observe(conditions, previous);
@@ -217,6 +220,7 @@ export class NodeAgent {
         kubeProxyVersion: "",
       },
       images: await this.deps.images.nodeImages().catch(() => []),
+      ...runtimeAbilities(runtime instanceof Error ? undefined : runtime),
       // The attach-detach controller detaches nothing that stands here, lest a mounted disk be pulled away.
       volumesInUse: [...(this.deps.volumesInUse?.() ?? node?.status?.volumesInUse ?? [])],
     };
@@ -233,21 +237,8 @@ export class NodeAgent {
     return this.runtimeVersion;
   }
 
-  private async problems(): Promise<string[]> {
-    const problems = [...this.deps.problems()];
-    try {
-      const { status } = await this.deps.cri.status();
-      for (const { type, status: ok, reason, message } of status?.conditions ?? []) {
-        if (ok) continue;
-        if (type === "NetworkReady")
-          problems.push(`container runtime network not ready: NetworkReady=false reason:${reason} message:${message}`);
-        if (type === "RuntimeReady")
-          problems.push(`container runtime not ready: RuntimeReady=false reason:${reason} message:${message}`);
-      }
-    } catch (error) {
-      problems.push(`container runtime is down: ${error instanceof Error ? error.message : error}`);
-    }
-    return problems;
+  private runtimeStatus(): Promise<RuntimeStatus | Error> {
+    return this.deps.cri.status().catch((error) => (error instanceof Error ? error : new Error(String(error))));
   }
 
   private async leaseLoop(signal: AbortSignal): Promise<void> {
@@ -291,9 +282,24 @@ export class NodeAgent {
   }
 }
 
+/** Upstream's words for the Ready condition. */
+function runtimeProblems(runtime: RuntimeStatus | Error): string[] {
+  if (runtime instanceof Error) return [`container runtime is down: ${runtime.message}`];
+  const problems: string[] = [];
+  for (const { type, status: ok, reason, message } of runtime.status?.conditions ?? []) {
+    if (ok) continue;
+    if (type === "NetworkReady")
+      problems.push(`container runtime network not ready: NetworkReady=false reason:${reason} message:${message}`);
+    if (type === "RuntimeReady")
+      problems.push(`container runtime not ready: RuntimeReady=false reason:${reason} message:${message}`);
+  }
+  return problems;
+}
+
 /** The status without what changes at every look. */
 function comparable(status: NodeStatus): unknown {
   const { conditions, capacity, allocatable, addresses, daemonEndpoints, nodeInfo, images, volumesInUse } = status;
+  const { runtimeHandlers, features } = status;
   const own = (conditions ?? []).map(({ lastHeartbeatTime: _, ...condition }) => condition);
   const byType = own.sort((a, b) => (a.type < b.type ? -1 : 1));
   const text = JSON.stringify({
@@ -305,6 +311,8 @@ function comparable(status: NodeStatus): unknown {
     nodeInfo,
     // The API keeps no empty lists.
     images: images?.length ? images : undefined,
+    runtimeHandlers: runtimeHandlers?.length ? runtimeHandlers : undefined,
+    features,
     volumesInUse: volumesInUse?.length ? volumesInUse : undefined,
   });
   return JSON.parse(text);

@@ -16,6 +16,7 @@ import type { ImageManager } from "../images/image-manager.ts";
 import type { KubeletMetrics } from "../metrics/kubelet-metrics.ts";
 import type { ContainerExtras } from "../resource-managers/container-extras.ts";
 import { withExtras } from "../resource-managers/container-extras.ts";
+import { HOST_USERS, inUserNamespace } from "../user-namespaces/in-user-namespace.ts";
 import type { MountedVolumes } from "../volumes/volume-manager.ts";
 import type { ContainerConfigDeps } from "./container-config.ts";
 import { containerConfig } from "./container-config.ts";
@@ -133,7 +134,8 @@ export class ContainerStarter {
         },
         this.deps,
       );
-      return withExtras(config, await this.deps.extras(pod, container));
+      const { usernsOptions = HOST_USERS } = context.sandboxConfig.linux.securityContext.namespaceOptions;
+      return inUserNamespace(withExtras(config, await this.deps.extras(pod, container)), usernsOptions);
     } catch (error) {
       context.signal.throwIfAborted();
       const message = error instanceof Error ? error.message : String(error);

@@ -22,8 +22,9 @@ export interface ImageVolumeDeps {
 }
 
 const RETRY_MS = 10_000;
-/** The first containerd that mounts images. */
-const CONTAINERD = { major: 2, minor: 1 };
+/** The first containerd 2.x that mounts images, and the first that mounts parts of them. */
+const WHOLE_MINOR = 1;
+const PART_MINOR = 2;
 
 /** The images behind the volumes of one container; throws WaitingError with the reasons of a container's own image. */
 export async function pullImageVolumes(
@@ -43,21 +44,25 @@ export async function pullImageVolumes(
     const { id } = await deps.images.ensure(pod, asContainer, sandbox, signal);
     found.set(name, { id, reference });
   }
-  if (found.size > 0) await refuseOldRuntime(deps.cri);
+  const hasSubPath = (container.volumeMounts ?? []).some(
+    ({ name, subPath, subPathExpr }) => found.has(name) && Boolean(subPath || subPathExpr),
+  );
+  if (found.size > 0) await refuseOldRuntime(deps.cri, hasSubPath);
   return found;
 }
 
-/** One that does not know image mounts would take them for mounts of nothing. */
-async function refuseOldRuntime(cri: Pick<CriClient, "version">): Promise<void> {
+/** One that does not know image mounts would take them for mounts of nothing, and a part of an image for all of it. */
+async function refuseOldRuntime(cri: Pick<CriClient, "version">, hasSubPath: boolean): Promise<void> {
   const { runtimeName, runtimeVersion } = await cri.version();
-  if (mountsImages(runtimeName, runtimeVersion)) return;
-  const message = `image volumes are not supported by the container runtime ${runtimeName} ${runtimeVersion}`;
+  if (mountsImages(runtimeName, runtimeVersion, hasSubPath)) return;
+  const what = mountsImages(runtimeName, runtimeVersion) ? "sub-paths of image volumes" : "image volumes";
+  const message = `${what} are not supported by the container runtime ${runtimeName} ${runtimeVersion}`;
   throw new WaitingError("CreateContainerError", message, { retryMs: RETRY_MS });
 }
 
 /** Of other runtimes nothing is known, so they may say so themselves. */
-export function mountsImages(runtime: string, version: string): boolean {
+export function mountsImages(runtime: string, version: string, hasSubPath = false): boolean {
   const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(version) ?? [];
   if (runtime !== "containerd" || major === undefined) return true;
-  return Number(major) > CONTAINERD.major || (Number(major) === CONTAINERD.major && Number(minor) >= CONTAINERD.minor);
+  return Number(major) > 2 || (Number(major) === 2 && Number(minor) >= (hasSubPath ? PART_MINOR : WHOLE_MINOR));
 }

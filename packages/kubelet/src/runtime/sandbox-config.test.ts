@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { samplePod } from "../testing/sample-pods.ts";
+import { HOST_USERS } from "../user-namespaces/in-user-namespace.ts";
 import { parseResolvConf, podDns } from "./dns.ts";
 import { podHosts } from "./etc-hosts.ts";
 import { podHostname, sandboxConfig } from "./sandbox-config.ts";
@@ -64,7 +65,13 @@ test("podHosts lists the pod under its full and short name, aliases last", () =>
 });
 
 test("sandboxConfig names the pod after its place in the cluster's DNS where asked to, if the kernel can hold it", () => {
-  const settings = { logDirectory: "/l", cgroupParent: "/c", dns: DNS, clusterDomain: "cluster.local" };
+  const settings = {
+    logDirectory: "/l",
+    cgroupParent: "/c",
+    dns: DNS,
+    clusterDomain: "cluster.local",
+    users: HOST_USERS,
+  };
   const named = (hostname: string) =>
     sandboxConfig(samplePod({ hostname, subdomain: "s", setHostnameAsFQDN: true }), 0, settings).hostname;
   const rest = ".s.default.svc.cluster.local";
@@ -76,7 +83,13 @@ test("sandboxConfig names the pod after its place in the cluster's DNS where ask
 });
 
 test("sandboxConfig writes sysctls with dots, whichever way the pod does", () => {
-  const settings = { logDirectory: "/l", cgroupParent: "/c", dns: DNS, clusterDomain: "cluster.local" };
+  const settings = {
+    logDirectory: "/l",
+    cgroupParent: "/c",
+    dns: DNS,
+    clusterDomain: "cluster.local",
+    users: HOST_USERS,
+  };
   const sysctls = ["kernel/shm_rmid_forced", "net.ipv4.conf.eth0/100.forwarding", "net/ipv4/conf/eth0.200/forwarding"];
   const pod = samplePod({ securityContext: { sysctls: sysctls.map((name) => ({ name, value: "1" })) } });
   assert.deepEqual(Object.keys(sandboxConfig(pod, 0, settings).linux.sysctls), [

@@ -1,7 +1,7 @@
 // The pod-wide half of what the runtime is told: names, DNS, ports, logs, namespaces. Pure.
 import type { Pod } from "@skiff/api/types.ts";
 import { sandboxOverhead, sandboxResources } from "../cgroups/sandbox-resources.ts";
-import type { PodSandboxConfig } from "../cri/types.ts";
+import type { PodSandboxConfig, UserNamespace } from "../cri/types.ts";
 import { dottedSysctl } from "../sysctls.ts";
 import type { DnsSettings } from "./dns.ts";
 import { podDns } from "./dns.ts";
@@ -14,6 +14,7 @@ export interface SandboxSettings {
   readonly cgroupParent: string;
   readonly dns: DnsSettings;
   readonly clusterDomain: string;
+  readonly users: UserNamespace;
 }
 
 /** Throws where the pod's name does not fit the kernel. */
@@ -44,7 +45,7 @@ export function sandboxConfig(pod: Pod, attempt: number, settings: SandboxSettin
       sysctls: Object.fromEntries(
         (spec?.securityContext?.sysctls ?? []).map(({ name: key, value }) => [dottedSysctl(key), value]),
       ),
-      securityContext: sandboxSecurityContext(pod),
+      securityContext: sandboxSecurityContext(pod, settings.users),
       resources: sandboxResources(pod),
       ...(overhead ? { overhead } : {}),
     },

@@ -9,6 +9,7 @@ import type {
   PodSandboxConfig,
   SecurityProfile,
   SeLinuxOption,
+  UserNamespace,
 } from "../cri/types.ts";
 import { ContainerConfigError } from "../env/make-env.ts";
 
@@ -77,11 +78,11 @@ export function containerSecurityContext(
 }
 
 /** The security context of the pod's sandbox. */
-export function sandboxSecurityContext(pod: Pod): PodSandboxConfig["linux"]["securityContext"] {
+export function sandboxSecurityContext(pod: Pod, users: UserNamespace): PodSandboxConfig["linux"]["securityContext"] {
   const shared = pod.spec?.securityContext;
   const containers = [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])];
   return {
-    namespaceOptions: namespaceOptions(pod, undefined),
+    namespaceOptions: { ...namespaceOptions(pod, undefined), usernsOptions: users },
     privileged: containers.some((container) => container.securityContext?.privileged),
     supplementalGroups: supplementalGroups(pod),
     ...(shared?.supplementalGroupsPolicy === "Strict" ? { supplementalGroupsPolicy: "Strict" } : {}),

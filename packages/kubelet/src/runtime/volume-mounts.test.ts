@@ -127,4 +127,7 @@ test("pullImageVolumes pulls what the container mounts, and says where the runti
     [mountsImages("containerd", "2.0.4"), mountsImages("containerd", "3.0.0"), mountsImages("cri-o", "1.30.0")],
     [false, true, true],
   );
+  // A containerd that does not know of sub-paths would mount the whole image in their place.
+  const part = (version: string) => mountsImages("containerd", version, true);
+  assert.deepEqual([part("2.1.9"), part("2.2.0"), part("3.0.0")], [false, true, true]);
 });

@@ -12,6 +12,7 @@ import { waitFor } from "@skiff/testkit/wait-for.ts";
 import { CgroupFs } from "../cgroups/cgroup-fs.ts";
 import { LABEL } from "../runtime/labels.ts";
 import { sandboxConfig } from "../runtime/sandbox-config.ts";
+import { HOST_USERS } from "../user-namespaces/in-user-namespace.ts";
 import type { BadPod } from "./bad-pods.ts";
 import { BAD_PODS } from "./bad-pods.ts";
 import { NODE_NAME, NodeUnderTest } from "./node-under-test.ts";
@@ -62,7 +63,7 @@ class Scenario {
   private async makeAStranger(): Promise<string> {
     using cri = this.node.containerd.client();
     const dns = { clusterDns: [], clusterDomain: "", node: { servers: [], searches: [], options: [] } };
-    const settings = { logDirectory: this.node.logDir, cgroupParent: "", dns, clusterDomain: "" };
+    const settings = { logDirectory: this.node.logDir, cgroupParent: "", dns, clusterDomain: "", users: HOST_USERS };
     const pod = samplePod({ hostNetwork: true });
     return await cri.runPodSandbox({ ...sandboxConfig(pod, 0, settings), labels: {}, annotations: {} }, "");
   }

@@ -4,7 +4,7 @@ import type { ChildProcess } from "node:child_process";
 import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -51,11 +51,13 @@ export class PrivateContainerd implements AsyncDisposable {
     this.endpoint = `unix://${dir}/containerd.sock`;
   }
 
-  /** Starts one with a pod network of `subnet`, in `netns` or one of its own. Needs root, and says so otherwise. */
+  /** Starts the one that comes first on the PATH with a pod network of `subnet`, in `netns` or one of its own. Needs root, and says so otherwise. */
   static async start(subnet = "10.231.7.0/24", netns?: string): Promise<PrivateContainerd> {
     if (process.getuid?.() !== 0) throw new Error("a private containerd needs root: run the test with sudo");
     const id = randomBytes(3).toString("hex");
     const dir = await mkdtemp(join(tmpdir(), `skiffk-${id}-`));
+    // A pod's root that is nobody on the host must find the way to its own root file system.
+    await chmod(dir, 0o755);
     const containerd = new PrivateContainerd(dir, netns ?? `skiffk-${id}`, netns === undefined);
     if (!netns) await makeNetns(containerd.netns);
     await containerd.writeConfig(subnet, id);
