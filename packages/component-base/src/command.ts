@@ -12,6 +12,8 @@ export interface CommandOptions {
   /** Fed on standard input. */
   readonly input?: string;
   readonly signal?: AbortSignal;
+  /** By SIGKILL: what waits for a lost server hears nothing else. */
+  readonly kill?: boolean;
   readonly cwd?: string;
   /** Added to our own environment. */
   readonly env?: Readonly<Record<string, string>>;
@@ -27,10 +29,11 @@ export function runCommand(
   options: CommandOptions = {},
 ): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
-    const { signal, cwd, env } = options;
+    const { signal, kill, cwd, env } = options;
     const child = spawn(file, args, {
       stdio: "pipe",
       ...(signal && { signal }),
+      ...(kill && { killSignal: "SIGKILL" as const }),
       ...(cwd && { cwd }),
       ...(env && { env: { ...process.env, ...env } }),
     });

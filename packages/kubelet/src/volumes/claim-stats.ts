@@ -1,7 +1,7 @@
 // Sizes of volumes behind claims and drivers for /stats/summary: the driver's own figures, or the file system's.
 import type { Pod } from "@skiff/api/types.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
-import { fsStats } from "../server/stats/fs-stats.ts";
+import { fsStats, remoteFsStats } from "../server/stats/fs-stats.ts";
 import type { DriverVolumeStats } from "./csi/csi-client.ts";
 import type { CsiVolume } from "./csi/csi-source.ts";
 import type { Csi } from "./csi/index.ts";
@@ -20,9 +20,10 @@ export async function claimStats(
   time: string,
 ): Promise<object[]> {
   const found: object[] = [];
-  for (const [name, { claim, csi, path }] of volumes) {
+  for (const [name, { claim, csi, path, isRemote }] of volumes) {
     try {
-      const figures = csi ? await driverFigures(pod, csi, deps, time) : await fsStats(path, time);
+      const measure = isRemote ? remoteFsStats : fsStats;
+      const figures = csi ? await driverFigures(pod, csi, deps, time) : await measure(path, time);
       if (figures) found.push({ ...figures, name, ...(claim ? { pvcRef: claim } : {}) });
     } catch (error) {
       deps.log.debug({ err: error, volume: name }, "volume could not be measured");

@@ -1,9 +1,10 @@
 // Mounting and unmounting on the node through mount(8), and what is mounted now.
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import { promisify } from "node:util";
+import { join } from "node:path";
 
-const run = promisify(execFile);
+/** How long an attempt to unmount may take: a network file system whose server is gone does not answer at all. */
+const UNMOUNT_MS = 30_000;
 
 /** The mount points at or under `dir`, deepest first. */
 export async function mountsUnder(dir: string): Promise<string[]> {
@@ -48,20 +49,56 @@ export async function mountDevice(from: string, to: string, fsType: string, opti
   await run("mount", ["-t", fsType, ...list, from, to]);
 }
 
-/** `from` is `SERVER:/path`. */
-export async function mountNfs(from: string, to: string, options: readonly string[]): Promise<void> {
+/** `from` is `SERVER:/path`. Where the server is away mount(8) tries for minutes, or until the signal aborts. */
+export async function mountNfs(
+  from: string,
+  to: string,
+  options: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
   const list = options.length > 0 ? ["-o", options.join(",")] : [];
-  await run("mount", ["-t", "nfs", ...list, from, to]);
-}
-
-async function unmount(path: string): Promise<void> {
-  await run("umount", [path]).catch(async () => {
-    // A reader may still hold it; a detached mount disappears with its last user.
-    await run("umount", ["--lazy", path]);
-  });
+  await run("mount", ["-t", "nfs", ...list, from, to], { signal });
 }
 
 /** Unmounts everything at or under `dir`. */
 export async function unmountTree(dir: string): Promise<void> {
   for (const path of await mountsUnder(dir)) await unmount(path);
+}
+
+/** Tests put an umount of their own into the folder `tools`, and are less patient with the first attempt. */
+export async function unmount(path: string, tools = "", patienceMs = UNMOUNT_MS): Promise<void> {
+  const umount = (words: readonly string[], timeoutMs = UNMOUNT_MS) =>
+    run(join(tools, "umount"), [...words, path], { timeoutMs });
+  // A reader may still hold it; a detached mount disappears with its last user. Without a server only force ends the
+  // requests that are on their way.
+  await umount([], patienceMs).catch((error) => umount(error instanceof TooLong ? ["--force", "--lazy"] : ["--lazy"]));
+}
+
+class TooLong extends Error {}
+
+interface Bounds {
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Rejects with what the tool said. A tool that waits for a lost server can only be killed, and perhaps not even that: it
+ * is not waited for then.
+ */
+function run(file: string, args: readonly string[], { timeoutMs, signal }: Bounds = {}): Promise<void> {
+  const patience = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
+  const stop = AbortSignal.any([signal, patience].filter((one) => one !== undefined));
+  return new Promise((resolve, reject) => {
+    const giveUp = () =>
+      reject(
+        patience?.aborted ? new TooLong(`${file} ${args.join(" ")} took longer than ${timeoutMs} ms`) : stop.reason,
+      );
+    if (stop.aborted) return giveUp();
+    stop.addEventListener("abort", giveUp, { once: true });
+    execFile(file, [...args], { signal: stop, killSignal: "SIGKILL" }, (error) => {
+      stop.removeEventListener("abort", giveUp);
+      if (error) reject(error);
+      else resolve();
+    });
+  });
 }

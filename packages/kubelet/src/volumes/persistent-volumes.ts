@@ -33,6 +33,8 @@ export interface ReadyVolume {
   /** What it is bound through; undefined for one that the pod names itself. */
   readonly claim: { readonly name: string; readonly namespace: string } | undefined;
   readonly csi: CsiVolume | undefined;
+  /** Its server may be away, and whoever asks the kernel about it then waits without end. */
+  readonly isRemote: boolean;
 }
 
 /** What controllers have bound and attached is only looked up here; the node never chooses a volume. */
@@ -81,11 +83,11 @@ export class PersistentVolumes {
     const inline = inlineCsiVolume(pod, volume);
     if (inline) {
       const path = await (await this.deps.csi()).volumes.setUp(pod, volume.name, inline, signal);
-      return { path, claim: undefined, csi: inline };
+      return { path, claim: undefined, csi: inline, isRemote: false };
     }
     if (volume.nfs) {
-      const path = await this.mountNfs(pod, volume.name, volume.nfs, []);
-      return { path, claim: undefined, csi: undefined };
+      const path = await this.mountNfs(pod, volume.name, volume.nfs, { options: [], signal });
+      return { path, claim: undefined, csi: undefined, isRemote: true };
     }
     const { claim, persistent } = await findBoundVolume(pod, volume, this.deps.client, signal).catch((error) => {
       signal.throwIfAborted();
@@ -98,8 +100,8 @@ export class PersistentVolumes {
     const csi = persistentCsiVolume(persistent, readOnly);
     const path = csi
       ? await this.setUpCsi(pod, volume.name, { csi, claim, persistent }, signal)
-      : await this.setUpInTree(pod, persistent);
-    return { path, claim: { name, namespace }, csi };
+      : await this.setUpInTree(pod, persistent, signal);
+    return { path, claim: { name, namespace }, csi, isRemote: persistent.spec?.nfs !== undefined };
   }
 
   private async setUpCsi(
@@ -114,7 +116,7 @@ export class PersistentVolumes {
     return path;
   }
 
-  private async setUpInTree(pod: Pod, persistent: PersistentVolume): Promise<string> {
+  private async setUpInTree(pod: Pod, persistent: PersistentVolume, signal: AbortSignal): Promise<string> {
     const { metadata, spec } = persistent;
     const isBlock = spec?.volumeMode === "Block";
     try {
@@ -126,7 +128,10 @@ export class PersistentVolumes {
         const { path } = spec.local;
         return await (isBlock ? this.mapLocal(pod, metadata.name, path) : this.mountLocal(pod, persistent, path));
       }
-      if (spec?.nfs && !isBlock) return await this.mountNfs(pod, metadata.name, spec.nfs, spec.mountOptions ?? []);
+      if (spec?.nfs && !isBlock) {
+        const { mountOptions: options = [] } = spec;
+        return await this.mountNfs(pod, metadata.name, spec.nfs, { options, signal });
+      }
       const what = isBlock ? "block persistent volume" : "persistent volume";
       throw new Error(`no volume plugin of this kubelet matches ${what} ${metadata.name}`);
     } catch (error) {
@@ -167,11 +172,13 @@ export class PersistentVolumes {
     pod: Pod,
     name: string,
     { server, path, readOnly }: { server: string; path: string; readOnly?: boolean | undefined },
-    options: readonly string[],
+    { options, signal }: { readonly options: readonly string[]; readonly signal: AbortSignal },
   ): Promise<string> {
     const dir = this.deps.paths.volume(pod.metadata.uid ?? "", "kubernetes.io~nfs", name);
+    // Asked first: to look at a folder that is mounted already is to ask the server.
+    if (await isMounted(dir)) return dir;
     await mkdir(dir, { recursive: true, mode: 0o750 });
-    if (!(await isMounted(dir))) await mountNfs(`${server}:${path}`, dir, [...(readOnly ? ["ro"] : []), ...options]);
+    await mountNfs(`${server}:${path}`, dir, [...(readOnly ? ["ro"] : []), ...options], signal);
     return dir;
   }
 }
