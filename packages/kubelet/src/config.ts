@@ -33,6 +33,7 @@ const FLAGS = {
   ),
   "cgroup-root": flag.string("/", "cgroup under which kubepods lies"),
   "cgroup-driver": flagOfDriver("who makes the cgroups, where the runtime does not say: cgroupfs or systemd"),
+  "runtime-cgroups": flag.string("", "cgroup of the container runtime, for the figures in /stats/summary"),
   "pod-log-dir": flag.string("/var/log/pods", "folder for the logs of containers"),
   "container-log-dir": flag.string(
     "",

@@ -1,5 +1,4 @@
 // Composes the kubelet: what feeds the pod workers, what they act through, and what shows them to the world.
-import { readFile } from "node:fs/promises";
 import { pods, services } from "@skiff/api/resource-ref.ts";
 import type { Pod, Service } from "@skiff/api/types.ts";
 import { DelegatedAuth } from "@skiff/client/delegated-auth.ts";
@@ -50,6 +49,7 @@ import { RuntimeReader } from "./runtime/runtime-reader.ts";
 import { gateOptions, StartGate } from "./runtime/start-gate.ts";
 import { ServedPods } from "./served-pods.ts";
 import { type ServedKubelet, serveKubelet } from "./server/index.ts";
+import { serverOptionsOf } from "./server/server-options.ts";
 import { StatusManager } from "./status/status-manager.ts";
 import { Upkeep } from "./upkeep.ts";
 import { NodeStorage } from "./volumes/node-storage.ts";
@@ -202,28 +202,21 @@ export class Kubelet {
   async serve(serving: { readonly cert: string; readonly key: string } | undefined): Promise<ServedKubelet> {
     const { config, context, parts } = this;
     const { clock, log, metrics } = context;
-    const ca = config["client-ca-file"];
-    const tls = { ...serving, clientCa: ca ? await readFile(ca, "utf8") : undefined };
-    const { address, port, nodeName, "read-only-port": readOnlyPort, "cadvisor-port": cadvisorPort } = config;
-    const ports = { address, port, readOnlyPort, cadvisorPort };
-    return serveKubelet(
-      { ...ports, tls, podLogDir: config["pod-log-dir"], nodeName, rootDir: config["root-dir"] },
-      {
-        pods: new ServedPods({ workers: this.workers, statuses: this.statuses, mirrors: this.upkeep.mirrors }),
-        cri: parts.cri,
-        runtime: this.reader,
-        cgroups: parts.cgroups.files,
-        podCgroups: this.cgroups,
-        auth: new DelegatedAuth(parts.client, { anonymous: config["anonymous-auth"] }, { clock, log }),
-        metrics,
-        probeMetrics: this.probeMetrics,
-        checks: this.checks,
-        clock,
-        log,
-        configz: () => configzOf(config),
-        claimStats: (pod, time) => this.storage.stats(pod, time),
-      },
-    );
+    return serveKubelet(await serverOptionsOf(config, serving), {
+      pods: new ServedPods({ workers: this.workers, statuses: this.statuses, mirrors: this.upkeep.mirrors }),
+      cri: parts.cri,
+      runtime: this.reader,
+      cgroups: parts.cgroups.files,
+      podCgroups: this.cgroups,
+      auth: new DelegatedAuth(parts.client, { anonymous: config["anonymous-auth"] }, { clock, log }),
+      metrics,
+      probeMetrics: this.probeMetrics,
+      checks: this.checks,
+      clock,
+      log,
+      configz: () => configzOf(config),
+      claimStats: (pod, time) => this.storage.stats(pod, time),
+    });
   }
 
   /** Workers start only once both sides are known: else running pods would look new, or gone. */

@@ -133,6 +133,11 @@ export class CgroupFs {
     return text === undefined ? (await this.processes(path)).size : Number(text);
   }
 
+  /** The same without threads, one by one: for whoever wants the number exactly. */
+  async countProcesses(path: string): Promise<number> {
+    return (await this.processes(path, "first")).size;
+  }
+
   private async createV1({ mountPoint, controllers }: Hierarchy, path: string): Promise<void> {
     await mkdir(join(mountPoint, path), { recursive: true });
     if (!controllers.includes("cpuset")) return;
@@ -154,7 +159,7 @@ export class CgroupFs {
     }
   }
 
-  private async processes(path: string): Promise<Set<number>> {
+  private async processes(path: string, where: "any" | "first" = "any"): Promise<Set<number>> {
     const pids = new Set<number>();
     const visit = async (dir: string): Promise<void> => {
       const text = await readFile(join(dir, "cgroup.procs"), "utf8").catch(() => "");
@@ -162,7 +167,8 @@ export class CgroupFs {
       const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
       for (const entry of entries) if (entry.isDirectory()) await visit(join(dir, entry.name));
     };
-    for (const { mountPoint } of this.hierarchies) await visit(join(mountPoint, path));
+    const among = where === "any" ? this.hierarchies : this.hierarchies.slice(0, 1);
+    for (const { mountPoint } of among) await visit(join(mountPoint, path));
     return pids;
   }
 

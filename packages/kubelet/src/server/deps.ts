@@ -28,6 +28,8 @@ export interface KubeletServerOptions {
   readonly nodeName: string;
   /** The kubelet's --root-dir, whose file system is the node's in /stats/summary. */
   readonly rootDir?: string;
+  /** Cgroups of parts of the system that are no pods, by upstream's name of the part, such as `kubelet`. */
+  readonly systemCgroups?: Readonly<Record<string, string>>;
 }
 
 /** The pods of this node as the kubelet knows them, with the newest status that it has worked out for each. */
@@ -52,7 +54,7 @@ export interface KubeletServerDeps {
     | "imageFsInfo"
   >;
   readonly runtime: Pick<RuntimeReader, "read" | "list">;
-  readonly cgroups: Pick<CgroupFs, "read" | "isUnified">;
+  readonly cgroups: Pick<CgroupFs, "read" | "isUnified" | "countProcesses">;
   readonly podCgroups: Pick<PodCgroups, "path" | "containerPath" | "kubepods">;
   readonly auth: Pick<DelegatedAuth, "authorize">;
   readonly metrics: MetricsRegistry;

@@ -1,6 +1,6 @@
 // What the ports without authentication tell, and what they keep to themselves.
 import assert from "node:assert/strict";
-import { get } from "node:http";
+import { request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { after, test } from "node:test";
@@ -30,16 +30,20 @@ const deps = {
 const stack = new AsyncDisposableStack();
 after(() => stack.disposeAsync());
 
-async function serve(create: typeof createReadOnlyServer): Promise<(path: string) => Promise<[number, string]>> {
+async function serve(
+  create: typeof createReadOnlyServer,
+): Promise<(path: string, method?: string) => Promise<[number, string]>> {
   const app = create(options, deps);
   stack.defer(() => app.close());
   await app.listen({ host: "127.0.0.1", port: 0 });
   const { port } = app.server.address() as AddressInfo;
-  return async (path) => {
+  return async (path, method = "GET") => {
     const { promise, resolve, reject } = Promise.withResolvers<[number, string]>();
-    get({ host: "127.0.0.1", port, path, agent: false }, async (answer) => {
+    request({ host: "127.0.0.1", port, path, method, agent: false }, async (answer) => {
       resolve([answer.statusCode ?? 0, await text(answer)]);
-    }).on("error", reject);
+    })
+      .on("error", reject)
+      .end();
     return promise;
   };
 }
@@ -51,6 +55,13 @@ test("createReadOnlyServer tells about pods and figures without asking who wants
   assert.equal(status, 200);
   assert.equal(JSON.parse(body).items[0].metadata.name, "web");
   assert.equal((await ask("/metrics"))[0], 200);
+});
+
+test("both answer HEAD where they tell their health, as supervisors ask", async () => {
+  for (const create of [createReadOnlyServer, createContainerMetricsServer]) {
+    const ask = await serve(create);
+    assert.deepEqual(await ask("/healthz", "HEAD"), [200, ""]);
+  }
 });
 
 test("createReadOnlyServer has nothing that looks into containers, or acts in them", async () => {

@@ -18,7 +18,9 @@ export function createContainerMetricsServer(_options: KubeletServerOptions, dep
   const app = makeApp(null);
   countRequests(app, "cadvisor", deps.requests);
   answerErrors(app, deps);
-  app.get("/healthz", (_request, reply) => reply.type("text/plain; charset=utf-8").send("ok"));
+  app.get("/healthz", { exposeHeadRoute: true }, (_request, reply) =>
+    reply.type("text/plain; charset=utf-8").send("ok"),
+  );
   app.get("/metrics", (_request, reply) => sendContainerMetrics(reply, deps));
   return app;
 }

@@ -76,7 +76,8 @@ function sendText(reply: FastifyReply, status: number, text: string): FastifyRep
 }
 
 function addHealth(app: App, { checks = [] }: Pick<KubeletServerDeps, "checks">): void {
-  app.get("/healthz", async (_request, reply) => {
+  // Supervisors ask with HEAD, which upstream answers as it does GET.
+  app.get("/healthz", { exposeHeadRoute: true }, async (_request, reply) => {
     const { healthy, lines } = await runChecks(checks);
     return healthy ? sendText(reply, 200, "ok") : sendText(reply, 500, `${lines.join("\n")}\nhealthz check failed\n`);
   });

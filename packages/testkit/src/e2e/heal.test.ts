@@ -113,6 +113,12 @@ test("a CSI volume serves its pod through the kubelet's death, and is unmounted 
   await kubectl.run("wait", "pod/keeper", "--for=condition=Ready", "--timeout=60s");
   const summary = await kubectl.run("get", "--raw", "/api/v1/nodes/node-1/proxy/stats/summary");
   assert.match(summary, /"usedBytes":400,.*"pvcRef":\{"name":"disk","namespace":"default"\}/);
+  const { node, pods } = JSON.parse(summary);
+  const together = node.systemContainers.find(({ name }: { name: string }) => name === "pods");
+  assert.ok(together.cpu.usageCoreNanoSeconds > 0 && together.memory.workingSetBytes > 0, summary);
+  assert.ok(node.rlimit.curproc > 0 && node.memory.pageFaults > 0, summary);
+  const keeper = pods.find(({ podRef }: { podRef: { name: string } }) => podRef.name === "keeper");
+  assert.ok(keeper.process_stats.process_count >= 2, summary);
   await killAndAwaitRestart(cluster.state, "node-1/kubelet");
   const file = (path: string) => join(driver.folder("disk"), path);
   await writeFile(file("more"), "");

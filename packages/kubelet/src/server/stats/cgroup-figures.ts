@@ -37,7 +37,7 @@ const TICKS_PER_SECOND = 100;
 /** Version 1 writes a number near this where there is no limit. */
 const NO_LIMIT = 2 ** 62;
 
-type Cgroups = KubeletServerDeps["cgroups"];
+type Cgroups = Pick<KubeletServerDeps["cgroups"], "read" | "isUnified">;
 
 /** In the same units from either version. */
 export async function cgroupFigures(path: string, cgroups: Cgroups): Promise<CgroupFigures> {

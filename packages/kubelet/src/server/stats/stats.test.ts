@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Pod } from "@skiff/api/types.ts";
 import { CpuRates } from "./cpu-rates.ts";
-import { parseCpuStat, parseMeminfo, parseMemoryStat } from "./kernel-files.ts";
+import { parseCpuStat, parseMeminfo, parseMemoryStat, parseProcessLimits } from "./kernel-files.ts";
 import { parseNetDev } from "./net-dev.ts";
 import { renderResourceMetrics } from "./resource-metrics.ts";
+import { systemCgroups } from "./system-cgroups.ts";
 
 test("parseMemoryStat leaves the inactive file cache out, in both versions", () => {
   const v1 = parseMemoryStat(1000, "inactive_file 1\ntotal_inactive_file 300\ntotal_rss 500\n");
@@ -14,10 +15,36 @@ test("parseMemoryStat leaves the inactive file cache out, in both versions", () 
   assert.deepEqual([v2.workingSetBytes, v2.rssBytes], [0, 400]);
 });
 
+test("parseMemoryStat tells what a limit leaves, where there is one", () => {
+  const available = (limit: string) => parseMemoryStat(1000, "total_inactive_file 300\n", limit).availableBytes;
+  assert.equal(available("5000\n"), 4300);
+  assert.equal(available("9223372036854771712\n"), undefined);
+  assert.equal(available("max\n"), undefined);
+  assert.equal(available("100\n"), 0);
+});
+
+test("parseProcessLimits takes the lower limit, and the threads that there are", () => {
+  const limits = parseProcessLimits("0.10 0.20 0.30 2/345 6789\n", "4194304\n", "192000\n");
+  assert.deepEqual(limits, { maxpid: 192_000, curproc: 345 });
+});
+
+test("systemCgroups names the kubelet's own cgroup in both versions, but not the machine's root", () => {
+  assert.deepEqual(systemCgroups("/run", "5:cpu:/other\n4:memory:/kubelet\n0::/\n"), {
+    kubelet: "/kubelet",
+    runtime: "/run",
+  });
+  assert.deepEqual(systemCgroups("", "0::/system.slice/kubelet.service\n"), {
+    kubelet: "/system.slice/kubelet.service",
+  });
+  assert.deepEqual(systemCgroups("", "4:memory:/\n0::/\n"), {});
+});
+
 test("parseMeminfo and parseCpuStat read the kernel's units", () => {
   const text =
     "MemTotal:       1000 kB\nMemFree:   400 kB\nInactive:  9 kB\nInactive(file):   100 kB\nAnonPages: 7 kB\n";
   const { usageBytes, workingSetBytes, availableBytes } = parseMeminfo(text);
+  const { pageFaults, majorPageFaults } = parseMeminfo(text, "pgfault 12\npgmajfault 0\n");
+  assert.deepEqual([pageFaults, majorPageFaults], [12, 0]);
   assert.deepEqual([usageBytes, workingSetBytes, availableBytes], [600 * 1024, 500 * 1024, 500 * 1024]);
   assert.equal(parseCpuStat("usage_usec 12\nuser_usec 5\n"), 12_000);
 });

@@ -7,14 +7,17 @@ import type { KubeletServerDeps, KubeletServerOptions } from "../deps.ts";
 import type { CpuRates } from "./cpu-rates.ts";
 import type { FsStats } from "./fs-stats.ts";
 import { folderUsage, fsStats } from "./fs-stats.ts";
+import type { ProcessLimits } from "./kernel-files.ts";
+import { parseProcessLimits } from "./kernel-files.ts";
 import type { InterfaceStats } from "./net-dev.ts";
 import { parseNetDev } from "./net-dev.ts";
 import { podNetwork } from "./pod-network.ts";
 import type { PodVolumes } from "./pod-volumes.ts";
 import type { ContainerUsage, NodeUsage, PodUsage, Usage } from "./usage.ts";
+import { cgroupUsage } from "./usage.ts";
 
 type Deps = Pick<KubeletServerDeps, "cri" | "clock" | "log" | "runtime" | "cgroups" | "podCgroups">;
-type Options = Pick<KubeletServerOptions, "nodeName" | "podLogDir" | "rootDir">;
+type Options = Pick<KubeletServerOptions, "nodeName" | "podLogDir" | "rootDir" | "systemCgroups">;
 
 /** The whole answer. With `cpuAndMemoryOnly`, as metrics-server asks, no disk and no network is looked at. */
 export async function summarize(
@@ -31,8 +34,11 @@ export async function summarize(
   };
   const timeMs = deps.clock.now();
   const disk = cpuAndMemoryOnly ? undefined : await readDisk(options, timeMs, deps);
-  const node = { nodeName: options.nodeName, startTime: await bootTime(), ...figures("node", usage) };
+  const startTime = await bootTime();
+  const systemContainers = await readSystemContainers(options.systemCgroups ?? {}, startTime, figures, deps);
+  const node = { nodeName: options.nodeName, systemContainers, startTime, ...figures("node", usage) };
   const extra = disk ? { network: await readNetwork(timeMs), fs: disk.node, runtime: { imageFs: disk.images } } : {};
+  const rlimit = disk ? { rlimit: { time: disk.time, ...(await readProcessLimits()) } } : {};
   const sandboxes = disk ? await readySandboxes(deps) : new Map<string, string>();
   const pods = await Promise.all(
     usage.pods.map(async (pod) => ({
@@ -42,7 +48,30 @@ export async function summarize(
   );
   rates.retain(keys);
   volumes.retain(new Set(usage.pods.map(({ pod }) => pod.metadata.uid ?? "")));
-  return { node: { ...node, ...extra }, pods };
+  return { node: { ...node, ...extra, ...rlimit }, pods };
+}
+
+/**
+ * All pods together, and what else the configuration names: cgroups without a pod. The kernel does not tell when a cgroup
+ * was made, so the machine's start stands for theirs.
+ */
+async function readSystemContainers(
+  named: Readonly<Record<string, string>>,
+  startTime: string,
+  figures: Figures,
+  deps: Deps,
+): Promise<object[]> {
+  const all = Object.entries({ ...named, pods: deps.podCgroups.kubepods });
+  const read = all.map(async ([name, path]) => {
+    return { name, startTime, ...figures(`system/${name}`, await cgroupUsage(path, deps)) };
+  });
+  return Promise.all(read);
+}
+
+async function readProcessLimits(): Promise<ProcessLimits> {
+  const files = ["/proc/loadavg", "/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max"];
+  const [loadavg = "", ...limits] = await Promise.all(files.map((file) => readFile(file, "utf8")));
+  return parseProcessLimits(loadavg, ...limits);
 }
 
 /** Pod UID → the id of its sandbox. */
@@ -71,6 +100,7 @@ async function networkAndVolumes(
   return {
     ...(main ? { network: { time, ...main, interfaces } } : {}),
     ...(volume.length > 0 ? { volume } : {}),
+    process_stats: { process_count: await cgroups.countProcesses(podCgroups.path(pod)) },
   };
 }
 

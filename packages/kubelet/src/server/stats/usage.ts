@@ -71,6 +71,7 @@ function newestAttempts(stats: readonly ContainerStats[]): ContainerStats[] {
 function containerUsage(stats: ContainerStats, started: ReadonlyMap<string, number>): ContainerUsage {
   const { attributes, cpu, memory, writableLayer } = stats;
   const workingSet = bytesOf(memory?.workingSetBytes);
+  const pageFaults = bytesOf(memory?.pageFaults);
   return {
     name: attributes?.labels[LABEL.containerName] ?? "",
     startedAtMs: started.get(attributes?.id ?? "") ?? 0,
@@ -84,8 +85,9 @@ function containerUsage(stats: ContainerStats, started: ReadonlyMap<string, numb
             usageBytes: bytesOf(memory?.usageBytes),
             rssBytes: bytesOf(memory?.rssBytes),
             availableBytes: bytesOf(memory?.availableBytes),
-            pageFaults: bytesOf(memory?.pageFaults),
-            majorPageFaults: bytesOf(memory?.majorPageFaults),
+            pageFaults,
+            // None of them major is a figure, where faults are counted at all.
+            majorPageFaults: pageFaults === undefined ? undefined : Number(memory?.majorPageFaults?.value ?? 0),
           },
     writableLayer: writableLayer ?? undefined,
   };
@@ -96,15 +98,19 @@ function bytesOf(field: { value: string } | null | undefined): number | undefine
   return field && field.value !== "0" ? Number(field.value) : undefined;
 }
 
-async function cgroupUsage(path: string, deps: Pick<Deps, "cgroups" | "clock">): Promise<Usage> {
+/** Of a cgroup with all below it; nothing but the time where it is not there. */
+export async function cgroupUsage(path: string, deps: Pick<Deps, "cgroups" | "clock">): Promise<Usage> {
   const { cgroups, clock } = deps;
-  const usageFile = cgroups.isUnified ? "memory.current" : "memory.usage_in_bytes";
-  const [cpuNanos, usage, stat] = await Promise.all([
+  const [usageFile, limitFile] = cgroups.isUnified
+    ? ["memory.current", "memory.max"]
+    : ["memory.usage_in_bytes", "memory.limit_in_bytes"];
+  const [cpuNanos, usage, stat, limit] = await Promise.all([
     cpuTime(path, cgroups),
     cgroups.read("memory", path, usageFile),
     cgroups.read("memory", path, "memory.stat"),
+    cgroups.read("memory", path, limitFile),
   ]);
-  const memory = usage !== undefined && stat !== undefined ? parseMemoryStat(Number(usage), stat) : undefined;
+  const memory = usage !== undefined && stat !== undefined ? parseMemoryStat(Number(usage), stat, limit) : undefined;
   return { timeMs: clock.now(), cpuNanos, memory };
 }
 
@@ -116,7 +122,11 @@ async function cpuTime(path: string, cgroups: Deps["cgroups"]): Promise<number |
 }
 
 async function nodeUsage({ cgroups, clock }: Pick<Deps, "cgroups" | "clock">): Promise<Usage> {
-  const [cpuNanos, meminfo] = await Promise.all([cpuTime("/", cgroups), readFile("/proc/meminfo", "utf8")]);
+  const [cpuNanos, meminfo, vmstat] = await Promise.all([
+    cpuTime("/", cgroups),
+    readFile("/proc/meminfo", "utf8"),
+    readFile("/proc/vmstat", "utf8"),
+  ]);
   // The root of version 2 has no memory files, so both versions read the kernel's own account.
-  return { timeMs: clock.now(), cpuNanos, memory: parseMeminfo(meminfo) };
+  return { timeMs: clock.now(), cpuNanos, memory: parseMeminfo(meminfo, vmstat) };
 }

@@ -1,0 +1,24 @@
+// What the HTTPS API is told by the kubelet's configuration.
+import { readFile } from "node:fs/promises";
+import type { KubeletConfig } from "../config.ts";
+import type { KubeletServerOptions } from "./deps.ts";
+import { systemCgroups } from "./stats/system-cgroups.ts";
+
+/** Without a certificate handshakes fail until one is given. */
+export async function serverOptionsOf(
+  config: KubeletConfig,
+  serving: { readonly cert: string; readonly key: string } | undefined,
+): Promise<KubeletServerOptions> {
+  const { address, port, nodeName, "client-ca-file": ca } = config;
+  return {
+    address,
+    port,
+    readOnlyPort: config["read-only-port"],
+    cadvisorPort: config["cadvisor-port"],
+    tls: { ...serving, clientCa: ca ? await readFile(ca, "utf8") : undefined },
+    podLogDir: config["pod-log-dir"],
+    nodeName,
+    rootDir: config["root-dir"],
+    systemCgroups: systemCgroups(config["runtime-cgroups"], await readFile("/proc/self/cgroup", "utf8")),
+  };
+}
