@@ -15,7 +15,7 @@ const BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"];
 
 /** Writes the archive into `folder` unless it is there; returns its path. */
 export async function ensureBuiltinImages(folder: string): Promise<string> {
-  const path = join(folder, "builtin-1.tar");
+  const path = join(folder, "builtin-2.tar");
   if (existsSync(path)) return path;
   const { writeOciArchive } = await import("./oci-archive.ts");
   const tini = readFileSync(firstOf(TINI, "tini"));
@@ -30,7 +30,7 @@ export async function ensureBuiltinImages(folder: string): Promise<string> {
 function sandboxImage(tini: Buffer, busybox: Buffer): ImageSpec {
   return {
     name: SANDBOX_IMAGE,
-    files: [program("pause", tini), program("sleep", busybox)],
+    files: [program("pause", tini), program("sleep", busybox), folder("etc"), ...MOUNT_POINTS],
     entrypoint: ["/pause", "--", "/sleep", "2147483647"],
     user: "65535:65535",
   };
@@ -46,6 +46,7 @@ function demoImage(tini: Buffer, busybox: Buffer): ImageSpec {
       ...APPLETS.map((name) => ({ path: `bin/${name}`, mode: 0o777, link: "busybox" })),
       text("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"),
       text("etc/group", "root:x:0:\nnogroup:x:65534:\n"),
+      ...MOUNT_POINTS,
       // busybox httpd runs this for `/` as long as there is no index.html.
       { ...text("www/cgi-bin/index.cgi", INDEX_SCRIPT), mode: 0o755 },
     ],
@@ -55,6 +56,12 @@ function demoImage(tini: Buffer, busybox: Buffer): ImageSpec {
     ports: ["80/tcp"],
   };
 }
+
+/** Where the runtime mounts: what an image lacks of them is made for each of its containers, on the node's disk. */
+const MOUNT_POINTS: readonly ImageFile[] = [
+  ...["dev", "proc", "sys"].map(folder),
+  ...["etc/hostname", "etc/hosts", "etc/resolv.conf"].map((path) => text(path, "")),
+];
 
 const INDEX_SCRIPT = `#!/bin/sh
 printf 'Content-Type: text/plain\\r\\n\\r\\n'
