@@ -136,9 +136,10 @@ export class Kubelet {
     const runtime = (uid: string) => this.pleg.get(uid);
     this.probes = new ProbeManager({ cri, events, metrics: this.probeMetrics, hostIps, runtime, ...shared });
     const mirrorOf = (pod: Readonly<Pod>) => this.upkeep.mirrors.get(pod);
-    this.statuses = new StatusManager({ client: client.of(pods), mirrorOf, ...shared }, signal);
     this.gate = new StartGate(gateOptions(machine.cpus), { clock });
-    recorder.isBusy = () => this.gate.hasStarts;
+    const isBusy = () => this.gate.hasStarts;
+    recorder.isBusy = isBusy;
+    this.statuses = new StatusManager({ client: client.of(pods), mirrorOf, isBusy, ...shared }, signal);
     this.collector = new GarbageCollector(deadContainerLimits(config), { cri, paths, gate: this.gate, clock });
     const hooks = new LifecycleHooks({ cri, clock });
     this.killer = new PodKiller({ cri, hooks, gate: this.gate, events: this.events, ...shared });

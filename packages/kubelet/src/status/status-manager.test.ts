@@ -30,11 +30,11 @@ class OnePodApi {
   }
 }
 
-function setUp() {
+function setUp(isBusy = () => false) {
   const api = new OnePodApi();
   const clock = new FakeClock();
   const stop = new AbortController();
-  const manager = new StatusManager({ client: api, clock, log: silentLogger() }, stop.signal);
+  const manager = new StatusManager({ client: api, isBusy, clock, log: silentLogger() }, stop.signal);
   return { api, clock, manager, uid: api.pod.metadata.uid ?? "" };
 }
 
@@ -47,6 +47,25 @@ test("StatusManager writes the newest status only, guarded by the UID", async ()
   manager.set(api.pod, { phase: "Running" });
   await manager.flush(uid);
   assert.ok(api.bodies.length <= 2, "an unchanged status was written");
+});
+
+test("StatusManager lets a status that only says Pending wait while pods start, three seconds at most", async () => {
+  let busy = true;
+  const { api, clock, manager } = setUp(() => busy);
+  manager.set(api.pod, { phase: "Pending", message: "one" });
+  await clock.advance(2000);
+  assert.equal(api.bodies.length, 0);
+  await clock.advance(1000);
+  assert.equal(api.bodies.length, 1, "after three seconds it is written, whatever goes on");
+  manager.set(api.pod, { phase: "Pending", message: "two" });
+  await clock.advance(1000);
+  busy = false;
+  await clock.advance(1000);
+  assert.equal(api.bodies.length, 2);
+  busy = true;
+  manager.set(api.pod, { phase: "Running" });
+  await clock.advance(0);
+  assert.equal(api.bodies.length, 3, "news never waits");
 });
 
 test("StatusManager tries again after a failure, and not when the pod is gone", async () => {

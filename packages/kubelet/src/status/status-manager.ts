@@ -13,6 +13,8 @@ export interface StatusManagerDeps {
   readonly client: Pick<ResourceClient<Pod>, "patch" | "delete">;
   /** The API's mirror of a static pod, which carries its status. */
   mirrorOf?(pod: Readonly<Pod>): Readonly<Pod> | undefined;
+  /** Whether pods are being started, which is what users wait for. */
+  isBusy?(): boolean;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -34,6 +36,8 @@ interface Entry {
 
 /** A pod that starts is told of as a whole: what it says of itself before it runs may wait this long for that. */
 const PENDING_DELAY_MS = 1000;
+/** And as long as others start beside it, which a write more for each would only hold up. */
+const MAX_PENDING_DELAY_MS = 3000;
 /** After a failed write, doubling. */
 const RETRY_INITIAL_MS = 200;
 const RETRY_MAX_MS = 10_000;
@@ -127,7 +131,14 @@ export class StatusManager {
   }
 
   private sendLater(uid: string, entry: Entry): void {
-    entry.timer ??= this.deps.clock.after(PENDING_DELAY_MS, () => this.send(uid, entry));
+    if (entry.timer) return;
+    const since = this.deps.clock.monotonic();
+    const sendUnlessBusy = () => {
+      const leftMs = since + MAX_PENDING_DELAY_MS - this.deps.clock.monotonic();
+      if (leftMs <= 0 || !this.deps.isBusy?.()) return this.send(uid, entry);
+      entry.timer = this.deps.clock.after(Math.min(PENDING_DELAY_MS, leftMs), sendUnlessBusy);
+    };
+    entry.timer = this.deps.clock.after(PENDING_DELAY_MS, sendUnlessBusy);
   }
 
   private send(uid: string, entry: Entry): void {
