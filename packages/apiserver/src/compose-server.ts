@@ -4,6 +4,7 @@ import { VIRTUAL_KINDS } from "@skiff/api/kinds/virtual-kinds.ts";
 import type { KubeObject } from "@skiff/api/object.ts";
 import type { HealthCheck } from "@skiff/component-base/health-checks.ts";
 import { checkLog, type Logger } from "@skiff/component-base/logger.ts";
+import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { ProgramContext } from "@skiff/component-base/program.ts";
 import { createAdmissionPlugins } from "./admission/index.ts";
 import type { Auditor } from "./audit/auditor.ts";
@@ -22,6 +23,8 @@ import { Pipeline } from "./filters/pipeline.ts";
 import { RequestMetrics } from "./filters/request-metrics.ts";
 import { createFlowDumps } from "./flowcontrol/dumps.ts";
 import { FlowController } from "./flowcontrol/flow-controller.ts";
+import { BufferLimit } from "./http/buffer-limit.ts";
+import { ByteBudget } from "./http/byte-budget.ts";
 import type { PathHandler, ResourceHandler } from "./http/endpoint.ts";
 import { type HealthPaths, healthHandlers, indexHandler, metricsHandler, versionHandler } from "./http/health-paths.ts";
 import type { RequestInfo } from "./http/request-info.ts";
@@ -98,6 +101,8 @@ export function composeServer(inputs: Inputs): ServerParts {
     metrics: new RequestMetrics(metrics, limit),
     audit: inputs.audit,
     tracer: inputs.tracer,
+    bodies: bodyBudget(metrics),
+    buffers: new BufferLimit(MAX_BUFFERED_BYTES, context),
     requestTimeoutMs: config["request-timeout"],
     clock,
     log,
@@ -113,6 +118,21 @@ export function composeServer(inputs: Inputs): ServerParts {
         startBootstrap(inputs, { reader, writer, port, services }),
       ]),
   };
+}
+
+/** Of all connections together. */
+const MAX_BUFFERED_BYTES = 256 * 1024 * 1024;
+
+/** Twenty of the largest bodies at once, five of one user; parsed they are several times as large. */
+function bodyBudget(metrics: MetricsRegistry): ByteBudget {
+  const budget = new ByteBudget({ total: 64 * 1024 * 1024, perOwner: 16 * 1024 * 1024, maxWaiting: 1000 });
+  metrics.observedGauge("apiserver_request_body_bytes", "Bytes of request bodies that are being worked on.", () => [
+    { value: budget.state.used },
+  ]);
+  metrics.observedGauge("apiserver_request_bodies_waiting", "Requests whose body has to wait for room.", () => [
+    { value: budget.state.waiting },
+  ]);
+  return budget;
 }
 
 /** Priority and fairness unless it is off, or no seats are left to it. */

@@ -10,6 +10,8 @@ import type { AuditedRequest } from "../audit/audited-request.ts";
 import type { Auditor } from "../audit/auditor.ts";
 import type { Authenticator, UserInfo } from "../authn/authenticator.ts";
 import type { Authorizer, Decision } from "../authz/authorizer.ts";
+import type { BufferLimit } from "../http/buffer-limit.ts";
+import type { ByteBudget } from "../http/byte-budget.ts";
 import type { Answer } from "../http/endpoint.ts";
 import { Exchange, type RawRequest, type RawResponse } from "../http/exchange.ts";
 import { type ListenerHandlers, peerCertificate } from "../http/listener.ts";
@@ -32,6 +34,9 @@ export interface PipelineDeps {
   readonly metrics: RequestMetrics;
   readonly audit: Auditor | undefined;
   readonly tracer: Tracer | undefined;
+  /** What bodies, and connections as a whole, may take of the memory. */
+  readonly bodies?: ByteBudget | undefined;
+  readonly buffers?: BufferLimit | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly requestTimeoutMs: number;
@@ -120,13 +125,16 @@ export class Pipeline {
   }
 
   private async serve(request: RawRequest, response: RawResponse, span?: RequestSpan): Promise<void> {
-    const { clock, metrics, log, router } = this.deps;
+    const { clock, metrics, log, router, bodies, buffers } = this.deps;
     const start = clock.monotonic();
-    const exchange = new Exchange(request);
+    const exchange = new Exchange(request, bodies);
+    buffers?.opened(request, response);
     exchange.span = span;
     this.active.add(exchange);
     response.once("close", () => {
       this.leave(exchange);
+      buffers?.closed(response);
+      exchange.releaseBody();
       if (!response.writableFinished) exchange.abort(CLIENT_GONE);
     });
     let code = 500;
@@ -153,6 +161,8 @@ export class Pipeline {
   /** Who was answered before his body was there may finish it, as clients read no answer before; but not for ever. */
   private endSlowBody(request: RawRequest): void {
     if (request.complete) return;
+    // Thrown away as it comes, or it would be kept for nobody.
+    request.resume();
     const timer = this.deps.clock.after(BODY_LINGER_MS, () => request.complete || request.destroy());
     request.once("close", () => timer[Symbol.dispose]());
   }

@@ -5,9 +5,10 @@ import type { Http2ServerRequest } from "node:http2";
 import type { AuditedRequest } from "../audit/audited-request.ts";
 import type { UserInfo } from "../authn/authenticator.ts";
 import type { RequestSpan } from "../tracing/tracer.ts";
+import type { ByteBudget, Room } from "./byte-budget.ts";
 import type { RequestContext } from "./endpoint.ts";
 import { parseRequestInfo } from "./parse-request-info.ts";
-import { bodyMedia, parseBody, readBytes } from "./read-body.ts";
+import { bodyMedia, expectedBytes, parseBody, readBytes } from "./read-body.ts";
 import type { RequestInfo } from "./request-info.ts";
 
 /** Either protocol's request. */
@@ -30,13 +31,18 @@ export class Exchange implements RequestContext {
   removedRelease: string | undefined;
   /** What the answer says of priority and fairness. */
   flowHeaders: Readonly<Record<string, string>> | undefined;
+  private isReleased = false;
   private id: string | undefined;
   private controller: AbortController | undefined;
   private aborted: Error | undefined;
   private body: Promise<Buffer> | undefined;
+  private readonly bodies: ByteBudget | undefined;
+  private room: Room | undefined;
 
-  constructor(raw: RawRequest) {
+  /** Without a budget bodies are bounded one by one only. */
+  constructor(raw: RawRequest, bodies?: ByteBudget) {
     this.raw = raw;
+    this.bodies = bodies;
     const url = raw.url ?? "/";
     const mark = url.indexOf("?");
     const path = mark < 0 ? url : url.slice(0, mark);
@@ -79,8 +85,26 @@ export class Exchange implements RequestContext {
 
   /** The body as it came; read once. */
   readBytes(): Promise<Buffer> {
-    this.body ??= readBytes(this.raw);
+    this.body ??= this.readWithinBudget();
     return this.body;
+  }
+
+  /** The answer has left: nobody needs the body any more. */
+  releaseBody(): void {
+    this.room?.release();
+    this.isReleased = true;
+  }
+
+  private async readWithinBudget(): Promise<Buffer> {
+    const expected = expectedBytes(this.raw);
+    const taken = expected > 0 ? this.bodies?.take(this.user.name, expected, () => this.signal) : undefined;
+    const room = taken instanceof Promise ? await taken : taken;
+    this.room = room;
+    // The client may have left while this waited.
+    if (this.isReleased) room?.release();
+    const bytes = await readBytes(this.raw);
+    room?.shrink(bytes.length);
+    return bytes;
   }
 
   async readBody(): Promise<unknown> {

@@ -129,7 +129,7 @@ function createServer(options: ListenerOptions): Http2SecureServer {
     rejectUnauthorized: false,
     minVersion: "TLSv1.2",
     maxSessionMemory: MAX_SESSION_MB,
-    settings: { maxConcurrentStreams: 250, initialWindowSize: 256 * 1024 },
+    settings: { maxConcurrentStreams: 250, initialWindowSize: WINDOW_BYTES },
     // Bodies may take long (uploads to exec); the request deadline bounds the rest.
     requestTimeout: 0,
     maxHeaderSize: MAX_HEAD_BYTES,
@@ -138,6 +138,9 @@ function createServer(options: ListenerOptions): Http2SecureServer {
     keepAliveTimeout: IDLE_MS,
   } as Parameters<typeof createSecureServer>[0]);
 }
+
+/** What a stream may send before somebody reads it: all of it may have to be kept. */
+const WINDOW_BYTES = 64 * 1024;
 
 /** An exec has its whole command in the URL, and one word of it may be 128 KiB long. */
 const MAX_HEAD_BYTES = 256 * 1024;

@@ -9,9 +9,25 @@ import { parseYaml } from "./yaml.ts";
 /** Upstream's bound: twice what etcd takes, since the stored form may be shorter than the one sent. */
 const MAX_BODY_BYTES = 3 * 1024 * 1024;
 
+/** How long the body may be: what its sender says, or the bound where he does not say. Throws 413 for what is too large. */
+export function expectedBytes(request: IncomingMessage | Http2ServerRequest): number {
+  if (!hasBody(request)) return 0;
+  const said = request.headers["content-length"];
+  const length = said !== undefined && /^\d{1,15}$/.test(said) ? Number(said) : MAX_BODY_BYTES;
+  if (length > MAX_BODY_BYTES) throw requestEntityTooLarge(MAX_BODY_BYTES);
+  return length;
+}
+
+/** Whatever the method. */
+export function hasBody(request: IncomingMessage | Http2ServerRequest): boolean {
+  if ("stream" in request) return !request.stream.endAfterHeaders;
+  const { headers } = request;
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
 /** The whole body; throws 413 as soon as it is known to be too large. */
-export function readBytes(request: IncomingMessage | Http2ServerRequest, limit = MAX_BODY_BYTES): Promise<Buffer> {
-  if (Number(request.headers["content-length"] ?? 0) > limit) return Promise.reject(requestEntityTooLarge(limit));
+export function readBytes(request: IncomingMessage | Http2ServerRequest): Promise<Buffer> {
+  const limit = MAX_BODY_BYTES;
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;

@@ -3,6 +3,7 @@ import { type Duplex, pipeline, type Readable } from "node:stream";
 import { badRequest } from "@skiff/api/errors.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { Answer, RequestContext } from "../http/endpoint.ts";
+import { hasBody } from "../http/read-body.ts";
 import type { BackendAnswer, BackendPool, BackendTarget } from "./backend.ts";
 import type { HeaderMap } from "./rebuild-headers.ts";
 import { joined, requestHeaders, responseHeaders } from "./rebuild-headers.ts";
@@ -20,6 +21,8 @@ export async function relayRequest(
 ): Promise<Answer> {
   const { raw, signal } = context;
   const method = raw.method ?? "GET";
+  // Whatever the method: a length that is passed on without its bytes would make the backend take the next request of this
+  // connection, which may be somebody else's, for the body.
   const request = { method, headers: requestHeaders(raw), body: hasBody(raw) ? raw : undefined, signal };
   const answer = await pool.send(target, request).catch((error: unknown) => {
     throw reachError(error);
@@ -46,16 +49,6 @@ function throughAll(body: Readable, steps: readonly Duplex[]): Readable {
   // A failure anywhere destroys all of them, the last one too, whose reader is told.
   pipeline([body, ...steps], () => {});
   return last;
-}
-
-/**
- * Whatever the method: a length that is passed on without its bytes would make the backend take the next request of
- * this connection, which may be somebody else's, for the body.
- */
-function hasBody(raw: RequestContext["raw"]): boolean {
-  if ("stream" in raw) return !raw.stream.endAfterHeaders;
-  const { headers } = raw;
-  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
 
 /** Connects the client's socket with the backend's once that has switched protocols; otherwise relays its refusal whole. */
