@@ -53,6 +53,7 @@ import type {
   ServiceCIDR,
   StatefulSet,
   StorageClass,
+  V1beta1ClusterTrustBundle,
   V2HorizontalPodAutoscaler,
   ValidatingAdmissionPolicy,
   ValidatingAdmissionPolicyBinding,
@@ -216,6 +217,14 @@ export const certificateSigningRequests = ref<CertificateSigningRequest>(
   "v1",
   "CertificateSigningRequest",
   "certificatesigningrequests",
+  false,
+);
+/** Root certificates for pods to trust; served only where the server was told to. */
+export const clusterTrustBundles = ref<V1beta1ClusterTrustBundle>(
+  "certificates.k8s.io",
+  "v1beta1",
+  "ClusterTrustBundle",
+  "clustertrustbundles",
   false,
 );
 const ADMISSION = "admissionregistration.k8s.io";

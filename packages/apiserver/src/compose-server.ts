@@ -1,5 +1,4 @@
 // Puts the parts of the apiserver together: security, registry, handlers and bootstrap over one storage.
-import { KINDS } from "@skiff/api/kinds/index.ts";
 import { VIRTUAL_KINDS } from "@skiff/api/kinds/virtual-kinds.ts";
 import type { KubeObject } from "@skiff/api/object.ts";
 import type { HealthCheck } from "@skiff/component-base/health-checks.ts";
@@ -236,10 +235,10 @@ function pathHandlers({ config, files, storage, state, context }: Inputs): PathH
     ...healthHandlers(healthChecks(storage, state, context.log), context.log),
     versionHandler(),
     metricsHandler(context.metrics),
-    ...createDiscoveryHandlers(KINDS, VIRTUAL_KINDS, {
+    ...createDiscoveryHandlers(config.kinds, VIRTUAL_KINDS, {
       serverAddress: `${config["advertise-address"]}:${config["secure-port"]}`,
     }),
-    ...createOpenApiHandlers(KINDS, VIRTUAL_KINDS),
+    ...createOpenApiHandlers(config.kinds, VIRTUAL_KINDS),
     ...createIssuerDiscoveryHandlers({
       issuer: config["service-account-issuer"],
       keys: files.serviceAccountKeys,
@@ -281,6 +280,7 @@ function startBootstrap(
     advertiseAddress: config["advertise-address"],
     securePort: parts.port,
     priorityAndFairness: config["enable-priority-and-fairness"],
+    trustBundles: config.kinds.some(({ plural }) => plural === "clustertrustbundles"),
     serviceIp: parts.services.firstAddress,
     serviceRanges: parts.services.configuredRanges,
     authentication: { clientCa: files.clientCa, requestHeader: authenticationOf(config, files).requestHeader },

@@ -1,7 +1,9 @@
 // kube-apiserver's flags as one validated configuration.
 import { networkInterfaces } from "node:os";
 import { commonFlags, flag, parseFlags, UsageError } from "@skiff/component-base/flags.ts";
+
 import { auditConfig, auditFlags } from "./audit/audit-flags.ts";
+import { servedKinds } from "./discovery/served-kinds.ts";
 
 const flags = {
   ...commonFlags,
@@ -46,6 +48,7 @@ const flags = {
   // Half an hour, and up to twice that: so watches of one moment end at different times.
   "min-request-timeout": flag.int(1800, "seconds that a watch lasts at least"),
   "tracing-config-file": flag.string("", "a TracingConfiguration: where spans go, and of how many requests"),
+  "runtime-config": flag.map({}, "beta kinds to serve, such as certificates.k8s.io/v1beta1/clustertrustbundles=true"),
   ...auditFlags,
   // One hour: Events are for looking into what just happened.
   "event-ttl": flag.duration(3_600_000, "how long Events are kept"),
@@ -72,6 +75,7 @@ export function parseConfig(argv: readonly string[]) {
   return Object.freeze({
     ...values,
     audit: auditConfig(values),
+    kinds: servedKinds(values["runtime-config"]),
     "authorization-mode": modes,
     "etcd-prefix": values["etcd-prefix"].replace(/\/+$/, ""),
     "advertise-address": values["advertise-address"] || defaultAddress(values["bind-address"]),

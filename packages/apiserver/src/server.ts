@@ -1,5 +1,4 @@
 // Runs the apiserver: opens the storage, serves once the caches are filled, and stops in order.
-import { KINDS } from "@skiff/api/kinds/index.ts";
 import type { ProgramContext } from "@skiff/component-base/program.ts";
 import { createAuditor } from "./audit/index.ts";
 import { type StartHook, StartHooks } from "./bootstrap/start-hooks.ts";
@@ -19,7 +18,7 @@ export async function runApiServer(config: ApiServerConfig, context: ProgramCont
   await using tracing = await openTracing(files.tracing, context);
   const tracer = tracing?.tracer;
   const etcd = { servers: config["etcd-servers"], prefix: config["etcd-prefix"] };
-  await using storage = openStorage({ ...etcd, ...(files.etcd ? { tls: files.etcd } : {}) }, KINDS, {
+  await using storage = openStorage({ ...etcd, ...(files.etcd ? { tls: files.etcd } : {}) }, config.kinds, {
     ...context,
     tracer,
   });

@@ -14,6 +14,7 @@ import { apiServiceKind } from "./api-service.ts";
 import { certificateSigningRequestKind } from "./certificate-signing-request/certificate-signing-request.ts";
 import { clusterRoleKind } from "./cluster-role.ts";
 import { clusterRoleBindingKind } from "./cluster-role-binding.ts";
+import { clusterTrustBundleKind } from "./cluster-trust-bundle/cluster-trust-bundle.ts";
 import { configMapKind } from "./config-map.ts";
 import { controllerRevisionKind } from "./controller-revision.ts";
 import { cronJobKind } from "./cron-job/cron-job.ts";
@@ -132,9 +133,12 @@ export const KINDS = [
   resourceSliceKind,
 ] as readonly unknown[] as readonly KindDefinition[];
 
+/** Beta kinds, which are served where --runtime-config asks for them. */
+export const OPTIONAL_KINDS = [clusterTrustBundleKind] as readonly unknown[] as readonly KindDefinition[];
+
 // Both keys have the group before them, as two groups may use one word.
-const byPlural = index(KINDS, (kind) => kind.plural);
-const byName = index(KINDS, (kind) => kind.kind);
+const byPlural = index([...KINDS, ...OPTIONAL_KINDS], (kind) => kind.plural);
+const byName = index([...KINDS, ...OPTIONAL_KINDS], (kind) => kind.kind);
 
 /** The kind behind `/apis/GROUP/…/PLURAL`. */
 export function findKind(group: string, plural: string): KindDefinition | undefined {

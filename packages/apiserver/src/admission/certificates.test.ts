@@ -8,7 +8,7 @@ import type { CertificateSigningRequest } from "@skiff/api/types.ts";
 import { makeCertificateRequest } from "@skiff/component-base/x509/certificate-request.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import type { AdmissionRequest } from "./admission.ts";
-import { createCertificateApproval, createCertificateSigning } from "./certificate-signers.ts";
+import { createCertificateApproval, createCertificateSigning, createTrustBundleAttest } from "./certificate-signers.ts";
 import { certificateSubjectRestriction } from "./certificate-subject-restriction.ts";
 
 const signal = new AbortController().signal;
@@ -86,4 +86,32 @@ test("CertificateSubjectRestriction keeps system:masters out of what the cluster
     code: 403,
     message: /use of kubernetes\.io\/kube-apiserver-client signer with system:masters group is not allowed$/,
   });
+});
+
+test("ClusterTrustBundleAttest wants the right to attest, but not for what the garbage collector writes", async () => {
+  const kind = findKind("certificates.k8s.io", "clustertrustbundles") as KindDefinition;
+  const metadata = { name: "a.io:b:1", uid: "", resourceVersion: "1", creationTimestamp: "" };
+  const bundle = (spec: object, more: object = {}) => ({ metadata: { ...metadata, ...more }, spec });
+  const attest = async (right: string, next: ReturnType<typeof bundle>, previous?: ReturnType<typeof bundle>) => {
+    const operation = previous ? ("UPDATE" as const) : ("CREATE" as const);
+    const request = {
+      ...write("", csr("a.io/b")),
+      operation,
+      kind,
+      name: metadata.name,
+      object: next,
+      oldObject: previous,
+    };
+    await createTrustBundleAttest(allowing(right)).validate?.(request, signal);
+  };
+  const mine = { signerName: "a.io/b", trustBundle: "x" };
+  const message =
+    /clustertrustbundles.* "a.io:b:1" is forbidden: user not permitted to attest for signerName "a.io\/b"/;
+  await attest("attest signers a.io/b", bundle(mine));
+  await attest("attest signers a.io/*", bundle(mine));
+  await assert.rejects(attest("approve signers a.io/b", bundle(mine)), { message });
+  await attest("", bundle({ trustBundle: "x" }));
+  await attest("", bundle(mine, { finalizers: ["a.io/f"] }), bundle(mine));
+  await assert.rejects(attest("", bundle({ ...mine, trustBundle: "y" }), bundle(mine)), { message });
+  await assert.rejects(attest("", bundle(mine, { labels: { a: "b" } }), bundle(mine)), { message });
 });

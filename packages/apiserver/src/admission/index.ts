@@ -6,7 +6,7 @@ import type { ChainAuthorizer } from "../authz/index.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
 import type { AdmissionPlugin } from "./admission.ts";
 import { certificateRequestIdentity } from "./certificate-request-identity.ts";
-import { createCertificateApproval, createCertificateSigning } from "./certificate-signers.ts";
+import { createCertificateApproval, createCertificateSigning, createTrustBundleAttest } from "./certificate-signers.ts";
 import { certificateSubjectRestriction } from "./certificate-subject-restriction.ts";
 import { defaultTolerationSeconds } from "./default-toleration-seconds.ts";
 import { createNamespaceLifecycle } from "./namespace-lifecycle.ts";
@@ -47,6 +47,7 @@ export function createAdmissionPlugins(
     createRuntimeClassPlugin(deps.reader),
     createCertificateApproval(deps.authorizer),
     createCertificateSigning(deps.authorizer),
+    createTrustBundleAttest(deps.authorizer),
     certificateSubjectRestriction,
   ];
   const duplicate = plugins.find(({ name }, at) => plugins.findIndex((other) => other.name === name) !== at);

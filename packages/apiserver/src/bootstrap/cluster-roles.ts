@@ -149,6 +149,11 @@ export const CLUSTER_ROLES: readonly ClusterRoleSpec[] = [
   ...certificateRoles(),
 ];
 
+/** Only where the kind is served. */
+export const TRUST_BUNDLE_ROLE: ClusterRoleSpec = system("cluster-trust-bundle-discovery", [
+  "certificates.k8s.io : clustertrustbundles : read",
+]);
+
 function role(name: string, ...rules: readonly PolicyRule[]): ClusterRoleSpec {
   return { name, rules };
 }

@@ -23,6 +23,8 @@ export interface BootstrapDeps extends MasterServiceDeps {
   readonly serviceRanges: readonly string[];
   /** Whether the FlowSchemas and priority levels of every cluster are wanted. */
   readonly priorityAndFairness: boolean;
+  /** Whether ClusterTrustBundles are served, which all service accounts may read then. */
+  readonly trustBundles: boolean;
   readonly authentication?: PublishedAuthentication;
   /** Called for each part of a fresh cluster, perhaps more than once. */
   readonly onDone?: (hook: StartHook) => void;

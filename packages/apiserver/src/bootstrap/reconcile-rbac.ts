@@ -6,10 +6,10 @@ import { clusterRoleBindings, clusterRoles, roleBindings, roles } from "@skiff/a
 import type { ClusterRole, PolicyRule, RbacV1Subject, Role, RoleBinding } from "@skiff/api/types.ts";
 import { uncoveredRules } from "../authz/rbac-rules.ts";
 import type { ObjectReader, ObjectWriter } from "../registry/object-access.ts";
-import { CLUSTER_ROLES } from "./cluster-roles.ts";
+import { CLUSTER_ROLES, TRUST_BUNDLE_ROLE } from "./cluster-roles.ts";
 import { CONTROLLER_ROLES } from "./controller-roles.ts";
 import { NAMESPACED_ROLES } from "./namespaced-roles.ts";
-import { CLUSTER_BINDINGS } from "./role-bindings.ts";
+import { CLUSTER_BINDINGS, TRUST_BUNDLE_BINDING } from "./role-bindings.ts";
 
 /** The annotation that every bootstrap object carries, and by which an administrator opts one out. */
 const AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate";
@@ -22,6 +22,7 @@ interface Deps {
   readonly reader: ObjectReader;
   readonly writer: ObjectWriter;
   readonly signal: AbortSignal;
+  readonly trustBundles: boolean;
 }
 
 /**
@@ -40,7 +41,8 @@ export async function reconcileRbac(deps: Deps): Promise<void> {
 type Task = () => Promise<void>;
 
 function clusterRoleTasks(deps: Deps): Task[] {
-  return [...CLUSTER_ROLES, ...CONTROLLER_ROLES.map(({ role }) => role)].map((spec) => () => {
+  const optional = deps.trustBundles ? [TRUST_BUNDLE_ROLE] : [];
+  return [...CLUSTER_ROLES, ...optional, ...CONTROLLER_ROLES.map(({ role }) => role)].map((spec) => () => {
     const { name, rules, labels = {}, aggregates } = spec as (typeof CLUSTER_ROLES)[number];
     const selectors = aggregates ? [{ matchLabels: { [aggregates]: "true" } }] : undefined;
     const wanted: Unsaved<ClusterRole> = {
@@ -63,7 +65,7 @@ function namespacedTasks(deps: Deps): Task[] {
 }
 
 function clusterBindingTasks(deps: Deps): Task[] {
-  return CLUSTER_BINDINGS.map(
+  return [...CLUSTER_BINDINGS, ...(deps.trustBundles ? [TRUST_BUNDLE_BINDING] : [])].map(
     ({ name, role, subjects }) =>
       () =>
         ensureBinding(deps, clusterRoleBindings, name, undefined, "ClusterRole", role, subjects),

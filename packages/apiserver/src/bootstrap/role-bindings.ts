@@ -55,6 +55,12 @@ export const CLUSTER_BINDINGS: readonly ClusterBindingSpec[] = [
   ),
 ];
 
+/** Pods mount bundles, so their accounts may read them: a bundle is no secret. */
+export const TRUST_BUNDLE_BINDING: ClusterBindingSpec = binding(
+  "system:cluster-trust-bundle-discovery",
+  group("system:serviceaccounts"),
+);
+
 /** Most bindings carry the name of their role. */
 function binding(name: string, ...subjects: readonly RbacV1Subject[]): ClusterBindingSpec {
   return { name, role: name, subjects };

@@ -64,7 +64,7 @@ function validateUsages(usages: readonly string[], path: FieldPath): FieldError[
 }
 
 /** `domain/path`, where the path may have dots as a namespace and a name have. */
-function validateSignerName(name: string, path: FieldPath): FieldError[] {
+export function validateSignerName(name: string, path: FieldPath): FieldError[] {
   if (!name) return [required(path, "signerName must be provided")];
   const segments = name.split("/");
   const [domain = "", signer = ""] = segments;

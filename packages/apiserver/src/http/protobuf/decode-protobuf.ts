@@ -1,7 +1,7 @@
 // Bodies in upstream's protobuf form, as the JSON value they stand for: what current clients send for built-in kinds.
 import { badRequest } from "@skiff/api/errors.ts";
 import { isQuantityField } from "@skiff/api/field-tables.ts";
-import { KINDS } from "@skiff/api/kinds/index.ts";
+import { KINDS, OPTIONAL_KINDS } from "@skiff/api/kinds/index.ts";
 import { VIRTUAL_KINDS } from "@skiff/api/kinds/virtual-kinds.ts";
 import { modelOf } from "@skiff/api/models.ts";
 import { groupVersion } from "@skiff/api/object.ts";
@@ -54,7 +54,7 @@ function findModel(apiVersion: string, kind: string): string {
 
 /** Of virtual kinds the group alone is compared. */
 function modelFor(group: string, apiVersion: string, kind: string): string | undefined {
-  for (const known of KINDS) {
+  for (const known of [...KINDS, ...OPTIONAL_KINDS]) {
     if (known.kind !== kind) continue;
     const { group: own, version, model } = known;
     const versions = [{ version, model, group: own }, ...(known.otherVersions ?? [])];

@@ -2,6 +2,8 @@
 
 /** All other messages of older versions are laid out as those of the models that they resemble. */
 export const FIELD_NUMBERS_OF_OLDER_VERSIONS: Readonly<Record<string, string>> = {
+  V1beta1ClusterTrustBundle: "metadata spec",
+  V1beta1ClusterTrustBundleSpec: "signerName trustBundle",
   V1beta1CustomResourceColumnDefinition: "name type format description priority JSONPath",
   V1beta1CustomResourceConversion: "strategy webhookClientConfig conversionReviewVersions",
   V1beta1CustomResourceDefinitionSpec:
