@@ -153,7 +153,7 @@ export function isSidecar(container: Pick<Container, "restartPolicy">): boolean 
 }
 
 /** Whether a container of this state is (re)started under the pod's and its own restart policy. */
-function shouldRestart(pod: Pod, container: Container, last: RuntimeContainer | undefined): boolean {
+export function shouldRestart(pod: Pod, container: Container, last: RuntimeContainer | undefined): boolean {
   if (pod.metadata.deletionTimestamp) return false;
   if (!last || last.state === "created" || last.state === "unknown") return true;
   if (last.state === "running") return false;

@@ -63,8 +63,10 @@ export class RealApiServer implements AsyncDisposable {
     const [port = 0] = await freePorts(1);
     const pki = options.like?.pki ?? (await makePki());
     const args = [...argumentsFor(etcd, port, pki.folder, options), ...(options.flags ?? [])];
-    const server = new RealApiServer(port, pki, args, options);
+    await using started = new AsyncDisposableStack();
+    const server = started.use(new RealApiServer(port, pki, args, options));
     await server.restart();
+    started.move();
     return server;
   }
 

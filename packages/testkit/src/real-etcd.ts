@@ -66,8 +66,10 @@ export class RealEtcd implements AsyncDisposable {
     const folder = mkdtempSync(join(tmpdir(), "skiff-etcd-"));
     const [port = 0, peerPort = 0] = await freePorts(2);
     const tls = options.tls ? await writeCertificates(folder) : undefined;
-    const etcd = new RealEtcd(options.command ?? "etcd", folder, [port, peerPort], tls);
+    await using started = new AsyncDisposableStack();
+    const etcd = started.use(new RealEtcd(options.command ?? "etcd", folder, [port, peerPort], tls));
     await etcd.restart();
+    started.move();
     return etcd;
   }
 

@@ -105,6 +105,13 @@ test("a container that stopped is not ready, and a pod being deleted is not kill
   assert.deepEqual(ending.found.verdicts, ["success"]);
 });
 
+test("a container that is still being started counts as before its first result", async () => {
+  const { worker, found } = setUp("liveness", {}, { state: "created" });
+  assert.equal(await worker.step(), true);
+  assert.deepEqual(found.verdicts, ["success"]);
+  assert.equal(found.runs, 0);
+});
+
 test("a probe's initial delay is counted in time that passes, whatever the wall clock is set to", async () => {
   for (const jumpMs of [-3_600_000, 3_600_000]) {
     const { worker, found, clock } = setUp("liveness", { initialDelaySeconds: 15, periodSeconds: 1 });

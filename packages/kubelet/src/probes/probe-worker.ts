@@ -84,7 +84,8 @@ export class ProbeWorker {
     const container = latestContainer(this.deps.runtime(), this.container.name);
     if (!container) return true;
     this.follow(container.id);
-    if (this.onHold) return true;
+    // One that is being started has not failed: a verdict now would end it as soon as it runs.
+    if (this.onHold || container.state === "created") return true;
     if (container.state !== "running") return this.whileStopped(pod);
     if (pod.metadata.deletionTimestamp && this.kind !== "readiness") {
       // A container that is being stopped must not be killed once more for its health.

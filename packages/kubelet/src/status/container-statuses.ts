@@ -9,7 +9,7 @@ import type {
 } from "@skiff/api/types.ts";
 import { formatTime } from "@skiff/component-base/clock.ts";
 import type { RuntimeContainer, RuntimePod } from "../runtime/runtime-pod.ts";
-import { isSidecar } from "../sync-pod.ts";
+import { isSidecar, shouldRestart } from "../sync-pod.ts";
 
 /** Why a container waits, as the last pass found it. */
 export interface WaitingReason {
@@ -52,7 +52,9 @@ function containerStatus(pod: Pod, container: Container, input: ContainerStatusI
   const previous = input.previous.find(({ name }) => name === container.name);
   const status = latest ? statusOf(latest, before, previous) : absentStatus(pod, container, previous, input);
   const waiting = input.reasons.get(container.name);
-  if (waiting && !input.isTerminal && !status.state?.running) {
+  // One that failed to start and gets no second try is over, and its reason is how it ended.
+  const isOver = input.isTerminal || (latest?.state === "exited" && !shouldRestart(pod, container, latest));
+  if (waiting && !isOver && !status.state?.running) {
     // What stopped last time moves aside, for the state now is that it waits.
     const ended = status.state?.terminated;
     if (ended) status.lastState = { terminated: ended };

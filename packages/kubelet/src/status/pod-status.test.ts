@@ -71,6 +71,14 @@ test("makePodStatus holds Ready back for readiness gates", () => {
   assert.match(condition(status, "Ready")?.message ?? "", /"example.com\/gate" does not exist/);
 });
 
+test("makePodStatus shows the end of a container that failed to start and gets no second try", () => {
+  const reasons = new Map([["c", { reason: "RunContainerError", message: "no such program" }]]);
+  const pod = samplePod({ restartPolicy: "Never" });
+  const status = statusOf(pod, sampleRuntime([exited(128)]), { reasons });
+  assert.equal(status.phase, "Failed");
+  assert.equal(status.containerStatuses?.[0]?.state?.terminated?.exitCode, 128);
+});
+
 test("makePodStatus puts the last termination beside the reason for waiting", () => {
   const reasons = new Map([["c", { reason: "CrashLoopBackOff", message: "back-off 10s" }]]);
   const status = statusOf(samplePod(), sampleRuntime([exited(3)]), { reasons });

@@ -1,0 +1,104 @@
+// What security contexts make of a container: its users, groups, capabilities, system calls and what it may write.
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import type { SecurityContext } from "@skiff/api/types.ts";
+import { nodeLayoutOf } from "@skiff/cli/layout.ts";
+import { isDone, shell, TestPods } from "../../test-pods.ts";
+
+const pods = await TestPods.start();
+
+/** Lines of /proc/self/status by their names. */
+const STATUS = shell("cat /proc/self/status");
+
+async function statusUnder(name: string, securityContext: SecurityContext): Promise<Record<string, string>> {
+  const text = await pods.output(name, { ...STATUS, securityContext });
+  return Object.fromEntries(text.split("\n").map((line) => line.split(":\t") as [string, string]));
+}
+
+describe("a container runs", { concurrency: 4 }, () => {
+  test("as the user and with the groups of its pod, unless it has its own", async () => {
+    const volumeMounts = [{ name: "data", mountPath: "/data" }];
+    const look = "id -u; id -g; id -G; touch /data/$(id -u); stat -c '%a %g' /data; stat -c %g /data/$(id -u)";
+    await pods.create("users", {
+      restartPolicy: "Never",
+      securityContext: { runAsUser: 1000, runAsGroup: 2000, fsGroup: 3000, supplementalGroups: [4000] },
+      containers: [
+        shell(look, { name: "pods", volumeMounts }),
+        shell(look, { name: "own", volumeMounts, securityContext: { runAsUser: 1001, runAsGroup: 2001 } }),
+      ],
+      volumes: [{ name: "data", emptyDir: {} }],
+    });
+    const { status } = await pods.when("users", isDone);
+    assert.equal(status?.phase, "Succeeded", JSON.stringify(status));
+    const [own, group, groups, folder, file] = (await pods.log("users", { container: "pods" })).split("\n");
+    assert.deepEqual([own, group], ["1000", "2000"]);
+    assert.deepEqual(groups?.split(" ").toSorted(), ["2000", "3000", "4000"]);
+    assert.deepEqual([folder, file], ["2777 3000", "3000"], "the volume is the file system group's");
+    assert.match(await pods.log("users", { container: "own" }), /^1001\n2001\n/);
+  });
+
+  test("not at all as root where it must not be root", async () => {
+    const mustNot = (name: string, more: SecurityContext = {}) =>
+      pods.create(name, { containers: [shell("id", { securityContext: { runAsNonRoot: true, ...more } })] });
+    const [byImage, byUser] = [await mustNot("root-image"), await mustNot("root-user", { runAsUser: 0 })];
+    const words = async (name: string) =>
+      (await pods.whenWaiting(name, "CreateContainerConfigError")).state?.waiting?.message;
+    const where = (pod: typeof byImage) => `(pod: "${pod.metadata.name}_default(${pod.metadata.uid})", container: c)`;
+    assert.equal(await words("root-image"), `container has runAsNonRoot and image will run as root ${where(byImage)}`);
+    assert.equal(await words("root-user"), `container's runAsUser breaks non-root policy ${where(byUser)}`);
+    const id = shell("id -u", { securityContext: { runAsNonRoot: true, runAsUser: 5 } });
+    assert.equal(await pods.output("no-root", id), "5\n");
+  });
+
+  test("with the capabilities that it adds and without those that it drops", async () => {
+    const { CapEff: usual } = await statusUnder("usual", {});
+    assert.equal(usual, "00000000a80425fb");
+    const capabilities = { drop: ["ALL"], add: ["NET_BIND_SERVICE"] };
+    assert.equal((await statusUnder("few", { capabilities })).CapEff, "0000000000000400");
+    const more = await statusUnder("more", { capabilities: { add: ["NET_ADMIN"], drop: ["CHOWN"] } });
+    assert.equal(more.CapEff, "00000000a80435fa");
+  });
+
+  test("without a way to more privileges where that is forbidden", async () => {
+    assert.equal((await statusUnder("may-rise", {})).NoNewPrivs, "0");
+    assert.equal((await statusUnder("may-not-rise", { allowPrivilegeEscalation: false })).NoNewPrivs, "1");
+  });
+
+  test("on a root file system that it can only read, beside volumes that it can write", async () => {
+    const container = shell("touch /x 2>&1; touch /data/x && ls /data", {
+      securityContext: { readOnlyRootFilesystem: true },
+      volumeMounts: [{ name: "data", mountPath: "/data" }],
+    });
+    const text = await pods.output("read-only", container, { volumes: [{ name: "data", emptyDir: {} }] });
+    assert.match(text, /touch: \/x: Read-only file system\nx\n/);
+  });
+
+  test("under the seccomp profile of its pod, its own, or one of the node's files", async () => {
+    const mode = async (name: string, securityContext: SecurityContext) =>
+      (await statusUnder(name, securityContext)).Seccomp;
+    assert.equal(await mode("open", { seccompProfile: { type: "Unconfined" } }), "0");
+    assert.equal(await mode("runtime", { seccompProfile: { type: "RuntimeDefault" } }), "2");
+    const { kubeletRoot } = nodeLayoutOf(pods.cluster.layout, "node-1");
+    const folder = join(kubeletRoot, "seccomp", "profiles");
+    mkdirSync(folder, { recursive: true });
+    const syscalls = [{ names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO" }];
+    writeFileSync(join(folder, "no-mkdir.json"), JSON.stringify({ defaultAction: "SCMP_ACT_ALLOW", syscalls }));
+    const localhost = (localhostProfile: string) => ({ seccompProfile: { type: "Localhost", localhostProfile } });
+    const container = shell("mkdir /tmp/x 2>&1; true", { securityContext: localhost("profiles/no-mkdir.json") });
+    assert.match(await pods.output("local", container), /mkdir: .*Operation not permitted/);
+    await pods.create("no-profile", {
+      containers: [shell("id", { securityContext: localhost("profiles/none.json") })],
+    });
+    const { state } = await pods.whenWaiting("no-profile", "CreateContainerError");
+    assert.match(state?.waiting?.message ?? "", /profiles\/none\.json/);
+  });
+
+  test("with the kernel's sensitive files hidden or read-only", async () => {
+    const look = "ls /sys/firmware | wc -l; echo 1 > /proc/sys/kernel/domainname";
+    const text = await pods.output("masked", shell(`(${look}) 2>&1; true`));
+    assert.match(text, /^0\n/);
+    assert.match(text, /Read-only file system/);
+  });
+});
