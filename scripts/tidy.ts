@@ -187,15 +187,20 @@ function isPropertyName(node: SyntaxNode, parent: SyntaxNode | undefined): boole
 /** Long functions are reported; arrow functions of one expression say nothing about length and are not counted. */
 function functionLengths(file: SourceFile): number[] {
   const lengths: number[] = [];
-  walk(file.body, (node) => {
+  walk(file.body, (node, parent) => {
     const inner = node.body as SyntaxNode | null | undefined;
-    if (!FUNCTIONS.has(node.type) || inner?.type !== "BlockStatement") return;
+    if (!FUNCTIONS.has(node.type) || inner?.type !== "BlockStatement" || isSuite(parent)) return;
     const length = lineOf(file.text, node.end) - lineOf(file.text, node.start) + 1;
     lengths.push(length);
     if (length > MAX_FUNCTION_LINES)
       report(file, node.start, `a function of ${length} lines, more than ${MAX_FUNCTION_LINES}`);
   });
   return lengths;
+}
+
+/** A call of `describe`, whose function is a list of tests. */
+function isSuite(node: SyntaxNode | undefined): boolean {
+  return node?.type === "CallExpression" && (node.callee as SyntaxNode).name === "describe";
 }
 
 /** Type-only imports are gone at run time and may go round in circles. */
