@@ -7,13 +7,13 @@ import { modelOf } from "@skiff/api/models.ts";
 import { groupVersion } from "@skiff/api/object.ts";
 import { documentedAs } from "@skiff/api/older-models.ts";
 import type { Schema } from "@skiff/api/schema.ts";
+import { isLeftOut } from "@skiff/api/zero-values.ts";
 import { decodeLooseValue } from "./decode-loose-value.ts";
 import { FIELD_NUMBERS } from "./field-numbers.ts";
 import { FIELD_NUMBERS_OF_DEVICES } from "./field-numbers-of-devices.ts";
 import { FIELD_NUMBERS_OF_EXTENSIONS } from "./field-numbers-of-extensions.ts";
 import { FIELD_NUMBERS_OF_OLDER_VERSIONS } from "./field-numbers-of-older-versions.ts";
 import { FIELD_NUMBERS_OF_OTHER_GROUPS } from "./field-numbers-of-other-groups.ts";
-import { keepsZero } from "./optional-zeros.ts";
 import { bytesOf, double, fieldMap, malformed, readFields, signed, textOf, type WireValue } from "./wire-reader.ts";
 
 /** What client-go sends for built-in kinds when its content type is set to protobuf. */
@@ -123,9 +123,10 @@ function decodeField(into: Value, name: string, schema: Schema, value: WireValue
     Object.defineProperty(into[name], key, { value: decoded, enumerable: true, configurable: true, writable: true });
   } else {
     const decoded = decodeValue(schema, value, place);
-    // What is loose was wrapped, so it is there even when it is false.
-    if (schema.type === "any" && decoded !== undefined) into[name] = decoded;
-    if (isZero(decoded) && !keepsZero(place.model, name)) return;
+    // Upstream writes plain fields even when nobody set them; JSON's omitempty drops what is empty of those.
+    if (decoded === undefined || isLeftOut(place.model, name, schema)?.(decoded)) return;
+    // The zero time is no time.
+    if (decoded === "" && schema.type === "string" && schema.format?.startsWith("date-time")) return;
     into[name] = decoded;
   }
 }
@@ -195,10 +196,6 @@ const ZERO_TIME_SECONDS = -62_135_596_800;
 function decodeIntOrString(bytes: Uint8Array): number | string {
   const parts = fieldMap(bytes);
   return signed(parts.get(1) ?? 0n) === 1 ? textOf(parts.get(3) ?? EMPTY) : signed(parts.get(2) ?? 0n);
-}
-
-function isZero(value: unknown): boolean {
-  return value === undefined || value === "" || value === 0 || value === false;
 }
 
 const tables = new Map<string, ReadonlyMap<number, string>>();

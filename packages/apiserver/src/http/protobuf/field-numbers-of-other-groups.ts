@@ -152,7 +152,7 @@ const volumes: Record<string, string> = {
 const storage: Record<string, string> = {
   CSIDriver: "metadata spec",
   CSIDriverSpec:
-    "attachRequired podInfoOnMount volumeLifecycleModes storageCapacity fsGroupPolicy tokenRequests requiresRepublish seLinuxMount nodeAllocatableUpdatePeriodSeconds serviceAccountTokenInSecrets",
+    "attachRequired podInfoOnMount volumeLifecycleModes storageCapacity fsGroupPolicy tokenRequests requiresRepublish seLinuxMount nodeAllocatableUpdatePeriodSeconds serviceAccountTokenInSecrets preventPodSchedulingIfMissing",
   CSINode: "metadata spec",
   CSINodeDriver: "name nodeID topologyKeys allocatable",
   CSINodeSpec: "drivers",
@@ -196,7 +196,15 @@ const policies: Record<string, string> = {
 const admission: Record<string, string> = {
   AdmissionregistrationV1ServiceReference: "namespace name path port",
   AdmissionregistrationV1WebhookClientConfig: "service caBundle url",
+  ApplyConfiguration: "expression",
+  JSONPatch: "expression",
   MatchCondition: "name expression",
+  MutatingAdmissionPolicy: "metadata spec",
+  MutatingAdmissionPolicyBinding: "metadata spec",
+  MutatingAdmissionPolicyBindingSpec: "policyName paramRef matchResources",
+  MutatingAdmissionPolicySpec:
+    "paramKind matchConstraints variables mutations failurePolicy matchConditions reinvocationPolicy",
+  Mutation: "2:patchType applyConfiguration jsonPatch",
   MutatingWebhook:
     "name clientConfig rules failurePolicy namespaceSelector sideEffects timeoutSeconds admissionReviewVersions matchPolicy reinvocationPolicy objectSelector matchConditions",
   MutatingWebhookConfiguration: "metadata webhooks",

@@ -105,6 +105,7 @@ export const FIELD_NUMBERS: Readonly<Record<string, string>> = {
   ISCSIVolumeSource:
     "targetPortal iqn lun iscsiInterface fsType readOnly portals chapAuthDiscovery 10:secretRef chapAuthSession initiatorName",
   ImageVolumeSource: "reference pullPolicy",
+  ImageVolumeStatus: "imageRef",
   KeyToPath: "key path mode",
   LabelSelector: "matchLabels matchExpressions",
   LabelSelectorAttributes: "rawSelector requirements",
@@ -127,6 +128,7 @@ export const FIELD_NUMBERS: Readonly<Record<string, string>> = {
   NamespaceStatus: "phase conditions",
   Node: "metadata spec status",
   NodeAddress: "type address",
+  NodeAllocatableResourceClaimStatus: "resourceClaimName containers resources",
   NodeAffinity: "requiredDuringSchedulingIgnoredDuringExecution preferredDuringSchedulingIgnoredDuringExecution",
   NodeCondition: "type status lastHeartbeatTime lastTransitionTime reason message",
   NodeConfigSource: "2:configMap",
@@ -140,7 +142,7 @@ export const FIELD_NUMBERS: Readonly<Record<string, string>> = {
   NodeSelectorTerm: "matchExpressions matchFields",
   NodeSpec: "podCIDR externalID providerID unschedulable taints configSource podCIDRs",
   NodeStatus:
-    "capacity allocatable phase conditions addresses daemonEndpoints nodeInfo images volumesInUse volumesAttached config runtimeHandlers features",
+    "capacity allocatable phase conditions addresses daemonEndpoints nodeInfo images volumesInUse volumesAttached config runtimeHandlers features declaredFeatures",
   NodeSwapStatus: "capacity",
   NodeSystemInfo:
     "machineID systemUUID bootID kernelVersion osImage containerRuntimeVersion kubeletVersion kubeProxyVersion operatingSystem architecture swap",
@@ -160,7 +162,8 @@ export const FIELD_NUMBERS: Readonly<Record<string, string>> = {
   PodAffinity: "requiredDuringSchedulingIgnoredDuringExecution preferredDuringSchedulingIgnoredDuringExecution",
   PodAffinityTerm: "labelSelector namespaces topologyKey namespaceSelector matchLabelKeys mismatchLabelKeys",
   PodAntiAffinity: "requiredDuringSchedulingIgnoredDuringExecution preferredDuringSchedulingIgnoredDuringExecution",
-  PodCertificateProjection: "signerName keyType maxExpirationSeconds credentialBundlePath keyPath certificateChainPath",
+  PodCertificateProjection:
+    "signerName keyType maxExpirationSeconds credentialBundlePath keyPath certificateChainPath userAnnotations",
   PodCondition: "type status lastProbeTime lastTransitionTime reason message observedGeneration",
   PodDNSConfig: "nameservers searches options",
   PodDNSConfigOption: "name value",
@@ -171,12 +174,13 @@ export const FIELD_NUMBERS: Readonly<Record<string, string>> = {
   PodResourceClaim: "name 3:resourceClaimName resourceClaimTemplateName",
   PodResourceClaimStatus: "name resourceClaimName",
   PodSchedulingGate: "name",
+  PodSchedulingGroup: "podGroupName",
   PodSecurityContext:
     "seLinuxOptions runAsUser runAsNonRoot supplementalGroups fsGroup runAsGroup sysctls windowsOptions fsGroupChangePolicy seccompProfile appArmorProfile supplementalGroupsPolicy seLinuxChangePolicy",
   PodSpec:
-    "volumes containers restartPolicy terminationGracePeriodSeconds activeDeadlineSeconds dnsPolicy nodeSelector serviceAccountName serviceAccount nodeName hostNetwork hostPID hostIPC securityContext imagePullSecrets hostname subdomain affinity schedulerName initContainers automountServiceAccountToken tolerations hostAliases priorityClassName priority dnsConfig shareProcessNamespace readinessGates runtimeClassName enableServiceLinks preemptionPolicy overhead topologySpreadConstraints ephemeralContainers setHostnameAsFQDN os hostUsers schedulingGates resourceClaims resources hostnameOverride",
+    "volumes containers restartPolicy terminationGracePeriodSeconds activeDeadlineSeconds dnsPolicy nodeSelector serviceAccountName serviceAccount nodeName hostNetwork hostPID hostIPC securityContext imagePullSecrets hostname subdomain affinity schedulerName initContainers automountServiceAccountToken tolerations hostAliases priorityClassName priority dnsConfig shareProcessNamespace readinessGates runtimeClassName enableServiceLinks preemptionPolicy overhead topologySpreadConstraints ephemeralContainers setHostnameAsFQDN os hostUsers schedulingGates resourceClaims resources hostnameOverride 43:schedulingGroup",
   PodStatus:
-    "phase conditions message reason hostIP podIP startTime containerStatuses qosClass initContainerStatuses nominatedNodeName podIPs ephemeralContainerStatuses resize resourceClaimStatuses hostIPs observedGeneration extendedResourceClaimStatus",
+    "phase conditions message reason hostIP podIP startTime containerStatuses qosClass initContainerStatuses nominatedNodeName podIPs ephemeralContainerStatuses resize resourceClaimStatuses hostIPs observedGeneration extendedResourceClaimStatus allocatedResources resources nodeAllocatableResourceClaimStatuses",
   PodTemplateSpec: "metadata spec",
   PolicyRule: "verbs apiGroups resources resourceNames nonResourceURLs",
   PortStatus: "port protocol error",
@@ -196,7 +200,7 @@ export const FIELD_NUMBERS: Readonly<Record<string, string>> = {
     "replicas fullyLabeledReplicas observedGeneration readyReplicas availableReplicas conditions terminatingReplicas",
   ResourceAttributes: "namespace verb group version resource subresource name fieldSelector labelSelector",
   ResourceFieldSelector: "containerName resource divisor",
-  ResourceHealth: "resourceID health",
+  ResourceHealth: "resourceID health 6:message",
   ResourceRequirements: "limits requests claims",
   ResourceRule: "verbs apiGroups resources resourceNames",
   ResourceStatus: "name resources",
@@ -258,9 +262,10 @@ export const FIELD_NUMBERS: Readonly<Record<string, string>> = {
   Volume: "name >VolumeSource",
   VolumeDevice: "name devicePath",
   VolumeMount: "name readOnly mountPath subPath mountPropagation subPathExpr recursiveReadOnly",
-  VolumeMountStatus: "name mountPath readOnly recursiveReadOnly",
+  VolumeMountStatus: "name mountPath readOnly recursiveReadOnly volumeStatus",
   VolumeProjection: "secret downwardAPI configMap serviceAccountToken clusterTrustBundle podCertificate",
   VolumeResourceRequirements: "limits requests",
+  VolumeStatus: "image",
   VsphereVirtualDiskVolumeSource: "volumePath fsType storagePolicyName storagePolicyID",
   WeightedPodAffinityTerm: "weight podAffinityTerm",
   WindowsSecurityContextOptions: "gmsaCredentialSpecName gmsaCredentialSpec runAsUserName hostProcess",
