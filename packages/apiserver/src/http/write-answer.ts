@@ -5,9 +5,9 @@ import { constants, createGzip, type Gzip } from "node:zlib";
 import { type BodyParts, PartsStream, sendParts } from "./body-parts.ts";
 import type { Answer } from "./endpoint.ts";
 import type { Exchange, RawResponse } from "./exchange.ts";
+import { formatYaml } from "./format-yaml.ts";
 import { canSendLiveBody, sendLiveBody } from "./live-body.ts";
 import { negotiateMedia, wantsPretty } from "./negotiate.ts";
-import { formatYaml } from "./yaml.ts";
 
 /** Resolves when the last byte was handed to the connection, rejects when the client is gone. */
 export async function writeAnswer(exchange: Exchange, response: RawResponse, answer: Answer): Promise<void> {

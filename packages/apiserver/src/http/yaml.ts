@@ -1,4 +1,4 @@
-// YAML bodies as upstream reads them (YAML 1.1 words, then JSON types) and YAML answers.
+// YAML bodies as upstream reads them: YAML 1.1 words, then JSON types.
 import { type ApiError, badRequest } from "@skiff/api/errors.ts";
 import {
   Composer,
@@ -10,7 +10,6 @@ import {
   type ParseOptions,
   Parser,
   type SchemaOptions,
-  stringify,
   visit,
 } from "yaml";
 
@@ -112,12 +111,6 @@ export function duplicateKeys(text: string): string[] {
     },
   });
   return found;
-}
-
-/** For `Accept: application/yaml`. */
-export function formatYaml(value: unknown): string {
-  // Words that YAML 1.1 readers would take for booleans are quoted by the 1.1 schema.
-  return stringify(value, { version: "1.1", aliasDuplicateObjects: false, lineWidth: 0 });
 }
 
 /** What upstream's parser does not know: such values stay text, as they are in JSON. */

@@ -1,8 +1,8 @@
 // One object as an answer: its bytes as they are, or the view that the client asked for.
 import type { Answer } from "../http/endpoint.ts";
 import type { Exchange } from "../http/exchange.ts";
+import { formatYaml } from "../http/format-yaml.ts";
 import { negotiate } from "../http/negotiate.ts";
-import { formatYaml } from "../http/yaml.ts";
 import type { StoredObject } from "../storage/stored-object.ts";
 import { storedInVersion } from "./served-version.ts";
 import { partialOf, readIncludeObject, tableOf } from "./views.ts";

@@ -3,6 +3,7 @@ import type { ApiError } from "@skiff/api/errors.ts";
 import { groupVersion } from "@skiff/api/object.ts";
 import { type CacheEvent, type EventType, frameOf } from "../storage/cache-event.ts";
 import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
+import { bookmarkCells, bookmarkMeta, bookmarkObject } from "./bookmark-object.ts";
 import { partialBytes, type RowOptions, rowBytes } from "./encode-table.ts";
 import { META_GROUP, tableHead } from "./views.ts";
 
@@ -15,32 +16,18 @@ export interface EventEncoder {
   error(error: ApiError): Buffer;
 }
 
-/** The annotation by which a client of `sendInitialEvents` knows that it has everything. */
-const INITIAL_END = { "k8s.io/initial-events-end": "true" };
-
 const ADDED_END = Buffer.from("}\n");
 
 function errorFrame(error: ApiError): Buffer {
   return frameOf("ERROR", JSON.stringify(error.toStatus()));
 }
 
-function bookmarkMeta(revision: number, initialEventsEnd: boolean): object {
-  return {
-    resourceVersion: String(revision),
-    creationTimestamp: null,
-    ...(initialEventsEnd ? { annotations: INITIAL_END } : {}),
-  };
-}
-
 /** Plain objects: the frame of an event is made once, however many watch. */
 export function jsonEncoder(kind: StorageKind): EventEncoder {
-  const { group, version } = kind.definition;
-  const types = { kind: kind.definition.kind, apiVersion: groupVersion(group, version) };
   return {
     change: (event, type) => event.frame(type),
     added: (object) => [...object.encodeParts('{"type":"ADDED","object":'), ADDED_END],
-    bookmark: (revision, end) =>
-      frameOf("BOOKMARK", JSON.stringify({ ...types, metadata: bookmarkMeta(revision, end) })),
+    bookmark: (revision, end) => frameOf("BOOKMARK", JSON.stringify(bookmarkObject(kind, revision, end))),
     error: errorFrame,
   };
 }
@@ -48,24 +35,40 @@ export function jsonEncoder(kind: StorageKind): EventEncoder {
 /** `nowMs` is read per event, for ages. Only the first Table of a watch carries its columns. */
 export function tableEncoder(kind: StorageKind, options: Omit<RowOptions, "nowMs">, nowMs: () => number): EventEncoder {
   let first = true;
-  const encode = (type: string, object: StoredObject | undefined, revision: number, metadata: object) => {
+  const encode = (type: string, row: Buffer, revision: number) => {
+    const metadata = { resourceVersion: String(revision) };
     const head = `${tableHead(kind, metadata, options.version, first)}"rows":[`;
     first = false;
-    const row = object ? rowBytes(kind, object, revision, { ...options, nowMs: nowMs() }) : NOTHING;
     return frameOf(type, Buffer.concat([Buffer.from(head), row, ROWS_END]));
   };
   const one = (type: string, object: StoredObject, revision: number) =>
-    encode(type, object, revision, { resourceVersion: String(revision) });
+    encode(type, rowBytes(kind, object, revision, { ...options, nowMs: nowMs() }), revision);
+  const bookmarkRow = (revision: number, end: boolean) =>
+    Buffer.from(
+      JSON.stringify({ cells: bookmarkCells(kind, nowMs()), object: bookmarkIn(kind, options, revision, end) }),
+    );
   return {
     change: (event, type) => one(type, bodyOf(event, type), event.revision),
     added: (object) => [one("ADDED", object, object.revision)],
-    bookmark: (revision, end) => encode("BOOKMARK", undefined, revision, bookmarkMeta(revision, end)),
+    bookmark: (revision, end) => encode("BOOKMARK", bookmarkRow(revision, end), revision),
     error: errorFrame,
   };
 }
 
-const NOTHING = Buffer.alloc(0);
 const ROWS_END = Buffer.from("]}");
+
+/** What the row of a bookmark carries. The mark of the initial state's end is told even to those who want no objects. */
+function bookmarkIn(
+  kind: StorageKind,
+  options: Pick<RowOptions, "includeObject" | "version">,
+  revision: number,
+  end: boolean,
+) {
+  if (options.includeObject === "Object") return bookmarkObject(kind, revision, end);
+  if (options.includeObject === "None" && !end) return null;
+  const apiVersion = groupVersion(META_GROUP, options.version);
+  return { kind: "PartialObjectMetadata", apiVersion, metadata: bookmarkMeta(revision, end) };
+}
 
 /** Objects as PartialObjectMetadata, cut out of the stored bytes. */
 export function partialEncoder(version: "v1" | "v1beta1"): EventEncoder {

@@ -1,17 +1,17 @@
 // LIST: which state to read (newest, at least as new as, exactly), paging, and the form of the answer.
-import { ApiError, invalid } from "@skiff/api/errors.ts";
+import { ApiError } from "@skiff/api/errors.ts";
 import type { Status } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Answer } from "../http/endpoint.ts";
 import type { Exchange } from "../http/exchange.ts";
+import { formatYaml } from "../http/format-yaml.ts";
 import { negotiate, type OutputFormat } from "../http/negotiate.ts";
-import { formatYaml } from "../http/yaml.ts";
 import type { ObjectStorage } from "../storage/object-storage.ts";
 import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
 import { decodeContinue, encodeContinue } from "./continue-token.ts";
 import { encodeList, listHead } from "./encode-list.ts";
 import { encodePartialList, encodeTable } from "./encode-table.ts";
-import { readCount, readRevision } from "./list-parameters.ts";
+import { checkListOptions, readCount, readRevision } from "./list-parameters.ts";
 import type { ListSnapshots } from "./list-snapshots.ts";
 import { readSelection, type Selection } from "./selectors.ts";
 import { inVersion, storedInVersion } from "./served-version.ts";
@@ -59,7 +59,7 @@ export async function findObjects(
   const token = query.get("continue") ?? "";
   const version = query.get("resourceVersion") ?? "";
   const match = query.get("resourceVersionMatch") ?? "";
-  checkMatch(match, version, token, query);
+  checkListOptions(query);
   if (token) return await nextPage(deps, kind, selection, token, limit, version);
   // The first page of a given revision is of that revision, unless another match is asked for: so it was before one could.
   const isExact = match === "Exact" || (match === "" && limit > 0 && version !== "" && version !== "0");
@@ -67,27 +67,6 @@ export async function findObjects(
   const source = await stateFor(deps, kind, selection, version);
   // Upstream's cache ignores the limit of a list from whatever state it has.
   return page(deps, kind, selection, source.objects, source.revision, version === "0" ? 0 : limit);
-}
-
-/** The combinations that Kubernetes forbids, as 422 with one cause. Unset, the match follows from version and limit. */
-function checkMatch(match: string, version: string, token: string, query: URLSearchParams): void {
-  const fail = (field: string, detail: string) => {
-    throw invalid("meta.k8s.io", "ListOptions", "", [{ type: "FieldValueForbidden", field, detail }]);
-  };
-  if (query.has("sendInitialEvents")) fail("sendInitialEvents", "sendInitialEvents is forbidden for list");
-  if (match === "") return;
-  if (token) fail("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided");
-  if (version === "")
-    fail("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided");
-  if (match !== "Exact" && match !== "NotOlderThan") {
-    const detail = 'supported values: "Exact", "NotOlderThan", ""';
-    throw invalid("meta.k8s.io", "ListOptions", "", [
-      { type: "FieldValueNotSupported", field: "resourceVersionMatch", value: match, detail },
-    ]);
-  }
-  if (match === "Exact" && version === "0") {
-    fail("resourceVersionMatch", 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
-  }
 }
 
 /** The objects of the scope for `resourceVersion` unset, "0" or N. */

@@ -62,7 +62,7 @@ test("resourceVersion and resourceVersionMatch choose the state", async () => {
   assert.equal(future.code, 504);
   assert.equal(future.body.details.causes[0].reason, "ResourceVersionTooLarge");
   assert.equal((await client.get(`${path}?resourceVersionMatch=Exact`)).code, 422);
-  assert.equal((await client.get(`${path}?resourceVersion=x`)).code, 422);
+  assert.equal((await client.get(`${path}?resourceVersion=x`)).code, 400);
 });
 
 test("label and field selectors select, and unknown fields are refused", async () => {

@@ -1,7 +1,7 @@
 // WATCH: where it starts, how long it lasts, in which form its events go out.
 
 import { Readable } from "node:stream";
-import { type ApiError, badRequest, invalid, isGone, notAcceptable } from "@skiff/api/errors.ts";
+import { type ApiError, badRequest, isGone, notAcceptable } from "@skiff/api/errors.ts";
 import { parseFieldSelector } from "@skiff/api/fields.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Exchange } from "../http/exchange.ts";
@@ -11,7 +11,7 @@ import type { ObjectStorage } from "../storage/object-storage.ts";
 import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
 import { type EventEncoder, jsonEncoder, partialEncoder, tableEncoder } from "./event-encoder.ts";
 import { waitForRevision } from "./list-objects.ts";
-import { readCount, readRevision } from "./list-parameters.ts";
+import { checkWatchOptions, readCount, readRevision } from "./list-parameters.ts";
 import { readSelection, type Selection } from "./selectors.ts";
 import { encoderInVersion, inVersion } from "./served-version.ts";
 import type { TableCells } from "./table-cells.ts";
@@ -91,7 +91,10 @@ async function startOf(
   bookmarks: boolean,
 ): Promise<() => Start> {
   const version = query.get("resourceVersion") ?? "";
-  const wantsInitial = readSendInitialEvents(query);
+  checkWatchOptions(query);
+  const initialText = query.get("sendInitialEvents");
+  // Undefined when nothing is said: then a watch without a revision starts with the present state, as ever.
+  const wantsInitial = initialText === null ? undefined : isTrue(initialText);
   const cache = deps.storage.cacheOf(kind);
   const revision = version === "" ? undefined : readRevision(version);
   // Unset means the newest state; "0" means whatever the cache has.
@@ -111,26 +114,6 @@ async function startOf(
   return wantsInitial === false ? now : state(false);
 }
 
-/** Undefined when nothing is said: then a watch without a revision starts with the present state, as ever. */
-function readSendInitialEvents(query: URLSearchParams): boolean | undefined {
-  const text = query.get("sendInitialEvents");
-  const match = query.get("resourceVersionMatch") ?? "";
-  const fail = (field: string, detail: string) =>
-    invalid("meta.k8s.io", "ListOptions", "", [{ type: "FieldValueForbidden", field, detail }]);
-  if (text === null) {
-    if (match !== "")
-      throw fail(
-        "resourceVersionMatch",
-        "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-      );
-    return undefined;
-  }
-  if (match !== "NotOlderThan") {
-    throw fail("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
-  }
-  return isTrue(text);
-}
-
 /** Events in the version of the URL, whatever version is stored. */
 function chooseEncoder(deps: WatchDeps, stored: StorageKind, exchange: Exchange): EventEncoder {
   const { info } = exchange;
@@ -143,7 +126,7 @@ function encoderFor(deps: WatchDeps, kind: StorageKind, exchange: Exchange): Eve
   const { query, raw } = exchange;
   const { view, media } = negotiate(raw.headers, query, ["Table", "PartialObjectMetadata"]);
   // YAML has no way to tell where an event ends, so upstream streams none either.
-  if (media !== "json") throw notAcceptable(["application/json"]);
+  if (media !== "json") throw notAcceptable(["application/json;stream=watch"]);
   if (!view) return jsonEncoder(kind);
   if (view.kind !== "Table") return partialEncoder(view.version);
   const options = { version: view.version, includeObject: readIncludeObject(query), cells: deps.cells };
