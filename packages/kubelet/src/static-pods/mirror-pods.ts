@@ -19,7 +19,7 @@ export interface MirrorPodsDeps {
   readonly log: Logger;
 }
 
-/** Between passes without news, and after one that failed. */
+/** Between passes without news, and after one that failed; failures in a row wait ever longer, up to the former. */
 const RECHECK_MS = 10_000;
 const RETRY_MS = 500;
 
@@ -74,13 +74,18 @@ export class MirrorPods {
 
   /** Works until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.deps;
+    let failures = 0;
     while (!signal.aborted) {
       this.nudge = Promise.withResolvers<void>();
-      const settled = await this.reconcile(signal);
+      failures = (await this.reconcile(signal)) ? 0 : failures + 1;
+      // A manifest whose namespace is gone fails for as long as it lies there.
+      const pauseMs = failures === 0 ? RECHECK_MS : Math.min(RECHECK_MS, RETRY_MS * 2 ** (failures - 1));
+      // News ends the pause, but no failure is tried again at once.
+      if (failures > 0) await clock.sleep(RETRY_MS, signal).catch(() => {});
       const stop = new AbortController();
-      const wait = this.deps.clock.sleep(settled ? RECHECK_MS : RETRY_MS, AbortSignal.any([signal, stop.signal]));
-      const nudged = settled ? [this.nudge.promise] : [];
-      await Promise.race([wait.catch(() => {}), ...nudged]);
+      const rest = clock.sleep(failures > 0 ? pauseMs - RETRY_MS : pauseMs, AbortSignal.any([signal, stop.signal]));
+      await Promise.race([rest.catch(() => {}), this.nudge.promise]);
       stop.abort();
     }
   }

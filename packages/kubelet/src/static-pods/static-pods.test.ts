@@ -11,7 +11,7 @@ import { sampleMeta } from "../testing/sample-pods.ts";
 import { isCriticalPod, isMirrorPod, isStaticPod } from "./annotations.ts";
 import { decodeManifest } from "./decode-manifest.ts";
 import { ManifestFolder } from "./manifest-folder.ts";
-import { mirrorOf, planMirrors } from "./mirror-pods.ts";
+import { MirrorPods, mirrorOf, planMirrors } from "./mirror-pods.ts";
 import { StaticPods } from "./static-pods.ts";
 
 const dir = await mkdtemp(join(tmpdir(), "skiff-manifests-"));
@@ -88,6 +88,37 @@ test("planMirrors makes missing mirrors, replaces outdated and deleted ones, and
   assert.deepEqual(plan([pod], [deleted]), [1, 1]);
   assert.deepEqual(plan([], [mirror]), [0, 1]);
   assert.deepEqual(plan([], [mirror], true), [0, 0]);
+});
+
+test("MirrorPods waits ever longer for a mirror that cannot be written, and not with news", async () => {
+  const stop = new AbortController();
+  const pauses: number[] = [];
+  let news: (() => void) | undefined;
+  // Passes at once while pauses are counted; then a pause lasts until there is news.
+  const sleep = async (ms: number, signal?: AbortSignal) => {
+    pauses.push(ms);
+    if (ms < 9500 || pauses.length < 14) return;
+    if (!news) return stop.abort();
+    queueMicrotask(news);
+    news = undefined;
+    await new Promise((_resolve, reject) => signal?.addEventListener("abort", reject));
+  };
+  const pod = decodeOne(YAML);
+  const mirrors = new MirrorPods({
+    client: { create: () => Promise.reject(new Error("its namespace is gone")), delete: () => Promise.reject() },
+    node: () => node,
+    isEnding: () => false,
+    onMirror: () => {},
+    clock: { ...realClock, sleep },
+    log: silentLogger(),
+  });
+  news = () => mirrors.want([pod]);
+  mirrors.want([pod]);
+  mirrors.synced();
+  await mirrors.run(stop.signal);
+  assert.deepEqual(pauses.slice(0, 12), [500, 0, 500, 500, 500, 1500, 500, 3500, 500, 7500, 500, 9500]);
+  // The last pause is after one more try, to which only news can have led.
+  assert.deepEqual(pauses.slice(12), [500, 9500, 500, 9500]);
 });
 
 test("a changed static pod starts only when its predecessor is gone", async () => {
