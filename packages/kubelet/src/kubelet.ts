@@ -23,6 +23,7 @@ import { Housekeeper } from "./housekeeper.ts";
 import type { CredentialProviders } from "./images/credential-providers/credential-providers.ts";
 import { ImageManager } from "./images/image-manager.ts";
 import { imageOptions } from "./images/image-options.ts";
+import { NodeLogins } from "./images/node-logins.ts";
 import { makePodWorkers } from "./make-pod-workers.ts";
 import { KubeletMetrics } from "./metrics/kubelet-metrics.ts";
 import { observeKubelet } from "./metrics/observe-kubelet.ts";
@@ -123,7 +124,15 @@ export class Kubelet {
     this.tokens = new TokenManager(requestToken(client), { clock });
     const { objects, tokens, events } = this;
     const { providers } = parts;
-    this.images = new ImageManager(imageOptions(config.settings), { cri, objects, events, clock, providers });
+    const nodeLogins = new NodeLogins(config["root-dir"]);
+    this.images = new ImageManager(imageOptions(config.settings), {
+      cri,
+      objects,
+      events,
+      clock,
+      providers,
+      nodeLogins,
+    });
     this.storage = new NodeStorage({
       ...{ nodeName: config.nodeName, client, paths, objects, tokens, events, ...shared },
       node: () => this.node.current,

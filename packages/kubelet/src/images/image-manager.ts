@@ -9,6 +9,7 @@ import type { PodEvents } from "../events/pod-events.ts";
 import { WaitingError } from "../runtime/waiting-error.ts";
 import type { CredentialProviders } from "./credential-providers/credential-providers.ts";
 import { withDefaultTag } from "./image-reference.ts";
+import type { NodeLogins } from "./node-logins.ts";
 import { credentialsFor } from "./pull-secrets.ts";
 
 /** Pulls that fail are tried after 10 s, 20 s and so on up to 5 minutes; kubectl shows ImagePullBackOff meanwhile. */
@@ -23,8 +24,9 @@ export interface ImageManagerDeps {
   readonly objects: PodObjects;
   readonly events: PodEvents;
   readonly clock: Clock;
-  /** The node's own logins, tried after those of the pod. */
+  /** The node's own logins, tried after those of the pod: of plug-ins, then of files. */
   readonly providers?: Pick<CredentialProviders, "credentialsFor"> | undefined;
+  readonly nodeLogins?: Pick<NodeLogins, "credentialsFor"> | undefined;
 }
 
 /** From the configuration. */
@@ -142,6 +144,7 @@ export class ImageManager {
     const auths = [
       ...credentialsFor(image, await this.pullSecrets(pod, signal)),
       ...((await this.deps.providers?.credentialsFor(image, signal)) ?? []),
+      ...((await this.deps.nodeLogins?.credentialsFor(image)) ?? []),
     ];
     try {
       const ref = await this.pullWithAny(image, auths, sandbox, signal);

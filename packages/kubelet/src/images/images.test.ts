@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import type { Secret } from "@skiff/api/types.ts";
 import { sampleMeta } from "../testing/sample-pods.ts";
 import { parseImageReference, withDefaultTag } from "./image-reference.ts";
+import { NodeLogins } from "./node-logins.ts";
 import { credentialsFor } from "./pull-secrets.ts";
 
 test("withDefaultTag completes names and keeps tags and digests", () => {
@@ -51,4 +55,21 @@ test("credentialsFor takes the most specific login of those that match", () => {
   assert.equal(credentialsFor("nginx", [hub])[0]?.username, "u");
   const broken: Secret = { metadata: sampleMeta("b"), data: { ".dockerconfigjson": "!" } };
   assert.deepEqual(credentialsFor("nginx", [broken]), []);
+});
+
+test("NodeLogins takes Docker's files from the first place that has one, and reads them anew", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "skiff-logins-"));
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => rm(dir, { recursive: true }));
+  const logins = new NodeLogins(join(dir, "none"), dir, join(dir, "none"), join(dir, "none"));
+  const users = async (image: string) => (await logins.credentialsFor(image)).map(({ username }) => username);
+  const auth = (login: string) => ({ auth: Buffer.from(login).toString("base64") });
+  assert.deepEqual(await users("gcr.io/a/b:1"), []);
+  await writeFile(join(dir, ".dockercfg"), JSON.stringify({ "gcr.io": auth("old:p") }));
+  assert.deepEqual(await users("gcr.io/a/b:1"), ["old"]);
+  await writeFile(join(dir, "config.json"), "{");
+  assert.deepEqual(await users("gcr.io/a/b:1"), ["old"]);
+  await writeFile(join(dir, "config.json"), JSON.stringify({ auths: { "https://gcr.io": auth("new:p") } }));
+  assert.deepEqual(await users("gcr.io/a/b:1"), ["new"]);
+  assert.deepEqual(await users("quay.io/a/b:1"), []);
 });

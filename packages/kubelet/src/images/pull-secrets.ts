@@ -32,22 +32,21 @@ interface DockerAuth {
 }
 
 function loginsOf(secret: Readonly<Secret>): Login[] {
-  // The type kubernetes.io/dockerconfigjson, and the older kubernetes.io/dockercfg without the `auths` level.
+  // The type kubernetes.io/dockerconfigjson, and the older kubernetes.io/dockercfg.
   const current = secret.data?.[".dockerconfigjson"];
-  const legacy = secret.data?.[".dockercfg"];
-  const entries: Record<string, DockerAuth> = current
-    ? (parse<{ auths?: Record<string, DockerAuth> }>(current)?.auths ?? {})
-    : legacy
-      ? (parse<Record<string, DockerAuth>>(legacy) ?? {})
-      : {};
-  return Object.entries(entries).map(([where, entry]) => ({ where, auth: authOf(entry) }));
+  const config = current ?? secret.data?.[".dockercfg"];
+  const text = Buffer.from(config ?? "", "base64").toString("utf8");
+  // A malformed Secret gives no credentials; the pull's own error then tells the user.
+  return loginsOfConfig(text, !current) ?? [];
 }
 
-function parse<T>(base64: string): T | undefined {
+/** Of the text of a Docker configuration, or of the older form without its `auths` level; undefined for what is neither. */
+export function loginsOfConfig(text: string, isLegacy: boolean): Login[] | undefined {
   try {
-    return JSON.parse(Buffer.from(base64, "base64").toString("utf8")) as T;
+    const parsed = JSON.parse(text) as Record<string, DockerAuth> & { auths?: Record<string, DockerAuth> };
+    const entries: Record<string, DockerAuth> = isLegacy ? parsed : (parsed.auths ?? {});
+    return Object.entries(entries).map(([where, entry]) => ({ where, auth: authOf(entry) }));
   } catch {
-    // A malformed Secret gives no credentials; the pull's own error then tells the user.
     return undefined;
   }
 }

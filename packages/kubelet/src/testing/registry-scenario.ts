@@ -52,6 +52,7 @@ class Scenario {
       this.refusesWrongLogin(),
       this.pullsWithSecret(),
       this.pullsWithPlugin(),
+      this.pullsWithFile(),
     ]);
     assert.equal(this.node.kubeletLog.includes("s3cret"), false, "a password is in the log");
   }
@@ -112,6 +113,14 @@ class Scenario {
     await this.create("plugged", "plugged/app:1", { imagePullSecrets: [{ name: "outdated" }] });
     await this.running("plugged");
     assert.ok(this.registry.logins.includes("puller:old"));
+  }
+
+  /** As `docker login` leaves it; the node's own, for images below `filed/` alone. */
+  private async pullsWithFile(): Promise<void> {
+    const auths = { [`${this.registry.host}/filed`]: { auth: Buffer.from(LOGIN).toString("base64") } };
+    await writeFile(join(this.node.rootDir, "config.json"), JSON.stringify({ auths }));
+    await this.create("filed", "filed/app:1");
+    await this.running("filed");
   }
 
   private async createSecret(name: string, login: string): Promise<void> {
