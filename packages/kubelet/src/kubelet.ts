@@ -134,7 +134,8 @@ export class Kubelet {
       nodeLogins,
     });
     this.storage = new NodeStorage({
-      ...{ nodeName: config.nodeName, client, paths, objects, tokens, events, ...shared },
+      ...{ nodeName: config.nodeName, client, paths, objects, tokens, events, signal, ...shared },
+      wake: (uids) => this.wake(uids),
       node: () => this.node.current,
       plugins: { DevicePlugin: async () => devicePluginHandler(this.resources.devices) },
       onInUse: () => this.agent.poke(),
@@ -166,6 +167,10 @@ export class Kubelet {
     observeKubelet(kubeletMetrics, { nodeName: config.nodeName, registry: context.metrics, pleg, workers, clock });
   }
 
+  private wake(uids: readonly string[]): void {
+    for (const uid of uids) this.workers.wake(uid);
+  }
+
   private get volumes(): VolumeManager {
     return this.storage.volumes;
   }
@@ -188,9 +193,7 @@ export class Kubelet {
     this.pleg.onChange = (uid) => this.workers.wake(uid);
     this.pleg.isBusy = (uid) => this.workers.isBusy(uid);
     this.probes.onChange = (uid) => this.workers.wake(uid);
-    this.objects.onChange = (uids) => {
-      for (const uid of uids) this.workers.wake(uid);
-    };
+    this.objects.onChange = (uids) => this.wake(uids);
     await Promise.all([
       this.pods.run(signal),
       this.services.run(signal),

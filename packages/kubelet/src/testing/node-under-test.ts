@@ -52,7 +52,7 @@ export class NodeUnderTest implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const containerd = stack.use(await PrivateContainerd.start("10.231.7.0/24", netns));
     const etcd = stack.use(await RealEtcd.start());
-    const api = stack.use(await RealApiServer.start(etcd));
+    const api = stack.use(await RealApiServer.start(etcd, { flags: ["--runtime-config=api/beta=true"] }));
     const toApi = stack.use(await FaultProxy.start({ host: "127.0.0.1", port: api.port }));
     const deps = { clock: realClock, log: silentLogger() };
     const config = await loadKubeconfig(api.kubeconfig);

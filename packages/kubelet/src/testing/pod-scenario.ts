@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isNotFound } from "@skiff/api/errors.ts";
-import { configMaps, pods } from "@skiff/api/resource-ref.ts";
+import { ROOT_ONE } from "@skiff/api/kinds/cluster-trust-bundle/sample-certificates.ts";
+import { clusterTrustBundles, configMaps, pods } from "@skiff/api/resource-ref.ts";
 import type { Pod } from "@skiff/api/types.ts";
 import type { ResourceClient } from "@skiff/client/resource-client.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
@@ -50,10 +51,12 @@ class Scenario {
     await this.node.isReady();
     await this.node.furnish();
     await this.node.client.of(configMaps).create("default", named("cfg", { greeting: "hello" }), options);
+    const roots = { metadata: { name: "roots" }, spec: { trustBundle: ROOT_ONE } };
+    await this.node.client.of(clusterTrustBundles).create("", roots, options);
   }
 
   private async runsAPod(): Promise<void> {
-    const script = 'echo "$GREETING from $NAME"; cat /data/init; sleep 1000';
+    const script = 'echo "$GREETING from $NAME"; cat /data/init /trust/ca.crt; sleep 1000';
     await this.create("web", {
       initContainers: [
         shell("init", "echo init > /data/init", { volumeMounts: [{ name: "data", mountPath: "/data" }] }),
@@ -65,17 +68,25 @@ class Scenario {
             { name: "NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
           ],
           readinessProbe: { exec: { command: ["cat", "/data/init"] }, periodSeconds: 1 },
-          volumeMounts: [{ name: "data", mountPath: "/data" }],
+          volumeMounts: [
+            { name: "data", mountPath: "/data" },
+            { name: "trust", mountPath: "/trust" },
+          ],
         }),
       ],
-      volumes: [{ name: "data", emptyDir: {} }],
+      volumes: [
+        { name: "data", emptyDir: {} },
+        { name: "trust", projected: { sources: [{ clusterTrustBundle: { name: "roots", path: "ca.crt" } }] } },
+      ],
     });
     const pod = await this.isReady("web");
     assert.match(pod.status?.podIP ?? "", /^10\.231\.7\.\d+$/);
     assert.equal(pod.status?.initContainerStatuses?.[0]?.state?.terminated?.reason, "Completed");
     const log = join(this.node.logDir, `default_web_${pod.metadata.uid}`, "c", "0.log");
     await waitFor("the log", async () =>
-      /stdout F hello from web\n.*stdout F init\n/s.test(await readFile(log, "utf8")),
+      /stdout F hello from web\n.*stdout F init\n.*stdout F -----END CERTIFICATE-----/s.test(
+        await readFile(log, "utf8"),
+      ),
     );
   }
 

@@ -15,6 +15,7 @@ import { VolumesInUse } from "./csi/volumes-in-use.ts";
 import type { LocalDevices } from "./local-devices.ts";
 import type { PersistentVolumes } from "./persistent-volumes.ts";
 import type { TokenManager } from "./token-manager.ts";
+import type { TrustBundles } from "./trust-bundles.ts";
 import { VolumeManager } from "./volume-manager.ts";
 
 /** While there is no CSINode yet. */
@@ -31,6 +32,10 @@ export interface NodeStorageDeps {
   readonly events: PodEvents;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Ends what watches. */
+  readonly signal: AbortSignal;
+  /** Has pods' volumes written anew. */
+  wake(podUids: readonly string[]): void;
   node(): Readonly<Node> | undefined;
   /** Has node.status.volumesInUse reported now. */
   onInUse(): void;
@@ -46,6 +51,7 @@ export class NodeStorage {
   private loadedCsi: Promise<Csi> | undefined;
   private loadedLocal: Promise<LocalDevices> | undefined;
   private loadedPersistent: Promise<PersistentVolumes> | undefined;
+  private loadedTrust: Promise<TrustBundles> | undefined;
 
   constructor(deps: NodeStorageDeps) {
     this.deps = deps;
@@ -59,7 +65,11 @@ export class NodeStorage {
       persistent: () => this.persistent(),
       endCsi: async (uid) => (await this.csi()).tearDown.tearDown(uid),
       endLocal: async (uid) => (await this.localDevices()).release(uid),
-      forget: (uid) => void this.loadedPersistent?.then((persistent) => persistent.forget(uid)),
+      trustBundles: () => this.trustBundles(),
+      forget: (uid) => {
+        this.loadedPersistent?.then((persistent) => persistent.forget(uid));
+        this.loadedTrust?.then((trust) => trust.forget(uid));
+      },
     });
   }
 
@@ -120,6 +130,14 @@ export class NodeStorage {
     const { deps, inUse } = this;
     this.loadedCsi ??= import("./csi/index.ts").then(({ Csi }) => new Csi({ ...deps, inUse }));
     return this.loadedCsi;
+  }
+
+  private trustBundles(): Promise<TrustBundles> {
+    const { deps } = this;
+    this.loadedTrust ??= import("./trust-bundles.ts").then(({ TrustBundles }) => {
+      return new TrustBundles({ ...deps, onChange: (uids) => deps.wake(uids) });
+    });
+    return this.loadedTrust;
   }
 
   private localDevices(): Promise<LocalDevices> {

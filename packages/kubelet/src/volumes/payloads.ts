@@ -1,5 +1,6 @@
 // The files that configMap, secret, downwardAPI and projected volumes consist of.
 import type {
+  ClusterTrustBundleProjection,
   ConfigMap,
   DownwardAPIVolumeFile,
   KeyToPath,
@@ -20,7 +21,14 @@ export interface PayloadContext {
   readonly facts: PodFacts;
   readonly objects: PodObjects;
   readonly tokens: TokenSource;
+  /** Asked for by the first source of root certificates. */
+  trustBundles(): Promise<TrustSource>;
   readonly signal: AbortSignal;
+}
+
+/** The narrow part of the trust bundles. */
+export interface TrustSource {
+  anchors(podUid: string, source: ClusterTrustBundleProjection, signal: AbortSignal): Promise<string>;
 }
 
 /** The narrow part of the token manager. */
@@ -70,17 +78,28 @@ async function projectedFiles(context: PayloadContext, source: VolumeProjection,
   }
   if (source.downwardAPI) return downwardFiles(context, source.downwardAPI.items ?? [], mode);
   if (source.serviceAccountToken) return tokenFile(context, source.serviceAccountToken, mode);
-  throw new Error("clusterTrustBundle and podCertificate projections are not supported by this kubelet");
+  if (source.clusterTrustBundle) return trustFile(context, source.clusterTrustBundle, mode);
+  throw new Error("podCertificate projections are not supported by this kubelet");
 }
 
 async function tokenFile(context: PayloadContext, source: ServiceAccountTokenProjection, mode: number): Promise<Files> {
   const { pod, tokens, signal } = context;
   const seconds = source.expirationSeconds ?? DEFAULT_TOKEN_SECONDS;
   const token = await tokens.token(pod, source.audience ?? "", seconds, signal);
-  // As upstream: a token that is given to one user or group is closed to others.
+  return new Map([[source.path, ownedFile(pod, token, mode)]]);
+}
+
+async function trustFile(context: PayloadContext, source: ClusterTrustBundleProjection, mode: number): Promise<Files> {
+  const { pod, signal } = context;
+  const text = await (await context.trustBundles()).anchors(pod.metadata.uid ?? "", source, signal);
+  return new Map([[source.path, ownedFile(pod, text, mode)]]);
+}
+
+/** As upstream: what is given to one user or group is closed to others. */
+function ownedFile(pod: Pod, text: string, mode: number): FileContent {
   const uid = singleUser(pod);
   const closed = uid !== undefined || pod.spec?.securityContext?.fsGroup !== undefined;
-  return new Map([[source.path, { data: Buffer.from(token), mode: closed ? 0o600 : mode, uid }]]);
+  return { data: Buffer.from(text), mode: closed ? 0o600 : mode, uid };
 }
 
 /** The user that every container of the pod runs as, if the spec says so. */

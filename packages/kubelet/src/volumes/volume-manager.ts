@@ -13,7 +13,7 @@ import { writeAtomically } from "./atomic-writer.ts";
 import { mediumMount } from "./empty-dir-medium.ts";
 import { setUpHostPath } from "./host-path.ts";
 import { isMounted, mountMedium, mountsUnder, unmountTree } from "./mounts.ts";
-import type { TokenSource } from "./payloads.ts";
+import type { TokenSource, TrustSource } from "./payloads.ts";
 import { volumePayload } from "./payloads.ts";
 import type { PersistentVolumes } from "./persistent-volumes.ts";
 import { bindSubPath } from "./sub-path.ts";
@@ -31,6 +31,8 @@ export interface VolumeManagerDeps {
   readonly clock: Clock;
   /** Mounts what lies behind claims and drivers; asked for when a pod first has one. */
   persistent?(): Promise<Pick<PersistentVolumes, "setUp">>;
+  /** Root certificates of the cluster; asked for when a pod first wants some. */
+  trustBundles?(): Promise<TrustSource>;
   /** Has the drivers end what they gave a pod; asked for where the pod's folder tells of a driver. */
   endCsi?(uid: string): Promise<void>;
   /** Unmounts devices that only this pod had; asked for where its folder tells of local volumes. */
@@ -129,7 +131,9 @@ export class VolumeManager {
     const plugin = pluginOf(volume);
     if (!plugin) throw new Error(`no volume plugin of this kubelet matches volume ${volume.name}`);
     const { objects, tokens } = this.deps;
-    const payload = await volumePayload(volume, { pod, facts, objects, tokens, signal });
+    const trustBundles = () =>
+      this.deps.trustBundles?.() ?? Promise.reject(new Error("there are no trust bundles here"));
+    const payload = await volumePayload(volume, { pod, facts, objects, tokens, trustBundles, signal });
     const uid = pod.metadata.uid ?? "";
     // Secrets never reach a disk.
     const dir = plugin.inMemory

@@ -139,6 +139,9 @@ test("volumePayload picks items with their modes, and names what is missing as u
       secret: async () => undefined,
     },
     tokens: { token: async () => "jwt" },
+    trustBundles: async () => ({
+      anchors: async (_: string, { name }: { name?: string | undefined }) => `roots of ${name}`,
+    }),
     signal,
   };
   const files = async (volume: object) => {
@@ -156,6 +159,10 @@ test("volumePayload picks items with their modes, and names what is missing as u
   const sources = [{ serviceAccountToken: { path: "token" } }, { downwardAPI: { items: [labels] } }];
   const projected = await files({ projected: { sources } });
   assert.deepEqual(projected, ["token 600 6a7774", `labels 644 ${Buffer.from('app="web"').toString("hex")}`]);
+  // The one user of the pod owns it alone.
+  const trust = [{ clusterTrustBundle: { name: "r", path: "ca.crt" } }];
+  const hex = Buffer.from("roots of r").toString("hex");
+  assert.deepEqual(await files({ projected: { sources: trust } }), [`ca.crt 600 ${hex}`]);
   const missing = [{ key: "z", path: "z" }];
   await assert.rejects(files({ configMap: { name: "cfg", items: missing } }), /references non-existent config key: z/);
   await assert.rejects(files({ secret: { secretName: "sec" } }), /secret "sec" not found/);
