@@ -2,73 +2,27 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import type { Pod, PodSpec } from "@skiff/api/types.ts";
-import { findKubectls, KubectlRunner } from "../kubectl.ts";
-import { TestCluster } from "../test-cluster.ts";
+import { isDone, isReady, shell, TestPods, WAIT } from "../test-pods.ts";
 import { waitFor } from "../wait-for.ts";
 
-const DEMO = "skiff.local/demo:1";
+const pods = await TestPods.start();
+const { cluster, kubectl } = pods;
 
-let cluster: TestCluster;
-let kubectl: KubectlRunner;
-
-before(async () => {
-  const newest = (await findKubectls()).at(-1);
-  assert.ok(newest, "no kubectl can be had on this machine");
-  cluster = await TestCluster.start(1);
-  kubectl = new KubectlRunner(newest, cluster.kubeconfig);
-  await waitFor("the default account", () => kubectl.run("get", "serviceaccount", "default"));
-});
-
-after(async () => {
-  await cluster?.[Symbol.asyncDispose]();
-});
-
-const sh = (script: string, name = "c") => ({ name, image: DEMO, command: ["sh", "-c", script] });
-/** Runs until it is told to stop, and then stops at once. */
-const WAIT = "trap 'exit 0' TERM; while :; do sleep 1000 & wait; done";
-
-async function createPod(name: string, spec: Partial<PodSpec>): Promise<void> {
-  const body = { apiVersion: "v1", kind: "Pod", metadata: { name, labels: { app: name } }, spec };
-  await kubectl.runWith(JSON.stringify(body), "create", "-f", "-");
-}
-
-/** The pod once `isSo`; what it is otherwise stands in the error. */
-async function podWhen(name: string, isSo: (pod: Pod) => boolean): Promise<Pod> {
-  let last: Pod | undefined;
-  try {
-    return await waitFor(`pod ${name}`, async () => {
-      last = await kubectl.json<Pod>("get", "pod", name);
-      return isSo(last) && last;
-    });
-  } catch (error) {
-    throw new Error(`${name}: ${JSON.stringify(last?.status)}`, { cause: error });
-  }
-}
-
-const hasEvent = (name: string, text: RegExp) =>
-  waitFor(`event ${text} of ${name}`, async () => {
-    const columns = "custom-columns=:.reason,:.message";
-    return text.test(
-      await kubectl.run("get", "events", "--field-selector", `involvedObject.name=${name}`, "-o", columns),
-    );
-  });
-
-const isRunning = ({ status }: Pod) => status?.containerStatuses?.every(({ ready }) => ready) ?? false;
-const isDone = ({ status }: Pod) => status?.phase === "Succeeded" || status?.phase === "Failed";
-const refused = (name: string, spec: Partial<PodSpec>, why: RegExp) => assert.rejects(createPod(name, spec), why);
+const sh = (script: string, name = "c") => shell(script, { name });
+const refused = (name: string, spec: PodSpec, why: RegExp) => assert.rejects(pods.create(name, spec), why);
 
 test("sysctls may be written with slashes; unsafe ones end the pod, malformed ones never become one", async () => {
   const asking = (name: string, value: string) => ({ securityContext: { sysctls: [{ name, value }] } });
   const once = { restartPolicy: "Never" };
   const read = sh("cat /proc/sys/kernel/shm_rmid_forced");
-  await createPod("slashes", { ...once, containers: [read], ...asking("kernel/shm_rmid_forced", "1") });
-  await createPod("unsafe", { ...once, containers: [read], ...asking("kernel/msgmax", "10000") });
+  await pods.create("slashes", { ...once, containers: [read], ...asking("kernel/shm_rmid_forced", "1") });
+  await pods.create("unsafe", { ...once, containers: [read], ...asking("kernel/msgmax", "10000") });
   await refused("bad", { containers: [read], ...asking("bar..", "1") }, /sysctls\[0\].name: Invalid value: "bar.."/);
-  const unsafe = await podWhen("unsafe", isDone);
+  const unsafe = await pods.when("unsafe", isDone);
   assert.deepEqual([unsafe.status?.phase, unsafe.status?.reason], ["Failed", "SysctlForbidden"]);
-  await podWhen("slashes", isDone);
+  await pods.when("slashes", isDone);
   assert.equal(await kubectl.run("logs", "slashes"), "1\n");
 });
 
@@ -82,43 +36,43 @@ test("a pod runs with its RuntimeClass's handler and overhead, and not without s
     await kubectl.runWith(JSON.stringify(body), "create", "-f", "-");
   }
   const containers = [sh(WAIT)];
-  await createPod("classed", { runtimeClassName: "real", containers });
-  await createPod("handlerless", { runtimeClassName: "unknown", containers });
+  await pods.create("classed", { runtimeClassName: "real", containers });
+  await pods.create("handlerless", { runtimeClassName: "unknown", containers });
   await refused("classless", { runtimeClassName: "none", containers }, /pod rejected: RuntimeClass "none" not found/);
-  const { spec } = await podWhen("classed", isRunning);
+  const { spec } = await pods.when("classed", isReady);
   assert.deepEqual(spec.overhead, overhead.podFixed);
-  await hasEvent("handlerless", /FailedCreatePodSandBox .*no-such-handler/);
+  await pods.event("handlerless", /FailedCreatePodSandBox .*no-such-handler/);
   assert.equal((await kubectl.json<Pod>("get", "pod", "handlerless")).status?.phase, "Pending");
 });
 
 test("a pod's name in DNS is its host name where it asks so, and too long a one starts nothing", async () => {
   const named = (hostname: string) => ({ hostname, subdomain: "sub", setHostnameAsFQDN: true });
   const containers = [sh("hostname")];
-  await createPod("fqdn", { ...named("host"), restartPolicy: "Never", containers });
+  await pods.create("fqdn", { ...named("host"), restartPolicy: "Never", containers });
   const long = "h".repeat(40);
-  await createPod("long-fqdn", { ...named(long), containers });
-  await podWhen("fqdn", isDone);
+  await pods.create("long-fqdn", { ...named(long), containers });
+  await pods.when("fqdn", isDone);
   assert.equal(await kubectl.run("logs", "fqdn"), "host.sub.default.svc.cluster.local\n");
   const fqdn = `${long}.sub.default.svc.cluster.local`;
   const words = `FQDN ${fqdn} is too long \\(64 characters is the max, ${fqdn.length} characters requested\\)`;
-  await hasEvent("long-fqdn", new RegExp(`FailedCreatePodSandBox .*${words}`));
+  await pods.event("long-fqdn", new RegExp(`FailedCreatePodSandBox .*${words}`));
 });
 
 test("generation counts what was asked for, and the status says which of it was seen", async () => {
-  await createPod("counted", { containers: [sh(WAIT)] });
-  const first = await podWhen("counted", (pod) => isRunning(pod) && pod.status?.observedGeneration === 1);
+  await pods.create("counted", { containers: [sh(WAIT)] });
+  const first = await pods.when("counted", (pod) => isReady(pod) && pod.status?.observedGeneration === 1);
   assert.equal(first.metadata.generation, 1);
   await kubectl.run("label", "pod", "counted", "a=b");
   await kubectl.run("patch", "pod", "counted", "-p", '{"spec":{"activeDeadlineSeconds":5000}}');
-  const seen = await podWhen("counted", ({ status }) => status?.observedGeneration === 2);
+  const seen = await pods.when("counted", ({ status }) => status?.observedGeneration === 2);
   assert.equal(seen.metadata.generation, 2, "a label counted as a change of the spec");
   const observed = seen.status?.conditions?.map(({ observedGeneration }) => observedGeneration) ?? [];
   assert.ok(observed.length > 0 && observed.every((generation) => generation === 1 || generation === 2), `${observed}`);
 });
 
 test("a status can be patched through its subresource, and a collection of pods be deleted", async () => {
-  for (const name of ["one", "two"]) await createPod(name, { containers: [sh(WAIT)] });
-  await podWhen("one", isRunning);
+  for (const name of ["one", "two"]) await pods.create(name, { containers: [sh(WAIT)] });
+  await pods.when("one", isReady);
   const status = { message: "by hand", reason: "Test" };
   const patch = JSON.stringify({ metadata: { annotations: { patched: "true" } }, status });
   const text = await kubectl.run(
@@ -135,14 +89,15 @@ test("a status can be patched through its subresource, and a collection of pods 
 
 test("a sleeping preStop hook holds the end back, but not that of a container that is over", async () => {
   const sleeping = (seconds: number) => ({ lifecycle: { preStop: { sleep: { seconds } } } });
-  await createPod("sleeps", {
+  await pods.create("sleeps", {
     restartPolicy: "Never",
+    terminationGracePeriodSeconds: 30,
     containers: [
       { ...sh(WAIT), ...sleeping(3) },
       { ...sh("true", "over"), ...sleeping(25) },
     ],
   });
-  await podWhen("sleeps", ({ status }) => {
+  await pods.when("sleeps", ({ status }) => {
     const state = (name: string) => status?.containerStatuses?.find((one) => one.name === name)?.state;
     return state("c")?.running !== undefined && state("over")?.terminated !== undefined;
   });
@@ -158,7 +113,7 @@ test("sidecars start in their order, outlive the containers, and let a pod compl
   const shared = { volumeMounts: [{ name: "log", mountPath: "/log" }] };
   const ending = (name: string) =>
     `trap '${log(`${name}-end`)}; exit 0' TERM; ${log(name)}; while :; do sleep 1000 & wait; done`;
-  await createPod("sidecars", {
+  await pods.create("sidecars", {
     restartPolicy: "Never",
     volumes: [{ name: "log", hostPath: { path: `${cluster.state}/sidecars`, type: "DirectoryOrCreate" } }],
     initContainers: [
@@ -172,7 +127,7 @@ test("sidecars start in their order, outlive the containers, and let a pod compl
     ],
     containers: [{ ...sh(`until [ -e /log/second ]; do sleep 0.1; done; ${log("main")}`), ...shared }],
   });
-  const pod = await podWhen("sidecars", isDone);
+  const pod = await pods.when("sidecars", isDone);
   assert.equal(pod.status?.phase, "Succeeded");
   const order = ["first", "init", "second", "main", "second-end", "first-end"];
   const times = order.map((name) => Number(readFileSync(join(cluster.state, "sidecars", name), "utf8")));
@@ -190,11 +145,11 @@ test("a failed liveness probe's own grace counts, not the pod's", async () => {
     failureThreshold: 1,
     terminationGracePeriodSeconds: 1,
   };
-  await createPod("stubborn", {
+  await pods.create("stubborn", {
     terminationGracePeriodSeconds: 500,
     containers: [{ ...sh("trap '' TERM; while :; do sleep 1; done"), livenessProbe }],
   });
-  const pod = await podWhen("stubborn", ({ status }) => (status?.containerStatuses?.[0]?.restartCount ?? 0) > 0);
+  const pod = await pods.when("stubborn", ({ status }) => (status?.containerStatuses?.[0]?.restartCount ?? 0) > 0);
   assert.equal(pod.status?.containerStatuses?.[0]?.lastState?.terminated?.exitCode, 137);
   await kubectl.run("delete", "pod", "stubborn", "--grace-period=1", "--wait=false");
 });
