@@ -1,6 +1,6 @@
 // What a write did to an object, field by field: the one walk behind ownership, conflicts and no-ops.
 import { isPlainObject, type PlainObject } from "../plain-object.ts";
-import { type FieldTree, LEAF, sortedTree } from "./field-tree.ts";
+import { type FieldTree, LEAF, sortedKeys, sortedTree } from "./field-tree.ts";
 import { fieldElement, keyElement, valueElement } from "./path-element.ts";
 import type { StructNode, TypedField, TypedNode } from "./typed-schema.ts";
 
@@ -176,7 +176,7 @@ function everything(node: TypedNode, value: unknown): FieldTree {
 function addMembers(tree: Record<string, FieldTree>, node: TypedNode, value: PlainObject): number {
   let count = 0;
   // In order from the start, so that the tree need not be sorted; "." comes before all of them.
-  for (const key of Object.keys(value).sort()) {
+  for (const key of sortedKeys(value)) {
     const member = value[key];
     if (node.kind === "struct") {
       const field = node.field(key);

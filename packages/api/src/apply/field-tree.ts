@@ -51,6 +51,13 @@ export function sortedTree(tree: Record<string, FieldTree>): FieldTree {
   return tree;
 }
 
+/** Mostly they are in order already, or there is one. */
+export function sortedKeys(object: object): string[] {
+  const keys = Object.keys(object);
+  for (let at = 1; at < keys.length; at++) if ((keys[at] as string) < (keys[at - 1] as string)) return keys.sort();
+  return keys;
+}
+
 function sortedCopy(tree: FieldTree): FieldTree {
   const out: Record<string, FieldTree> = {};
   for (const key of Object.keys(tree).sort()) out[key] = tree[key] as FieldTree;

@@ -4,6 +4,7 @@ import type { FieldError } from "../errors.ts";
 import { deepEqual } from "./deep-equal.ts";
 import { isDns1123Label, isLabelValue, isQualifiedName } from "./names.ts";
 import {
+  allErrors,
   type FieldPath,
   forbiddenField,
   IMMUTABLE,
@@ -22,12 +23,12 @@ export interface MetaRules {
 
 /** Judges the metadata of a new object whose generated name has been filled in. */
 export function validateObjectMeta(kind: MetaRules, meta: Readonly<ObjectMeta>, path: FieldPath): FieldError[] {
-  return [
-    ...validateNames(kind, meta, path),
-    ...validateNamespace(kind, meta.namespace, path.child("namespace")),
-    ...((meta.generation ?? 0) < 0 ? [invalidValue(path.child("generation"), meta.generation, NOT_NEGATIVE)] : []),
-    ...validateCommon(meta, path),
-  ];
+  return allErrors(
+    validateNames(kind, meta, path),
+    validateNamespace(kind, meta.namespace, path.child("namespace")),
+    (meta.generation ?? 0) < 0 ? [invalidValue(path.child("generation"), meta.generation, NOT_NEGATIVE)] : [],
+    validateCommon(meta, path),
+  );
 }
 
 /** Judges what an update did to metadata: identity stays, new finalizers end with deletion. */
@@ -119,13 +120,13 @@ function validateNamespace(kind: MetaRules, namespace: string | undefined, path:
 }
 
 function validateCommon(meta: Readonly<ObjectMeta>, path: FieldPath): FieldError[] {
-  return [
-    ...validateLabels(meta.labels, path.child("labels")),
-    ...validateAnnotations(meta.annotations, path.child("annotations")),
-    ...validateOwnerReferences(meta.ownerReferences ?? [], path.child("ownerReferences")),
-    ...validateFinalizers(meta.finalizers ?? [], path.child("finalizers")),
-    ...validateManagedFields(meta.managedFields ?? [], path.child("managedFields")),
-  ];
+  return allErrors(
+    validateLabels(meta.labels, path.child("labels")),
+    validateAnnotations(meta.annotations, path.child("annotations")),
+    validateOwnerReferences(meta.ownerReferences ?? [], path.child("ownerReferences")),
+    validateFinalizers(meta.finalizers ?? [], path.child("finalizers")),
+    validateManagedFields(meta.managedFields ?? [], path.child("managedFields")),
+  );
 }
 
 /** An object may have many owners, for garbage collection, and one controller, which acts for it. */

@@ -12,11 +12,11 @@ export class FieldPath {
   }
 
   /** The path of a field below this one, or of a field further down. */
-  child(name: string, ...more: readonly string[]): FieldPath {
+  child(name: string, second?: string, third?: string): FieldPath {
     const isFirst = this.#segment === "" && !this.#parent;
-    let path = new FieldPath(isFirst ? name : `.${name}`, this);
-    for (let i = 0; i < more.length; i++) path = new FieldPath(`.${more[i]}`, path);
-    return path;
+    const path = new FieldPath(isFirst ? name : `.${name}`, this);
+    const below = second === undefined ? path : path.child(second);
+    return third === undefined ? below : below.child(third);
   }
 
   /** The path of another member of the same object. */
@@ -45,6 +45,13 @@ export class FieldPath {
 /** The start of a path: `root("spec").child("replicas")`; `root()` is the object itself. */
 export function root(name = ""): FieldPath {
   return new FieldPath(name);
+}
+
+/** The errors of several checks, in their order. Nearly every list is empty: then nothing is copied. */
+export function allErrors(...lists: readonly FieldError[][]): FieldError[] {
+  let all: FieldError[] | undefined;
+  for (const list of lists) if (list.length > 0) all = all ? all.concat(list) : list;
+  return all ?? [];
 }
 
 /** Details that many checks share, in upstream's words. */

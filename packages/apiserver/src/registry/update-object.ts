@@ -41,7 +41,9 @@ export async function updateObject(
     if (!current) throw notFound(kind.definition, key.slice(key.indexOf("/") + 1));
     const next = await prepare(deps, kind, current, update, options);
     const decision = decide(deps, kind, current, next);
-    result = decision.type === "put" || decision.type === "delete" ? view(kind, current, next) : current;
+    // What is stored is answered as it was stored; only what is not must be encoded for the answer alone.
+    const isAnswer = options.dryRun ? decision.type !== "keep" : decision.type === "delete";
+    result = isAnswer ? view(kind, current, next) : current;
     // A dry run goes through everything but the write, so that it fails just where the real one would.
     if (options.dryRun) return { type: "keep" };
     return await withHook(deps, kind, current, decision, options);

@@ -3,7 +3,7 @@ import type { EphemeralContainer, Pod } from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
 import type { WriteRules } from "../../kind.ts";
 import { deepEqual } from "../../validation/deep-equal.ts";
-import { forbiddenField, root } from "../../validation/path.ts";
+import { allErrors, forbiddenField, root } from "../../validation/path.ts";
 import { isMirrorPod } from "./validate-annotations.ts";
 import { validatePodSpec } from "./validate-spec.ts";
 
@@ -24,10 +24,8 @@ export const ephemeralContainerRules: WriteRules<Pod> = {
     next.spec = { ...previous.spec, ephemeralContainers };
     next.metadata.generation = (previous.metadata.generation ?? 0) + 1;
   },
-  validateUpdate: (next, previous) => [
-    ...validatePodSpec(next.spec, root("spec"), next.metadata),
-    ...validateAdditions(next, previous),
-  ],
+  validateUpdate: (next, previous) =>
+    allErrors(validatePodSpec(next.spec, root("spec"), next.metadata), validateAdditions(next, previous)),
 };
 
 /** What is there stays as it is: its containers may have run already. */

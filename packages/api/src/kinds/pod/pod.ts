@@ -4,7 +4,7 @@ import type { FieldError } from "../../errors.ts";
 import type { SubresourceDefinition, Verb } from "../../kind.ts";
 import { pods } from "../../resource-ref.ts";
 import { computeQos } from "../../scheduling/qos.ts";
-import { forbiddenField, root } from "../../validation/path.ts";
+import { allErrors, forbiddenField, root } from "../../validation/path.ts";
 import { defineKind, proxySubresource } from "../define-kind.ts";
 import { podColumns, podRowConditions } from "./columns.ts";
 import { defaultPod } from "./defaults.ts";
@@ -46,10 +46,11 @@ export const podKind = defineKind<Pod>({
     mergeLabelKeys(pod);
     pod.status = initialStatus(pod);
   },
-  validate: (pod) => [
-    ...validatePodAnnotations(pod, root("metadata").child("annotations")),
-    ...validatePodSpec(pod.spec, root("spec"), pod.metadata),
-  ],
+  validate: (pod) =>
+    allErrors(
+      validatePodAnnotations(pod, root("metadata").child("annotations")),
+      validatePodSpec(pod.spec, root("spec"), pod.metadata),
+    ),
   validateCreate,
   validateUpdate: validatePodUpdate,
   prepareForStatusUpdate: prepareStatusUpdate,

@@ -13,7 +13,14 @@ import type { FieldError } from "../../errors.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { isDns1123Label, isDns1123Subdomain, isLabelValue } from "../../validation/names.ts";
 import { validateLabelName } from "../../validation/object-meta.ts";
-import { type FieldPath, forbiddenField, invalidAll, invalidValue, required } from "../../validation/path.ts";
+import {
+  allErrors,
+  type FieldPath,
+  forbiddenField,
+  invalidAll,
+  invalidValue,
+  required,
+} from "../../validation/path.ts";
 
 // "IgnoredDuringExecution": a pod that runs stays where it is when labels change.
 const REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution";
@@ -29,11 +36,11 @@ export function validateAffinity(affinity: Affinity | undefined, path: FieldPath
     if (wanted) errors.push(...validateNodeSelector(wanted, at.child(REQUIRED)));
     errors.push(...validatePreferences(nodeAffinity[PREFERRED] ?? [], at.child(PREFERRED)));
   }
-  return [
-    ...errors,
-    ...validatePodAffinity(podAffinity, path.child("podAffinity")),
-    ...validatePodAffinity(podAntiAffinity, path.child("podAntiAffinity")),
-  ];
+  return allErrors(
+    errors,
+    validatePodAffinity(podAffinity, path.child("podAffinity")),
+    validatePodAffinity(podAntiAffinity, path.child("podAntiAffinity")),
+  );
 }
 
 /** Also judges the node affinity of PersistentVolumes. At least one term: an empty list would match no node at all. */
@@ -46,10 +53,12 @@ export function validateNodeSelector(selector: NodeSelector, path: FieldPath): F
 
 /** The scheduler adds up the weights of all preferences that a node meets. */
 function validatePreferences(terms: readonly PreferredSchedulingTerm[], path: FieldPath): FieldError[] {
-  return terms.flatMap(({ weight, preference }, i) => [
-    ...validateWeight(weight, path.index(i)),
-    ...validateNodeTerm(preference ?? {}, path.index(i).child("preference")),
-  ]);
+  return terms.flatMap(({ weight, preference }, i) =>
+    allErrors(
+      validateWeight(weight, path.index(i)),
+      validateNodeTerm(preference ?? {}, path.index(i).child("preference")),
+    ),
+  );
 }
 
 function validateWeight(weight: number | undefined, path: FieldPath): FieldError[] {
@@ -59,19 +68,19 @@ function validateWeight(weight: number | undefined, path: FieldPath): FieldError
 
 /** A node meets a term if it meets every requirement in it; it needs to meet one term only. */
 function validateNodeTerm(term: NodeSelectorTerm, path: FieldPath): FieldError[] {
-  return [
-    ...(term.matchExpressions ?? []).flatMap((r, i) => validateExpression(r, path.child("matchExpressions").index(i))),
-    ...(term.matchFields ?? []).flatMap((r, i) => validateField(r, path.child("matchFields").index(i))),
-  ];
+  return allErrors(
+    (term.matchExpressions ?? []).flatMap((r, i) => validateExpression(r, path.child("matchExpressions").index(i))),
+    (term.matchFields ?? []).flatMap((r, i) => validateField(r, path.child("matchFields").index(i))),
+  );
 }
 
 function validateExpression(requirement: NodeSelectorRequirement, path: FieldPath): FieldError[] {
   const values = requirement.values ?? [];
-  return [
-    ...validateOperator(requirement.operator ?? "", values, path),
-    ...validateLabelName(requirement.key ?? "", path.child("key")),
-    ...values.flatMap((value, i) => invalidAll(path.child("values").index(i), value, isLabelValue(value))),
-  ];
+  return allErrors(
+    validateOperator(requirement.operator ?? "", values, path),
+    validateLabelName(requirement.key ?? "", path.child("key")),
+    values.flatMap((value, i) => invalidAll(path.child("values").index(i), value, isLabelValue(value))),
+  );
 }
 
 function validateOperator(operator: string, values: readonly string[], path: FieldPath): FieldError[] {

@@ -3,6 +3,7 @@ import type { Container, EphemeralContainer, PodSpec, Volume } from "../../../ge
 import type { FieldError } from "../../errors.ts";
 import { isDns1123Label } from "../../validation/names.ts";
 import {
+  allErrors,
   duplicate,
   type FieldPath,
   forbiddenField,
@@ -42,13 +43,13 @@ export function validateContainers(
   const names = new Set<string>();
   return containers.flatMap((container, i) => {
     const at = path.index(i);
-    return [
-      ...validateCommon(container, context, at),
-      ...uniqueName(container.name, names, at),
-      ...validateLifecycle(container.lifecycle, context.graceSeconds, at.child("lifecycle")),
-      ...validateProbes(container, at),
-      ...validateRestartPolicy(container, at),
-    ];
+    return allErrors(
+      validateCommon(container, context, at),
+      uniqueName(container.name, names, at),
+      validateLifecycle(container.lifecycle, context.graceSeconds, at.child("lifecycle")),
+      validateProbes(container, at),
+      validateRestartPolicy(container, at),
+    );
   });
 }
 
@@ -60,11 +61,11 @@ export function validateInitContainers(spec: PodSpec, context: ContainerContext,
     const errors = [...validateCommon(container, context, at), ...uniqueName(container.name, names, at)];
     errors.push(...validateRestartPolicy(container, at));
     if (container.restartPolicy !== "Always") return [...errors, ...forbidLifecycle(container, at)];
-    return [
-      ...errors,
-      ...validateLifecycle(container.lifecycle, context.graceSeconds, at.child("lifecycle")),
-      ...validateProbes(container, at),
-    ];
+    return allErrors(
+      errors,
+      validateLifecycle(container.lifecycle, context.graceSeconds, at.child("lifecycle")),
+      validateProbes(container, at),
+    );
   });
 }
 
@@ -84,12 +85,12 @@ export function validateEphemeralContainers(spec: PodSpec, context: ContainerCon
   const names = new Set<string>(others);
   return (spec.ephemeralContainers ?? []).flatMap((container, i) => {
     const at = path.index(i);
-    return [
-      ...validateCommon(container, context, at),
-      ...uniqueName(container.name, names, at),
-      ...validateTarget(container, others, at.child("targetContainerName")),
-      ...forbidEphemeral(container, at),
-    ];
+    return allErrors(
+      validateCommon(container, context, at),
+      uniqueName(container.name, names, at),
+      validateTarget(container, others, at.child("targetContainerName")),
+      forbidEphemeral(container, at),
+    );
   });
 }
 
@@ -143,20 +144,20 @@ function uniqueName(name: string, names: Set<string>, path: FieldPath): FieldErr
 
 /** What all three sorts of containers are held to. */
 function validateCommon(container: Container, context: ContainerContext, path: FieldPath): FieldError[] {
-  return [
-    ...validateName(container, path.child("name")),
-    ...validateImage(container, context, path.child("image")),
-    ...validateMessagePolicy(container.terminationMessagePolicy, path.child("terminationMessagePolicy")),
-    ...validateContainerPorts(container.ports ?? [], path.child("ports")),
-    ...validateEnv(container.env ?? [], path.child("env")),
-    ...validateEnvFrom(container.envFrom ?? [], path.child("envFrom")),
-    ...validateVolumeMounts(container, context.volumes, path.child("volumeMounts")),
-    ...validateVolumeDevices(container, context.volumes, path.child("volumeDevices")),
-    ...validatePullPolicy(container.imagePullPolicy, path.child("imagePullPolicy")),
-    ...validateResources(container.resources ?? {}, path.child("resources"), context.claims),
-    ...validateResizePolicy(container, context, path.child("resizePolicy")),
-    ...validateSecurityContext(container.securityContext, path.child("securityContext")),
-  ];
+  return allErrors(
+    validateName(container, path.child("name")),
+    validateImage(container, context, path.child("image")),
+    validateMessagePolicy(container.terminationMessagePolicy, path.child("terminationMessagePolicy")),
+    validateContainerPorts(container.ports ?? [], path.child("ports")),
+    validateEnv(container.env ?? [], path.child("env")),
+    validateEnvFrom(container.envFrom ?? [], path.child("envFrom")),
+    validateVolumeMounts(container, context.volumes, path.child("volumeMounts")),
+    validateVolumeDevices(container, context.volumes, path.child("volumeDevices")),
+    validatePullPolicy(container.imagePullPolicy, path.child("imagePullPolicy")),
+    validateResources(container.resources ?? {}, path.child("resources"), context.claims),
+    validateResizePolicy(container, context, path.child("resizePolicy")),
+    validateSecurityContext(container.securityContext, path.child("securityContext")),
+  );
 }
 
 function validateName({ name }: Container, path: FieldPath): FieldError[] {

@@ -11,7 +11,7 @@ import type {
 import type { FieldError } from "../../errors.ts";
 import { compareQuantities } from "../../quantity.ts";
 import { isConfigMapKey, isDns1123Subdomain, isEnvVarName, isQualifiedName } from "../../validation/names.ts";
-import { type FieldPath, invalidAll, invalidValue, notSupported, required } from "../../validation/path.ts";
+import { allErrors, type FieldPath, invalidAll, invalidValue, notSupported, required } from "../../validation/path.ts";
 
 /**
  * Checks `env`. Duplicate names are allowed, as upstream has it: the last one wins in the container. References to
@@ -42,13 +42,13 @@ function validateSource({ value, valueFrom }: EnvVar, path: FieldPath): FieldErr
 
 function validateReferences(from: EnvVarSource, path: FieldPath): FieldError[] {
   const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef, fileKeyRef } = from;
-  return [
-    ...(fieldRef ? validateFieldRef(fieldRef, ENV_FIELDS, path.child("fieldRef")) : []),
-    ...(resourceFieldRef ? validateResourceFieldRef(resourceFieldRef, false, path.child("resourceFieldRef")) : []),
-    ...(configMapKeyRef ? validateKeyRef(configMapKeyRef, path.child("configMapKeyRef")) : []),
-    ...(secretKeyRef ? validateKeyRef(secretKeyRef, path.child("secretKeyRef")) : []),
-    ...(fileKeyRef ? validateFileKeyRef(fileKeyRef, path.child("fileKeyRef")) : []),
-  ];
+  return allErrors(
+    fieldRef ? validateFieldRef(fieldRef, ENV_FIELDS, path.child("fieldRef")) : [],
+    resourceFieldRef ? validateResourceFieldRef(resourceFieldRef, false, path.child("resourceFieldRef")) : [],
+    configMapKeyRef ? validateKeyRef(configMapKeyRef, path.child("configMapKeyRef")) : [],
+    secretKeyRef ? validateKeyRef(secretKeyRef, path.child("secretKeyRef")) : [],
+    fileKeyRef ? validateFileKeyRef(fileKeyRef, path.child("fileKeyRef")) : [],
+  );
 }
 
 function validateKeyRef({ name, key }: ConfigMapKeySelector, path: FieldPath): FieldError[] {

@@ -2,7 +2,7 @@
 import type { Container, ContainerPort, PodSpec } from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
 import { isPortName, isPortNumber, isValidIp } from "../../validation/names.ts";
-import { duplicate, type FieldPath, invalidAll, invalidValue, required } from "../../validation/path.ts";
+import { allErrors, duplicate, type FieldPath, invalidAll, invalidValue, required } from "../../validation/path.ts";
 import { validateProtocol } from "../endpoint-rules.ts";
 
 /**
@@ -13,13 +13,13 @@ export function validateContainerPorts(ports: readonly ContainerPort[], path: Fi
   const names = new Set<string>();
   return ports.flatMap((port, i) => {
     const at = path.index(i);
-    return [
-      ...validateName(port.name, names, at.child("name")),
-      ...validateNumber(port.containerPort, at.child("containerPort")),
-      ...(port.hostPort ? invalidAll(at.child("hostPort"), port.hostPort, isPortNumber(port.hostPort)) : []),
-      ...validateProtocol(port.protocol, at.child("protocol")),
-      ...(port.hostIP ? invalidAll(at.child("hostIP"), port.hostIP, isValidIp(port.hostIP)) : []),
-    ];
+    return allErrors(
+      validateName(port.name, names, at.child("name")),
+      validateNumber(port.containerPort, at.child("containerPort")),
+      port.hostPort ? invalidAll(at.child("hostPort"), port.hostPort, isPortNumber(port.hostPort)) : [],
+      validateProtocol(port.protocol, at.child("protocol")),
+      port.hostIP ? invalidAll(at.child("hostIP"), port.hostIP, isValidIp(port.hostIP)) : [],
+    );
   });
 }
 
@@ -38,10 +38,10 @@ function validateNumber(port: number | undefined, path: FieldPath): FieldError[]
 
 /** A host port is taken once per pod, and is the container's own on the host's network. */
 export function validateHostPorts(spec: PodSpec, path: FieldPath): FieldError[] {
-  return [
-    ...validateList(spec.containers ?? [], spec, path.child("containers")),
-    ...validateList(spec.initContainers ?? [], spec, path.child("initContainers")),
-  ];
+  return allErrors(
+    validateList(spec.containers ?? [], spec, path.child("containers")),
+    validateList(spec.initContainers ?? [], spec, path.child("initContainers")),
+  );
 }
 
 function validateList(containers: readonly Container[], spec: PodSpec, path: FieldPath): FieldError[] {

@@ -11,6 +11,7 @@ import type {
 import type { FieldError } from "../../errors.ts";
 import { isHttpHeaderName, isPortName, isPortNumber } from "../../validation/names.ts";
 import {
+  allErrors,
   type FieldPath,
   forbiddenField,
   invalidAll,
@@ -23,14 +24,14 @@ import { nonNegative } from "../numbers.ts";
 /** Checks the three probes of a container; each sort has one rule of its own. */
 export function validateProbes(container: Container, path: FieldPath): FieldError[] {
   const { livenessProbe, readinessProbe, startupProbe } = container;
-  return [
-    ...validateProbe(livenessProbe, path.child("livenessProbe")),
-    ...validateSingleSuccess(livenessProbe, path.child("livenessProbe")),
-    ...validateProbe(readinessProbe, path.child("readinessProbe")),
-    ...validateNoGrace(readinessProbe, path.child("readinessProbe")),
-    ...validateProbe(startupProbe, path.child("startupProbe")),
-    ...validateSingleSuccess(startupProbe, path.child("startupProbe")),
-  ];
+  return allErrors(
+    validateProbe(livenessProbe, path.child("livenessProbe")),
+    validateSingleSuccess(livenessProbe, path.child("livenessProbe")),
+    validateProbe(readinessProbe, path.child("readinessProbe")),
+    validateNoGrace(readinessProbe, path.child("readinessProbe")),
+    validateProbe(startupProbe, path.child("startupProbe")),
+    validateSingleSuccess(startupProbe, path.child("startupProbe")),
+  );
 }
 
 /** Figures are seconds and counts; zeros have been replaced by defaults. */
@@ -71,10 +72,10 @@ export function validateLifecycle(
   path: FieldPath,
 ): FieldError[] {
   const { postStart, preStop } = lifecycle ?? {};
-  return [
-    ...(postStart ? validateHandler(postStart, graceSeconds, path.child("postStart")) : []),
-    ...(preStop ? validateHandler(preStop, graceSeconds, path.child("preStop")) : []),
-  ];
+  return allErrors(
+    postStart ? validateHandler(postStart, graceSeconds, path.child("postStart")) : [],
+    preStop ? validateHandler(preStop, graceSeconds, path.child("preStop")) : [],
+  );
 }
 
 // Hooks know `sleep` and probes do not; probes know `grpc` and hooks do not. The decoder drops what is unknown.

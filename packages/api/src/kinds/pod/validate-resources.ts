@@ -3,6 +3,7 @@ import type { CoreV1ResourceClaim, PodSpec, ResourceRequirements } from "../../.
 import type { FieldError } from "../../errors.ts";
 import { addQuantities, compareQuantities, quantityMilliValue } from "../../quantity.ts";
 import {
+  allErrors,
   duplicate,
   type FieldPath,
   forbiddenField,
@@ -28,13 +29,13 @@ export function validateResources(
 ): FieldError[] {
   const limits = resources.limits ?? {};
   const requests = resources.requests ?? {};
-  return [
-    ...validateAmounts(limits, path.child("limits")),
-    ...validateAmounts(requests, path.child("requests")),
-    ...Object.entries(requests).flatMap(([name, amount]) => validateAgainstLimit(name, amount, limits, path)),
-    ...validateHugepages({ ...limits, ...requests }, path),
-    ...validateClaims(resources.claims ?? [], claims, path.child("claims")),
-  ];
+  return allErrors(
+    validateAmounts(limits, path.child("limits")),
+    validateAmounts(requests, path.child("requests")),
+    Object.entries(requests).flatMap(([name, amount]) => validateAgainstLimit(name, amount, limits, path)),
+    validateHugepages({ ...limits, ...requests }, path),
+    validateClaims(resources.claims ?? [], claims, path.child("claims")),
+  );
 }
 
 function validateAmounts(amounts: Amounts, path: FieldPath): FieldError[] {

@@ -9,19 +9,27 @@ import type {
 } from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
 import { isUserId } from "../../validation/names.ts";
-import { duplicate, type FieldPath, invalidAll, invalidValue, notSupported, required } from "../../validation/path.ts";
+import {
+  allErrors,
+  duplicate,
+  type FieldPath,
+  invalidAll,
+  invalidValue,
+  notSupported,
+  required,
+} from "../../validation/path.ts";
 import { validateLocalPath } from "./validate-paths.ts";
 
 /** Checks what one container asks for; the pod's own context is judged by `validatePodSecurity`. */
 export function validateSecurityContext(context: SecurityContext | undefined, path: FieldPath): FieldError[] {
   if (!context) return [];
-  return [
-    ...validateIds(context, path),
-    ...validateSeccomp(context.seccompProfile, path.child("seccompProfile")),
-    ...validateAppArmor(context.appArmorProfile, path.child("appArmorProfile")),
-    ...validateProcMount(context.procMount, path.child("procMount")),
-    ...validateEscalation(context, path),
-  ];
+  return allErrors(
+    validateIds(context, path),
+    validateSeccomp(context.seccompProfile, path.child("seccompProfile")),
+    validateAppArmor(context.appArmorProfile, path.child("appArmorProfile")),
+    validateProcMount(context.procMount, path.child("procMount")),
+    validateEscalation(context, path),
+  );
 }
 
 const PROC_MOUNTS = ["Default", "Unmasked"];
@@ -104,14 +112,14 @@ export function validatePodSecurity(spec: PodSpec, specPath: FieldPath): FieldEr
   }
   if (!context) return errors;
   const path = specPath.child("securityContext");
-  return [
-    ...errors,
-    ...validateIds(context, path),
-    ...validateGroups(context, path),
-    ...validateSeccomp(context.seccompProfile, path.child("seccompProfile")),
-    ...validateAppArmor(context.appArmorProfile, path.child("appArmorProfile")),
-    ...validateSysctls(context.sysctls ?? [], spec, path.child("sysctls")),
-  ];
+  return allErrors(
+    errors,
+    validateIds(context, path),
+    validateGroups(context, path),
+    validateSeccomp(context.seccompProfile, path.child("seccompProfile")),
+    validateAppArmor(context.appArmorProfile, path.child("appArmorProfile")),
+    validateSysctls(context.sysctls ?? [], spec, path.child("sysctls")),
+  );
 }
 
 // How much work an fsGroup makes at start, whose groups count besides, and how SELinux labels get onto files.

@@ -3,7 +3,15 @@ import type { HostAlias, ObjectMeta, PodSpec } from "../../../generated/types.ts
 import type { FieldError } from "../../errors.ts";
 import { isDns1123Label, isDns1123Subdomain, isInRange, isQualifiedName, isValidIp } from "../../validation/names.ts";
 import { validateLabels } from "../../validation/object-meta.ts";
-import { duplicate, type FieldPath, invalidAll, invalidValue, notSupported, required } from "../../validation/path.ts";
+import {
+  allErrors,
+  duplicate,
+  type FieldPath,
+  invalidAll,
+  invalidValue,
+  notSupported,
+  required,
+} from "../../validation/path.ts";
 import { validateAffinity } from "./validate-affinity.ts";
 import { validateContainers, validateEphemeralContainers, validateInitContainers } from "./validate-containers.ts";
 import { validateDns } from "./validate-dns.ts";
@@ -32,30 +40,30 @@ export function validatePodSpec(spec: PodSpec, path: FieldPath, meta?: Readonly<
     claims: new Set((spec.resourceClaims ?? []).map((claim) => claim.name)),
     ownPod: meta !== undefined,
   };
-  return [
-    ...volumes.errors,
-    ...validateContainers(spec.containers ?? [], context, path.child("containers")),
-    ...validateInitContainers(spec, context, path.child("initContainers")),
-    ...validateEphemeralContainers(spec, context, path.child("ephemeralContainers")),
-    ...validateHostPorts(spec, path),
-    ...validatePodResources(spec, path.child("resources")),
-    ...oneOf(spec.restartPolicy, RESTART_POLICIES, path.child("restartPolicy")),
-    ...oneOf(spec.dnsPolicy, DNS_POLICIES, path.child("dnsPolicy")),
-    ...validateLabels(spec.nodeSelector, path.child("nodeSelector")),
-    ...validatePodSecurity(spec, path),
-    ...validateAffinity(spec.affinity, path.child("affinity")),
-    ...validateDns(spec, path.child("dnsConfig")),
-    ...validateGates(spec, path),
-    ...validateTopologySpread(spec.topologySpreadConstraints ?? [], path.child("topologySpreadConstraints")),
-    ...validateNames(spec, path),
-    ...validateHostname(spec, path),
-    ...validateHostUsers(spec, path),
-    ...validateResourceClaims(spec.resourceClaims ?? [], path.child("resourceClaims")),
-    ...validateTolerations(spec.tolerations ?? [], path.child("tolerations")),
-    ...validateHostAliases(spec.hostAliases ?? [], path.child("hostAliases")),
-    ...validateOverhead(spec.overhead, path.child("overhead")),
-    ...validateDeadline(spec, path),
-  ];
+  return allErrors(
+    volumes.errors,
+    validateContainers(spec.containers ?? [], context, path.child("containers")),
+    validateInitContainers(spec, context, path.child("initContainers")),
+    validateEphemeralContainers(spec, context, path.child("ephemeralContainers")),
+    validateHostPorts(spec, path),
+    validatePodResources(spec, path.child("resources")),
+    oneOf(spec.restartPolicy, RESTART_POLICIES, path.child("restartPolicy")),
+    oneOf(spec.dnsPolicy, DNS_POLICIES, path.child("dnsPolicy")),
+    validateLabels(spec.nodeSelector, path.child("nodeSelector")),
+    validatePodSecurity(spec, path),
+    validateAffinity(spec.affinity, path.child("affinity")),
+    validateDns(spec, path.child("dnsConfig")),
+    validateGates(spec, path),
+    validateTopologySpread(spec.topologySpreadConstraints ?? [], path.child("topologySpreadConstraints")),
+    validateNames(spec, path),
+    validateHostname(spec, path),
+    validateHostUsers(spec, path),
+    validateResourceClaims(spec.resourceClaims ?? [], path.child("resourceClaims")),
+    validateTolerations(spec.tolerations ?? [], path.child("tolerations")),
+    validateHostAliases(spec.hostAliases ?? [], path.child("hostAliases")),
+    validateOverhead(spec.overhead, path.child("overhead")),
+    validateDeadline(spec, path),
+  );
 }
 
 /** Defaults have filled these in, and an absent one was taken away. */

@@ -12,6 +12,7 @@ import { compareQuantities } from "../../quantity.ts";
 import { isDns1123Label, isDns1123Subdomain } from "../../validation/names.ts";
 import { validateAnnotations, validateLabels } from "../../validation/object-meta.ts";
 import {
+  allErrors,
   duplicate,
   type FieldPath,
   forbiddenField,
@@ -140,10 +141,10 @@ function validateSource(volume: Volume, name: SourceName, path: FieldPath): Fiel
     case "csi":
       return volume.csi ? validateCsi(volume.csi, at) : [];
     case "gitRepo":
-      return [
-        ...requireFields(volume.gitRepo, ["repository"], at),
-        ...validateLocalPath(volume.gitRepo?.directory ?? "", at.child("directory")),
-      ];
+      return allErrors(
+        requireFields(volume.gitRepo, ["repository"], at),
+        validateLocalPath(volume.gitRepo?.directory ?? "", at.child("directory")),
+      );
     case "ephemeral":
       return validateClaimTemplate(volume.ephemeral?.volumeClaimTemplate, at.child("volumeClaimTemplate"));
     // Whether it may be read-only, or written by many, is for the claim's access modes.
@@ -198,9 +199,9 @@ function validateKeys(
   nameField: string,
   path: FieldPath,
 ): FieldError[] {
-  return [
-    ...(object ? [] : [required(path.child(nameField))]),
-    ...validateMode(source.defaultMode, path.child("defaultMode")),
-    ...validateItems(source.items, path.child("items")),
-  ];
+  return allErrors(
+    object ? [] : [required(path.child(nameField))],
+    validateMode(source.defaultMode, path.child("defaultMode")),
+    validateItems(source.items, path.child("items")),
+  );
 }

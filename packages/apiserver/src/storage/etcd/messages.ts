@@ -69,13 +69,16 @@ export interface WatchResponse extends ResponseHeader {
 
 /** RangeRequest. */
 export function encodeRange(request: RangeRequest): Buffer {
+  return rangeMessage(request).finish();
+}
+
+function rangeMessage(request: RangeRequest): WireWriter {
   return new WireWriter()
     .bytes(1, request.key)
     .bytes(2, request.rangeEnd)
     .number(3, request.limit)
     .number(4, request.revision)
-    .flag(9, request.countOnly)
-    .finish();
+    .flag(9, request.countOnly);
 }
 
 /** RangeResponse. */
@@ -85,21 +88,24 @@ export function decodeRange(bytes: Buffer): RangeResponse {
 
 /** PutRequest; the lease is decimal text. */
 export function encodePut(key: Uint8Array, value: Uint8Array, lease?: string): Buffer {
+  return putMessage(key, value, lease).finish();
+}
+
+function putMessage(key: Uint8Array, value: Uint8Array, lease: string | undefined): WireWriter {
   return new WireWriter()
     .bytes(1, key)
     .bytes(2, value)
-    .number(3, lease ? BigInt(lease) : 0)
-    .finish();
+    .number(3, lease ? BigInt(lease) : 0);
 }
 
 /** A transaction of one comparison (`mod_revision` equals) and one operation each way. */
 export function encodeSwap(request: SwapRequest): Buffer {
   const { key, value, expectedRevision } = request;
   const operation = value
-    ? new WireWriter().message(2, encodePut(key, value, request.lease)).finish()
-    : new WireWriter().message(3, new WireWriter().bytes(1, key).finish()).finish();
-  const txn = new WireWriter().message(1, compareBytes(key, expectedRevision)).message(2, operation);
-  if (request.readOnFailure) txn.message(3, new WireWriter().message(1, encodeRange({ key })).finish());
+    ? new WireWriter().message(2, putMessage(key, value, request.lease))
+    : new WireWriter().message(3, new WireWriter().bytes(1, key));
+  const txn = new WireWriter().message(1, comparison(key, expectedRevision)).message(2, operation);
+  if (request.readOnFailure) txn.message(3, new WireWriter().message(1, rangeMessage({ key })));
   return txn.finish();
 }
 
@@ -157,7 +163,7 @@ export function decodeLease(bytes: Buffer): { readonly id: string; readonly ttlS
  */
 export function encodeWatchCreate(key: Uint8Array, rangeEnd: Uint8Array, startRevision: number): Buffer {
   const create = new WireWriter().bytes(1, key).bytes(2, rangeEnd).number(3, startRevision).flag(8, true);
-  return new WireWriter().message(1, create.finish()).finish();
+  return new WireWriter().message(1, create).finish();
 }
 
 /** WatchResponse. */
@@ -183,9 +189,9 @@ export function decodeWatch(bytes: Buffer): WatchResponse {
 const TARGET_MOD = 2;
 const NO_HEADER: ResponseHeader = { clusterId: "", revision: 0 };
 
-function compareBytes(key: Uint8Array, expectedRevision: number): Buffer {
+function comparison(key: Uint8Array, expectedRevision: number): WireWriter {
   // Result "equal" is 0 and so is left out; the revision is a member of a oneof and is written even when it is 0.
-  return new WireWriter().number(2, TARGET_MOD).bytes(3, key).choice(6, expectedRevision).finish();
+  return new WireWriter().number(2, TARGET_MOD).bytes(3, key).choice(6, expectedRevision);
 }
 
 function readHeader(message: WireMessage): ResponseHeader {

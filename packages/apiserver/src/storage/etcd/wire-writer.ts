@@ -2,24 +2,23 @@
 
 /** One message. Field numbers are the caller's to know; fields leave in the order of the calls. */
 export class WireWriter {
+  /** In bytes, so far. */
+  length = 0;
   private readonly parts: Uint8Array[] = [];
 
   number(field: number, value: number | bigint | undefined): this {
-    if (value) this.parts.push(varint(field << 3), varint(value));
-    return this;
+    return value ? this.add(varint(field << 3), varint(value)) : this;
   }
 
   /** A number that is a member of a `oneof`: written even when it is zero. */
   choice(field: number, value: number): this {
-    this.parts.push(varint(field << 3), varint(value));
-    return this;
+    return this.add(varint(field << 3), varint(value));
   }
 
   fixed64(field: number, value: bigint): this {
     const bytes = Buffer.alloc(8);
     bytes.writeBigUInt64LE(value);
-    this.parts.push(varint((field << 3) | 1), bytes);
-    return this;
+    return this.add(varint((field << 3) | 1), bytes);
   }
 
   flag(field: number, value: boolean | undefined): this {
@@ -27,18 +26,25 @@ export class WireWriter {
   }
 
   bytes(field: number, value: Uint8Array | undefined): this {
-    if (value && value.length > 0) this.parts.push(varint((field << 3) | 2), varint(value.length), value);
-    return this;
+    return value && value.length > 0 ? this.add(varint((field << 3) | 2), varint(value.length), value) : this;
   }
 
-  /** Written even when empty. */
-  message(field: number, value: Uint8Array): this {
-    this.parts.push(varint((field << 3) | 2), varint(value.length), value);
-    return this;
+  /** Written even when empty. Of a writer the parts are taken over, so that bytes are copied once however deep they lie. */
+  message(field: number, value: Uint8Array | WireWriter): this {
+    this.add(varint((field << 3) | 2), varint(value.length));
+    return value instanceof WireWriter ? this.add(...value.parts) : this.add(value);
   }
 
   finish(): Buffer {
-    return Buffer.concat(this.parts);
+    return Buffer.concat(this.parts, this.length);
+  }
+
+  private add(...parts: readonly Uint8Array[]): this {
+    for (const part of parts) {
+      this.parts.push(part);
+      this.length += part.length;
+    }
+    return this;
   }
 }
 
