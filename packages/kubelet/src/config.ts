@@ -55,7 +55,7 @@ const FLAGS = {
   "client-ca-file": flag.string("", "CA of the certificates of callers"),
   "anonymous-auth": flag.bool(false, "let callers without credentials ask, as system:anonymous"),
   "cluster-dns": flag.strings([], "addresses of the cluster's DNS service"),
-  "cluster-domain": flag.string("cluster.local", "domain of the cluster"),
+  "cluster-domain": flag.string("", "domain of the cluster, such as cluster.local; without it pods search none"),
   "resolv-conf": flag.string("/etc/resolv.conf", "resolver configuration of the node"),
   "max-pods": flag.int(110, "the most pods on this node"),
   "pods-per-core": flag.int(0, "the most pods per processor; 0 for no such limit"),

@@ -41,7 +41,7 @@ export const FIELDS = {
   "authorization.mode": only("Webhook"),
   healthzPort: int(10248),
   healthzBindAddress: text("127.0.0.1"),
-  clusterDomain: text("cluster.local"),
+  clusterDomain: text(""),
   clusterDNS: strings([]),
   resolvConf: text("/etc/resolv.conf"),
   nodeStatusUpdateFrequency: duration(10_000),

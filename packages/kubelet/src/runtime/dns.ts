@@ -39,7 +39,7 @@ function basePolicy(pod: Pod, { clusterDns, clusterDomain, node }: DnsSettings):
   if (!wantsCluster || clusterDns.length === 0) return node;
   const namespace = pod.metadata.namespace ?? "";
   // By these a Service is found as `web` in its own namespace and as `web.other` from another one.
-  const domains = [`${namespace}.svc.${clusterDomain}`, `svc.${clusterDomain}`, clusterDomain];
+  const domains = clusterDomain ? [`${namespace}.svc.${clusterDomain}`, `svc.${clusterDomain}`, clusterDomain] : [];
   // ndots 5: even a name with four dots is tried inside the cluster first.
   return { servers: clusterDns, searches: unique([...domains, ...node.searches]), options: ["ndots:5"] };
 }

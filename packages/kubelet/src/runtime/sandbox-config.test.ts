@@ -20,6 +20,7 @@ test("podDns uses the cluster's DNS where there is one, else the node's", () => 
   assert.deepEqual(podDns(samplePod({ hostNetwork: true }), settings), node);
   assert.deepEqual(podDns(samplePod({ hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" }), settings), first);
   assert.deepEqual(podDns(samplePod(), { ...settings, clusterDns: [] }), node);
+  assert.deepEqual(podDns(samplePod(), { ...settings, clusterDomain: "" }).searches, ["example.com"]);
 });
 
 test("podDns merges the pod's own settings, options by name", () => {
