@@ -20,6 +20,7 @@ import { requireAllowed } from "./filters/authorization.ts";
 import { InFlightLimit } from "./filters/in-flight.ts";
 import { Pipeline } from "./filters/pipeline.ts";
 import { RequestMetrics } from "./filters/request-metrics.ts";
+import { SecurityMetrics } from "./filters/security-metrics.ts";
 import { createFlowDumps } from "./flowcontrol/dumps.ts";
 import { FlowController } from "./flowcontrol/flow-controller.ts";
 import { BufferLimit } from "./http/buffer-limit.ts";
@@ -39,6 +40,7 @@ import { ResourceTable } from "./registry/resource-table.ts";
 import { RestServer } from "./registry/rest-server.ts";
 import { createServiceHooks, type ServiceHooks } from "./registry/services/index.ts";
 import { TableCells } from "./registry/table-cells.ts";
+import { WatchMetrics } from "./registry/watch-meter.ts";
 import type { WriteDeps } from "./registry/write-options.ts";
 import { createReviewHandlers } from "./reviews/index.ts";
 import { createTokenRequestHandler } from "./reviews/token-request.ts";
@@ -98,6 +100,7 @@ export function composeServer(inputs: Inputs): ServerParts {
     router: composeRouter(inputs, security, writes, resources, reader, flows),
     limit,
     metrics: new RequestMetrics(metrics, limit),
+    securityMetrics: new SecurityMetrics(metrics, clock),
     audit: inputs.audit,
     tracer: inputs.tracer,
     bodies: bodyBudget(metrics),
@@ -139,7 +142,7 @@ function composeLimit({ config, storage, context }: Inputs, reader: CachedReader
   const readOnly = config["max-requests-inflight"];
   const mutating = config["max-mutating-requests-inflight"];
   if (!config["enable-priority-and-fairness"] || readOnly + mutating <= 0) {
-    return { limit: new InFlightLimit({ readOnly, mutating }), flows: undefined };
+    return { limit: new InFlightLimit({ readOnly, mutating }, context.clock), flows: undefined };
   }
   // As upstream: the two limits together are the seats that priority levels share, and nobody waits longer than a
   // quarter of a request's time.
@@ -158,8 +161,8 @@ type Security = ReturnType<typeof composeSecurity>;
 
 /** Who, whether, and what may be written: all three read roles, accounts and namespaces from the caches. */
 function composeSecurity({ config, files, context }: Inputs, reader: CachedReader) {
-  const { clock, log } = context;
-  const deps = { reader, clock, log };
+  const { clock, log, metrics } = context;
+  const deps = { reader, clock, log, metrics };
   const authorizer = createAuthorizer(config["authorization-mode"], deps);
   return {
     authenticator: createAuthenticator(authenticationOf(config, files), deps),
@@ -185,6 +188,7 @@ function composeRouter(
     requireAllowed: (attributes) => requireAllowed(attributes, security.authorizer),
     snapshots: new ListSnapshots(context.clock),
     cells: new TableCells(),
+    watchMetrics: new WatchMetrics(context.metrics, context.clock),
     minRequestTimeoutMs: config["min-request-timeout"] * 1000,
   });
   const paths = [...pathHandlers(inputs), ...(flows ? createFlowDumps(flows) : [])];

@@ -30,7 +30,13 @@ export async function runApiServer(config: ApiServerConfig, context: ProgramCont
   const address = { host: config["bind-address"], port: config["secure-port"] };
   // TLS verifies against both; which one signed is for authentication to tell apart.
   const clientCa = [files.clientCa, files.requestHeaderCa ?? ""].filter(Boolean);
-  const listener = await listen({ ...address, cert: files.tlsCert, key: files.tlsKey, clientCa }, pipeline.handlers);
+  const handshakeErrors = context.metrics.counter(
+    "apiserver_tls_handshake_errors_total",
+    "Number of requests dropped with 'TLS handshake error from' error",
+  );
+  const onHandshakeError = () => handshakeErrors.inc();
+  const tls = { cert: files.tlsCert, key: files.tlsKey, clientCa, onHandshakeError };
+  const listener = await listen({ ...address, ...tls }, pipeline.handlers);
   log.info({ port: listener.port }, "serving");
   const work = background(listener.port);
   await aborted(signal);

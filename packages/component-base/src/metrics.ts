@@ -1,6 +1,8 @@
 // Prometheus metrics in the text format: counters, gauges and histograms with a fixed set of label names each.
+import { readdirSync } from "node:fs";
 import type { Clock } from "./clock.ts";
 import { TimedValue } from "./timing-histogram.ts";
+import { BUILD_DATE, GIT_COMMIT, GIT_TREE_STATE, GIT_VERSION, MAJOR, MINOR } from "./version.ts";
 
 /** Name to value. All observations of a metric carry the same names in the same order: the text of both is the series' key. */
 export type Labels = Readonly<Record<string, string>>;
@@ -222,9 +224,27 @@ export function registerProcessMetrics(registry: MetricsRegistry, startEpochMs: 
     one(startEpochMs / 1000),
   );
   registry.observedGauge("process_resident_memory_bytes", "Resident memory.", () => one(process.memoryUsage.rss()));
+  registry.observedGauge("process_open_fds", "Number of open file descriptors.", () =>
+    one(readdirSync("/proc/self/fd").length),
+  );
+  registry.observedGauge("kubernetes_build_info", "The version of the program, as labels.", () => [
+    { labels: BUILD_LABELS, value: 1 },
+  ]);
   registry.observedCounter("process_cpu_seconds_total", "User and system CPU time spent.", () => {
     // Microseconds.
     const { user, system } = process.cpuUsage();
     return one((user + system) / 1e6);
   });
 }
+
+const BUILD_LABELS: Labels = {
+  build_date: BUILD_DATE,
+  compiler: "v8",
+  git_commit: GIT_COMMIT,
+  git_tree_state: GIT_TREE_STATE,
+  git_version: GIT_VERSION,
+  go_version: `node ${process.version}`,
+  major: MAJOR,
+  minor: MINOR,
+  platform: `${process.platform}/${process.arch === "x64" ? "amd64" : process.arch}`,
+};

@@ -24,6 +24,18 @@ export interface AdmissionRequest {
   warn(text: string): void;
 }
 
+/** Plug-ins in their order, and who wants to know how long each half of them took. */
+export type AdmissionChain = readonly AdmissionPlugin[] & {
+  readonly observeStep?: (
+    type: "admit" | "validate",
+    request: AdmissionRequest,
+    startMs: number,
+    rejected: boolean,
+  ) => void;
+  /** Monotonic. */
+  readonly nowMs?: () => number;
+};
+
 /** Throws ApiError to refuse. `admit` runs for all plug-ins in order, then `validate` for all in order. */
 export interface AdmissionPlugin {
   readonly name: string;

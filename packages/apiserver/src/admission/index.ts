@@ -1,14 +1,16 @@
 // The admission plug-ins in the order in which they run.
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
+import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import { createRbacEscalationCheck } from "../authz/escalation.ts";
 import type { ChainAuthorizer } from "../authz/index.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
-import type { AdmissionPlugin } from "./admission.ts";
+import type { AdmissionChain, AdmissionPlugin } from "./admission.ts";
 import { certificateRequestIdentity } from "./certificate-request-identity.ts";
 import { createCertificateApproval, createCertificateSigning, createTrustBundleAttest } from "./certificate-signers.ts";
 import { certificateSubjectRestriction } from "./certificate-subject-restriction.ts";
 import { defaultTolerationSeconds } from "./default-toleration-seconds.ts";
+import { measureAdmission } from "./measure-admission.ts";
 import { createNamespaceLifecycle } from "./namespace-lifecycle.ts";
 import { createNodeRestriction } from "./node-restriction.ts";
 import { createPriorityPlugin } from "./priority.ts";
@@ -34,8 +36,9 @@ export function createAdmissionPlugins(
     readonly authorizer: ChainAuthorizer;
     readonly clock: Clock;
     readonly log: Logger;
+    readonly metrics: MetricsRegistry;
   },
-): readonly AdmissionPlugin[] {
+): AdmissionChain {
   const plugins: readonly AdmissionPlugin[] = [
     createNamespaceLifecycle(deps.reader),
     createServiceAccountPlugin(deps),
@@ -54,5 +57,6 @@ export function createAdmissionPlugins(
   if (duplicate) throw new Error(`admission plug-in ${duplicate.name} is listed twice`);
   const enabled = plugins.filter(({ name }) => !config.disabled?.includes(name));
   // Not plug-ins upstream but part of storing these kinds, so nobody may turn them off.
-  return [createRbacEscalationCheck(deps.authorizer), certificateRequestIdentity, systemPriorityClasses, ...enabled];
+  const parts = [createRbacEscalationCheck(deps.authorizer), certificateRequestIdentity, systemPriorityClasses];
+  return measureAdmission([...parts, ...enabled], deps);
 }

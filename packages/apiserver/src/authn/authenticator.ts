@@ -9,6 +9,8 @@ export interface UserInfo {
   readonly extra: Readonly<Record<string, readonly string[]>>;
   /** What the audit log tells of how the user proved who he is, as annotations. */
   readonly proof?: Readonly<Record<string, string>>;
+  /** When the certificate that proved it ends. */
+  readonly provenUntilMs?: number;
 }
 
 /** What a request offers as proof. */

@@ -2,6 +2,7 @@
 import { isApiError } from "@skiff/api/errors.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
+import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
 import type { Authenticator, UserInfo } from "./authenticator.ts";
 import { createBearerTokenAuthenticator } from "./bearer-token.ts";
@@ -40,12 +41,28 @@ const ANONYMOUS: UserInfo = { name: "system:anonymous", groups: ["system:unauthe
 
 export function createAuthenticator(
   config: AuthenticationConfig,
-  deps: { readonly reader: ObjectReader; readonly clock: Clock; readonly log: Logger },
+  deps: {
+    readonly reader: ObjectReader;
+    readonly clock: Clock;
+    readonly log: Logger;
+    readonly metrics?: MetricsRegistry;
+  },
 ): ChainAuthenticator {
   const audiences = config.apiAudiences.length > 0 ? config.apiAudiences : [config.serviceAccountIssuer];
   const verifier = new ServiceAccountTokenVerifier(
     { issuer: config.serviceAccountIssuer, keys: config.serviceAccountKeyFiles, apiAudiences: audiences },
     deps,
+  );
+  const { metrics } = deps;
+  metrics?.observedCounter(
+    "serviceaccount_valid_tokens_total",
+    "Cumulative valid projected service account tokens used",
+    () => [{ value: verifier.valid }],
+  );
+  metrics?.observedCounter(
+    "serviceaccount_stale_tokens_total",
+    "Cumulative stale projected service account tokens used",
+    () => [{ value: verifier.stale }],
   );
   const bootstrap = config.bootstrapTokens ? new BootstrapTokenVerifier(deps) : undefined;
   const userOfToken = async (token: string, signal: AbortSignal) =>

@@ -91,6 +91,7 @@ function userOf(identity: CertificateIdentity): UserInfo | undefined {
     name: identity.commonName,
     groups: identity.organizations,
     extra: { "authentication.kubernetes.io/credential-id": [`X509SHA256=${identity.fingerprint}`] },
+    provenUntilMs: identity.notAfterMs,
   };
 }
 

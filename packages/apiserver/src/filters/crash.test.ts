@@ -13,6 +13,7 @@ import { Router } from "../http/router.ts";
 import { InFlightLimit } from "./in-flight.ts";
 import { Pipeline } from "./pipeline.ts";
 import { RequestMetrics } from "./request-metrics.ts";
+import { SecurityMetrics } from "./security-metrics.ts";
 
 test("a bug is a 500 that tells the client nothing, and an audit event of the stage Panic that tells it", async () => {
   const events: string[] = [];
@@ -21,7 +22,7 @@ test("a bug is a 500 that tells the client nothing, and an audit event of the st
   const policy = parseAuditPolicy("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{ level: Metadata }]\n");
   const metrics = new MetricsRegistry();
   const clock = realClock;
-  const limit = new InFlightLimit({ readOnly: 0, mutating: 0 });
+  const limit = new InFlightLimit({ readOnly: 0, mutating: 0 }, clock);
   const broken = {
     path: "/broken",
     handle: async () => {
@@ -35,6 +36,7 @@ test("a bug is a 500 that tells the client nothing, and an audit event of the st
     router: new Router([broken], [], registry),
     limit,
     metrics: new RequestMetrics(metrics, limit),
+    securityMetrics: new SecurityMetrics(metrics, clock),
     audit: new Auditor(policy, [sink], { clock, metrics }),
     tracer: undefined,
     clock,

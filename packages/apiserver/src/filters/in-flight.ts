@@ -1,11 +1,12 @@
 // Max in flight: at most so many requests at once, reading and writing counted apart; long-running ones not at all.
 import { tooManyRequests } from "@skiff/api/errors.ts";
-import type { Gauge } from "@skiff/component-base/metrics.ts";
+import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Exchange } from "../http/exchange.ts";
 import type { RequestInfo } from "../http/request-info.ts";
+import { HighWater } from "./high-water.ts";
 
 /** A place among the running requests, given back once. */
-interface Place {
+export interface Place {
   leave(): void;
 }
 
@@ -17,11 +18,13 @@ export interface RequestLimit {
   enter(exchange: Exchange): Place | Promise<Place>;
   /** A watch has been let in; returns what to call when it has ended. */
   watchBegan(exchange: Exchange): () => void;
-  /** For the gauge `apiserver_current_inflight_requests`. */
-  current(): Iterable<{ labels: Record<string, string>; value: number }>;
+  /** The most of the last second that ran, and that waited. */
+  current(): PerKind;
+  inQueue(): PerKind;
 }
 
 type Pool = "readOnly" | "mutating";
+export type PerKind = Readonly<Record<Pool, number>>;
 
 /**
  * --max-requests-inflight and --max-mutating-requests-inflight. Apart, so that a flood of reads cannot keep writes out.
@@ -30,10 +33,12 @@ export class InFlightLimit implements RequestLimit {
   readonly takesWatches = false;
   private readonly limits: Readonly<Record<Pool, number>>;
   private readonly running = { readOnly: 0, mutating: 0 };
+  private readonly highest: Readonly<Record<Pool, HighWater>>;
   private readonly places: Readonly<Record<Pool, Place>>;
 
-  constructor(limits: Readonly<Record<Pool, number>>) {
+  constructor(limits: Readonly<Record<Pool, number>>, clock: Clock) {
     this.limits = limits;
+    this.highest = { readOnly: new HighWater(clock), mutating: new HighWater(clock) };
     this.places = { readOnly: this.placeIn("readOnly"), mutating: this.placeIn("mutating") };
   }
 
@@ -46,7 +51,7 @@ export class InFlightLimit implements RequestLimit {
     if (limit > 0 && !exempt && this.running[pool] >= limit) {
       throw tooManyRequests("Too many requests, please try again later.", 1);
     }
-    this.running[pool] += 1;
+    this.running[pool] = this.highest[pool].add(1);
     return this.places[pool];
   }
 
@@ -54,15 +59,19 @@ export class InFlightLimit implements RequestLimit {
     return () => {};
   }
 
-  *current(): Iterable<{ labels: Record<string, string>; value: number }> {
-    yield { labels: { request_kind: "readOnly" }, value: this.running.readOnly };
-    yield { labels: { request_kind: "mutating" }, value: this.running.mutating };
+  current(): PerKind {
+    return { readOnly: this.highest.readOnly.read(), mutating: this.highest.mutating.read() };
+  }
+
+  /** Nobody waits here. */
+  inQueue(): PerKind {
+    return { readOnly: 0, mutating: 0 };
   }
 
   private placeIn(pool: Pool): Place {
     return {
       leave: () => {
-        this.running[pool] -= 1;
+        this.running[pool] = this.highest[pool].add(-1);
       },
     };
   }
@@ -77,10 +86,3 @@ export function isLongRunning(info: RequestInfo): boolean {
 }
 
 const STREAMING_SUBRESOURCES: ReadonlySet<string> = new Set(["attach", "exec", "proxy", "log", "portforward"]);
-
-/** Counts long-running requests while they last. */
-export function countLongRunning(gauge: Gauge, info: RequestInfo): () => void {
-  const labels = { verb: info.verb.toUpperCase(), resource: info.resource, subresource: info.subresource };
-  gauge.inc(labels, 1);
-  return () => gauge.inc(labels, -1);
-}

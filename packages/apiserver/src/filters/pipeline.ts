@@ -1,7 +1,7 @@
 // The way of every request: who, how many at once, as whom, may they, then the handler, within a deadline.
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { badRequest, internalError, methodNotAllowed, timeout, unauthorized } from "@skiff/api/errors.ts";
+import { badRequest, internalError, isApiError, methodNotAllowed, timeout, unauthorized } from "@skiff/api/errors.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import { parseDuration } from "@skiff/component-base/flags.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
@@ -22,8 +22,9 @@ import { describeRequest } from "../tracing/describe-request.ts";
 import type { RequestSpan, Tracer } from "../tracing/tracer.ts";
 import { attributesOf, requireAllowed } from "./authorization.ts";
 import { impersonate } from "./impersonation.ts";
-import { countLongRunning, isLongRunning, type RequestLimit } from "./in-flight.ts";
+import { isLongRunning, type Place, type RequestLimit } from "./in-flight.ts";
 import type { RequestMetrics } from "./request-metrics.ts";
+import type { SecurityMetrics } from "./security-metrics.ts";
 
 /** What stands in the way of a request, made once for all of them. */
 export interface PipelineDeps {
@@ -32,6 +33,7 @@ export interface PipelineDeps {
   readonly router: Router;
   readonly limit: RequestLimit;
   readonly metrics: RequestMetrics;
+  readonly securityMetrics: SecurityMetrics;
   readonly audit: Auditor | undefined;
   readonly tracer: Tracer | undefined;
   /** What bodies, and connections as a whole, may take of the memory. */
@@ -80,6 +82,7 @@ export class Pipeline {
     socket.on("error", () => socket.destroy());
     const work = async (span?: RequestSpan) => {
       const exchange = new Exchange(request);
+      const start = this.deps.clock.monotonic();
       exchange.span = span;
       let done = () => {};
       let code = 101;
@@ -88,6 +91,7 @@ export class Pipeline {
         this.leave(exchange);
         exchange.abort(CLIENT_GONE);
         done();
+        this.record(exchange, code, start, undefined);
         void exchange.audit?.complete(code);
         span?.end(code, () => describeRequest(exchange));
       });
@@ -125,7 +129,7 @@ export class Pipeline {
   }
 
   private async serve(request: RawRequest, response: RawResponse, span?: RequestSpan): Promise<void> {
-    const { clock, metrics, log, router, bodies, buffers } = this.deps;
+    const { clock, bodies, buffers } = this.deps;
     const start = clock.monotonic();
     const exchange = new Exchange(request, bodies);
     buffers?.opened(request, response);
@@ -138,6 +142,7 @@ export class Pipeline {
       if (!response.writableFinished) exchange.abort(CLIENT_GONE);
     });
     let code = 500;
+    let bytes = 0;
     try {
       const answer = await this.answer(exchange);
       code = answer.code;
@@ -146,16 +151,21 @@ export class Pipeline {
       const noted = audit ? audit.answered(answer) : answer;
       // Where events must be stored, the client hears of nothing that is not; what streams is told of at its end.
       if (audit && this.deps.audit?.isBlocking && !("stream" in noted)) await audit.complete(code);
-      await writeAnswer(exchange, response, noted);
+      bytes = await writeAnswer(exchange, response, noted);
     } finally {
       void exchange.audit?.complete(code);
       span?.end(code, () => describeRequest(exchange));
       this.endSlowBody(request);
-      const seconds = (clock.monotonic() - start) / 1000;
-      metrics.record(exchange.info, code, seconds, router.serves(exchange.info));
-      const { verb, path } = exchange.info;
-      if (log.isLevelEnabled("debug")) log.debug({ verb, path, code, seconds, user: exchange.user.name }, "request");
+      this.record(exchange, code, start, bytes);
     }
+  }
+
+  private record(exchange: Exchange, code: number, startMs: number, bytes: number | undefined): void {
+    const { clock, metrics, router, log } = this.deps;
+    const seconds = (clock.monotonic() - startMs) / 1000;
+    metrics.record(exchange, { code, seconds, bytes, served: router.serves(exchange.info) });
+    const { verb, path } = exchange.info;
+    if (log.isLevelEnabled("debug")) log.debug({ verb, path, code, seconds, user: exchange.user.name }, "request");
   }
 
   /** Who was answered before his body was there may finish it, as clients read no answer before; but not for ever. */
@@ -196,7 +206,7 @@ export class Pipeline {
     if (exchange.info.verb !== "watch" || !limit.takesWatches) return await this.serveLong(exchange);
     await this.authenticate(exchange);
     // Setting a watch up is work; what it lasts is not.
-    const place = await limit.enter(exchange);
+    const place = await this.enter(exchange);
     try {
       await this.authorize(exchange);
       return await this.dispatchLong(exchange);
@@ -228,7 +238,7 @@ export class Pipeline {
     const { metrics, router, limit } = this.deps;
     const { info } = exchange;
     if (!router.serves(info)) return () => {};
-    const uncount = countLongRunning(metrics.longRunning, info);
+    const uncount = metrics.lasting(exchange);
     if (info.verb !== "watch") return uncount;
     const forget = limit.watchBegan(exchange);
     return () => {
@@ -240,7 +250,7 @@ export class Pipeline {
   /** In order: who, a place among the running, whether, and the handler. */
   private async bounded(exchange: Exchange): Promise<Answer> {
     await this.authenticate(exchange);
-    const entered = this.deps.limit.enter(exchange);
+    const entered = this.enter(exchange);
     const place = entered instanceof Promise ? await entered : entered;
     try {
       await this.authorize(exchange);
@@ -250,12 +260,36 @@ export class Pipeline {
     }
   }
 
+  /** A place at once or after a wait, which is no fault of whoever serves the request. */
+  private enter(exchange: Exchange): Place | Promise<Place> {
+    const { limit, clock } = this.deps;
+    const refused = (error: unknown): never => {
+      if (isApiError(error, "TooManyRequests")) this.terminated(exchange, 429);
+      throw error;
+    };
+    try {
+      const entered = limit.enter(exchange);
+      if (!(entered instanceof Promise)) return entered;
+      const start = clock.monotonic();
+      return entered.catch(refused).finally(() => {
+        exchange.waitedMs = clock.monotonic() - start;
+      });
+    } catch (error) {
+      return refused(error);
+    }
+  }
+
+  private terminated(exchange: Exchange, code: number): void {
+    this.deps.metrics.terminated(exchange, code, this.deps.router.serves(exchange.info));
+  }
+
   /** Rejects with 504 after the time, and aborts what still works for the request. */
   private withinDeadline(exchange: Exchange, work: Promise<Answer>, timeoutMs: number): Promise<Answer> {
     return new Promise((resolve, reject) => {
       // The answer cannot wait for handlers that do not heed the signal.
       const timer = this.deps.clock.after(timeoutMs, () => {
         const late = timeout("request did not complete within the allotted timeout");
+        this.terminated(exchange, late.code);
         exchange.abort(late);
         reject(late);
       });
@@ -283,18 +317,31 @@ export class Pipeline {
 
   private async authorize(exchange: Exchange): Promise<void> {
     const { audit, info, user, query } = exchange;
-    const note = audit && ((decision: Decision) => noteDecision(audit, decision));
-    await requireAllowed(attributesOf(info, user, query), this.deps.authorizer, note);
+    const { clock, securityMetrics, authorizer } = this.deps;
+    const start = clock.monotonic();
+    let verdict: Decision["verdict"] | "error" = "error";
+    const note = (decision: Decision) => {
+      verdict = decision.verdict;
+      if (audit) noteDecision(audit, decision);
+    };
+    try {
+      await requireAllowed(attributesOf(info, user, query), authorizer, note);
+    } finally {
+      securityMetrics.authorized(start, verdict);
+    }
   }
 
   private async authenticate(exchange: Exchange): Promise<void> {
-    const { authenticator, audit, authorizer } = this.deps;
+    const { authenticator, audit, authorizer, clock, securityMetrics } = this.deps;
+    const start = clock.monotonic();
     const { headers, rawHeaders } = exchange.raw;
     const credentials = { headers, rawHeaders, ...peerCertificate(exchange.raw) };
     const user = await authenticator.authenticate(credentials, exchange.signal).catch((error: unknown) => {
+      securityMetrics.authenticated(start, "error");
       exchange.audit = audit?.begin(exchange, undefined);
       throw error;
     });
+    securityMetrics.authenticated(start, user ? "success" : "failure", user?.name, user?.provenUntilMs);
     if (audit) await this.beginAudit(audit, exchange, user);
     exchange.span?.decide(user);
     if (!user) throw unauthorized();

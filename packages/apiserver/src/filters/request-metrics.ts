@@ -1,4 +1,4 @@
-// Upstream's request metrics, and the request log.
+// Upstream's request metrics: how many, how long, how large, and which were cut short.
 import {
   type Counter,
   type Gauge,
@@ -7,16 +7,42 @@ import {
   type Labels,
   type MetricsRegistry,
 } from "@skiff/component-base/metrics.ts";
+import type { Exchange } from "../http/exchange.ts";
 import type { RequestInfo } from "../http/request-info.ts";
-import type { RequestLimit } from "./in-flight.ts";
+import type { PerKind, RequestLimit } from "./in-flight.ts";
+
+/** How a request ended. */
+export interface RequestOutcome {
+  readonly code: number;
+  readonly seconds: number;
+  /** Of the answer's body, as sent; undefined for a connection that left HTTP. */
+  readonly bytes: number | undefined;
+  /** False for paths and resources that do not exist: their names are the client's and unbounded. */
+  readonly served: boolean;
+}
+
+// Upstream's.
+const SECONDS = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
+const SLI_SECONDS = SECONDS.slice(2);
+const BYTES = Array.from({ length: 7 }, (_, i) => 1000 * 10 ** i);
+
+interface KnownLabels {
+  readonly base: Labels;
+  readonly withDryRun: Labels;
+  readonly byCode: Map<number, Labels>;
+}
 
 /** Names and labels are upstream's, so that its dashboards and alerts work. */
 export class RequestMetrics {
-  readonly longRunning: Gauge;
+  private readonly longRunning: Gauge;
   private readonly total: Counter;
   private readonly duration: Histogram;
+  private readonly sli: Histogram;
+  private readonly sizes: Histogram;
+  private readonly terminations: Counter;
+  private readonly deprecated: Gauge;
   /** By what makes them, for labels cost more to put together than to count. */
-  private readonly known = new Map<string, { base: Labels; byCode: Map<number, Labels> }>();
+  private readonly known = new Map<string, KnownLabels>();
 
   constructor(registry: MetricsRegistry, limit: RequestLimit) {
     this.total = registry.counter(
@@ -26,44 +52,94 @@ export class RequestMetrics {
     this.duration = registry.histogram(
       "apiserver_request_duration_seconds",
       "Response latency distribution in seconds for each verb, dry run value, group, version, resource, subresource, scope and component.",
+      SECONDS,
+    );
+    this.sli = registry.histogram(
+      "apiserver_request_sli_duration_seconds",
+      "Response latency distribution (not counting webhook duration and priority & fairness queue wait times) in seconds for each verb, group, version, resource, subresource, scope and component.",
+      SLI_SECONDS,
+    );
+    this.sizes = registry.histogram(
+      "apiserver_response_sizes",
+      "Response size distribution in bytes for each group, version, verb, resource, subresource, scope and component.",
+      BYTES,
+    );
+    this.terminations = registry.counter(
+      "apiserver_request_terminations_total",
+      "Number of requests which apiserver terminated in self-defense.",
+    );
+    this.deprecated = registry.gauge(
+      "apiserver_requested_deprecated_apis",
+      "Gauge of deprecated APIs that have been requested, broken out by API group, version, resource, subresource, and removed_release.",
     );
     this.longRunning = registry.gauge(
       "apiserver_longrunning_requests",
-      "Gauge of all active long-running apiserver requests broken out by verb, resource and subresource.",
+      "Gauge of all active long-running apiserver requests broken out by verb, group, version, resource, scope and component. Not all requests are tracked this way.",
     );
     registry.observedGauge(
       "apiserver_current_inflight_requests",
       "Maximal number of currently used inflight request limit of this apiserver per request kind in last second.",
-      () => limit.current(),
+      () => perKind(limit.current()),
+    );
+    registry.observedGauge(
+      "apiserver_current_inqueue_requests",
+      "Maximal number of queued requests in this apiserver per request kind in last second.",
+      () => perKind(limit.inQueue()),
     );
   }
 
-  /** `served` is false for paths and resources that do not exist: their names are the client's and unbounded. */
-  record(info: RequestInfo, code: number, seconds: number, served: boolean): void {
-    const verb = VERBS.get(info.verb) ?? "other";
-    const scope = scopeOf(info);
-    const place = served ? `${info.group}/${info.version}/${info.resource}/${info.subresource}` : "";
-    const key = `${verb} ${scope} ${place}`;
-    let labels = this.known.get(key);
-    if (!labels) {
-      labels = { base: keptLabels(labelsOf(info, verb, scope, served)), byCode: new Map() };
-      this.known.set(key, labels);
-    }
-    this.duration.observe(seconds, labels.base);
+  record(exchange: Exchange, { code, seconds, bytes, served }: RequestOutcome): void {
+    const labels = this.labelsOf(exchange, served);
+    this.duration.observe(seconds, labels.withDryRun);
     let withCode = labels.byCode.get(code);
     if (!withCode) {
-      withCode = keptLabels({ ...labels.base, code: String(code) });
+      withCode = keptLabels(sorted({ ...labels.withDryRun, code: String(code) }));
       labels.byCode.set(code, withCode);
     }
     this.total.inc(withCode);
+    if (labels.withDryRun.dry_run === "") this.sli.observe(seconds - exchange.waitedMs / 1000, labels.base);
+    const { verb } = labels.base;
+    if (bytes !== undefined && (verb === "GET" || verb === "LIST")) this.sizes.observe(bytes, labels.base);
+    if (exchange.removedRelease !== undefined && served) this.countDeprecated(exchange.info, exchange.removedRelease);
+  }
+
+  /** The server ended it to protect itself: it was too much (429), or took too long (504). */
+  terminated(exchange: Exchange, code: number, served: boolean): void {
+    this.terminations.inc(sorted({ ...this.labelsOf(exchange, served).base, code: String(code) }));
+  }
+
+  /** Counts it while it lasts; returns what to call at its end. */
+  lasting(exchange: Exchange): () => void {
+    const { base } = this.labelsOf(exchange, true);
+    this.longRunning.inc(base, 1);
+    return () => this.longRunning.inc(base, -1);
+  }
+
+  private countDeprecated({ group, version, resource, subresource }: RequestInfo, removedRelease: string): void {
+    this.deprecated.set(1, { group, removed_release: removedRelease, resource, subresource, version });
+  }
+
+  private labelsOf(exchange: Exchange, served: boolean): KnownLabels {
+    const { info } = exchange;
+    const verb = verbOf(exchange);
+    const dryRun = dryRunOf(exchange.query);
+    const scope = scopeOf(info);
+    const place = served ? `${info.group}/${info.version}/${info.resource}/${info.subresource}` : "";
+    const key = `${verb} ${dryRun} ${scope} ${place}`;
+    const known = this.known.get(key);
+    if (known) return known;
+    const base = baseLabels(info, verb, scope, served);
+    const withDryRun = keptLabels(sorted({ ...base, dry_run: dryRun }));
+    const made = { base: keptLabels(base), withDryRun, byCode: new Map<number, Labels>() };
+    this.known.set(key, made);
+    return made;
   }
 }
 
 /** In this order, which is alphabetical, as upstream prints them. */
-function labelsOf(info: RequestInfo, verb: string, scope: string, served: boolean): Labels {
+function baseLabels(info: RequestInfo, verb: string, scope: string, served: boolean): Labels {
   return {
     component: "apiserver",
-    dry_run: "",
     group: served ? info.group : "",
     resource: served ? info.resource : "",
     scope,
@@ -71,6 +147,14 @@ function labelsOf(info: RequestInfo, verb: string, scope: string, served: boolea
     verb,
     version: served ? info.version : "",
   };
+}
+
+function sorted(labels: Record<string, string>): Labels {
+  return Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function* perKind(counts: PerKind) {
+  for (const kind of ["mutating", "readOnly"] as const) yield { labels: { request_kind: kind }, value: counts[kind] };
 }
 
 /** A Map, for the verb of a plain path is the client's word. */
@@ -84,12 +168,27 @@ const VERBS: ReadonlyMap<string, string> = new Map([
   ["put", "PUT"],
   ["patch", "PATCH"],
   ["delete", "DELETE"],
-  ["deletecollection", "DELETECOLLECTION"],
+  // Upstream's verb here is the method's.
+  ["deletecollection", "DELETE"],
 ]);
+const CONNECT_SUBRESOURCES: ReadonlySet<string> = new Set(["log", "exec", "portforward", "attach", "proxy"]);
+
+function verbOf({ info, raw }: Exchange): string {
+  if (info.isResourceRequest && CONNECT_SUBRESOURCES.has(info.subresource)) return "CONNECT";
+  if (info.verb === "patch" && raw.headers["content-type"] === "application/apply-patch+yaml") return "APPLY";
+  return VERBS.get(info.verb) ?? "other";
+}
+
+function dryRunOf(query: URLSearchParams): string {
+  if (query.size === 0) return "";
+  const asked = query.getAll("dryRun");
+  if (asked.length === 0) return "";
+  return asked.every((value) => value === "All") ? "All" : "invalid";
+}
 
 /** Upstream's label: one object, one namespace, or all. */
 function scopeOf(info: RequestInfo): string {
   if (!info.isResourceRequest) return "";
-  if (info.name) return "resource";
+  if (info.name || info.verb === "create") return "resource";
   return info.namespace ? "namespace" : "cluster";
 }

@@ -4,7 +4,7 @@ import { flowSchemas, priorityLevelConfigurations } from "@skiff/api/resource-re
 import type { FlowSchema, PriorityLevelConfiguration } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
-import type { RequestLimit } from "../filters/in-flight.ts";
+import type { PerKind, RequestLimit } from "../filters/in-flight.ts";
 import type { Exchange } from "../http/exchange.ts";
 import type { RequestInfo } from "../http/request-info.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
@@ -104,11 +104,12 @@ export class FlowController implements RequestLimit {
     return estimate;
   }
 
-  *current(): Iterable<{ labels: Record<string, string>; value: number }> {
-    for (const kind of ["readOnly", "mutating"] as const) {
-      const value = this.flows.reduce((sum, { running }) => sum + running[kind], 0);
-      yield { labels: { request_kind: kind }, value };
-    }
+  current(): PerKind {
+    return this.metrics.highest("executing");
+  }
+
+  inQueue(): PerKind {
+    return this.metrics.highest("waiting");
   }
 
   /** Follows the objects, and lends seats every ten seconds, until the signal aborts. `onFollowing` is called once it does. */
@@ -143,6 +144,7 @@ export class FlowController implements RequestLimit {
     this.quiescing = [...known.values()].filter(
       (level) => !levels.has(level.name) && (level.fair.waiting > 0 || level.seatsInUse > 0),
     );
+    this.metrics.setCapacity(this.active.reduce((sum, { queueCapacity }) => sum + queueCapacity, 0));
     const limits = divideConcurrency(
       this.options.concurrency,
       this.active.map(({ shares }) => shares),

@@ -2,7 +2,8 @@
 import type { Clock } from "@skiff/component-base/clock.ts";
 import { type Histogram, keptLabels, type Labels, type MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { TimedValue } from "@skiff/component-base/timing-histogram.ts";
-import type { Flow } from "./flow.ts";
+import { HighWater } from "../filters/high-water.ts";
+import type { Flow, RequestKind } from "./flow.ts";
 
 const PREFIX = "apiserver_flowcontrol_";
 // All of these are upstream's.
@@ -12,7 +13,15 @@ const WATCHERS = [0, 1, 10, 100, 1000, 10_000];
 const SEATS = [1, 2, 4, 8, 16, 32, 64, 100];
 const UTILIZATION = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1];
 const REQUEST_UTILIZATION = [0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 1];
+const READ_VS_WRITE = [0, 0.001, 0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1];
 const DEMAND = [0.2, 0.4, 0.6, 0.8, 1, 1.2, 1.4, 1.7, 2, 2.8, 4, 6];
+
+type Phase = "executing" | "waiting";
+
+interface KindGauge {
+  readonly high: HighWater;
+  readonly ratio: TimedValue;
+}
 
 /** What of a level its gauges show. */
 interface LevelFigures {
@@ -38,6 +47,11 @@ export class FlowMetrics {
   private readonly unaccommodated: (labels: Labels) => void;
   private readonly levels = new Map<string, LevelGauges>();
   private readonly makeGauges: (name: string) => LevelGauges;
+  private readonly phases: Readonly<Record<Phase, Readonly<Record<RequestKind, KindGauge>>>>;
+  private readonly clock: Clock;
+  private readonly serverConcurrency: number;
+  /** Of all queues together. */
+  private capacity = 1;
 
   constructor(metrics: MetricsRegistry, clock: Clock, serverConcurrency: number) {
     const histogram = (name: string, help: string, buckets: readonly number[]) =>
@@ -65,12 +79,42 @@ export class FlowMetrics {
     );
     this.unaccommodated = (labels) => unaccommodated.inc(labels);
     this.makeGauges = levelGauges(metrics, clock, serverConcurrency);
+    this.clock = clock;
+    this.serverConcurrency = serverConcurrency;
+    const series = metrics.timingHistogram(
+      `${PREFIX}read_vs_write_current_requests`,
+      "Reading and writing requests that wait or run, as a part of what may, at each nanosecond",
+      READ_VS_WRITE,
+      clock,
+    );
+    const gauge = (phase: Phase, request_kind: RequestKind): KindGauge => ({
+      high: new HighWater(clock),
+      ratio: series(keptLabels({ phase, request_kind })),
+    });
+    const both = (phase: Phase) => ({ readOnly: gauge(phase, "readOnly"), mutating: gauge(phase, "mutating") });
+    this.phases = { executing: both("executing"), waiting: both("waiting") };
   }
 
   gaugesOf(level: string): LevelGauges {
     const known = this.levels.get(level) ?? this.makeGauges(level);
     this.levels.set(level, known);
     return known;
+  }
+
+  setCapacity(capacity: number): void {
+    this.capacity = Math.max(1, capacity);
+  }
+
+  changed(phase: Phase, kind: RequestKind, by: 1 | -1): void {
+    const { high, ratio } = this.phases[phase][kind];
+    const most = phase === "executing" ? this.serverConcurrency : this.capacity;
+    ratio.set(high.add(by) / most, this.clock.monotonic());
+  }
+
+  /** The most at once in the last second. */
+  highest(phase: Phase): Readonly<Record<RequestKind, number>> {
+    const { readOnly, mutating } = this.phases[phase];
+    return { readOnly: readOnly.high.read(), mutating: mutating.high.read() };
   }
 
   estimated(flow: Flow, seats: number): void {

@@ -124,6 +124,7 @@ export class PriorityLevel implements SeatOwner {
   ended(running: RunningRequest, seconds: number): void {
     const { flow, kind, isWatch, estimate } = running.request;
     flow.running[kind] -= 1;
+    this.metrics.changed("executing", kind, -1);
     this.running.delete(running);
     this.metrics.executed(flow, seconds, isWatch);
     const queue = this.fair.at(running.queueIndex);
@@ -145,6 +146,7 @@ export class PriorityLevel implements SeatOwner {
     const seats = heldSeats(estimate);
     flow.dispatched += 1;
     flow.running[kind] += 1;
+    this.metrics.changed("executing", kind, 1);
     flow.runningSeats += seats;
     this.seatsInUse += seats;
     const running = new RunningRequest(this, request, queueIndex, waitedMs);
@@ -165,6 +167,7 @@ export class PriorityLevel implements SeatOwner {
         timer[Symbol.dispose]();
         signal.removeEventListener("abort", onAbort);
         flow.waiting[kind] -= 1;
+        this.metrics.changed("waiting", kind, -1);
         flow.waitingSeats -= seats;
         const waitedMs = this.clock.monotonic() - arrivedAt;
         this.metrics.waited(flow, waitedMs / 1000, executed);
@@ -185,6 +188,7 @@ export class PriorityLevel implements SeatOwner {
       const timer = this.clock.after(this.waitLimitMs, () => giveUp("time-out"));
       signal.addEventListener("abort", onAbort, { once: true });
       flow.waiting[kind] += 1;
+      this.metrics.changed("waiting", kind, 1);
       flow.waitingSeats += seats;
       this.fair.push(queue, waiter);
       this.metrics.enqueued(flow, queue.waiters.length);

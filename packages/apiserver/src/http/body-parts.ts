@@ -29,16 +29,19 @@ export class PartsStream extends Readable {
  * Writes all parts and ends `sink`, at the pace of its reader. Fresh memory for every part would fill the old generation
  * with buffers, and looking for them costs more than the list itself.
  */
-export async function sendParts(parts: BodyParts, sink: Writable): Promise<void> {
+export async function sendParts(parts: BodyParts, sink: Writable): Promise<number> {
   const scratch = free.pop() ?? Buffer.allocUnsafeSlow(PART_BYTES);
+  let bytes = 0;
   await new Promise<void>((resolve, reject) => {
     const step = (error?: Error | null) => {
       if (error) return reject(error);
       try {
         const part = parts.next(scratch);
         // The callback says that nobody reads the part any more.
-        if (part) sink.write(part, step);
-        else sink.end(resolve);
+        if (part) {
+          bytes += part.length;
+          sink.write(part, step);
+        } else sink.end(resolve);
       } catch (cause) {
         reject(cause);
       }
@@ -48,6 +51,7 @@ export async function sendParts(parts: BodyParts, sink: Writable): Promise<void>
   });
   // Only here: a write that broke off may still hold it.
   if (free.length < MAX_FREE) free.push(scratch);
+  return bytes;
 }
 
 const CLOSED = new Error("the client closed the connection");

@@ -25,6 +25,8 @@ export interface ListenerOptions {
   readonly handshakeTimeoutMs?: number;
   /** Connections at once, 10,000 unless told; further ones are closed at once. */
   readonly maxConnections?: number;
+  /** A client that could not agree on TLS with us was sent away. */
+  readonly onHandshakeError?: () => void;
 }
 
 /** What the port hands on; both own what they are given. */
@@ -62,7 +64,10 @@ export async function listen(options: ListenerOptions, handlers: ListenerHandler
     else socket.destroy();
   });
   // A handshake that failed or never came: Node tells of it and leaves the socket open.
-  server.on("tlsClientError", (_error: Error, socket: TLSSocket) => socket.destroy());
+  server.on("tlsClientError", (_error: Error, socket: TLSSocket) => {
+    options.onHandshakeError?.();
+    socket.destroy();
+  });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(options.port, options.host, resolve);

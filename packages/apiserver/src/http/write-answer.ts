@@ -9,8 +9,8 @@ import { formatYaml } from "./format-yaml.ts";
 import { canSendLiveBody, sendLiveBody } from "./live-body.ts";
 import { negotiateMedia, wantsPretty } from "./negotiate.ts";
 
-/** Resolves when the last byte was handed to the connection, rejects when the client is gone. */
-export async function writeAnswer(exchange: Exchange, response: RawResponse, answer: Answer): Promise<void> {
+/** Resolves with the body's bytes when the last was handed to the connection, rejects when the client is gone. */
+export async function writeAnswer(exchange: Exchange, response: RawResponse, answer: Answer): Promise<number> {
   if ("stream" in answer) return await writeStream(exchange, response, answer);
   const { bytes, contentType } = "bytes" in answer ? answer : encode(exchange, answer.object);
   const body = typeof bytes === "string" ? Buffer.from(bytes) : bytes;
@@ -20,8 +20,12 @@ export async function writeAnswer(exchange: Exchange, response: RawResponse, ans
   const headers = headersOf(exchange, contentType, answer.headers);
   headers["content-length"] = String(body.length);
   response.writeHead(answer.code, headers);
-  if (exchange.raw.method === "HEAD") response.end();
-  else response.end(body);
+  if (exchange.raw.method === "HEAD") {
+    response.end();
+    return 0;
+  }
+  response.end(body);
+  return body.length;
 }
 
 type Headers = Record<string, string | string[]>;
@@ -30,7 +34,7 @@ async function writeStream(
   exchange: Exchange,
   response: RawResponse,
   answer: Extract<Answer, { stream: NodeJS.ReadableStream }>,
-): Promise<void> {
+): Promise<number> {
   const headers = headersOf(exchange, answer.contentType, answer.headers);
   // A compressor holds bytes back, and a watch must deliver each event when it happens.
   const compress = !answer.live && acceptsGzip(exchange) && isText(answer.contentType);
@@ -40,20 +44,36 @@ async function writeStream(
     response.writeHead(answer.code, headers);
     response.flushHeaders();
     const gzip = compress ? createGzip({ level: constants.Z_BEST_SPEED }) : undefined;
-    if (exchange.raw.method === "HEAD") response.end();
-    else if (answer.stream instanceof PartsStream) await writeParts(answer.stream.parts, gzip, response);
-    else if (answer.live && canSendLiveBody(response)) await sendLiveBody(answer.stream as Readable, response);
+    if (exchange.raw.method === "HEAD") {
+      response.end();
+      return 0;
+    }
+    if (answer.stream instanceof PartsStream) return await writeParts(answer.stream.parts, gzip, response);
+    const sent = countBytes(gzip ?? answer.stream);
+    if (answer.live && canSendLiveBody(response)) await sendLiveBody(answer.stream as Readable, response);
     else await pipeline([answer.stream, ...(gzip ? [gzip] : []), response as NodeJS.WritableStream]);
+    return sent();
   } finally {
     // A stream that nobody reads to its end (a HEAD, a client that left) still holds what it watches.
     if ("destroy" in answer.stream && typeof answer.stream.destroy === "function") answer.stream.destroy();
   }
 }
 
-async function writeParts(parts: BodyParts, gzip: Gzip | undefined, response: RawResponse): Promise<void> {
+async function writeParts(parts: BodyParts, gzip: Gzip | undefined, response: RawResponse): Promise<number> {
   if (!gzip) return await sendParts(parts, response);
+  const sent = countBytes(gzip);
   // The part that fails first tells why, and ends the other.
   await Promise.all([pipeline(gzip, response), sendParts(parts, gzip)]);
+  return sent();
+}
+
+/** To be called in the same turn as whoever takes the stream's data: listening makes it flow. */
+function countBytes(stream: NodeJS.ReadableStream): () => number {
+  let bytes = 0;
+  stream.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+  });
+  return () => bytes;
 }
 
 function encode(exchange: Exchange, object: object): { bytes: string; contentType: string } {

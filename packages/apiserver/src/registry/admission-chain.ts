@@ -1,6 +1,6 @@
 // Runs the admission plug-ins in their order: first all that may change the object, then all that only judge.
 import type { KubeObject } from "@skiff/api/object.ts";
-import type { AdmissionOperation, AdmissionPlugin, AdmissionRequest } from "../admission/admission.ts";
+import type { AdmissionChain, AdmissionOperation, AdmissionRequest } from "../admission/admission.ts";
 import type { StorageKind } from "../storage/stored-object.ts";
 import type { WriteOptions } from "./write-options.ts";
 
@@ -27,26 +27,35 @@ export function admissionRequest(
 }
 
 /** The mutating half. Plug-ins refuse by throwing an ApiError, mostly 403, and the first refusal ends the chain. */
-export async function admit(
-  plugins: readonly AdmissionPlugin[],
-  request: AdmissionRequest,
-  signal: AbortSignal,
-): Promise<void> {
-  for (const plugin of plugins) {
-    // Most plug-ins are done at once; an await for each would cost every write a turn of the event loop.
-    const pending = plugin.admit?.(request, signal);
-    if (pending) await pending;
-  }
+export async function admit(plugins: AdmissionChain, request: AdmissionRequest, signal: AbortSignal): Promise<void> {
+  await runStep(plugins, "admit", request, signal);
 }
 
 /** The judging half, on the object as it would be stored; it must not change anything. */
 export async function validateAdmission(
-  plugins: readonly AdmissionPlugin[],
+  plugins: AdmissionChain,
   request: AdmissionRequest,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const plugin of plugins) {
-    const pending = plugin.validate?.(request, signal);
-    if (pending) await pending;
+  await runStep(plugins, "validate", request, signal);
+}
+
+async function runStep(
+  plugins: AdmissionChain,
+  type: "admit" | "validate",
+  request: AdmissionRequest,
+  signal: AbortSignal,
+): Promise<void> {
+  const start = plugins.nowMs?.() ?? 0;
+  let rejected = true;
+  try {
+    for (const plugin of plugins) {
+      // Most plug-ins are done at once; an await for each would cost every write a turn of the event loop.
+      const pending = plugin[type]?.(request, signal);
+      if (pending) await pending;
+    }
+    rejected = false;
+  } finally {
+    plugins.observeStep?.(type, request, start, rejected);
   }
 }

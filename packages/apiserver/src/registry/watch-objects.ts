@@ -16,6 +16,7 @@ import { readSelection, type Selection } from "./selectors.ts";
 import { encoderInVersion, inVersion } from "./served-version.ts";
 import type { TableCells } from "./table-cells.ts";
 import { readIncludeObject } from "./views.ts";
+import type { WatchMetrics } from "./watch-meter.ts";
 import { WatchStream } from "./watch-stream.ts";
 
 /** What a watch reads from and how long it may last. */
@@ -23,6 +24,7 @@ export interface WatchDeps {
   readonly storage: ObjectStorage;
   readonly clock: Clock;
   readonly cells: TableCells;
+  readonly watchMetrics: WatchMetrics;
   /** A watch without a timeout of its own lasts this long to twice as long. */
   readonly minRequestTimeoutMs: number;
 }
@@ -52,7 +54,8 @@ export async function watchObjects(deps: WatchDeps, kind: StorageKind, exchange:
   const start = await startOf(deps, kind, selection, query, bookmarks);
   // Nothing may be awaited from here on: an event between the state and the subscription would be lost.
   const plan = { ...start(), ...selection, bookmarks, timeoutMs };
-  const stream = openStream(() => new WatchStream(plan, cache, encoder, deps.clock), encoder);
+  const meter = deps.watchMetrics.meter(info);
+  const stream = openStream(() => new WatchStream(plan, cache, encoder, deps.clock, meter), encoder);
   if (stream instanceof WatchStream) exchange.signal.addEventListener("abort", () => stream.finish(), { once: true });
   return { code: 200, contentType: "application/json", stream, live: true };
 }

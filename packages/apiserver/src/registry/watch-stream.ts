@@ -6,6 +6,7 @@ import type { CacheEvent, EventType } from "../storage/cache-event.ts";
 import type { CacheWatcher, ResourceCache, Scope } from "../storage/resource-cache.ts";
 import type { StoredObject } from "../storage/stored-object.ts";
 import type { EventEncoder } from "./event-encoder.ts";
+import type { WatchMeter } from "./watch-meter.ts";
 
 /** What one watch was asked to send, settled before its first byte. */
 export interface WatchPlan {
@@ -38,6 +39,7 @@ export class WatchStream extends Readable implements CacheWatcher {
   private readonly encoder: EventEncoder;
   private readonly timers: Disposable[] = [];
   private readonly clock: Clock;
+  private readonly meter: WatchMeter;
   private initialAt = 0;
   private initialEndSent = false;
   private pending: Pending[] = [];
@@ -48,13 +50,14 @@ export class WatchStream extends Readable implements CacheWatcher {
   private ended = false;
 
   /** Throws 410 when the events after `plan.since` are no longer known. */
-  constructor(plan: WatchPlan, cache: ResourceCache, encoder: EventEncoder, clock: Clock) {
+  constructor(plan: WatchPlan, cache: ResourceCache, encoder: EventEncoder, clock: Clock, meter: WatchMeter) {
     super({ highWaterMark: HIGH_WATER_BYTES });
     this.plan = plan;
     this.scope = plan.scope;
     this.cache = cache;
     this.encoder = encoder;
     this.clock = clock;
+    this.meter = meter;
     // What happened between the start revision and now is still in the cache's ring, unless it is too old.
     for (const event of cache.watch(this, plan.since)) this.onEvent(event);
     // Ends even a busy watch, so that connections spread over the servers again.
@@ -96,7 +99,10 @@ export class WatchStream extends Readable implements CacheWatcher {
     const type = typeFor(event, this.plan.matches);
     if (!type) return;
     // The client sees its watch end, and lists or resumes.
-    if (this.pending.length >= MAX_PENDING) return void this.destroy(new Error("the watcher reads too slowly"));
+    if (this.pending.length >= MAX_PENDING) {
+      this.cache.terminatedWatchers += 1;
+      return void this.destroy(new Error("the watcher reads too slowly"));
+    }
     this.pending.push({ event, type });
     this.queueFlush();
   }
@@ -129,6 +135,7 @@ export class WatchStream extends Readable implements CacheWatcher {
     if (this.initialAt < initial.length) return this.initialChunk(initial);
     if (this.plan.markInitialEnd && !this.initialEndSent) {
       this.initialEndSent = true;
+      this.meter.initialSent();
       return this.encoder.bookmark(this.plan.since, true);
     }
     if (this.pending.length > 0) return this.pendingChunk();
@@ -146,10 +153,12 @@ export class WatchStream extends Readable implements CacheWatcher {
     const frames: Buffer[] = [];
     let size = 0;
     while (this.initialAt < initial.length && size < HIGH_WATER_BYTES) {
+      const before = size;
       for (const part of this.encoder.added(initial[this.initialAt++] as StoredObject)) {
         frames.push(part);
         size += part.length;
       }
+      this.meter.sent(size - before);
     }
     return Buffer.concat(frames, size);
   }
@@ -163,6 +172,7 @@ export class WatchStream extends Readable implements CacheWatcher {
       const frame = this.encoder.change(event, type);
       frames.push(frame);
       size += frame.length;
+      this.meter.sent(frame.length);
     }
     this.pending = taken === this.pending.length ? [] : this.pending.slice(taken);
     return frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames, size);

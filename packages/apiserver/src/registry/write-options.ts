@@ -4,7 +4,7 @@ import { validateFieldManager } from "@skiff/api/validation/object-meta.ts";
 import { root } from "@skiff/api/validation/path.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
-import type { AdmissionPlugin } from "../admission/admission.ts";
+import type { AdmissionChain } from "../admission/admission.ts";
 import type { UserInfo } from "../authn/authenticator.ts";
 import type { ObjectStorage } from "../storage/object-storage.ts";
 import type { WriteHooks } from "./object-access.ts";
@@ -13,7 +13,7 @@ import type { GroupVersion } from "./served-version.ts";
 /** What writes are made of; composed once in server.ts. */
 export interface WriteDeps {
   readonly storage: ObjectStorage;
-  readonly admission: readonly AdmissionPlugin[];
+  readonly admission: AdmissionChain;
   /** By directory of the kind. */
   readonly hooks: ReadonlyMap<string, WriteHooks>;
   readonly clock: Clock;

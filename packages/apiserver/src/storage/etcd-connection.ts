@@ -1,10 +1,11 @@
 // The connections to etcd and the calls that the storage is made of: deadlines and metrics, no retries, for a repeated
 // transaction is another transaction. Errors are EtcdErrors.
 import type { Clock } from "@skiff/component-base/clock.ts";
-import type { Histogram, MetricsRegistry } from "@skiff/component-base/metrics.ts";
+import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { StreamHandlers } from "./etcd/grpc-call.ts";
 import { type ChannelOptions, GrpcChannel, type GrpcStream } from "./etcd/grpc-channel.ts";
 import {
+  decodeDatabaseBytes,
   decodeHeader,
   decodeLease,
   decodeRange,
@@ -20,6 +21,7 @@ import {
   type SwapRequest,
   type SwapResponse,
 } from "./etcd/messages.ts";
+import { EtcdMetrics } from "./etcd-metrics.ts";
 
 /** The --etcd-* flags. */
 export interface EtcdOptions extends ChannelOptions {
@@ -34,36 +36,40 @@ export class EtcdConnection implements Disposable {
   private readonly calls: GrpcChannel;
   /** A TCP connection of its own: beside large reads on a shared one the watch starves. */
   private readonly watches: GrpcChannel;
-  private readonly latency: Histogram | undefined;
+  private readonly metrics: EtcdMetrics | undefined;
   private readonly tracer: CallTracer | undefined;
 
   constructor(
     options: EtcdOptions,
-    deps: { clock: Clock; metrics?: MetricsRegistry; tracer?: CallTracer | undefined },
+    deps: {
+      clock: Clock;
+      metrics?: MetricsRegistry;
+      tracer?: CallTracer | undefined;
+      /** For metrics: whose key it is that is read or written; without the prefix. */
+      resourceOf?: (key: string) => { readonly group: string; readonly resource: string };
+    },
   ) {
     this.tracer = deps.tracer;
     this.prefix = options.prefix;
     this.clock = deps.clock;
     this.calls = new GrpcChannel(options, deps);
     this.watches = new GrpcChannel(options, deps);
-    this.latency = deps.metrics?.histogram(
-      "etcd_request_duration_seconds",
-      "Etcd request latency in seconds for each operation and object type.",
-    );
+    this.metrics = deps.metrics && new EtcdMetrics(deps.metrics, options.prefix, deps.resourceOf);
   }
 
   async range(request: RangeRequest, timeoutMs = CALL_TIMEOUT_MS): Promise<RangeResponse> {
-    return decodeRange(await this.call("get", "KV/Range", encodeRange(request), timeoutMs));
+    const operation = request.rangeEnd ? "list" : "get";
+    return decodeRange(await this.call(operation, "KV/Range", encodeRange(request), timeoutMs, request.key));
   }
 
   async swap(request: SwapRequest, operation: string): Promise<SwapResponse> {
-    return decodeSwap(await this.call(operation, "KV/Txn", encodeSwap(request)));
+    return decodeSwap(await this.call(operation, "KV/Txn", encodeSwap(request), CALL_TIMEOUT_MS, request.key));
   }
 
   /** The revision of the write. */
   async put(key: string, value: string, lease?: string): Promise<number> {
     const request = encodePut(Buffer.from(key), Buffer.from(value), lease);
-    return decodeHeader(await this.call("put", "KV/Put", request)).revision;
+    return decodeHeader(await this.call("put", "KV/Put", request, CALL_TIMEOUT_MS, Buffer.from(key))).revision;
   }
 
   async compact(revision: number): Promise<void> {
@@ -85,6 +91,11 @@ export class EtcdConnection implements Disposable {
     return decodeLease(answer).ttlSeconds > 0;
   }
 
+  /** Of the member's database file. */
+  async databaseBytes(): Promise<number> {
+    return decodeDatabaseBytes(await this.call("status", "Maintenance/Status", Buffer.alloc(0)));
+  }
+
   /** A member cut off from its cluster ends the stream (hasleader) instead of keeping it open in silence. */
   openWatch(handlers: StreamHandlers): GrpcStream {
     return this.watches.stream(`${SERVICE}.Watch/Watch`, handlers, { hasleader: "true" });
@@ -95,18 +106,26 @@ export class EtcdConnection implements Disposable {
     this.watches[Symbol.dispose]();
   }
 
-  private async call(operation: string, method: string, body: Buffer, timeoutMs = CALL_TIMEOUT_MS): Promise<Buffer> {
+  private async call(
+    operation: string,
+    method: string,
+    body: Buffer,
+    timeoutMs = CALL_TIMEOUT_MS,
+    key?: Uint8Array,
+  ): Promise<Buffer> {
     const start = this.clock.monotonic();
+    let failed = true;
     const span = this.tracer?.call(`etcdserverpb.${method}`, RPC_ATTRIBUTES);
     try {
       const answer = await this.calls.unary(`${SERVICE}.${method}`, body, timeoutMs);
       span?.end();
+      failed = false;
       return answer;
     } catch (error) {
       span?.end(error);
       throw error;
     } finally {
-      this.latency?.observe((this.clock.monotonic() - start) / 1000, { operation });
+      this.metrics?.called(operation, key, (this.clock.monotonic() - start) / 1000, failed);
     }
   }
 }

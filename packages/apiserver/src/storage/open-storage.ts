@@ -10,6 +10,7 @@ import { EtcdKv } from "./etcd-kv.ts";
 import { Freshness } from "./freshness.ts";
 import { LeasePool } from "./lease-pool.ts";
 import { ObjectStorage } from "./object-storage.ts";
+import { registerCacheMetrics, watchStorageSize } from "./storage-metrics.ts";
 import { type StorageKind, storageKind } from "./stored-object.ts";
 
 /** Everything that the other parts get at etcd with; disposing it ends the watch and the connections. */
@@ -29,7 +30,8 @@ export function openStorage(
   deps: { clock: Clock; log: Logger; metrics?: MetricsRegistry; tracer?: CallTracer | undefined },
 ): Storage {
   const kinds = definitions.map(storageKind);
-  const etcd = new EtcdConnection(options, deps);
+  const directories = new Map(kinds.map(({ directory, definition }) => [directory, definition]));
+  const etcd = new EtcdConnection(options, { ...deps, resourceOf: (key) => resourceOf(key, directories) });
   const feed = new ChangeFeed(kinds, etcd, deps);
   const kv = new EtcdKv(etcd, deps);
   const freshness = new Freshness(etcd, feed);
@@ -37,7 +39,9 @@ export function openStorage(
   const stop = new AbortController();
   const feeding = feed.run(stop.signal);
   const compacting = feed.synced().then(() => runCompactor({ etcd, feed, kv, ...deps }, stop.signal));
-  if (deps.metrics) registerCacheMetrics(deps.metrics, feed);
+  const { metrics } = deps;
+  if (metrics) registerCacheMetrics(metrics, feed);
+  const measuring = metrics && watchStorageSize(etcd, { ...deps, metrics }, stop.signal);
   return {
     objects,
     kv,
@@ -49,6 +53,7 @@ export function openStorage(
     async [Symbol.asyncDispose]() {
       stop.abort();
       await feeding;
+      await measuring;
       if (feed.revision > 0) await compacting;
       etcd[Symbol.dispose]();
     },
@@ -58,33 +63,13 @@ export function openStorage(
 /** Health checks must answer before those who ask give up. */
 const PING_TIMEOUT_MS = 2_000;
 
-/** Read when somebody collects them, so that they cost nothing else. */
-function registerCacheMetrics(metrics: MetricsRegistry, feed: ChangeFeed): void {
-  const perResource = (read: (cache: ReturnType<ChangeFeed["cacheOf"]>) => number) =>
-    function* () {
-      for (const cache of feed.allCaches()) {
-        const { group, plural } = cache.kind.definition;
-        yield { labels: { group, resource: plural }, value: read(cache) };
-      }
-    };
-  metrics.observedGauge(
-    "apiserver_storage_objects",
-    "Number of stored objects at the time of last check split by kind.",
-    perResource((cache) => cache.size),
-  );
-  metrics.observedGauge(
-    "watch_cache_capacity",
-    "Events that the watch cache holds for resuming watches, by resource.",
-    perResource((cache) => cache.ringSize),
-  );
-  metrics.observedGauge(
-    "watch_cache_resource_version",
-    "Current resource version of watch cache broken by resource type.",
-    perResource((cache) => cache.revision),
-  );
-  metrics.observedGauge(
-    "apiserver_registered_watchers",
-    "Number of currently registered watchers for a given resource.",
-    perResource((cache) => cache.watcherCount),
-  );
+/** For metrics: whose key it is; of the apiserver's own records the first part of the key. `key` is without the prefix. */
+function resourceOf(
+  key: string,
+  directories: ReadonlyMap<string, KindDefinition>,
+): { readonly group: string; readonly resource: string } {
+  const [first = "", second = ""] = key.split("/", 3);
+  // The core group's directories have no group before the resource.
+  const known = directories.get(first) ?? directories.get(`${first}/${second}`);
+  return known ? { group: known.group, resource: known.plural } : { group: "", resource: first };
 }

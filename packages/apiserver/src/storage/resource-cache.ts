@@ -47,6 +47,9 @@ export class ResourceCache {
   private readonly watchers = new Map<string, Set<CacheWatcher>>();
   private readonly observers = new Set<(event: CacheEvent) => void>();
   private readonly feedRevision: () => number;
+  /** Events from etcd, and watches that ended because their readers were too slow; for metrics. */
+  received = 0;
+  terminatedWatchers = 0;
 
   constructor(kind: StorageKind, feedRevision: () => number) {
     this.kind = kind;
@@ -194,6 +197,7 @@ export class ResourceCache {
   }
 
   private publish(event: CacheEvent): void {
+    this.received += 1;
     this.ring.push(event);
     for (const observer of this.observers) observer(event);
     if (this.watchers.size === 0) return;

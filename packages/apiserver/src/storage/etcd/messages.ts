@@ -130,6 +130,17 @@ export function decodeHeader(bytes: Buffer): ResponseHeader {
   return message.next() === 1 ? readHeader(message.message()) : NO_HEADER;
 }
 
+/** The size in a maintenance StatusResponse. */
+export function decodeDatabaseBytes(bytes: Buffer): number {
+  const message = new WireMessage(bytes);
+  let size = 0;
+  for (let field = message.next(); field; field = message.next()) {
+    if (field === 3) size = message.number();
+    else message.skip();
+  }
+  return size;
+}
+
 /** CompactionRequest: history before `revision` goes. */
 export function encodeCompaction(revision: number): Buffer {
   return new WireWriter().number(1, revision).finish();
