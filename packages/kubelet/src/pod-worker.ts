@@ -135,7 +135,7 @@ export class PodWorker {
     if (this.shallEnd() || this.terminated) return this.ended.promise;
     this.verdict = verdict;
     this.evictionGrace = graceSeconds;
-    this.deps.events.pod(this.pod, "Warning", verdict.reason, verdict.message);
+    if (!verdict.isQuiet) this.deps.events.pod(this.pod, "Warning", verdict.reason, verdict.message);
     this.endPass();
     this.wake();
     return this.ended.promise;

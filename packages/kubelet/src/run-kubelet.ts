@@ -47,6 +47,10 @@ export async function runKubelet(config: KubeletConfig, program: ProgramContext)
     { clock, observe: callMetrics(metrics) },
     { timeoutMs: settings.runtimeRequestTimeout },
   );
+  const serving = new ServingSlot(certificates.serving);
+  // Who the kubelet is does not depend on what it can run, so this does not wait for the runtime.
+  const identity = certificates.run(client, (pair) => serving.use(pair), signal);
+  identity.catch((error) => over.abort(error));
   const cgroups = await openCgroups(settings.cgroupDriver, { cri, clock, log, signal });
   await enforceReserved(settings, { cgroups, recorder, nodeName: config.nodeName });
   const providers = await openProviders(config, context);
@@ -59,13 +63,37 @@ export async function runKubelet(config: KubeletConfig, program: ProgramContext)
     },
     { log },
   );
-  await using server = await kubelet.serve(certificates.serving);
+  await using server = await kubelet.serve(serving.newest);
+  serving.fill(server);
   try {
-    await Promise.all([kubelet.run(signal), certificates.run(client, (pair) => server.useCertificate(pair), signal)]);
+    await Promise.all([kubelet.run(signal), identity]);
   } finally {
     // Workers stop where they are; their containers run on and are found again by the next kubelet.
     over.abort(new Error("the kubelet is ending"));
     await kubelet.stopped();
+  }
+}
+
+type Pair = { readonly cert: string; readonly key: string };
+
+/** Keeps the newest serving certificate for a server that may not be open yet. */
+class ServingSlot {
+  newest: Pair | undefined;
+  private server: { useCertificate(pair: Pair): void } | undefined;
+
+  constructor(first: Pair | undefined) {
+    this.newest = first;
+  }
+
+  use(pair: Pair): void {
+    this.newest = pair;
+    this.server?.useCertificate(pair);
+  }
+
+  fill(server: { useCertificate(pair: Pair): void }): void {
+    this.server = server;
+    // One may have come while the server was opened.
+    if (this.newest) server.useCertificate(this.newest);
   }
 }
 

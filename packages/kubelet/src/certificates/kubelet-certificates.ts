@@ -43,62 +43,91 @@ export class KubeletCertificates {
   /** Absent until the first serving certificate is approved: handshakes fail until then, as upstream. */
   readonly serving: Pick<KeyPair, "cert" | "key"> | undefined;
   private readonly rotations: readonly Rotation[];
+  /** Whether the first client certificate has yet to be asked for. */
+  private readonly isNew: boolean;
   private readonly options: CertificateOptions;
   private readonly context: ProgramContext;
 
   private constructor(
     options: CertificateOptions,
     context: ProgramContext,
-    server: ClientConfig,
-    serving: Pick<KeyPair, "cert" | "key"> | undefined,
-    rotations: readonly Rotation[],
+    found: Pick<KubeletCertificates, "server" | "serving"> & { isNew: boolean; rotations: readonly Rotation[] },
   ) {
     this.options = options;
     this.context = context;
-    this.server = server;
-    this.serving = serving;
-    this.rotations = rotations;
+    this.server = found.server;
+    this.serving = found.serving;
+    this.isNew = found.isNew;
+    this.rotations = found.rotations;
   }
 
-  /** Waits for the first client certificate where there is none. */
+  /**
+   * A machine without a client certificate waits for its first one, unless it will renew it: then, as upstream, `run` asks,
+   * and the node begins as nobody, with its static pods.
+   */
   static async open(options: CertificateOptions, context: ProgramContext): Promise<KubeletCertificates> {
-    if (options.bootstrapKubeconfig && !(await hasValidKubeconfig(options, context))) {
-      await bootstrapIdentity(options, context);
-    }
-    const loaded = await loadKubeconfig(options.kubeconfig);
-    const client = options.rotateClient ? await clientRotation(options, context, loaded) : undefined;
+    const { bootstrapKubeconfig, rotateClient } = options;
+    const isNew = bootstrapKubeconfig !== "" && !(await hasValidKubeconfig(options, context));
+    if (isNew && !rotateClient) await bootstrapIdentity(options, context);
+    const waits = isNew && rotateClient;
+    const loaded = waits
+      ? nobodyAt(await loadKubeconfig(bootstrapKubeconfig))
+      : await loadKubeconfig(options.kubeconfig);
+    const client = rotateClient && !waits ? await clientRotation(options, context, loaded) : undefined;
     const { initial } = client?.options ?? {};
     const server = initial ? { ...loaded, cert: initial.cert, key: initial.key } : loaded;
-    if (options.servingCert) {
-      const serving = {
-        cert: await readFile(options.servingCert, "utf8"),
-        key: await readFile(options.servingKey, "utf8"),
-      };
-      return new KubeletCertificates(options, context, server, serving, client ? [client] : []);
-    }
-    if (!options.bootstrapServing) {
-      const { selfSignedServing } = await import("./self-signed.ts");
-      const serving = await selfSignedServing(options.certDir, options.nodeName, context.clock.now());
-      return new KubeletCertificates(options, context, server, serving, client ? [client] : []);
-    }
-    const ours = await servingRotation(options, context);
-    const rotations = client ? [client, ours] : [ours];
-    return new KubeletCertificates(options, context, server, ours.options.initial, rotations);
+    const { serving, rotation } = await servingIdentity(options, context);
+    const rotations = [client, rotation].filter((one) => one !== undefined);
+    return new KubeletCertificates(options, context, { server, serving, isNew: waits, rotations });
   }
 
   /** Keeps them fresh until the signal aborts. Throws when only a new start can help. */
   async run(client: RestClient, useServing: (pair: KeyPair) => void, signal: AbortSignal): Promise<void> {
-    if (this.rotations.length === 0) return;
+    const first = this.isNew ? [await this.becomeNode(client, signal)] : [];
+    const rotations = [...first, ...this.rotations];
+    if (rotations.length === 0) return;
     const { CertificateRotator } = await import("./certificate-rotator.ts");
     const { clock, log, metrics } = this.context;
     const random = this.options.random ?? Math.random;
-    const rotators = this.rotations.map(({ options, store }) => {
+    const rotators = rotations.map(({ options, store }) => {
       const use = (pair: KeyPair) =>
         options.name === "client" ? client.useCertificate(pair.cert, pair.key) : useServing(pair);
       return new CertificateRotator(options, { client, store, clock, log, metrics, random, use });
     });
     await Promise.all(rotators.map((rotator) => rotator.run(signal)));
   }
+
+  private async becomeNode(client: RestClient, signal: AbortSignal): Promise<Rotation> {
+    const { options, context } = this;
+    await bootstrapIdentity(options, { ...context, signal });
+    const loaded = await loadKubeconfig(options.kubeconfig);
+    const rotation = await clientRotation(options, context, loaded);
+    const { initial } = rotation.options;
+    if (initial) client.useCertificate(initial.cert, initial.key);
+    return rotation;
+  }
+}
+
+/** The bootstrap's own proof is for the request alone: with it the machine is no node. */
+function nobodyAt({ token: _, tokenFile: __, cert: ___, key: ____, ...server }: ClientConfig): ClientConfig {
+  return server;
+}
+
+/** From files, signed by itself, or, perhaps later, by the cluster. */
+async function servingIdentity(
+  options: CertificateOptions,
+  context: ProgramContext,
+): Promise<{ readonly serving: Pick<KeyPair, "cert" | "key"> | undefined; readonly rotation?: Rotation }> {
+  if (options.servingCert) {
+    const [cert, key] = [await readFile(options.servingCert, "utf8"), await readFile(options.servingKey, "utf8")];
+    return { serving: { cert, key } };
+  }
+  if (!options.bootstrapServing) {
+    const { selfSignedServing } = await import("./self-signed.ts");
+    return { serving: await selfSignedServing(options.certDir, options.nodeName, context.clock.now()) };
+  }
+  const rotation = await servingRotation(options, context);
+  return { serving: rotation.options.initial, rotation };
 }
 
 interface Rotation {

@@ -40,6 +40,8 @@ const VERDICT: PodVerdict = {
   reason: "Terminated",
   message: "Pod was terminated in response to imminent node shutdown.",
   isDisruption: true,
+  // As upstream: the node's event says what happens to all of them.
+  isQuiet: true,
 };
 const RETRY = { initialMs: 1000, ceilingMs: 60_000 };
 

@@ -45,6 +45,8 @@ export interface PodVerdict {
   readonly message: string;
   /** The node disrupts a healthy pod: its condition DisruptionTarget tells controllers so. */
   readonly isDisruption?: boolean;
+  /** Told by the pod's status alone, without an event of its own. */
+  readonly isQuiet?: boolean;
 }
 
 /** All of status anew, from what runs and what was said last; what others write into it is kept. */
