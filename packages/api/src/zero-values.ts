@@ -21,13 +21,17 @@ const ABSENT_WHEN_UNSET: ReadonlySet<string> = new Set([
   "StatefulSetSpec.selector",
 ]);
 
-/** Written always although they need not be given: upstream's types leave out no structs, and this text neither. */
+/** Written always although they need not be given: upstream's types leave out no structs, and these plain values neither. */
 const WRITTEN_ALWAYS: Readonly<Record<string, readonly string[]>> = {
+  CustomResourceDefinitionStatus: ["acceptedNames"],
   Endpoint: ["conditions"],
   NodeDaemonEndpoints: ["kubeletEndpoint"],
   // The runtime's default handler has the empty name.
   NodeRuntimeHandler: ["name"],
   PersistentVolumeClaimSpec: ["resources"],
+  PodDisruptionBudgetStatus: ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"],
+  ResourceClaimSpec: ["devices"],
+  StatefulSetOrdinals: ["start"],
   StatefulSetSpec: ["serviceName"],
 };
 

@@ -30,15 +30,21 @@ export function validateClientConfig(config: ClientConfig, path: FieldPath): Fie
 
 function validateUrl(text: string, path: FieldPath): FieldError[] {
   const url = URL.parse(text);
+  if (text.startsWith(":")) {
+    return [
+      required(path, `url must be a valid URL: parse ${JSON.stringify(text)}: missing protocol scheme; ${URL_FORM}`),
+    ];
+  }
   if (!url && SCHEME_RE.test(text)) return [required(path, `url must be a valid URL: ${text}; ${URL_FORM}`)];
   const errors: FieldError[] = [];
   const wrong = (value: string, detail: string) => errors.push(invalidValue(path, value, detail));
   // What has no scheme is a path to upstream's parser: valid, but of no host.
   const scheme = url?.protocol.slice(0, -1) ?? "";
   if (scheme !== "https") wrong(scheme, `'https' is the only allowed URL scheme; ${URL_FORM}`);
-  if (!url?.host) wrong("", `host must be provided; ${URL_FORM}`);
+  if (!url?.host) wrong("", `host must be specified; ${URL_FORM}`);
   // Credentials are in the apiserver's own configuration, and objects can be read by many.
-  if (url?.username || url?.password) wrong(text, "user information is not permitted in the URL");
+  const user = url?.password ? `${url.username}:${url.password}` : url?.username;
+  if (user) wrong(user, "user information is not permitted in the URL");
   if (url?.hash) wrong(url.hash.slice(1), "fragments are not permitted in the URL");
   if (url?.search) wrong(url.search.slice(1), "query parameters are not permitted in the URL");
   return errors;
@@ -46,8 +52,8 @@ function validateUrl(text: string, path: FieldPath): FieldError[] {
 
 function validateService(service: ServiceReference, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
-  if (!service.name) errors.push(required(path.child("name"), "service name is required"));
-  if (!service.namespace) errors.push(required(path.child("namespace"), "service namespace is required"));
+  if (!service.name) errors.push(required(path.child("name")));
+  if (!service.namespace) errors.push(required(path.child("namespace")));
   const port = service.port ?? 443;
   if (isPortNumber(port).length > 0) {
     const detail = `port is not valid: ${isPortNumber(port).join(",")}`;

@@ -20,8 +20,8 @@ export const customResourceDefinitionKind = defineKind<CustomResourceDefinition>
   },
   // The server alone writes the status; nothing has been stored in another version yet.
   prepareForCreate(definition) {
-    const stored = (definition.spec.versions ?? []).filter((version) => version.storage).map(({ name }) => name);
-    definition.status = { storedVersions: stored };
+    const stored = (definition.spec.versions ?? []).find((version) => version.storage);
+    definition.status = { storedVersions: stored ? [stored.name] : [] };
   },
   prepareForUpdate: addStoredVersion,
   validate: validateDefinition,
@@ -31,7 +31,6 @@ export const customResourceDefinitionKind = defineKind<CustomResourceDefinition>
 });
 
 function applySpecDefaults(spec: CustomResourceDefinitionSpec): void {
-  spec.scope ||= "Namespaced";
   const { names } = spec;
   if (names) {
     names.singular ||= names.kind?.toLowerCase();

@@ -1,60 +1,160 @@
 // Whether a CustomResourceDefinition names its kind and versions well, and what of it may change.
 import type {
-  CustomResourceColumnDefinition,
-  CustomResourceConversion,
   CustomResourceDefinition,
-  CustomResourceDefinitionNames,
   CustomResourceDefinitionSpec,
   CustomResourceDefinitionVersion,
-  CustomResourceSubresources,
+  JSONSchemaProps,
 } from "../../../generated/types.ts";
 import { isConditionTrue } from "../../conditions.ts";
 import type { FieldError } from "../../errors.ts";
+import { deepEqual } from "../../validation/deep-equal.ts";
 import { immutableField, requiredWord } from "../../validation/field-rules.ts";
 import { isDns1035Label, isDns1123Subdomain } from "../../validation/names.ts";
-import {
-  duplicate,
-  type FieldPath,
-  invalidAll,
-  invalidValue,
-  notSupported,
-  required,
-  root,
-  tooMany,
-} from "../../validation/path.ts";
-import { validateClientConfig } from "../admission/validate-client-config.ts";
-import { validateSchema } from "./validate-schema.ts";
-
-// What `additionalPrinterColumns` may be; a date is shown as an age.
-const COLUMN_TYPES = ["boolean", "date", "integer", "number", "string"];
-const COLUMN_FORMATS = ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"];
-// The versions of ConversionReview that the server can send to a webhook.
-const REVIEW_VERSIONS = ["v1", "v1beta1"];
-// Each is computed for every object of a list or watch that selects by fields.
-const MAX_SELECTABLE_FIELDS = 8;
+import { type FieldPath, invalidValue, required, root } from "../../validation/path.ts";
+import { validateApproval } from "./community-approval.ts";
+import { hasUnknownFields } from "./schema-defaults.ts";
+import { findGranularSet, findLooseKeys } from "./schema-rules.ts";
+import { partsOf } from "./structural-schema.ts";
+import { hasKnownReview, validateConversion } from "./validate-conversion.ts";
+import { requireNames, validateNames } from "./validate-names.ts";
+import type { Demands } from "./validate-schema.ts";
+import { type VersionParts, validateDeprecation, validateParts } from "./validate-version.ts";
 
 /** The name `PLURAL.GROUP` makes two definitions of one resource impossible. Answers 422. */
-export function validateDefinition({ metadata, spec }: CustomResourceDefinition): FieldError[] {
-  const path = root("spec");
+export function validateDefinition(definition: CustomResourceDefinition): FieldError[] {
+  const { metadata, spec } = definition;
   const expected = `${spec.names?.plural ?? ""}.${spec.group ?? ""}`;
   const errors: FieldError[] = [];
-  if (metadata.name !== expected) {
+  // That there is a name at all is checked for every kind.
+  if (metadata.name && metadata.name !== expected) {
     errors.push(
       invalidValue(root("metadata").child("name"), metadata.name, 'must be spec.names.plural+"."+spec.group'),
     );
   }
-  return [...errors, ...validateSpec(spec, path)];
+  return [
+    ...errors,
+    ...validateSpec(spec),
+    ...validateStatus(definition),
+    ...validateApproval(definition),
+    ...validatePreserve(spec),
+  ];
 }
 
-function validateSpec(spec: CustomResourceDefinitionSpec, path: FieldPath): FieldError[] {
+/** Group and plural are the path under which objects are stored: with others they would be lost from sight. */
+export function validateDefinitionUpdate(
+  next: CustomResourceDefinition,
+  previous: Readonly<CustomResourceDefinition>,
+): FieldError[] {
+  const path = root("spec");
+  const errors = validateSpec(next.spec, previous.spec);
+  // Once objects may exist, their scope and kind must stay what clients know.
+  if (isConditionTrue(previous.status?.conditions, "Established")) {
+    errors.push(
+      ...immutableField(next.spec.scope, previous.spec.scope, path.child("scope")),
+      ...immutableField(next.spec.names?.kind, previous.spec.names?.kind, path.child("names", "kind")),
+    );
+  }
   return [
+    ...errors,
+    ...immutableField(next.spec.group, previous.spec.group, path.child("group")),
+    ...immutableField(next.spec.names?.plural, previous.spec.names?.plural, path.child("names", "plural")),
+    ...validateStatus(next),
+    ...validateApproval(next, previous),
+    ...validatePreserve(next.spec),
+  ];
+}
+
+/** The status is how an administrator drops an old version after a migration. */
+export function validateDefinitionStatus(next: CustomResourceDefinition): FieldError[] {
+  return validateNames(next.status?.acceptedNames, root("status").child("acceptedNames"));
+}
+
+function validateStatus(definition: CustomResourceDefinition): FieldError[] {
+  return [...validateDefinitionStatus(definition), ...validateStoredVersions(definition)];
+}
+
+/** What is demanded of a definition: everything of a new one, and of another nothing that it did not do before. */
+function demandsOf(previous: CustomResourceDefinitionSpec | undefined): Demands & { readonly schemas: boolean } {
+  const path = root();
+  const every = (isFine: (schema: JSONSchemaProps) => boolean): boolean =>
+    (previous?.versions ?? []).every(({ schema }) => !schema?.openAPIV3Schema || holds(schema.openAPIV3Schema, isFine));
+  return {
+    schemas: (previous?.versions ?? []).every(({ schema }) => schema?.openAPIV3Schema !== undefined),
+    propertyTypes: every(({ type }) => !type || KNOWN_TYPES.has(type)),
+    atomicSets: every((schema) => findGranularSet(schema, path).length === 0),
+    mapKeys: every((schema) => findLooseKeys(schema, path).length === 0),
+    prunedDefaults: every((schema) => schema.default === undefined || !hasUnknownFields(schema.default, schema)),
+  };
+}
+
+const KNOWN_TYPES: ReadonlySet<string> = new Set(["array", "boolean", "integer", "number", "object", "string"]);
+
+function holds(schema: JSONSchemaProps, isFine: (schema: JSONSchemaProps) => boolean): boolean {
+  return isFine(schema) && partsOf(schema).every((part) => holds(part, isFine));
+}
+
+function validateSpec(spec: CustomResourceDefinitionSpec, previous?: CustomResourceDefinitionSpec): FieldError[] {
+  const path = root("spec");
+  const demands = demandsOf(previous);
+  const versions = spec.versions ?? [];
+  const shared = sharedParts(versions);
+  const errors = [
     ...validateGroup(spec.group ?? "", path.child("group")),
     ...requiredWord(spec.scope, ["Cluster", "Namespaced"], path.child("scope")),
-    ...validateVersions(spec.versions ?? [], path.child("versions")),
-    ...validateNames(spec.names, path.child("names")),
-    ...validatePreserve(spec, path.child("preserveUnknownFields")),
-    ...validateConversion(spec.conversion, path.child("conversion")),
+    ...requireSchemas(versions, path.child("versions"), demands.schemas),
   ];
+  const hasStatus = (version: CustomResourceDefinitionVersion) => version.subresources?.status !== undefined;
+  for (const [i, version] of versions.entries()) {
+    const at = path.child("versions").index(i);
+    errors.push(...validateVersionName(version.name ?? "", at.child("name")), ...validateDeprecation(version, at));
+    const place = {
+      ...{ path: at, schemaPath: at.child("schema"), hasStatus: hasStatus(version), demands },
+      withoutSchema: "may only be set when `version.schema.openAPIV3Schema` is not included",
+      allowManySelectable: keepsSelectable(version, previous),
+    };
+    errors.push(...validateParts(ownParts(version, shared), place));
+  }
+  errors.push(...validateVersions(versions, path));
+  errors.push(...requireNames(spec.names, path.child("names")), ...validateNames(spec.names, path.child("names")));
+  const [first] = versions;
+  const place = {
+    ...{ path, schemaPath: path.child("validation"), hasStatus: versions.some(hasStatus), demands },
+    withoutSchema: "may only be set when validations.schema is included",
+    allowManySelectable: first !== undefined && keepsSelectable(first, previous),
+  };
+  errors.push(...validateParts(shared, place));
+  return [
+    ...errors,
+    ...validateConversion(spec.conversion, path.child("conversion"), hasKnownReview(previous?.conversion)),
+  ];
+}
+
+/** What all versions have alike stands once, above them: upstream's own form of the type. */
+function sharedParts(versions: readonly CustomResourceDefinitionVersion[]): VersionParts {
+  const [first, ...others] = versions;
+  if (!first) return {};
+  const same = (field: "schema" | "subresources" | "additionalPrinterColumns" | "selectableFields") =>
+    others.every((version) => deepEqual(version[field], first[field]));
+  return {
+    ...(same("schema") ? { schema: first.schema?.openAPIV3Schema } : {}),
+    ...(same("subresources") ? { subresources: first.subresources } : {}),
+    ...(same("additionalPrinterColumns") ? { columns: first.additionalPrinterColumns } : {}),
+    ...(same("selectableFields") ? { selectable: first.selectableFields } : {}),
+  };
+}
+
+function ownParts(version: CustomResourceDefinitionVersion, shared: VersionParts): VersionParts {
+  return {
+    ...("schema" in shared ? {} : { schema: version.schema?.openAPIV3Schema }),
+    ...("subresources" in shared ? {} : { subresources: version.subresources }),
+    ...("columns" in shared ? {} : { columns: version.additionalPrinterColumns }),
+    ...("selectable" in shared ? {} : { selectable: version.selectableFields }),
+  };
+}
+
+function keepsSelectable(version: CustomResourceDefinitionVersion, previous?: CustomResourceDefinitionSpec): boolean {
+  const before = previous?.versions?.find(({ name }) => name === version.name);
+  return before !== undefined && deepEqual(before.selectableFields, version.selectableFields);
 }
 
 /** The group becomes a path of the API and half of the definition's name. */
@@ -67,206 +167,45 @@ function validateGroup(group: string, path: FieldPath): FieldError[] {
 }
 
 /** v1beta1 let a whole definition keep unknown fields; v1 wants each schema to say where. */
-function validatePreserve({ preserveUnknownFields }: CustomResourceDefinitionSpec, path: FieldPath): FieldError[] {
+function validatePreserve({ preserveUnknownFields }: CustomResourceDefinitionSpec): FieldError[] {
   if (!preserveUnknownFields) return [];
   const detail =
     "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead";
-  return [invalidValue(path, true, detail)];
+  return [invalidValue(root("spec").child("preserveUnknownFields"), true, detail)];
 }
 
-/** Several versions may be served, and one alone is stored. */
+/** Without a schema every field of an object would be pruned. */
+function requireSchemas(
+  versions: readonly CustomResourceDefinitionVersion[],
+  path: FieldPath,
+  isDemanded: boolean,
+): FieldError[] {
+  return versions.flatMap(({ schema, served }, i) => {
+    if (schema?.openAPIV3Schema) return [];
+    const at = path.index(i).child("schema", "openAPIV3Schema");
+    if (isDemanded) return [required(at)];
+    return served ? [required(at, "because otherwise all fields are pruned")] : [];
+  });
+}
+
+function validateVersionName(name: string, path: FieldPath): FieldError[] {
+  const wrong = isDns1035Label(name);
+  return wrong.length > 0 ? [invalidValue(path, name, wrong.join(","))] : [];
+}
+
+/** Several versions may be served, and one alone is stored: objects are converted from it to those that are served. */
 function validateVersions(versions: readonly CustomResourceDefinitionVersion[], path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
-  const seen = new Set<string>();
-  for (const [i, version] of versions.entries()) {
-    const at = path.index(i);
-    if (seen.has(version.name)) errors.push(duplicate(at.child("name"), version.name));
-    seen.add(version.name);
-    errors.push(...validateVersion(version, at));
-  }
-  // Objects lie in etcd in one version and are converted from there to those that are served.
+  const names = new Set(versions.map(({ name }) => name));
+  const shown = versions.length > 0 ? versions : null;
+  const wrong = (detail: string) => errors.push(invalidValue(path.child("versions"), shown, detail));
+  if (names.size < versions.length) wrong("must contain unique version names");
   if (versions.filter(({ storage }) => storage).length !== 1) {
-    errors.push(invalidValue(path, versions, "must have exactly one version marked as storage version"));
+    wrong("must have exactly one version marked as storage version");
   }
-  return errors;
-}
-
-function validateVersion(version: CustomResourceDefinitionVersion, path: FieldPath): FieldError[] {
-  const wrong = isDns1035Label(version.name ?? "");
-  const errors = wrong.length > 0 ? [invalidValue(path.child("name"), version.name ?? "", wrong.join(","))] : [];
-  const warning = version.deprecationWarning;
-  if (warning !== undefined) {
-    const at = path.child("deprecationWarning");
-    if (!version.deprecated) errors.push(invalidValue(at, warning, "can only be set for deprecated versions"));
-    // Sent in a header of every answer in that version.
-    if (Buffer.byteLength(warning) > 256) errors.push(invalidValue(at, warning, "must be <= 256 characters long"));
-    if (warning === "") errors.push(invalidValue(at, warning, "must not be an empty string"));
-  }
-  const schema = version.schema?.openAPIV3Schema;
-  const schemaPath = path.child("schema", "openAPIV3Schema");
-  errors.push(...(schema ? validateSchema(schema, schemaPath) : [required(schemaPath, "schemas are required")]));
-  errors.push(...validateSubresources(version.subresources, path.child("subresources")));
-  for (const [i, one] of (version.additionalPrinterColumns ?? []).entries()) {
-    errors.push(...validateColumn(one, path.child("additionalPrinterColumns").index(i)));
-  }
-  return [...errors, ...validateSelectable(version, path.child("selectableFields"))];
-}
-
-/** Fields that `kubectl get --field-selector` may ask for, beside name and namespace. */
-function validateSelectable(version: CustomResourceDefinitionVersion, path: FieldPath): FieldError[] {
-  const fields = version.selectableFields ?? [];
-  const errors: FieldError[] = [];
-  if (fields.length > MAX_SELECTABLE_FIELDS) errors.push(tooMany(path, fields.length, MAX_SELECTABLE_FIELDS));
-  const seen = new Set<string>();
-  for (const [i, { jsonPath }] of fields.entries()) {
-    const at = path.index(i).child("jsonPath");
-    if (!jsonPath) errors.push(required(at));
-    else if (!isSimplePath(jsonPath))
-      errors.push(invalidValue(at, jsonPath, "is an invalid path: does not point to a valid field"));
-    if (jsonPath && seen.has(jsonPath)) errors.push(duplicate(at, jsonPath));
-    seen.add(jsonPath);
-  }
-  return errors;
-}
-
-/** A column of `kubectl get`; priority 0 is always shown, greater ones with `-o wide`. */
-function validateColumn(column: CustomResourceColumnDefinition, path: FieldPath): FieldError[] {
-  const errors: FieldError[] = column.name ? [] : [required(path.child("name"))];
-  if (!column.type) errors.push(required(path.child("type"), `must be one of ${COLUMN_TYPES.join(",")}`));
-  else if (!COLUMN_TYPES.includes(column.type)) {
-    errors.push(invalidValue(path.child("type"), column.type, `must be one of ${COLUMN_TYPES.join(",")}`));
-  }
-  if (column.format && !COLUMN_FORMATS.includes(column.format)) {
-    errors.push(invalidValue(path.child("format"), column.format, `must be one of ${COLUMN_FORMATS.join(",")}`));
-  }
-  // Upstream reports it by the name of older versions.
-  const at = path.child("JSONPath");
-  if (!column.jsonPath) errors.push(required(at));
-  else if (!column.jsonPath.startsWith(".")) {
-    errors.push(invalidValue(at, column.jsonPath, "must be a simple json path starting with ."));
-  }
-  return errors;
-}
-
-/** `scale` says where `kubectl scale` and autoscalers find the counts and the selector. */
-function validateSubresources(subresources: CustomResourceSubresources | undefined, path: FieldPath): FieldError[] {
-  const scale = subresources?.scale;
-  if (!scale) return [];
-  const at = path.child("scale");
-  return [
-    ...validateReplicasPath(scale.specReplicasPath, ".spec.", at.child("specReplicasPath"), true),
-    ...validateReplicasPath(scale.statusReplicasPath, ".status.", at.child("statusReplicasPath"), true),
-    ...validateReplicasPath(scale.labelSelectorPath, undefined, at.child("labelSelectorPath"), false),
-  ];
-}
-
-/** `.spec.replicas`: fields alone, no array steps. */
-function validateReplicasPath(
-  text: string | undefined,
-  prefix: string | undefined,
-  path: FieldPath,
-  isRequired: boolean,
-): FieldError[] {
-  if (!text) return isRequired ? [required(path)] : [];
-  const errors: FieldError[] = [];
-  if (!isSimplePath(text)) errors.push(invalidValue(path, text, "must be a simple json path without array notation"));
-  if (prefix ? !text.startsWith(prefix) : !/^\.(spec|status)\./.test(text)) {
-    const detail = prefix
-      ? `should be a json path under ${prefix.slice(0, -1)}`
-      : "should be a json path under either .status or .spec";
-    errors.push(invalidValue(path, text, detail));
-  }
-  return errors;
-}
-
-// Steps by field name; no indexes, filters or wildcards.
-const isSimplePath = (text: string) => /^(\.[A-Za-z0-9_-]+)+$/.test(text);
-
-/** What discovery will say of the kind. Conflicts with other definitions show in the condition NamesAccepted. */
-function validateNames(names: CustomResourceDefinitionNames | undefined, path: FieldPath): FieldError[] {
-  const errors: FieldError[] = [];
-  const check = (field: "plural" | "singular" | "kind" | "listKind", isRequired: boolean, mixedCase: boolean) => {
-    const value = names?.[field] ?? "";
-    const at = path.child(field);
-    if (!value) {
-      if (isRequired) errors.push(required(at));
-      return;
-    }
-    const wrong = isDns1035Label(mixedCase ? value.toLowerCase() : value);
-    const detail = mixedCase ? `may have mixed case, but should otherwise match: ${wrong.join(",")}` : wrong.join(",");
-    if (wrong.length > 0) errors.push(invalidValue(at, value, detail));
-  };
-  check("plural", true, false);
-  // Defaults have filled it in by now, unless there is no kind to make it of.
-  check("singular", false, false);
-  check("kind", true, true);
-  for (const field of ["shortNames", "categories"] as const) {
-    for (const [i, word] of (names?.[field] ?? []).entries()) {
-      const wrong = isDns1035Label(word);
-      if (wrong.length > 0) errors.push(invalidValue(path.child(field).index(i), word, wrong.join(",")));
-    }
-  }
-  check("listKind", true, true);
-  // Clients tell an object from a list of them by the kind.
-  if (names?.kind && names.kind === names.listKind) {
-    errors.push(invalidValue(path.child("listKind"), names.listKind, "kind and listKind may not be the same"));
-  }
-  return errors;
-}
-
-/** Objects are read in any served version; a webhook makes one version of another, on every read that needs it. */
-function validateConversion(conversion: CustomResourceConversion | undefined, path: FieldPath): FieldError[] {
-  const strategy = conversion?.strategy ?? "";
-  const webhook = conversion?.webhook;
-  if (!strategy) return [required(path.child("strategy"))];
-  // The versions then differ in `apiVersion` alone.
-  if (strategy === "None") {
-    const detail = 'should not be set when strategy is not set to "Webhook"';
-    return webhook ? [{ type: "FieldValueForbidden", field: path.child("webhook").toString(), value: "", detail }] : [];
-  }
-  if (strategy !== "Webhook") return [notSupported(path.child("strategy"), strategy, ["None", "Webhook"])];
-  const config = webhook?.clientConfig;
-  const at = path.child("webhook", "clientConfig");
-  const errors = config ? validateClientConfig(config, at) : [required(at, "required when strategy is set to Webhook")];
-  return [
-    ...errors,
-    ...validateReviewVersions(
-      webhook?.conversionReviewVersions ?? [],
-      path.child("webhook", "conversionReviewVersions"),
-    ),
-  ];
-}
-
-function validateReviewVersions(versions: readonly string[], path: FieldPath): FieldError[] {
-  if (versions.length === 0) return [required(path)];
-  const errors = versions.flatMap((version, i) => invalidAll(path.index(i), version, isDns1035Label(version)));
-  if (versions.some((version) => REVIEW_VERSIONS.includes(version))) return errors;
-  return [...errors, invalidValue(path, versions, `must include at least one of ${REVIEW_VERSIONS.join(", ")}`)];
-}
-
-/** Group and plural are the path under which objects are stored: with others they would be lost from sight. */
-export function validateDefinitionUpdate(
-  next: CustomResourceDefinition,
-  previous: Readonly<CustomResourceDefinition>,
-): FieldError[] {
-  const path = root("spec");
-  const errors = [
-    ...immutableField(next.spec.group, previous.spec.group, path.child("group")),
-    ...immutableField(next.spec.names?.plural, previous.spec.names?.plural, path.child("names", "plural")),
-  ];
-  // Once objects may exist, their scope and kind must stay what clients know.
-  if (isConditionTrue(previous.status?.conditions, "Established")) {
-    errors.push(
-      ...immutableField(next.spec.scope, previous.spec.scope, path.child("scope")),
-      ...immutableField(next.spec.names?.kind, previous.spec.names?.kind, path.child("names", "kind")),
-    );
-  }
-  return [...errors, ...validateStoredVersions(next)];
-}
-
-/** The status is how an administrator drops an old version after a migration. */
-export function validateDefinitionStatus(next: CustomResourceDefinition): FieldError[] {
-  return validateStoredVersions(next);
+  // Upstream's own form of the type names the first version twice.
+  const first = versions[0]?.name;
+  return first ? [...errors, ...validateVersionName(first, path.child("version"))] : errors;
 }
 
 /** A version of which objects may still be in etcd cannot go: nobody could read them any more. */
@@ -274,19 +213,19 @@ function validateStoredVersions({ spec, status }: CustomResourceDefinition): Fie
   const path = root("status").child("storedVersions");
   const stored = status?.storedVersions ?? [];
   if (stored.length === 0) {
-    return [invalidValue(path, stored, "must have at least one stored version")];
+    return [invalidValue(path, null, "must have at least one stored version")];
   }
-  const names = new Set((spec.versions ?? []).map(({ name }) => name));
-  const missing = stored
-    .map((name, i) => ({ name, i }))
-    .filter(({ name }) => !names.has(name))
-    .map(({ name, i }) => {
-      const detail =
-        `missing from spec.versions; ${name} was previously a storage version, and must remain in spec.versions until a ` +
-        `storage migration ensures no data remains persisted in ${name} and removes ${name} from status.storedVersions`;
-      return invalidValue(path.index(i), name, detail);
-    });
-  const storage = (spec.versions ?? []).find((version) => version.storage)?.name;
-  if (!storage || stored.includes(storage)) return missing;
-  return [...missing, invalidValue(path, stored, `must have the storage version ${storage}`)];
+  const versions = spec.versions ?? [];
+  const unstored = versions
+    .filter(({ name, storage }) => storage && !stored.includes(name))
+    .map(({ name }) => invalidValue(path, stored, `must have the storage version ${name}`));
+  const names = new Set(versions.map(({ name }) => name));
+  const missing = stored.flatMap((name, i) => {
+    if (names.has(name)) return [];
+    const detail =
+      `missing from spec.versions; ${name} was previously a storage version, and must remain in spec.versions until a ` +
+      `storage migration ensures no data remains persisted in ${name} and removes ${name} from status.storedVersions`;
+    return [invalidValue(path.index(i), name, detail)];
+  });
+  return [...unstored, ...missing];
 }

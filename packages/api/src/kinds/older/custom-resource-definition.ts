@@ -60,6 +60,8 @@ function specToStored(spec: OlderSpec): CustomResourceDefinitionSpec {
   const { preserveUnknownFields: _said, ...kept } = rest;
   return {
     ...kept,
+    // v1 wants it said.
+    scope: kept.scope || "Namespaced",
     versions: all.map((one) => versionToStored(one, { validation, subresources, additionalPrinterColumns, preserve })),
     ...(conversion ? { conversion: conversionToStored(conversion) } : {}),
   };
