@@ -29,6 +29,8 @@ import type { PathHandler, ResourceHandler } from "./http/endpoint.ts";
 import { type HealthPaths, healthHandlers, indexHandler, metricsHandler, versionHandler } from "./http/health-paths.ts";
 import type { RequestInfo } from "./http/request-info.ts";
 import { Router } from "./http/router.ts";
+import { verbosityHandler } from "./http/verbosity-path.ts";
+import { flagzHandler, statuszHandler } from "./http/z-pages.ts";
 import { createOpenApiHandlers } from "./openapi/index.ts";
 import { createProxyHandlers } from "./proxy/index.ts";
 import type { ServerFiles } from "./read-files.ts";
@@ -191,8 +193,16 @@ function composeRouter(
     watchMetrics: new WatchMetrics(context.metrics, context.clock),
     minRequestTimeoutMs: config["min-request-timeout"] * 1000,
   });
-  const paths = [...pathHandlers(inputs), ...(flows ? createFlowDumps(flows) : [])];
-  return new Router([...paths, indexHandler(paths)], resourceHandlers(inputs, security, resources, reader), registry);
+  const listed = [...pathHandlers(inputs), flagzHandler(config.flagTexts)];
+  const status = statuszHandler(() => listed.map(({ path }) => path), context.clock);
+  // Those for debugging are not in the list at `/`, as upstream.
+  const unlisted = [...(flows ? createFlowDumps(flows) : []), verbosityHandler(context.log)];
+  const paths = [...listed, status, ...unlisted];
+  return new Router(
+    [...paths, indexHandler([...listed, status])],
+    resourceHandlers(inputs, security, resources, reader),
+    registry,
+  );
 }
 
 /** Resources that are answered and not stored, and subresources that reach other programs. */

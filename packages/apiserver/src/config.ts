@@ -1,6 +1,6 @@
 // kube-apiserver's flags as one validated configuration.
 import { networkInterfaces } from "node:os";
-import { commonFlags, flag, parseFlags, UsageError } from "@skiff/component-base/flags.ts";
+import { commonFlags, flag, formatFlags, parseFlags, UsageError } from "@skiff/component-base/flags.ts";
 
 import { auditConfig, auditFlags } from "./audit/audit-flags.ts";
 import { servedKinds } from "./discovery/served-kinds.ts";
@@ -75,6 +75,7 @@ export function parseConfig(argv: readonly string[]) {
   return Object.freeze({
     ...values,
     audit: auditConfig(values),
+    flagTexts: formatFlags(flags, values),
     kinds: servedKinds(values["runtime-config"]),
     "authorization-mode": modes,
     "etcd-prefix": values["etcd-prefix"].replace(/\/+$/, ""),

@@ -8,14 +8,22 @@ export interface Flag<T> {
   /** Throws an Error that says what is wrong with `text`; `previous` is the value so far of a repeated flag. */
   parse(text: string, previous: T | undefined): T;
   readonly isBoolean: boolean;
+  /** The value as one would write it on a command line; its plain text where that is missing. */
+  format?(value: T): string;
 }
 
 type Values<F extends Record<string, Flag<unknown>>> = {
   readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never;
 };
 
-function make<T>(fallback: T, help: string, parse: Flag<T>["parse"], isBoolean = false): Flag<T> {
-  return { default: fallback, help, parse, isBoolean };
+function make<T>(
+  fallback: T,
+  help: string,
+  parse: Flag<T>["parse"],
+  format: (value: T) => string = String,
+  isBoolean = false,
+): Flag<T> {
+  return { default: fallback, help, parse, isBoolean, format };
 }
 
 /** Constructors of flags, by the type of value. Durations (`1h5m0.5s`) become milliseconds. */
@@ -23,17 +31,27 @@ export const flag = {
   string: (fallback: string, help: string) => make(fallback, help, (text) => text),
   int: (fallback: number, help: string) => make(fallback, help, parseInteger),
   number: (fallback: number, help: string) => make(fallback, help, parseNumber),
-  bool: (fallback: boolean, help: string) => make(fallback, help, parseBoolean, true),
+  bool: (fallback: boolean, help: string) => make(fallback, help, parseBoolean, String, true),
   /** Comma-separated and repeatable. */
   strings: (fallback: readonly string[], help: string) =>
-    make<readonly string[]>(fallback, help, (text, previous) => [
-      ...(previous ?? []),
-      ...text.split(",").filter(Boolean),
-    ]),
+    make<readonly string[]>(
+      fallback,
+      help,
+      (text, previous) => [...(previous ?? []), ...text.split(",").filter(Boolean)],
+      (list) => `[${list.join(",")}]`,
+    ),
   /** `key=value,key=value`, repeatable. */
   map: (fallback: Readonly<Record<string, string>>, help: string) =>
-    make<Readonly<Record<string, string>>>(fallback, help, (text, previous) => ({ ...previous, ...parsePairs(text) })),
-  duration: (fallbackMs: number, help: string) => make(fallbackMs, help, parseDuration),
+    make<Readonly<Record<string, string>>>(
+      fallback,
+      help,
+      (text, previous) => ({ ...previous, ...parsePairs(text) }),
+      (pairs) =>
+        Object.entries(pairs)
+          .map(([key, value]) => `${key}=${value}`)
+          .join(","),
+    ),
+  duration: (fallbackMs: number, help: string) => make(fallbackMs, help, parseDuration, formatDuration),
 };
 
 /** Flags that every program has. */
@@ -128,6 +146,23 @@ function parsePairs(text: string): Record<string, string> {
       return [pair.slice(0, at), pair.slice(at + 1)];
     }),
   );
+}
+
+/** All flags with their values, as /flagz shows them. */
+export function formatFlags(
+  flags: Readonly<Record<string, Flag<unknown>>>,
+  values: Readonly<Record<string, unknown>>,
+): Record<string, string> {
+  const text = (spec: Flag<unknown>, value: unknown) => spec.format?.(value) ?? String(value);
+  return Object.fromEntries(Object.entries(flags).map(([name, spec]) => [name, text(spec, values[name])]));
+}
+
+/** As Go writes durations: `1h0m0s`, `1m30s`, `50ms`. */
+function formatDuration(ms: number): string {
+  if (ms !== 0 && Math.abs(ms) < 1000) return `${ms}ms`;
+  const [hours, minutes, seconds] = [Math.trunc(ms / 3_600_000), Math.trunc(ms / 60_000) % 60, (ms / 1000) % 60];
+  if (hours !== 0) return `${hours}h${minutes}m${seconds}s`;
+  return minutes === 0 ? `${seconds}s` : `${minutes}m${seconds}s`;
 }
 
 const UNIT_MS: Record<string, number> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1, us: 1e-3, µs: 1e-3, ns: 1e-6 };

@@ -44,6 +44,11 @@ export function checkLog(log: Logger): void {
   if (failure) throw new Error("logging blocked", { cause: failure });
 }
 
+/** From now on; `-v` of the command line is where it began. */
+export function setVerbosity(log: Logger, verbosity: number): void {
+  log.level = levelOf(verbosity);
+}
+
 function levelOf(verbosity: number): string {
   if (verbosity >= 6) return "trace";
   return verbosity >= 4 ? "debug" : "info";

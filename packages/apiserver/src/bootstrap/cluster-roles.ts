@@ -68,6 +68,8 @@ export const CLUSTER_ROLES: readonly ClusterRoleSpec[] = [
   role(
     "system:monitoring",
     getUrls("/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/metrics/slis", "/readyz", "/readyz/*"),
+    getUrls("/flagz"),
+    getUrls("/statusz"),
   ),
   system("basic-user", [
     "authorization.k8s.io : selfsubjectaccessreviews selfsubjectrulesreviews : create",

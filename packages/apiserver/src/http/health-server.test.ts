@@ -40,6 +40,21 @@ test("health paths tell upstream's checks, leave some out when asked, and notice
   assert.match(excluded.text, /^\[\+\]etcd excluded: ok$/m);
   assert.match(excluded.text, /^warn: some health checks cannot be excluded: no matches for "nothing"$/m);
 
+  const statusz = await admin.get("/statusz");
+  assert.match(statusz.text, /^\napiserver statusz\nWarning: [^\n]+\n\nStarted: .*\nUp: 0 hr \d\d min \d\d sec\n/);
+  assert.match(statusz.text, /^Paths: \/flagz \/healthz \/livez \/metrics \/readyz .*\/version$/m);
+  const accept = "application/json;v=v1beta1;g=config.k8s.io;as=Flagz";
+  const flagz = await admin.get("/flagz", { accept });
+  assert.deepEqual([flagz.body.kind, flagz.body.apiVersion], ["Flagz", "config.k8s.io/v1beta1"]);
+  const { flags } = flagz.body;
+  assert.deepEqual([flags["request-timeout"], flags.v, flags["anonymous-auth"]], ["1m0s", "2", "true"]);
+  assert.equal((await admin.get("/flagz", { accept: "application/json" })).code, 406);
+  assert.match((await admin.get("/flagz", { accept: "*/*" })).text, /^max-requests-inflight=400$/m);
+  const louder = await admin.put("/debug/flags/v", "4", { type: "text/plain" });
+  assert.deepEqual([louder.code, louder.text], [200, "successfully set klog.logging.verbosity to 4"]);
+  assert.equal((await admin.put("/debug/flags/v", "loud")).code, 400);
+  assert.equal((await admin.get("/debug/pprof/")).code, 404, "Go's profiles are Go's");
+
   proxy.stall();
   const failed = await admin.get("/livez");
   assert.equal(failed.code, 500);

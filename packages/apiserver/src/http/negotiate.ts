@@ -64,7 +64,8 @@ export function wantsPretty(userAgent: string | undefined, query: URLSearchParam
   return userAgent !== undefined && /^(curl|Wget|Mozilla\/5\.0)/.test(userAgent);
 }
 
-function parseAccept(header: string): Clause[] {
+/** In the client's order of preference, without what it refuses. */
+export function parseAccept(header: string): Clause[] {
   const clauses = header.slice(0, MAX_ACCEPT).split(",").map(parseClause);
   const usable = clauses.filter((clause) => clause.quality > 0);
   return usable.some((clause) => clause.quality < 1) ? usable.sort((a, b) => b.quality - a.quality) : usable;
