@@ -55,7 +55,10 @@ export async function sendParts(parts: BodyParts, sink: Writable): Promise<numbe
 }
 
 const CLOSED = new Error("the client closed the connection");
-/** Bytes of one write, which is also all that a slow reader keeps in memory. */
-const PART_BYTES = 128 * 1024;
+/**
+ * Bytes of one write, which is also all that a slow reader keeps in memory. A fast one finds more to read whenever it
+ * looks: with 128 KB, 7 MB took both sides 5 % more.
+ */
+const PART_BYTES = 256 * 1024;
 const free: Buffer[] = [];
-const MAX_FREE = 8;
+const MAX_FREE = 4;

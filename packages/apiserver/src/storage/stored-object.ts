@@ -36,6 +36,8 @@ export class StoredObject {
   /** JSON without a resourceVersion, starting with the kind's head. */
   readonly bytes: Buffer;
   readonly labels: Readonly<Record<string, string>> | undefined;
+  /** Size of the object as an item of a list; kept, since a list adds up all of them before its first byte. */
+  readonly itemSize: number;
   private readonly fields: readonly string[];
   private metadataEnd = 0;
   private parsed: WeakRef<KubeObject> | undefined;
@@ -46,6 +48,7 @@ export class StoredObject {
     this.key = key;
     this.revision = revision;
     this.bytes = bytes;
+    this.itemSize = itemExtra(revision) + bytes.length - kind.head.length;
     const object = parsed ?? (JSON.parse(bytes.toString()) as KubeObject);
     this.labels = object.metadata.labels;
     this.fields = kind.fieldReaders.map((read) => read(object));
@@ -108,11 +111,6 @@ export class StoredObject {
   encodeParts(before: string): [Buffer, Buffer] {
     const { head } = this.kind;
     return [Buffer.from(`${before}${head}"resourceVersion":"${this.revision}",`), this.bytes.subarray(head.length)];
-  }
-
-  /** Size of the object as an item of a list. */
-  get itemSize(): number {
-    return itemExtra(this.revision) + this.bytes.length - this.kind.head.length;
   }
 
   /** Writes the object as lists carry it (without its type) and returns the offset after it. */
