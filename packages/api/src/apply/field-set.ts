@@ -1,7 +1,7 @@
 // The set of fields that a configuration names, which is what its applier comes to own.
-import { isPlainObject } from "../plain-object.ts";
-import { groupItems } from "./compare.ts";
-import { type FieldTree, isMember, LEAF, sortedTree, treeNode } from "./field-tree.ts";
+import { isPlainObject, type PlainObject } from "../plain-object.ts";
+import { itemElement } from "./compare.ts";
+import { type FieldTree, isMember, LEAF, sortedKeys, sortedTree, treeNode } from "./field-tree.ts";
 import { fieldElement } from "./path-element.ts";
 import type { StructNode, TypedNode } from "./typed-schema.ts";
 
@@ -58,9 +58,11 @@ function setOf(node: TypedNode, value: unknown): FieldTree | undefined {
   }
 }
 
-function setOfObject(node: TypedNode & { kind: "struct" | "map" | "any" }, value: object): FieldTree | undefined {
+function setOfObject(node: TypedNode & { kind: "struct" | "map" | "any" }, value: PlainObject): FieldTree | undefined {
   const out: Record<string, FieldTree> = {};
-  for (const [key, member] of Object.entries(value)) {
+  // In order from the start, so that the tree need not be sorted.
+  for (const key of sortedKeys(value)) {
+    const member = value[key];
     if (member === undefined) continue;
     const field = node.kind === "struct" ? node.field(key) : undefined;
     if (node.kind === "struct" && !field) continue;
@@ -68,19 +70,21 @@ function setOfObject(node: TypedNode & { kind: "struct" | "map" | "any" }, value
     const isEmpty = isPlainObject(member) && Object.keys(member).length === 0;
     // Keys of maps are members themselves; fields only through what they hold.
     const isOwned = !field?.permanent && (isEmpty || !field || child === LEAF);
-    const tree = treeNode(child ?? {}, isOwned);
-    if (tree) out[fieldElement(key)] = tree;
+    const tree = treeNode(child ?? LEAF, isOwned);
+    if (tree) out[field?.element ?? fieldElement(key)] = tree;
   }
-  return sortedTree(out);
+  return out;
 }
 
 function setOfList(node: TypedNode & { kind: "set" | "keyed" }, items: readonly unknown[]): FieldTree | undefined {
   // An empty list names no item, and items are what is owned.
   if (items.length === 0) return undefined;
   const out: Record<string, FieldTree> = {};
-  for (const [element, group] of groupItems(node, items)) {
-    const child = node.kind === "keyed" && group.length === 1 ? setOf(node.item, group[0]) : undefined;
-    out[element] = treeNode(child ?? {}, true) ?? LEAF;
+  for (const [i, item] of items.entries()) {
+    const element = itemElement(node, item, i);
+    // What stands there twice is owned as a whole.
+    const child = node.kind === "keyed" && out[element] === undefined ? setOf(node.item, item) : undefined;
+    out[element] = treeNode(child ?? LEAF, true) ?? LEAF;
   }
   return sortedTree(out);
 }

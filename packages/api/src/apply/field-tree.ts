@@ -43,10 +43,9 @@ export function treeNode(children: FieldTree, isMember: boolean): FieldTree | un
 
 /** The same tree with its keys in order, which is how upstream writes them. */
 export function sortedTree(tree: Record<string, FieldTree>): FieldTree {
-  let previous = "";
-  for (const key in tree) {
-    if (key < previous) return sortedCopy(tree);
-    previous = key;
+  const keys = Object.keys(tree);
+  for (let at = 1; at < keys.length; at++) {
+    if ((keys[at] as string) < (keys[at - 1] as string)) return sortedCopy(tree, keys.sort());
   }
   return tree;
 }
@@ -58,9 +57,9 @@ export function sortedKeys(object: object): string[] {
   return keys;
 }
 
-function sortedCopy(tree: FieldTree): FieldTree {
+function sortedCopy(tree: FieldTree, keys: readonly string[]): FieldTree {
   const out: Record<string, FieldTree> = {};
-  for (const key of Object.keys(tree).sort()) out[key] = tree[key] as FieldTree;
+  for (const key of keys) out[key] = tree[key] as FieldTree;
   return out;
 }
 

@@ -42,7 +42,7 @@ export function readStored(entries: readonly ManagedFieldsEntry[] | undefined): 
 
 /** Entries that a client sent; undefined when one of them cannot be read, and then none counts. */
 export function readSent(entries: readonly ManagedFieldsEntry[]): Owner[] | undefined {
-  const owners: Owner[] = [];
+  const owners = new Map<string, Owner>();
   for (const entry of entries) {
     const { operation, apiVersion, fieldsType } = entry;
     const fields = entry.fieldsV1 === undefined ? {} : parseFieldTree(entry.fieldsV1);
@@ -50,11 +50,14 @@ export function readSent(entries: readonly ManagedFieldsEntry[]): Owner[] | unde
     if (!apiVersion || fieldsType !== "FieldsV1" || !fields) return undefined;
     const owner = ownerOf(entry, operation, apiVersion, fields);
     // The last of two with one identity counts.
-    const at = owners.findIndex((known) => isSameOwner(known, owner));
-    if (at >= 0) owners[at] = owner;
-    else owners.push(owner);
+    owners.set(identityText(owner), owner);
   }
-  return owners;
+  return [...owners.values()];
+}
+
+/** The same for two just when `isSameOwner`: a body may hold too many entries to compare each with each. */
+function identityText({ manager, operation, apiVersion, subresource }: OwnerIdentity): string {
+  return JSON.stringify([operation, manager, subresource, operation === "Apply" ? "" : apiVersion]);
 }
 
 function ownerOf(
@@ -111,13 +114,13 @@ export function isSameOwnership(
   b: readonly ManagedFieldsEntry[] | undefined,
 ): boolean {
   if (a === b) return true;
-  const { length } = a ?? [];
-  if (length !== (b ?? []).length) return false;
-  const others = [...(b ?? [])];
-  // Times are part of the order, so an entry is looked for and not expected at its place.
-  return (a ?? []).every((entry) => {
-    const at = others.findIndex((other) => sameButTime(entry, other));
-    if (at >= 0) others.splice(at, 1);
+  if (!a || !b || a.length !== b.length) return (a ?? []).length === (b ?? []).length;
+  // Times are part of the order, so an entry is looked for by its manager and not expected at its place.
+  const others = Map.groupBy(b, ({ manager }) => manager);
+  return a.every((entry) => {
+    const candidates = others.get(entry.manager) ?? [];
+    const at = candidates.findIndex((other) => sameButTime(entry, other));
+    if (at >= 0) candidates.splice(at, 1);
     return at >= 0;
   });
 }
@@ -140,32 +143,34 @@ export function capUpdaters(owners: readonly Owner[]): readonly Owner[] {
   const updaters = owners.filter((owner) => owner.operation === "Update").sort(byAge);
   let surplus = updaters.length - MAX_UPDATERS;
   if (surplus <= 0) return owners;
-  const kept = new Set(owners);
-  const buckets = new Map<string, Owner>();
-  // From the oldest on: each version's first becomes a bucket, and the next of that version falls into it.
+  const buckets = new Map<string, Owner[]>();
+  // From the oldest on: each version's first starts a bucket, and the next ones of that version fall into it.
   for (const owner of updaters) {
     if (surplus === 0) break;
     const bucket = buckets.get(owner.apiVersion);
-    buckets.set(owner.apiVersion, bucket ? mergeIntoBucket(bucket, owner) : owner);
-    if (!bucket) continue;
-    kept.delete(bucket);
-    kept.delete(owner);
-    kept.add(buckets.get(owner.apiVersion) as Owner);
-    surplus--;
+    if (!bucket) buckets.set(owner.apiVersion, [owner]);
+    else {
+      bucket.push(owner);
+      surplus--;
+    }
   }
-  return [...kept];
+  const full = [...buckets.values()].filter((bucket) => bucket.length > 1);
+  const merged = new Set(full.flat());
+  return [...owners.filter((owner) => !merged.has(owner)), ...full.map(mergeBucket)];
 }
 
-/** The time is the younger one's. */
-function mergeIntoBucket(bucket: Owner, { apiVersion, time, fields }: Owner): Owner {
-  return {
-    manager: ANCIENT,
-    operation: "Update",
-    apiVersion,
-    subresource: "",
-    time,
-    fields: union(bucket.fields, fields),
-  };
+/** The time is the youngest one's. */
+function mergeBucket(bucket: readonly Owner[]): Owner {
+  const { apiVersion = "", time } = bucket.at(-1) ?? {};
+  const fields = unionOfAll(bucket.map((owner) => owner.fields));
+  return { manager: ANCIENT, operation: "Update", apiVersion, subresource: "", time, fields };
+}
+
+/** Halves first: one after the other would copy the growing union for every owner, of which a client may send thousands. */
+function unionOfAll(trees: readonly FieldTree[]): FieldTree {
+  const middle = trees.length >> 1;
+  if (middle === 0) return trees[0] ?? {};
+  return union(unionOfAll(trees.slice(0, middle)), unionOfAll(trees.slice(middle)));
 }
 
 function byAge(a: Owner, b: Owner): number {

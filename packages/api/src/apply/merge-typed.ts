@@ -11,6 +11,7 @@ const LEAF_NODE: TypedNode = { kind: "leaf" };
 export function mergeTyped(node: TypedNode, live: unknown, config: unknown): unknown {
   // A configuration speaks of what it names and of nothing else.
   if (config === undefined) return live;
+  if (live === undefined) return config;
   switch (node.kind) {
     case "leaf":
       return config;

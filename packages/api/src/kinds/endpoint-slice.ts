@@ -13,6 +13,7 @@ import {
   IMMUTABLE,
   invalidAll,
   invalidValue,
+  itemErrors,
   notSupported,
   required,
   root,
@@ -90,7 +91,7 @@ function validateEndpoints(slice: EndpointSlice): FieldError[] {
   const path = root("endpoints");
   const endpoints = slice.endpoints ?? [];
   if (endpoints.length > MAX_ENDPOINTS) return [tooMany(path, endpoints.length, MAX_ENDPOINTS)];
-  return endpoints.flatMap((endpoint, i) => validateEndpoint(endpoint, slice.addressType, path.index(i)));
+  return itemErrors(endpoints, (endpoint, i) => validateEndpoint(endpoint, slice.addressType, path.index(i)));
 }
 
 /** Consumers use the first address; more than one is left from the beginnings of the kind. */
@@ -100,7 +101,7 @@ function validateEndpoint(endpoint: Endpoint, type: string, path: FieldPath): Fi
   const errors: FieldError[] = [];
   if (addresses.length === 0) errors.push(required(addressPath, "must contain at least 1 address"));
   if (addresses.length > MAX_ADDRESSES) errors.push(tooMany(addressPath, addresses.length, MAX_ADDRESSES));
-  else errors.push(...addresses.flatMap((address, i) => validateAddress(address, type, addressPath.index(i))));
+  else errors.push(...itemErrors(addresses, (address, i) => validateAddress(address, type, addressPath.index(i))));
   const { nodeName, hostname } = endpoint;
   if (nodeName) errors.push(...invalidAll(path.child("nodeName"), nodeName, isDns1123Subdomain(nodeName)));
   if (hostname) errors.push(...invalidAll(path.child("hostname"), hostname, isDns1123Label(hostname)));
@@ -131,7 +132,7 @@ function validateHints({ hints }: Endpoint, path: FieldPath): FieldError[] {
   // Upstream forbids where it elsewhere says "too many".
   if (zones.length > MAX_HINTS) return [forbiddenField(zonePath, `may not contain more than ${MAX_HINTS} zones`)];
   const seen = new Set<string>();
-  return zones.flatMap(({ name }, i) => {
+  return itemErrors(zones, ({ name }, i) => {
     const at = zonePath.index(i).child("name");
     const repeated = seen.has(name) ? [duplicate(at, name)] : [];
     seen.add(name);
@@ -143,7 +144,7 @@ function validateHints({ hints }: Endpoint, path: FieldPath): FieldError[] {
 function validatePorts(ports: readonly DiscoveryV1EndpointPort[], path: FieldPath): FieldError[] {
   if (ports.length > MAX_PORTS) return [tooMany(path, ports.length, MAX_PORTS)];
   const names = new Set<string>();
-  return ports.flatMap((port, i) => {
+  return itemErrors(ports, (port, i) => {
     const at = path.index(i);
     const name = port.name ?? "";
     const errors = name ? invalidAll(at.child("name"), name, isDns1123Label(name)) : [];

@@ -4,7 +4,7 @@ import type { FieldError } from "../errors.ts";
 import { parseIp } from "../ip.ts";
 import { endpoints } from "../resource-ref.ts";
 import { isDns1123Label, isDns1123Subdomain } from "../validation/names.ts";
-import { type FieldPath, invalidAll, invalidValue, required, root } from "../validation/path.ts";
+import { type FieldPath, invalidAll, invalidValue, itemErrors, required, root } from "../validation/path.ts";
 import { ageColumn, column, nameColumn } from "./columns.ts";
 import { defineKind } from "./define-kind.ts";
 import { formatUpToThree, validateNonSpecialIp, validatePortFields, validatePortName } from "./endpoint-rules.ts";
@@ -17,7 +17,8 @@ export const endpointsKind = defineKind<Endpoints>({
   applyDefaults(object) {
     for (const subset of object.subsets ?? []) for (const port of subset.ports ?? []) port.protocol ||= "TCP";
   },
-  validate: (object) => (object.subsets ?? []).flatMap((subset, i) => validateSubset(subset, root("subsets").index(i))),
+  validate: (object) =>
+    itemErrors(object.subsets ?? [], (subset, i) => validateSubset(subset, root("subsets").index(i))),
   columns: [
     nameColumn,
     column("Endpoints", ["Endpoints", "subsets"], (o) => formatUpToThree((o.subsets ?? []).flatMap(targets), "<none>")),
@@ -31,9 +32,11 @@ function validateSubset(subset: EndpointSubset, path: FieldPath): FieldError[] {
   const none = addresses.length + notReadyAddresses.length === 0;
   return [
     ...(none ? [required(path, "must specify `addresses` or `notReadyAddresses`")] : []),
-    ...addresses.flatMap((address, i) => validateAddress(address, path.child("addresses").index(i))),
-    ...notReadyAddresses.flatMap((address, i) => validateAddress(address, path.child("notReadyAddresses").index(i))),
-    ...ports.flatMap((port, i) => {
+    ...itemErrors(addresses, (address, i) => validateAddress(address, path.child("addresses").index(i))),
+    ...itemErrors(notReadyAddresses, (address, i) =>
+      validateAddress(address, path.child("notReadyAddresses").index(i)),
+    ),
+    ...itemErrors(ports, (port, i) => {
       const at = path.child("ports").index(i);
       return [...validatePortName(port, ports.length > 1, at), ...validatePortFields(port, true, at)];
     }),

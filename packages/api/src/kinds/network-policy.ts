@@ -16,6 +16,7 @@ import {
   forbiddenField,
   invalidAll,
   invalidValue,
+  itemErrors,
   notSupported,
   required,
   root,
@@ -80,8 +81,8 @@ function validateRule(
   path: FieldPath,
 ): FieldError[] {
   return [
-    ...ports.flatMap((port, i) => validatePort(port, path.child("ports").index(i))),
-    ...peers.flatMap((peer, i) => validatePeer(peer, path.child(peerField).index(i))),
+    ...itemErrors(ports, (port, i) => validatePort(port, path.child("ports").index(i))),
+    ...itemErrors(peers, (peer, i) => validatePeer(peer, path.child(peerField).index(i))),
   ];
 }
 
@@ -130,7 +131,7 @@ function validateIpBlock({ cidr, except }: IPBlock, path: FieldPath): FieldError
   if (!cidr) return [required(at)];
   const block = parseCidr(cidr);
   if (!block) return [invalidValue(at, cidr, BAD_CIDR)];
-  return (except ?? []).flatMap((text, i) => {
+  return itemErrors(except ?? [], (text, i) => {
     const where = path.child("except").index(i);
     const hole = parseCidr(text);
     if (!hole) return [invalidValue(where, text, BAD_CIDR)];

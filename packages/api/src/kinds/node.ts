@@ -14,6 +14,7 @@ import {
   forbiddenField,
   invalidAll,
   invalidValue,
+  itemErrors,
   NOT_NEGATIVE,
   notSupported,
   required,
@@ -98,7 +99,7 @@ function validateTaints(node: Node): FieldError[] {
   // Upstream reports taints as if they were metadata.
   const path = root("metadata").child("taints");
   const seen = new Set<string>();
-  return (node.spec?.taints ?? []).flatMap((taint, i) => {
+  return itemErrors(node.spec?.taints ?? [], (taint, i) => {
     const errors = validateTaint(taint, path.index(i));
     const identity = `${taint.effect}\0${taint.key}`;
     if (seen.has(identity)) {
@@ -128,7 +129,7 @@ function validateTaint(taint: Taint, path: FieldPath): FieldError[] {
 function validatePodCidrs(node: Node): FieldError[] {
   const path = root("spec").child("podCIDRs");
   const cidrs = node.spec?.podCIDRs ?? [];
-  const errors = cidrs.flatMap((cidr, i) =>
+  const errors = itemErrors(cidrs, (cidr, i) =>
     parseCidr(cidr)
       ? []
       : [invalidValue(path.index(i), cidr, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")],
@@ -172,7 +173,7 @@ function setOnceErrors(next: Node, previous: Readonly<Node>): FieldError[] {
 function validateAddresses({ status }: Node): FieldError[] {
   const path = root("status").child("addresses");
   const seen = new Set<string>();
-  return (status?.addresses ?? []).flatMap(({ type, address }, i) => {
+  return itemErrors(status?.addresses ?? [], ({ type, address }, i) => {
     const identity = `${type} ${address}`;
     if (seen.has(identity)) return [duplicate(path.index(i), { Type: type, Address: address })];
     seen.add(identity);

@@ -5,7 +5,15 @@ import type { Column } from "../kind.ts";
 import type { KubeObject } from "../object.ts";
 import { deepEqual } from "../validation/deep-equal.ts";
 import { isDns1123Subdomain, isPathSegmentName } from "../validation/names.ts";
-import { type FieldPath, invalidAll, invalidValue, notSupported, required, root } from "../validation/path.ts";
+import {
+  type FieldPath,
+  invalidAll,
+  invalidValue,
+  itemErrors,
+  notSupported,
+  required,
+  root,
+} from "../validation/path.ts";
 import { ageColumn, column, nameColumn } from "./columns.ts";
 
 const RBAC_GROUP = "rbac.authorization.k8s.io";
@@ -27,7 +35,7 @@ export function defaultBinding(binding: Binding): void {
 
 /** `namespaced` rules cannot speak of URLs such as /healthz, which are in no namespace. */
 export function validateRules(rules: readonly PolicyRule[] | undefined, namespaced: boolean): FieldError[] {
-  return (rules ?? []).flatMap((rule, i) => validateRule(rule, namespaced, root("rules").index(i)));
+  return itemErrors(rules ?? [], (rule, i) => validateRule(rule, namespaced, root("rules").index(i)));
 }
 
 function validateRule(rule: PolicyRule, namespaced: boolean, path: FieldPath): FieldError[] {
@@ -61,7 +69,7 @@ function validateUrlRule(rule: PolicyRule, namespaced: boolean, path: FieldPath)
 export function validateBinding(binding: Binding, roleKinds: readonly string[], namespaced: boolean): FieldError[] {
   return [
     ...validateRoleRef(binding.roleRef, roleKinds, root("roleRef")),
-    ...(binding.subjects ?? []).flatMap((subject, i) =>
+    ...itemErrors(binding.subjects ?? [], (subject, i) =>
       validateSubject(subject, namespaced, root("subjects").index(i)),
     ),
   ];

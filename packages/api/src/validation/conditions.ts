@@ -2,7 +2,7 @@
 import type { Condition } from "../../generated/types.ts";
 import type { FieldError } from "../errors.ts";
 import { validateLabelName } from "./object-meta.ts";
-import { duplicate, type FieldPath, invalidValue, notSupported, required, tooLong } from "./path.ts";
+import { duplicate, type FieldPath, invalidValue, itemErrors, notSupported, required, tooLong } from "./path.ts";
 
 const STATUSES = ["False", "True", "Unknown"];
 // A word for programs, where the message is a sentence for people.
@@ -13,7 +13,7 @@ const REASON_MESSAGE =
 /** The form that newer kinds share; older kinds have conditions of types of their own, judged where they are. */
 export function validateConditions(conditions: readonly Condition[] | undefined, path: FieldPath): FieldError[] {
   const seen = new Set<string>();
-  return (conditions ?? []).flatMap((condition, i) => {
+  return itemErrors(conditions ?? [], (condition, i) => {
     const at = path.index(i);
     const repeated = seen.has(condition.type) ? [duplicate(at.child("type"), condition.type)] : [];
     seen.add(condition.type);

@@ -3,14 +3,14 @@ import type { LabelSelector, LabelSelectorRequirement } from "../../generated/ty
 import type { FieldError } from "../errors.ts";
 import { isLabelValue } from "./names.ts";
 import { validateLabelName, validateLabels } from "./object-meta.ts";
-import { type FieldPath, forbiddenField, invalidAll, invalidValue, required } from "./path.ts";
+import { type FieldPath, forbiddenField, invalidAll, invalidValue, itemErrors, required } from "./path.ts";
 
 /** The syntax alone: whether the selector may be empty is for the kind to say. */
 export function validateLabelSelector(selector: Readonly<LabelSelector> | undefined, path: FieldPath): FieldError[] {
   if (!selector) return [];
   return [
     ...validateLabels(selector.matchLabels, path.child("matchLabels")),
-    ...(selector.matchExpressions ?? []).flatMap((requirement, i) =>
+    ...itemErrors(selector.matchExpressions ?? [], (requirement, i) =>
       validateRequirement(requirement, path.child("matchExpressions").index(i)),
     ),
   ];
@@ -27,7 +27,7 @@ function validateRequirement(requirement: LabelSelectorRequirement, path: FieldP
   return [
     ...validateOperator(requirement.operator ?? "", values.length, path),
     ...validateLabelName(requirement.key ?? "", path.child("key")),
-    ...values.flatMap((value, i) => invalidAll(path.child("values").index(i), value, isLabelValue(value))),
+    ...itemErrors(values, (value, i) => invalidAll(path.child("values").index(i), value, isLabelValue(value))),
   ];
 }
 

@@ -10,6 +10,7 @@ import {
   IMMUTABLE,
   invalidAll,
   invalidValue,
+  itemErrors,
   NOT_NEGATIVE,
   required,
   tooLong,
@@ -131,7 +132,7 @@ function validateCommon(meta: Readonly<ObjectMeta>, path: FieldPath): FieldError
 
 /** An object may have many owners, for garbage collection, and one controller, which acts for it. */
 function validateOwnerReferences(references: readonly OwnerReference[], path: FieldPath): FieldError[] {
-  const errors = references.flatMap((reference) => validateOwnerReference(reference, path));
+  const errors = itemErrors(references, (reference) => validateOwnerReference(reference, path));
   const [first, ...others] = references.filter((r) => r.controller).map((r) => `${r.kind}/${r.name}`);
   for (const other of others) {
     const detail = `Only one reference can have Controller set to true. Found "true" in references for ${first} and ${other}`;
@@ -161,7 +162,7 @@ function validateOwnerReference(reference: OwnerReference, path: FieldPath): Fie
 const STANDARD_FINALIZERS: ReadonlySet<string> = new Set(["kubernetes", "orphan", "foregroundDeletion"]);
 
 function validateFinalizers(finalizers: readonly string[], path: FieldPath): FieldError[] {
-  const errors = finalizers.flatMap((name) => invalidAll(path, name, isQualifiedName(name)));
+  const errors = itemErrors(finalizers, (name) => invalidAll(path, name, isQualifiedName(name)));
   // One keeps the dependents, the other deletes them first.
   if (finalizers.includes("orphan") && finalizers.includes("foregroundDeletion")) {
     const detail = "finalizer orphan and foregroundDeletion cannot be both set";

@@ -108,3 +108,20 @@ export function tooMany(path: FieldPath, actual: number, max: number): FieldErro
 export function invalidAll(path: FieldPath, value: unknown, messages: readonly string[]): FieldError[] {
   return messages.map((message) => invalidValue(path, value, message));
 }
+
+/**
+ * The errors of a list's items, until they are more than an answer can tell: a body may hold a million wrong items, whose
+ * errors would take seconds and hundreds of megabytes.
+ */
+export function itemErrors<T>(
+  items: readonly T[],
+  validate: (item: T, index: number) => readonly FieldError[],
+): FieldError[] {
+  const errors: FieldError[] = [];
+  for (let i = 0; i < items.length && errors.length < ENOUGH_ERRORS; i++) {
+    for (const error of validate(items[i] as T, i)) errors.push(error);
+  }
+  return errors;
+}
+
+const ENOUGH_ERRORS = 10_000;

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
+import { setImmediate } from "node:timers/promises";
 import type { AuditedRequest } from "../audit/audited-request.ts";
 import type { UserInfo } from "../authn/authenticator.ts";
 import type { RequestSpan } from "../tracing/tracer.ts";
@@ -21,7 +22,7 @@ export class Exchange implements RequestContext {
   readonly raw: RawRequest;
   readonly info: RequestInfo;
   readonly query: URLSearchParams;
-  readonly warnings: string[] = [];
+  private readonly warned: string[] = [];
   user: UserInfo = NOBODY;
   /** What the audit log says of this request, where it says anything. */
   audit: AuditedRequest | undefined;
@@ -38,6 +39,7 @@ export class Exchange implements RequestContext {
   private controller: AbortController | undefined;
   private aborted: Error | undefined;
   private body: Promise<Buffer> | undefined;
+  private isLarge = false;
   private readonly bodies: ByteBudget | undefined;
   private room: Room | undefined;
 
@@ -78,7 +80,14 @@ export class Exchange implements RequestContext {
   }
 
   warn(text: string): void {
-    if (this.warnings.length < MAX_WARNINGS && !this.warnings.includes(text)) this.warnings.push(text);
+    const said = this.warned.reduce((sum, warning) => sum + Math.min(warning.length, MAX_WARNING), 0);
+    if (said < MAX_WARNINGS && !this.warned.includes(text)) this.warned.push(text);
+  }
+
+  /** What the answer warns of: all of it in full where that is short, the beginning of each otherwise. */
+  get warnings(): readonly string[] {
+    const total = this.warned.reduce((sum, warning) => sum + warning.length, 0);
+    return total <= MAX_WARNINGS ? this.warned : this.warned.map((warning) => warning.slice(0, MAX_WARNING));
   }
 
   annotate(key: string, value: string): void {
@@ -106,7 +115,16 @@ export class Exchange implements RequestContext {
     if (this.isReleased) room?.release();
     const bytes = await readBytes(this.raw);
     room?.shrink(bytes.length);
+    this.isLarge = bytes.length > LARGE_BODY_BYTES;
     return bytes;
+  }
+
+  /**
+   * Between two steps of the work on a body. A large one gives everybody else a turn there: a step takes tenths of a
+   * second at most, all of them together over one.
+   */
+  pause(): Promise<void> | undefined {
+    return this.isLarge ? setImmediate() : undefined;
   }
 
   async readBody(): Promise<unknown> {
@@ -120,6 +138,12 @@ function askedId(header: string | string[] | undefined): string | undefined {
 }
 
 const NOBODY: UserInfo = { name: "", groups: [], extra: {} };
+/** Such a body costs some ten milliseconds in all. */
+const LARGE_BODY_BYTES = 128 * 1024;
 const NO_QUERY = new URLSearchParams();
-/** Warnings are headers, which clients bound: an object with thousands of unknown fields must still get its answer. */
-const MAX_WARNINGS = 50;
+/**
+ * Upstream's bounds in characters, of all and of one where all are too much: warnings are headers, which clients bound, and
+ * an object with thousands of unknown fields must still get its answer.
+ */
+const MAX_WARNINGS = 4096;
+const MAX_WARNING = 256;

@@ -5,7 +5,7 @@ import { type Tracking, trackingOf } from "@skiff/api/apply/tracking.ts";
 import { parseJson, strictProblems } from "@skiff/api/decode.ts";
 import { ApiError, badRequest, conflict, invalid, isAlreadyExists, isNotFound } from "@skiff/api/errors.ts";
 import { groupVersion, type KubeObject } from "@skiff/api/object.ts";
-import { copyJson, isPlainObject, type PlainObject } from "@skiff/api/plain-object.ts";
+import { isDeeperThan, isPlainObject, type PlainObject } from "@skiff/api/plain-object.ts";
 import { required, root } from "@skiff/api/validation/path.ts";
 import { type Clock, formatTime } from "@skiff/component-base/clock.ts";
 import type { Answer } from "../http/endpoint.ts";
@@ -40,8 +40,8 @@ export async function applyObject(deps: RestWriteDeps, kind: StorageKind, exchan
   const type = bodyType(kind, info);
   const tracking = trackingOf(kind.definition, info.subresource, groupVersion(info.group, info.version));
   const { apply, options } = await readApply(exchange, type, tracking, deps.clock);
-  const next = (current: StoredObject): KubeObject => {
-    const object = toStored(kind, info, apply(type, fromStored(kind, info, current.object())));
+  const next = async (current: StoredObject): Promise<KubeObject> => {
+    const object = toStored(kind, info, await apply(type, fromStored(kind, info, current.object())));
     checkIdentity(kind, exchange, object);
     return object;
   };
@@ -56,7 +56,7 @@ export async function applyObject(deps: RestWriteDeps, kind: StorageKind, exchan
       if (!isNotFound(error) || options.subresource) throw error;
     }
     try {
-      const stored = await create(deps, kind, exchange, toStored(kind, info, apply(type, undefined)), options);
+      const stored = await create(deps, kind, exchange, toStored(kind, info, await apply(type, undefined)), options);
       return encodeObject(stored, exchange, 201, deps.clock.now());
     } catch (error) {
       if (!isAlreadyExists(error) || attempt >= MAX_ATTEMPTS) throw error;
@@ -93,7 +93,7 @@ async function create(
 /** A configuration that was read and checked, to be applied to whatever is stored at each attempt. */
 export interface Apply {
   /** The live object with the configuration applied, decoded as `type`, with its owners. */
-  apply(type: BodyType, live: Readonly<KubeObject> | undefined): KubeObject;
+  apply(type: BodyType, live: Readonly<KubeObject> | undefined): Promise<KubeObject>;
   readonly config: PlainObject;
   /** Without a field manager: who owns what is said already. */
   readonly options: WriteOptions;
@@ -112,10 +112,13 @@ export async function readApply(
   if (!manager) {
     throw invalid("meta.k8s.io", "PatchOptions", "", [required(root("fieldManager"), "is required for apply patch")]);
   }
-  const config = parseConfig((await exchange.readBytes()).toString("utf8"), validation, options.warn);
+  const text = (await exchange.readBytes()).toString("utf8");
+  const config = parseConfig(text, validation, options.warn);
+  await exchange.pause();
   // kubectl always sends both; an apply without them would not know in which version its fields are named.
   checkType(type, config);
   checkConfig(type.model, config, describe(type, config));
+  await exchange.pause();
   const request = {
     config: toObject(config),
     manager,
@@ -125,8 +128,9 @@ export async function readApply(
   return {
     config,
     options: { ...options, fieldManager: undefined },
-    apply(stored, live) {
+    async apply(stored, live) {
       const { object, managedFields } = applyConfig(tracking, live, request);
+      await exchange.pause();
       const decoded = decodeObject(stored, { value: object, duplicateFields: [] }, "Ignore", options.warn);
       decoded.metadata.managedFields = managedFields;
       return decoded;
@@ -147,7 +151,8 @@ function parseConfig(text: string, validation: FieldValidation, warn: (text: str
   }
   for (const problem of problems) warn(problem);
   // What follows walks the configuration by recursion.
-  return copyJson(value, MAX_DEPTH, tooDeep) as PlainObject;
+  if (isDeeperThan(value, MAX_DEPTH)) throw tooDeep();
+  return value;
 }
 
 const MAX_DEPTH = 500;

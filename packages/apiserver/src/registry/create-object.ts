@@ -54,11 +54,15 @@ async function createOnce(
   definition.applyDefaults(object);
   const repeated = dedupeOwnerReferences(object.metadata);
   if (repeated) options.warn(repeated);
+  await options.pause?.();
   recordOwnership(deps.clock, kind, undefined, object, options);
+  await options.pause?.();
   const request = admissionRequest("CREATE", kind, { namespace, name: object.metadata.name }, { object }, options);
   await admit(deps.admission, request, options.signal);
+  await options.pause?.();
   definition.prepareForCreate(object);
   validateNew(kind, object, options);
+  await options.pause?.();
   for (const text of definition.warnings?.(object) ?? []) options.warn(text);
   await validateAdmission(deps.admission, request, options.signal);
   // Last, since it takes what has to be given back when anything fails.

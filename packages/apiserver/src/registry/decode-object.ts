@@ -30,6 +30,7 @@ export async function parseObjectBody(
 ): Promise<ParsedBody> {
   const media = bodyMedia(exchange.raw.headers["content-type"]);
   const bytes = await exchange.readBytes();
+  await exchange.pause();
   try {
     const body =
       media === "json" && validation !== "Ignore"

@@ -38,6 +38,7 @@ export async function readPatch(exchange: Exchange, model: string): Promise<Patc
   }
   const text = (await exchange.readBytes()).toString("utf8");
   const patch = parsePatch(text);
+  await exchange.pause();
   if (type === "application/json-patch+json") return jsonPatch(patch);
   if (typeof patch !== "object" || patch === null || Array.isArray(patch)) {
     throw badRequest("error decoding patch: the patch must be an object");

@@ -43,6 +43,7 @@ export interface RestWriteDeps extends WriteDeps {
 export async function postObject(deps: WriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { options, validation } = readOptions(exchange, "CreateOptions");
   const body = await parseObjectBody(exchange, validation, kind.definition.kind);
+  await exchange.pause();
   const object = decodeBody(kind, exchange, body, validation, options.warn);
   const namespace = namespaceFor(kind, exchange, object);
   const stored = await createObject(deps, kind, namespace, object, options);
@@ -56,6 +57,7 @@ export async function postObject(deps: WriteDeps, kind: StorageKind, exchange: E
 export async function putObject(deps: RestWriteDeps, kind: StorageKind, exchange: Exchange): Promise<Answer> {
   const { options, validation } = readOptions(exchange, "UpdateOptions");
   const body = await parseObjectBody(exchange, validation, kind.definition.kind);
+  await exchange.pause();
   const object = decodeBody(kind, exchange, body, validation, options.warn);
   checkIdentity(kind, exchange, object);
   let first = true;
@@ -103,10 +105,11 @@ export async function patchObject(deps: WriteDeps, kind: StorageKind, exchange: 
   const patch = await readPatch(exchange, type.model);
   // Hardly any patch is about owners, and reading them back would cost as much as the rest of the object.
   const ownersToo = (await exchange.readBytes()).includes("managedFields");
-  const next = (current: StoredObject): KubeObject => {
+  const next = async (current: StoredObject): Promise<KubeObject> => {
     // Patches and decoding leave the shared object as it is.
     const document = ownersToo ? current.object() : withoutOwners(current.object());
     const value = patch.apply(fromStored(kind, info, document));
+    await exchange.pause();
     const decoded = decodePatched(patch, type, { value, duplicateFields: [] }, validation, options.warn);
     const object = toStored(kind, info, decoded);
     checkIdentity(kind, exchange, object);
@@ -232,7 +235,8 @@ function baseOptions(exchange: Exchange): WriteOptions {
   const { user, info, signal, query, raw } = exchange;
   const fieldManager = fieldManagerOf(query.get("fieldManager"), raw.headers["user-agent"]);
   const warn = (text: string) => exchange.warn(text);
-  return { user, dryRun: false, subresource: info.subresource, fieldManager, served: info, signal, warn };
+  const pause = () => exchange.pause();
+  return { user, dryRun: false, subresource: info.subresource, fieldManager, served: info, signal, pause, warn };
 }
 
 /** The namespace of the URL, which the body may repeat but not contradict. */

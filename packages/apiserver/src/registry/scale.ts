@@ -49,7 +49,7 @@ export async function serveScale(
 
 /** A write of the object that the Scale stands for. */
 interface ScaleWrite {
-  next(current: StoredObject): KubeObject;
+  next(current: StoredObject): KubeObject | Promise<KubeObject>;
   readonly options: WriteOptions;
 }
 

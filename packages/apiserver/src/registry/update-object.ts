@@ -40,7 +40,9 @@ export async function updateObject(
   const outcome = await deps.storage.write(kind, key, async (current) => {
     if (!current) throw notFound(kind.definition, key.slice(key.indexOf("/") + 1));
     const next = await prepare(deps, kind, current, update, options);
+    await options.pause?.();
     const decision = decide(deps, kind, current, next);
+    await options.pause?.();
     // What is stored is answered as it was stored; only what is not must be encoded for the answer alone.
     const isAnswer = options.dryRun ? decision.type !== "keep" : decision.type === "delete";
     result = isAnswer ? view(kind, current, next) : current;
@@ -80,18 +82,22 @@ async function prepare(
   definition.applyDefaults(next);
   const repeated = dedupeOwnerReferences(next.metadata);
   if (repeated) options.warn(repeated);
+  await options.pause?.();
   recordOwnership(deps.clock, kind, previous, next, options);
+  await options.pause?.();
   const place = { namespace: current.namespace, name: current.name };
   const request = admissionRequest("UPDATE", kind, place, { object: next, oldObject: previous }, options);
   if (!update.trusted) await admit(deps.admission, request, options.signal);
   keepSystemFields(next, previous);
   update.rules.prepareForUpdate(next, previous, formatTime(deps.clock.now()));
+  await options.pause?.();
   const errors = [
     ...validateObjectMetaUpdate(next.metadata, previous.metadata, root("metadata")),
     ...update.rules.validateUpdate(next, previous),
     ...((options.served && servedVersionOf(kind, options.served)?.validateUpdate?.(next, previous)) ?? []),
   ];
   if (errors.length > 0) throw invalid(definition.group, definition.kind, current.name, errors);
+  await options.pause?.();
   // Warnings are about the spec: nobody is warned again for each status that a controller writes.
   if (options.subresource === "" && next.metadata.generation !== previous.metadata.generation) {
     for (const text of definition.warnings?.(next, previous) ?? []) options.warn(text);

@@ -33,6 +33,8 @@ export interface WriteOptions {
   /** What the writer speaks, and therefore names its fields in; the stored version where undefined. */
   readonly served?: GroupVersion | undefined;
   readonly signal: AbortSignal;
+  /** Between two steps that may each take long; undefined where the object cannot be large. */
+  pause?(): Promise<void> | undefined;
   warn(text: string): void;
 }
 

@@ -4,7 +4,7 @@ import type { FieldError } from "../../errors.ts";
 import { optionalWord } from "../../validation/field-rules.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { isDns1035Label, isFullyQualifiedName } from "../../validation/names.ts";
-import { duplicate, type FieldPath, invalidAll, invalidValue, required } from "../../validation/path.ts";
+import { duplicate, type FieldPath, invalidAll, invalidValue, itemErrors, required } from "../../validation/path.ts";
 import { validateClientConfig } from "./validate-client-config.ts";
 import { validateMatchConditions, validateRule } from "./validate-rules.ts";
 
@@ -16,7 +16,7 @@ const REVIEW_VERSIONS = ["v1", "v1beta1"];
 /** Names are unique within a configuration: errors and metrics tell webhooks apart by them. */
 export function validateWebhooks(webhooks: readonly Webhook[], path: FieldPath): FieldError[] {
   const seen = new Set<string>();
-  return webhooks.flatMap((webhook, i) => {
+  return itemErrors(webhooks, (webhook, i) => {
     const at = path.index(i);
     const errors = validateWebhook(webhook, at);
     errors.push(...validateReviewVersions(webhook.admissionReviewVersions ?? [], at.child("admissionReviewVersions")));
@@ -81,7 +81,7 @@ function validateReviewVersions(versions: readonly string[], path: FieldPath): F
     return [required(path, `must specify one of ${REVIEW_VERSIONS.join(", ")}`)];
   }
   const seen = new Set<string>();
-  const errors = versions.flatMap((version, i) => {
+  const errors = itemErrors(versions, (version, i) => {
     const repeated: FieldError[] = seen.has(version) ? [invalidValue(path.index(i), version, "duplicate version")] : [];
     seen.add(version);
     return [...repeated, ...invalidAll(path.index(i), version, isDns1035Label(version))];

@@ -18,7 +18,15 @@ import {
   isValidIp,
   isWildcardDns1123Subdomain,
 } from "../../validation/names.ts";
-import { type FieldPath, invalidAll, invalidValue, notSupported, required, root } from "../../validation/path.ts";
+import {
+  type FieldPath,
+  invalidAll,
+  invalidValue,
+  itemErrors,
+  notSupported,
+  required,
+  root,
+} from "../../validation/path.ts";
 
 // From before there were IngressClasses; controllers still read it.
 const OLD_CLASS = "kubernetes.io/ingress.class";
@@ -55,7 +63,7 @@ function validateClassName({ ingressClassName: name }: IngressSpec, path: FieldP
 
 /** Hosts may begin with `*.`; whether a certificate covers them is for the controller to see. */
 function validateTls({ hosts, secretName }: IngressTLS, path: FieldPath): FieldError[] {
-  const errors = (hosts ?? []).flatMap((host, i) => {
+  const errors = itemErrors(hosts ?? [], (host, i) => {
     const messages = host.includes("*") ? isWildcardDns1123Subdomain(host) : isDns1123Subdomain(host);
     return invalidAll(path.child("hosts").index(i), host, messages);
   });
@@ -64,7 +72,7 @@ function validateTls({ hosts, secretName }: IngressTLS, path: FieldPath): FieldE
 }
 
 function validateRules(rules: readonly IngressRule[], path: FieldPath): FieldError[] {
-  return rules.flatMap((rule, i) => validateRule(rule, path.index(i)));
+  return itemErrors(rules, (rule, i) => validateRule(rule, path.index(i)));
 }
 
 /** No host means every host. */
@@ -81,7 +89,7 @@ function validateRule({ host, http }: IngressRule, path: FieldPath): FieldError[
   const at = path.child("http", "paths");
   // A rule that is there has to lead somewhere.
   if (!http.paths?.length) return [...errors, required(at)];
-  return [...errors, ...http.paths.flatMap((one, i) => validatePath(one, at.index(i)))];
+  return [...errors, ...itemErrors(http.paths, (one, i) => validatePath(one, at.index(i)))];
 }
 
 function validatePath({ path: text = "", pathType, backend }: HTTPIngressPath, path: FieldPath): FieldError[] {
@@ -143,7 +151,7 @@ function validateService({ name, port }: NonNullable<IngressBackend["service"]>,
 /** The addresses under which the controller serves. */
 export function validateIngressStatus({ status }: Ingress): FieldError[] {
   const path = root("status").child("loadBalancer", "ingress");
-  return (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }, i) => {
+  return itemErrors(status?.loadBalancer?.ingress ?? [], ({ ip, hostname }, i) => {
     const at = path.index(i);
     const errors = ip ? invalidAll(at.child("ip"), ip, isValidIp(ip)) : [];
     if (!hostname) return errors;

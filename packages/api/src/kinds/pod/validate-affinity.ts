@@ -19,6 +19,7 @@ import {
   forbiddenField,
   invalidAll,
   invalidValue,
+  itemErrors,
   required,
 } from "../../validation/path.ts";
 
@@ -48,12 +49,12 @@ export function validateNodeSelector(selector: NodeSelector, path: FieldPath): F
   const terms = selector.nodeSelectorTerms ?? [];
   const at = path.child("nodeSelectorTerms");
   if (terms.length === 0) return [required(at, "must have at least one node selector term")];
-  return terms.flatMap((term, i) => validateNodeTerm(term, at.index(i)));
+  return itemErrors(terms, (term, i) => validateNodeTerm(term, at.index(i)));
 }
 
 /** The scheduler adds up the weights of all preferences that a node meets. */
 function validatePreferences(terms: readonly PreferredSchedulingTerm[], path: FieldPath): FieldError[] {
-  return terms.flatMap(({ weight, preference }, i) =>
+  return itemErrors(terms, ({ weight, preference }, i) =>
     allErrors(
       validateWeight(weight, path.index(i)),
       validateNodeTerm(preference ?? {}, path.index(i).child("preference")),
@@ -69,8 +70,8 @@ function validateWeight(weight: number | undefined, path: FieldPath): FieldError
 /** A node meets a term if it meets every requirement in it; it needs to meet one term only. */
 function validateNodeTerm(term: NodeSelectorTerm, path: FieldPath): FieldError[] {
   return allErrors(
-    (term.matchExpressions ?? []).flatMap((r, i) => validateExpression(r, path.child("matchExpressions").index(i))),
-    (term.matchFields ?? []).flatMap((r, i) => validateField(r, path.child("matchFields").index(i))),
+    itemErrors(term.matchExpressions ?? [], (r, i) => validateExpression(r, path.child("matchExpressions").index(i))),
+    itemErrors(term.matchFields ?? [], (r, i) => validateField(r, path.child("matchFields").index(i))),
   );
 }
 
@@ -79,7 +80,7 @@ function validateExpression(requirement: NodeSelectorRequirement, path: FieldPat
   return allErrors(
     validateOperator(requirement.operator ?? "", values, path),
     validateLabelName(requirement.key ?? "", path.child("key")),
-    values.flatMap((value, i) => invalidAll(path.child("values").index(i), value, isLabelValue(value))),
+    itemErrors(values, (value, i) => invalidAll(path.child("values").index(i), value, isLabelValue(value))),
   );
 }
 
@@ -128,8 +129,8 @@ function validatePodAffinity(affinity: PodAffinity | undefined, path: FieldPath)
   const wanted = affinity?.[REQUIRED] ?? [];
   const preferred: readonly WeightedPodAffinityTerm[] = affinity?.[PREFERRED] ?? [];
   return [
-    ...wanted.flatMap((term, i) => validatePodTerm(term, path.child(REQUIRED).index(i))),
-    ...preferred.flatMap(({ weight, podAffinityTerm }, i) => {
+    ...itemErrors(wanted, (term, i) => validatePodTerm(term, path.child(REQUIRED).index(i))),
+    ...itemErrors(preferred, ({ weight, podAffinityTerm }, i) => {
       const at = path.child(PREFERRED).index(i);
       // Without a term the error names the missing topology key, as upstream's does.
       const term = podAffinityTerm ?? { topologyKey: "" };
@@ -143,7 +144,7 @@ function validatePodTerm(term: PodAffinityTerm, path: FieldPath): FieldError[] {
   const errors = [
     ...validateLabelSelector(term.labelSelector, path.child("labelSelector")),
     ...validateLabelSelector(term.namespaceSelector, path.child("namespaceSelector")),
-    ...(term.namespaces ?? []).flatMap((name) => invalidAll(path.child("namespace"), name, isDns1123Label(name))),
+    ...itemErrors(term.namespaces ?? [], (name) => invalidAll(path.child("namespace"), name, isDns1123Label(name))),
     ...validateLabelKeys(term, path),
   ];
   if (!term.topologyKey) errors.push(required(path.child("topologyKey"), "can not be empty"));

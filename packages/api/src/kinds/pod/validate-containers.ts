@@ -9,6 +9,7 @@ import {
   forbiddenField,
   invalidAll,
   invalidValue,
+  itemErrors,
   notFoundValue,
   notSupported,
   required,
@@ -41,7 +42,7 @@ export function validateContainers(
 ): FieldError[] {
   if (containers.length === 0) return [required(path)];
   const names = new Set<string>();
-  return containers.flatMap((container, i) => {
+  return itemErrors(containers, (container, i) => {
     const at = path.index(i);
     return allErrors(
       validateCommon(container, context, at),
@@ -56,7 +57,7 @@ export function validateContainers(
 /** Init containers run to completion one by one; those with restartPolicy Always are sidecars and may have probes. */
 export function validateInitContainers(spec: PodSpec, context: ContainerContext, path: FieldPath): FieldError[] {
   const names = new Set<string>((spec.containers ?? []).map((container) => container.name));
-  return (spec.initContainers ?? []).flatMap((container, i) => {
+  return itemErrors(spec.initContainers ?? [], (container, i) => {
     const at = path.index(i);
     const errors = [...validateCommon(container, context, at), ...uniqueName(container.name, names, at)];
     errors.push(...validateRestartPolicy(container, at));
@@ -83,7 +84,7 @@ function forbidLifecycle(container: Container, path: FieldPath): FieldError[] {
 export function validateEphemeralContainers(spec: PodSpec, context: ContainerContext, path: FieldPath): FieldError[] {
   const others = [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map((container) => container.name);
   const names = new Set<string>(others);
-  return (spec.ephemeralContainers ?? []).flatMap((container, i) => {
+  return itemErrors(spec.ephemeralContainers ?? [], (container, i) => {
     const at = path.index(i);
     return allErrors(
       validateCommon(container, context, at),
@@ -195,7 +196,7 @@ function validateResizePolicy(
   path: FieldPath,
 ): FieldError[] {
   const seen = new Set<string>();
-  return (resizePolicy ?? []).flatMap(({ resourceName, restartPolicy }, i) => {
+  return itemErrors(resizePolicy ?? [], ({ resourceName, restartPolicy }, i) => {
     const at = path.index(i);
     const errors: FieldError[] = seen.has(resourceName) ? [duplicate(at, resourceName)] : [];
     seen.add(resourceName);

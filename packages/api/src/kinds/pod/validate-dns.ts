@@ -2,7 +2,7 @@
 import type { PodDNSConfig, PodSpec } from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
 import { isDns1123SubdomainWithUnderscore, isValidIp } from "../../validation/names.ts";
-import { type FieldPath, invalidAll, invalidValue, required } from "../../validation/path.ts";
+import { type FieldPath, invalidAll, invalidValue, itemErrors, required } from "../../validation/path.ts";
 
 // The C library reads three `nameserver` lines of a resolv.conf and no more.
 const MAX_NAMESERVERS = 3;
@@ -45,7 +45,7 @@ function validateSearches({ searches = [] }: PodDNSConfig, path: FieldPath): Fie
 }
 
 function validateOptions({ options = [] }: PodDNSConfig, path: FieldPath): FieldError[] {
-  return options.flatMap(({ name }, i) =>
+  return itemErrors(options, ({ name }, i) =>
     name ? [] : [required(path.child("options").index(i), "must not be empty")],
   );
 }

@@ -11,14 +11,22 @@ import type {
 import type { FieldError } from "../../errors.ts";
 import { compareQuantities } from "../../quantity.ts";
 import { isConfigMapKey, isDns1123Subdomain, isEnvVarName, isQualifiedName } from "../../validation/names.ts";
-import { allErrors, type FieldPath, invalidAll, invalidValue, notSupported, required } from "../../validation/path.ts";
+import {
+  allErrors,
+  type FieldPath,
+  invalidAll,
+  invalidValue,
+  itemErrors,
+  notSupported,
+  required,
+} from "../../validation/path.ts";
 
 /**
  * Checks `env`. Duplicate names are allowed, as upstream has it: the last one wins in the container. References to
  * other variables, `$(NAME)`, are not checked either: what does not resolve is left as it is written.
  */
 export function validateEnv(variables: readonly EnvVar[], path: FieldPath): FieldError[] {
-  return variables.flatMap((variable, i) => {
+  return itemErrors(variables, (variable, i) => {
     const at = path.index(i);
     const name = variable.name ?? "";
     const errors = name ? invalidAll(at.child("name"), name, isEnvVarName(name)) : [required(at.child("name"))];
@@ -68,7 +76,7 @@ function validateFileKeyRef(ref: FileKeySelector, path: FieldPath): FieldError[]
 
 /** Checks `envFrom`: every key of a ConfigMap or Secret becomes a variable, with the prefix before it. */
 export function validateEnvFrom(sources: readonly EnvFromSource[], path: FieldPath): FieldError[] {
-  return sources.flatMap(({ prefix, configMapRef, secretRef }, i) => {
+  return itemErrors(sources, ({ prefix, configMapRef, secretRef }, i) => {
     const at = path.index(i);
     const errors = prefix ? invalidAll(at.child("prefix"), prefix, isEnvVarName(prefix)) : [];
     if (configMapRef) errors.push(...validateObjectName(configMapRef.name, at.child("configMapRef", "name")));

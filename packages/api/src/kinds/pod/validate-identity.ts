@@ -8,6 +8,7 @@ import {
   forbiddenField,
   invalidAll,
   invalidValue,
+  itemErrors,
   required,
   tooLong,
 } from "../../validation/path.ts";
@@ -47,7 +48,7 @@ export function validateHostUsers(spec: PodSpec, path: FieldPath): FieldError[] 
 /** The devices a pod claims, by a name of its own that its containers refer to in `resources.claims`. */
 export function validateResourceClaims(claims: readonly PodResourceClaim[], path: FieldPath): FieldError[] {
   const names = new Set<string>();
-  return claims.flatMap((claim, i) => {
+  return itemErrors(claims, (claim, i) => {
     const at = path.index(i);
     const errors = validateClaimName(claim.name, names, at.child("name"));
     return [...errors, ...validateClaimSource(claim, at)];

@@ -2,7 +2,15 @@
 import type { Container, ContainerPort, PodSpec } from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
 import { isPortName, isPortNumber, isValidIp } from "../../validation/names.ts";
-import { allErrors, duplicate, type FieldPath, invalidAll, invalidValue, required } from "../../validation/path.ts";
+import {
+  allErrors,
+  duplicate,
+  type FieldPath,
+  invalidAll,
+  invalidValue,
+  itemErrors,
+  required,
+} from "../../validation/path.ts";
 import { validateProtocol } from "../endpoint-rules.ts";
 
 /**
@@ -11,7 +19,7 @@ import { validateProtocol } from "../endpoint-rules.ts";
  */
 export function validateContainerPorts(ports: readonly ContainerPort[], path: FieldPath): FieldError[] {
   const names = new Set<string>();
-  return ports.flatMap((port, i) => {
+  return itemErrors(ports, (port, i) => {
     const at = path.index(i);
     return allErrors(
       validateName(port.name, names, at.child("name")),

@@ -15,6 +15,7 @@ import {
   type FieldPath,
   invalidAll,
   invalidValue,
+  itemErrors,
   notSupported,
   required,
 } from "../../validation/path.ts";
@@ -152,7 +153,7 @@ const SYSCTL_RE = new RegExp(`^(?:${SYSCTL})$`);
 
 function validateSysctls(sysctls: readonly Sysctl[], spec: PodSpec, path: FieldPath): FieldError[] {
   const seen = new Set<string>();
-  return sysctls.flatMap(({ name }, i) => {
+  return itemErrors(sysctls, ({ name }, i) => {
     const at = path.index(i).child("name");
     if (!name) return [required(at)];
     if (name.length > 253 || !SYSCTL_RE.test(name)) {

@@ -9,6 +9,7 @@ import {
   type FieldPath,
   invalidAll,
   invalidValue,
+  itemErrors,
   notSupported,
   required,
 } from "../../validation/path.ts";
@@ -110,12 +111,12 @@ function validateDeadline(spec: PodSpec, path: FieldPath): FieldError[] {
 
 /** Readiness gates are conditions that others set; scheduling gates are names that others take away. */
 function validateGates(spec: PodSpec, path: FieldPath): FieldError[] {
-  const readiness = (spec.readinessGates ?? []).flatMap(({ conditionType }, i) => {
+  const readiness = itemErrors(spec.readinessGates ?? [], ({ conditionType }, i) => {
     const at = path.child("readinessGates").index(i).child("conditionType");
     return invalidAll(at, conditionType ?? "", isQualifiedName(conditionType ?? ""));
   });
   const seen = new Set<string>();
-  const scheduling = (spec.schedulingGates ?? []).flatMap(({ name }, i) => {
+  const scheduling = itemErrors(spec.schedulingGates ?? [], ({ name }, i) => {
     const at = path.child("schedulingGates").index(i);
     const errors = invalidAll(at.child("name"), name ?? "", isQualifiedName(name ?? ""));
     if (seen.has(name)) errors.push(duplicate(at, name));
@@ -127,7 +128,7 @@ function validateGates(spec: PodSpec, path: FieldPath): FieldError[] {
 
 /** Lines that the kubelet adds to the container's /etc/hosts. */
 function validateHostAliases(aliases: readonly HostAlias[], path: FieldPath): FieldError[] {
-  return aliases.flatMap(({ ip, hostnames }, i) => {
+  return itemErrors(aliases, ({ ip, hostnames }, i) => {
     const at = path.index(i);
     const errors = isValidIp(ip ?? "").map((message) => invalidValue(at.child("ip"), ip ?? "", message));
     for (const [j, name] of (hostnames ?? []).entries()) {

@@ -3,13 +3,13 @@ import type { Toleration } from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
 import { isLabelValue } from "../../validation/names.ts";
 import { validateLabelName } from "../../validation/object-meta.ts";
-import { type FieldPath, invalidValue, notSupported } from "../../validation/path.ts";
+import { type FieldPath, invalidValue, itemErrors, notSupported } from "../../validation/path.ts";
 
 const EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 /** Also judges those of RuntimeClasses. */
 export function validateTolerations(tolerations: readonly Toleration[], path: FieldPath): FieldError[] {
-  return tolerations.flatMap((toleration, i) => validateToleration(toleration, path.index(i)));
+  return itemErrors(tolerations, (toleration, i) => validateToleration(toleration, path.index(i)));
 }
 
 function validateToleration(toleration: Toleration, path: FieldPath): FieldError[] {

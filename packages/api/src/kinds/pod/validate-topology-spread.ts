@@ -8,6 +8,7 @@ import {
   type FieldPath,
   forbiddenField,
   invalidValue,
+  itemErrors,
   NOT_POSITIVE,
   notSupported,
   required,
@@ -25,7 +26,7 @@ export function validateTopologySpread(
   path: FieldPath,
 ): FieldError[] {
   const seen = new Set<string>();
-  return constraints.flatMap((constraint, i) => {
+  return itemErrors(constraints, (constraint, i) => {
     const at = path.index(i);
     const errors = validateConstraint(constraint, at);
     const pair = `{${constraint.topologyKey}, ${constraint.whenUnsatisfiable}}`;
@@ -81,7 +82,7 @@ function validateMatchLabelKeys({ matchLabelKeys = [], labelSelector }: Topology
     ...Object.keys(labelSelector?.matchLabels ?? {}),
     ...(labelSelector?.matchExpressions ?? []).filter((r) => !isMergedRequirement(r)).map(({ key }) => key),
   ]);
-  return matchLabelKeys.flatMap((key, i) => {
+  return itemErrors(matchLabelKeys, (key, i) => {
     const errors = validateLabelName(key, path.index(i));
     // The key's value is the pod's own; the selector would add another condition on it.
     if (selected.has(key))

@@ -3,7 +3,7 @@ import type { Affinity, Container, Pod, PodSpec, Toleration } from "../../../gen
 import type { FieldError } from "../../errors.ts";
 import { deepEqual } from "../../validation/deep-equal.ts";
 import { isInRange } from "../../validation/names.ts";
-import { type FieldPath, forbiddenField, invalidAll, invalidValue, root } from "../../validation/path.ts";
+import { type FieldPath, forbiddenField, invalidAll, invalidValue, itemErrors, root } from "../../validation/path.ts";
 import { nodeAffinityErrors } from "./validate-affinity-update.ts";
 import { validateMirrorUpdate } from "./validate-annotations.ts";
 
@@ -22,13 +22,13 @@ export function validatePodUpdate(next: Pod, previous: Readonly<Pod>): FieldErro
   if (counts.length) return errors;
   errors.push(...deadlineErrors(next.spec, previous.spec, path.child("activeDeadlineSeconds")));
   errors.push(...tolerationErrors(next.spec, previous.spec, path.child("tolerations")));
-  errors.push(...gateErrors(next.spec, previous.spec, path.child("schedulingGates")));
+  const gates = gateErrors(next.spec, previous.spec, path.child("schedulingGates"));
   const gated = Boolean(previous.spec.schedulingGates?.length);
   if (gated) {
     errors.push(...nodeSelectorErrors(next.spec, previous.spec, path.child("nodeSelector")));
     errors.push(...nodeAffinityErrors(next.spec, previous.spec, path.child("affinity", "nodeAffinity")));
   }
-  return [...errors, ...otherChanges(next.spec, previous.spec, gated, path)];
+  return [...errors, ...gates, ...otherChanges(next.spec, previous.spec, gated, path)];
 }
 
 function sameCount(
@@ -55,19 +55,20 @@ function deadlineErrors(next: PodSpec, previous: Readonly<PodSpec>, path: FieldP
 
 /** Taking a toleration away could evict the pod, and only deletion may do that. */
 function tolerationErrors(next: PodSpec, previous: Readonly<PodSpec>, path: FieldPath): FieldError[] {
-  const kept = (old: Toleration) => (next.tolerations ?? []).some((t) => deepEqual(untimed(t), untimed(old)));
-  if ((previous.tolerations ?? []).every(kept)) return [];
+  const after = new Set((next.tolerations ?? []).map(textOf));
+  if ((previous.tolerations ?? []).every((old) => after.has(textOf(old)))) return [];
   return [forbiddenField(path, "existing toleration can not be modified except its tolerationSeconds")];
 }
 
-function untimed({ tolerationSeconds: _, ...rest }: Toleration): Toleration {
-  return rest;
+/** The same for two tolerations just when they differ in nothing but their seconds. */
+function textOf({ key = "", operator = "", value = "", effect = "" }: Toleration): string {
+  return JSON.stringify([key, operator, value, effect]);
 }
 
 /** A new gate could come too late: the scheduler may have placed the pod already. */
 function gateErrors(next: PodSpec, previous: Readonly<PodSpec>, path: FieldPath): FieldError[] {
   const known = new Set((previous.schedulingGates ?? []).map(({ name }) => name));
-  return (next.schedulingGates ?? []).flatMap(({ name }, i) =>
+  return itemErrors(next.schedulingGates ?? [], ({ name }, i) =>
     known.has(name)
       ? []
       : [forbiddenField(path.index(i), `only deletion is allowed, but found new scheduling gate '${name}'`)],

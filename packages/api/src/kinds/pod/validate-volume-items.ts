@@ -1,13 +1,13 @@
 // Files inside volumes: the keys of ConfigMaps and Secrets and the fields of the downward API, each at a path and with a mode.
 import type { DownwardAPIVolumeFile, KeyToPath } from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
-import { type FieldPath, invalidValue, required } from "../../validation/path.ts";
+import { type FieldPath, invalidValue, itemErrors, required } from "../../validation/path.ts";
 import { VOLUME_FIELDS, validateFieldRef, validateResourceFieldRef } from "./validate-env.ts";
 import { validateProjectedPath } from "./validate-paths.ts";
 
 /** `items` picks keys of a ConfigMap or Secret; absent, every key becomes a file of that name. */
 export function validateItems(items: readonly KeyToPath[] | undefined, path: FieldPath): FieldError[] {
-  return (items ?? []).flatMap((item, i) => validateItem(item, path.index(i)));
+  return itemErrors(items ?? [], (item, i) => validateItem(item, path.index(i)));
 }
 
 /** The key may be missing in the object: that shows only when the kubelet mounts the volume. */

@@ -5,6 +5,7 @@ import {
   type FieldPath,
   forbiddenField,
   invalidValue,
+  itemErrors,
   notFoundValue,
   notSupported,
   required,
@@ -16,7 +17,7 @@ type Volumes = ReadonlyMap<string, Volume>;
 /** Every mount names a volume of the pod, and no two mounts of a container share a path. */
 export function validateVolumeMounts(container: Container, volumes: Volumes, path: FieldPath): FieldError[] {
   const paths = new Set<string>();
-  return (container.volumeMounts ?? []).flatMap((mount, i) => {
+  return itemErrors(container.volumeMounts ?? [], (mount, i) => {
     const at = path.index(i);
     return [
       ...validateTarget(mount, volumes, at),
@@ -93,7 +94,7 @@ function validateRecursiveReadOnly(mount: VolumeMount, path: FieldPath): FieldEr
 export function validateVolumeDevices(container: Container, volumes: Volumes, path: FieldPath): FieldError[] {
   const names = new Set<string>();
   const paths = new Set<string>();
-  return (container.volumeDevices ?? []).flatMap(({ name, devicePath }, i) => {
+  return itemErrors(container.volumeDevices ?? [], ({ name, devicePath }, i) => {
     const at = path.index(i);
     const errors = validateDeviceName(name, names, volumes, at.child("name"));
     names.add(name);

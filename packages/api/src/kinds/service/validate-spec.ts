@@ -10,6 +10,7 @@ import {
   forbiddenField,
   invalidAll,
   invalidValue,
+  itemErrors,
   notSupported,
   required,
 } from "../../validation/path.ts";
@@ -33,7 +34,7 @@ export function validateServiceSpec(spec: ServiceSpec, path: FieldPath): FieldEr
     ...validateLabels(spec.selector, path.child("selector")),
     ...validateAffinity(spec, path),
     ...validateClusterIps(spec, path),
-    ...(spec.externalIPs ?? []).flatMap((ip, i) => validateNonSpecialIp(ip, path.child("externalIPs").index(i))),
+    ...itemErrors(spec.externalIPs ?? [], (ip, i) => validateNonSpecialIp(ip, path.child("externalIPs").index(i))),
     ...oneOf(spec.type, TYPES, path.child("type")),
     ...validateNodePorts(spec, path.child("ports")),
     ...validateLoadBalancer(spec, path),
@@ -76,7 +77,7 @@ function validatePorts(spec: ServiceSpec, path: FieldPath): FieldError[] {
   const ports = spec.ports ?? [];
   const names = new Set<string>();
   const numbers = new Set<string>();
-  return ports.flatMap((port, i) => {
+  return itemErrors(ports, (port, i) => {
     const at = path.index(i);
     const errors = validatePort(port, ports.length > 1, names, at);
     // DNS commonly has one number for both TCP and UDP.
@@ -140,7 +141,7 @@ function validateAffinity(spec: ServiceSpec, path: FieldPath): FieldError[] {
 /** Whether ports that lead to nodes are allowed and taken once. */
 function validateNodePorts(spec: ServiceSpec, path: FieldPath): FieldError[] {
   const taken = new Set<string>();
-  return (spec.ports ?? []).flatMap((port, i) => {
+  return itemErrors(spec.ports ?? [], (port, i) => {
     if (!port.nodePort) return [];
     const at = path.index(i).child("nodePort");
     // A port that stayed from a former type has been dropped before; this one was asked for.
