@@ -251,10 +251,10 @@ export class Kubelet {
   /** What the workers act through; what is made after them is asked for when it is needed. */
   private workerParts(hooks: LifecycleHooks) {
     const { volumes, cgroups, killer, probes, events, images, objects, tokens, statuses, collector, gate } = this;
-    const { resizer, resources, pleg, admission, limits, kubeletMetrics } = this;
+    const { resizer, resources, pleg, reader, admission, limits, kubeletMetrics } = this;
     const own = { volumes, cgroups, killer, probes, events, images, objects, tokens, statuses, collector, gate };
     const late = { allocatable: () => this.agent.allocatable, services: () => this.services.lister.list() };
-    return { ...own, ...late, hooks, resizer, resources, pleg, admission, limits, kubeletMetrics };
+    return { ...own, ...late, hooks, resizer, resources, pleg, reader, admission, limits, kubeletMetrics };
   }
 
   private makeAdmission(): NodeAdmission {

@@ -25,6 +25,7 @@ import type { GarbageCollector } from "./runtime/garbage-collector.ts";
 import type { LifecycleHooks } from "./runtime/lifecycle-hooks.ts";
 import type { PodKiller } from "./runtime/pod-killer.ts";
 import { RuntimeClasses } from "./runtime/runtime-classes.ts";
+import type { RuntimeReader } from "./runtime/runtime-reader.ts";
 import type { StartGate } from "./runtime/start-gate.ts";
 import type { StatusManager } from "./status/status-manager.ts";
 import type { PodUserNamespaces } from "./user-namespaces/pod-user-namespaces.ts";
@@ -49,6 +50,7 @@ export interface WorkerParts extends Pick<Parts, "client" | "cri" | "paths"> {
   readonly resizer: PodResizer;
   readonly resources: ResourceManagers;
   readonly pleg: Pleg;
+  readonly reader: RuntimeReader;
   readonly admission: NodeAdmission;
   readonly limits: MachineLimits;
   readonly kubeletMetrics: KubeletMetrics;
@@ -85,10 +87,10 @@ export function makePodWorkers(
 }
 
 function makeSyncer(config: KubeletConfig, { clock, log }: ProgramContext, parts: WorkerParts): PodSyncer {
-  const { cri, paths, client, volumes, cgroups, killer, probes, events, gate, resizer, pleg } = parts;
+  const { cri, paths, client, volumes, cgroups, killer, probes, events, gate, resizer, pleg, reader } = parts;
   const clusterDomain = config["cluster-domain"];
   return new PodSyncer({
-    ...{ cri, killer, volumes, cgroups, probes, events, gate, resizer, paths, clock, log, clusterDomain },
+    ...{ cri, reader, killer, volumes, cgroups, probes, events, gate, resizer, paths, clock, log, clusterDomain },
     starter: makeStarter(config, log, parts),
     runtimeClasses: new RuntimeClasses(client),
     userNamespaces: lazyUserNamespaces(config, parts),

@@ -17,7 +17,8 @@ import type { DnsSettings } from "./runtime/dns.ts";
 import type { PodKiller } from "./runtime/pod-killer.ts";
 import type { RuntimeClasses } from "./runtime/runtime-classes.ts";
 import type { RuntimePod } from "./runtime/runtime-pod.ts";
-import { readySandbox, runningContainers, sandboxFromCri } from "./runtime/runtime-pod.ts";
+import { readySandbox, runningContainers } from "./runtime/runtime-pod.ts";
+import type { RuntimeReader } from "./runtime/runtime-reader.ts";
 import { sandboxConfig } from "./runtime/sandbox-config.ts";
 import type { Place, StartGate } from "./runtime/start-gate.ts";
 import { WaitingError } from "./runtime/waiting-error.ts";
@@ -31,7 +32,8 @@ import { VolumeError } from "./volumes/volume-error.ts";
 import type { VolumeManager } from "./volumes/volume-manager.ts";
 
 export interface PodSyncerDeps {
-  readonly cri: Pick<CriClient, "runPodSandbox" | "podSandboxStatus">;
+  readonly cri: Pick<CriClient, "runPodSandbox">;
+  readonly reader: Pick<RuntimeReader, "readSandbox">;
   readonly starter: ContainerStarter;
   readonly killer: PodKiller;
   readonly volumes: VolumeManager;
@@ -243,7 +245,7 @@ export class PodSyncer {
 
   /** The pod with the sandbox that was just made, for the addresses it got. */
   private async withSandbox(runtime: RuntimePod, id: string): Promise<RuntimePod> {
-    const made = sandboxFromCri(await this.deps.cri.podSandboxStatus(id));
+    const made = await this.deps.reader.readSandbox(id);
     return { ...runtime, sandboxes: [made, ...runtime.sandboxes] };
   }
 

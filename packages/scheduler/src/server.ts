@@ -24,6 +24,9 @@ export interface SchedulerServerDeps {
   readonly log: Logger;
 }
 
+/** So long after a binding its kubelet is at work on the pod, perhaps on this very machine, and events can wait. */
+const STARTING_MS = 2000;
+
 /** Watches from the start, so that it can take over at once; schedules while it leads. */
 export class SchedulerServer {
   readonly decisions: DecisionLog;
@@ -64,6 +67,8 @@ export class SchedulerServer {
     const { client, clock, log } = this.deps;
     // Of this term: what the last one had left to say was said or dropped at its end.
     await using events = new EventRecorder(client, { component: SCHEDULER_NAME }, { clock, log });
+    let boundAt = Number.NEGATIVE_INFINITY;
+    events.isBusy = () => clock.monotonic() - boundAt < STARTING_MS;
     const failures = new FailureReporter({ client, lister: this.pods.lister, events, clock, log });
     const scheduler = new Scheduler({
       framework: this.framework,
@@ -74,6 +79,7 @@ export class SchedulerServer {
       decisions: this.decisions,
       metrics: this.schedulerMetrics,
       onBound: (pod, node) => {
+        boundAt = clock.monotonic();
         const { namespace, name } = pod.metadata;
         const message = `Successfully assigned ${namespace}/${name} to ${node}`;
         events.record({ ref: pods, object: pod }, "Normal", "Scheduled", message);

@@ -27,6 +27,26 @@ test("RuntimeReader takes the later attempt for the newest though the clock was 
   assert.equal(latestContainer(pod, "c")?.sandboxId, "s1");
 });
 
+test("RuntimeReader asks about a sandbox once after it was made, and again when its state has changed", async () => {
+  const asked: string[] = [];
+  let attempt = 1;
+  const reader = new RuntimeReader({
+    listPodSandboxes: async () => [sandbox("s", attempt, "1")],
+    listContainers: async () => [],
+    podSandboxStatus: async (id) => {
+      asked.push(id);
+      return sandboxStatus(sandbox(id, attempt, "1"));
+    },
+    containerStatus: async () => assert.fail("there is no container"),
+  });
+  assert.equal((await reader.readSandbox("s")).ready, true);
+  const { pod } = await reader.read("u");
+  assert.deepEqual([pod.sandboxes[0]?.ready, asked.length], [true, 1]);
+  attempt = 0;
+  assert.equal((await reader.read("u")).pod.sandboxes[0]?.ready, false);
+  assert.equal(asked.length, 2);
+});
+
 function sandbox(id: string, attempt: number, createdAt: string): PodSandbox {
   const metadata = { name: "web", uid: "u", namespace: "default", attempt };
   const state = attempt === 1 ? "SANDBOX_READY" : "SANDBOX_NOTREADY";

@@ -57,6 +57,14 @@ export class RuntimeReader {
     return { pod: await this.describe(summary), fingerprint: summary.fingerprint };
   }
 
+  /** Also of one that was just made: the look that follows its pod's start need not ask again. */
+  async readSandbox(id: string): Promise<RuntimeSandbox> {
+    const status = await this.cri.podSandboxStatus(id);
+    const known = sandboxFromCri(status);
+    this.sandboxes.set(id, { state: status.state, known });
+    return known;
+  }
+
   /** What was removed since the list is left out. */
   async describe(summary: PodSummary): Promise<RuntimePod> {
     const [sandboxes, containers] = await Promise.all([
@@ -75,11 +83,7 @@ export class RuntimeReader {
   private async sandbox({ id, state }: PodSandbox): Promise<RuntimeSandbox | undefined> {
     const cached = this.sandboxes.get(id);
     if (cached?.state === state) return cached.known;
-    const status = await this.cri.podSandboxStatus(id).catch(absentWhenGone);
-    if (!status) return undefined;
-    const known = sandboxFromCri(status);
-    this.sandboxes.set(id, { state: status.state, known });
-    return known;
+    return this.readSandbox(id).catch(absentWhenGone);
   }
 
   private async container({ id, podSandboxId }: Container): Promise<RuntimeContainer | undefined> {
