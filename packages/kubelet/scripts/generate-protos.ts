@@ -22,6 +22,10 @@ export const CONTRACTS = [
     proto: "proto/kubelet/podresources-v1.proto",
     json: "packages/kubelet/src/resource-managers/pod-resources/podresources-v1.json",
   },
+  {
+    proto: "proto/kubelet/podresources-v1alpha1.proto",
+    json: "packages/kubelet/src/resource-managers/pod-resources/podresources-v1alpha1.json",
+  },
 ] as const;
 
 /** The descriptor of one .proto file, as protobufjs writes it. */

@@ -6,6 +6,7 @@ import { enforceReserved } from "../node/enforce-reserved.ts";
 import { sampleContainer, samplePod } from "../testing/sample-pods.ts";
 import { mediumMount } from "../volumes/empty-dir-medium.ts";
 import { cgroupNames } from "./cgroup-names.ts";
+import { endsWhole } from "./machine-limits.ts";
 import type { CgroupLimits } from "./resources.ts";
 import { containerResources, podCgroupLimits } from "./resources.ts";
 import { sandboxOverhead, sandboxResources } from "./sandbox-resources.ts";
@@ -52,6 +53,10 @@ test("on version 2 a container that runs out of memory ends whole", () => {
   const machine = { memoryBytes: 4 * GIB, hugePageSizes: [], swap: undefined };
   const unified = (endsWhole: boolean) => containerResources(pod, container, { ...machine, endsWhole }).unified;
   assert.deepEqual([unified(true), unified(false)], [{ "memory.oom.group": "1" }, undefined]);
+  // Unless single processes are to be killed, as version 1 does whatever is wanted.
+  const onV2 = [undefined, false, true].map((single) => endsWhole(single, true));
+  assert.deepEqual([...onV2, endsWhole(undefined, false), endsWhole(true, false)], [true, true, false, false, false]);
+  assert.throws(() => endsWhole(false, false), /singleProcessOOMKill must not be explicitly set to false/);
 });
 
 test("a sandbox is told of its pod's size, and of its own overhead apart", () => {

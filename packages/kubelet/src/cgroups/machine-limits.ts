@@ -33,7 +33,15 @@ export function machineLimits(
     hugePageSizes: cgroups.has("hugetlb") ? [...hugePages.keys()] : [],
     // As upstream: only version 2 tells swap from memory.
     swap: bytes > 0 && cgroups.isUnified ? { behavior, bytes } : undefined,
-    // As upstream's default: version 1 cannot.
-    endsWhole: cgroups.isUnified,
+    endsWhole: endsWhole(settings.singleProcessOOMKill, cgroups.isUnified),
   };
+}
+
+/** Throws upstream's words for a wish that cgroup v1 cannot fulfil. */
+export function endsWhole(singleProcess: boolean | undefined, isUnified: boolean): boolean {
+  if (!isUnified && singleProcess === false) {
+    const what = "singleProcessOOMKill must not be explicitly set to false when using cgroup v1";
+    throw new Error(`invalid configuration: ${what}`);
+  }
+  return isUnified && !singleProcess;
 }

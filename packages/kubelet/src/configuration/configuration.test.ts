@@ -92,6 +92,17 @@ test("validation speaks in upstream's words", async () => {
   );
 });
 
+test("options that are numbers have their bounds", async () => {
+  const withIds = async (ids: number) => `--config=${await file("ids.yaml", `userNamespaces: {idsPerPod: ${ids}}\n`)}`;
+  await refused(/userNamespaces.idsPerPod must not be less than 65536/, await withIds(1000));
+  await refused(/userNamespaces.idsPerPod must be a multiple of 65536/, await withIds(65_537));
+  await refused(/userNamespaces.idsPerPod must not be more than 4294967295/, await withIds(65_536 * 65_536));
+  const nodes = (text: string) => `--topology-manager-policy-options=max-allowable-numa-nodes=${text}`;
+  await refused(/the minimum value of "max-allowable-numa-nodes" should not be less than 8/, nodes("7"));
+  await refused(/"many" is no whole number/, nodes("many"));
+  await refused(/of more than 30 is not supported by this kubelet/, nodes("31"));
+});
+
 test("formatDuration prints as Go does", () => {
   assert.deepEqual([0, 500, 1500, 90_000, 7_200_000].map(formatDuration), ["0s", "500ms", "1.5s", "1m30s", "2h0m0s"]);
 });

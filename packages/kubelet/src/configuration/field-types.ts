@@ -58,6 +58,11 @@ export function bool(fallback: boolean): Field<boolean> {
   };
 }
 
+/** Where absent means what fits the machine. */
+export function optionalBool(): Field<boolean | undefined> {
+  return { default: undefined, decode: (value) => bool(false).decode(value), encode: same };
+}
+
 /** A feature that is there, or is not: any other value than `fallback` is refused. */
 export function only<T extends string | number | boolean>(fallback: T): Field<T> {
   return {

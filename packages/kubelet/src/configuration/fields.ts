@@ -7,6 +7,7 @@ import {
   int,
   map,
   only,
+  optionalBool,
   optionalInt,
   quantity,
   shutdownClasses,
@@ -104,6 +105,8 @@ export const FIELDS = {
   shutdownGracePeriodByPodPriority: shutdownClasses(),
   enableServer: only(true),
   enableDebuggingHandlers: only(true),
+  // Absent: true on cgroup v1, which cannot end a container whole, else false.
+  singleProcessOOMKill: optionalBool(),
   // Ids of a pod that has users of its own.
   "userNamespaces.idsPerPod": int(65536),
   // Whether a pod may reach itself through its Service; a matter of the network plug-in since the CRI.

@@ -24,7 +24,8 @@ export const RESOURCE_RULES: readonly ((settings: Settings) => string | undefine
       ? `None policy: received unsupported options=${JSON.stringify(cpuManagerPolicyOptions)}`
       : undefined),
   ({ topologyManagerPolicyOptions }) =>
-    optionProblem("topology manager policy", topologyManagerPolicyOptions, TOPOLOGY_OPTIONS),
+    optionProblem("topology manager policy", flagsOf(topologyManagerPolicyOptions), TOPOLOGY_OPTIONS) ??
+    numaProblem(topologyManagerPolicyOptions[MAX_NUMA_OPTION]),
   ({ reservedSystemCPUs }) => {
     try {
       parseCpuSet(reservedSystemCPUs);
@@ -97,6 +98,26 @@ const ENFORCEABLE: readonly string[] = [
 /** Options of the static policy that this kubelet has; upstream has more. */
 const CPU_OPTIONS: readonly string[] = ["full-pcpus-only", "distribute-cpus-across-numa", "strict-cpu-reservation"];
 const TOPOLOGY_OPTIONS: readonly string[] = ["prefer-closest-numa-nodes"];
+
+/** The one option of the topology manager that is a number: how many nodes it may reckon with, in time and memory. */
+export const MAX_NUMA_OPTION = "max-allowable-numa-nodes";
+/** Without the option. The sets of nodes double with each. */
+export const DEFAULT_MAX_NUMA = 8;
+
+/** A set of nodes is kept as the bits of one number. */
+const MAX_NUMA = 30;
+
+function flagsOf({ [MAX_NUMA_OPTION]: _, ...flags }: Readonly<Record<string, string>>): Record<string, string> {
+  return flags;
+}
+
+function numaProblem(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d+$/.test(text)) return `bad value for option "${MAX_NUMA_OPTION}": ${quoted(text)} is no whole number`;
+  if (Number(text) > MAX_NUMA) return `"${MAX_NUMA_OPTION}" of more than ${MAX_NUMA} is not supported by this kubelet`;
+  if (Number(text) >= DEFAULT_MAX_NUMA) return undefined;
+  return `the minimum value of "${MAX_NUMA_OPTION}" should not be less than ${DEFAULT_MAX_NUMA}`;
+}
 
 function optionProblem(
   what: string,

@@ -3,6 +3,7 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { KubeletConfig } from "../config.ts";
+import { DEFAULT_MAX_NUMA, MAX_NUMA_OPTION } from "../configuration/validate-resources.ts";
 import type { CriClient } from "../cri/cri-client.ts";
 import { reservedMemoryBytes } from "../node/allocatable.ts";
 import type { NodeShape } from "../node/node-shape.ts";
@@ -38,6 +39,7 @@ export function makeResourceManagers(parts: ResourceManagersParts): ResourceMana
     // Validated with the configuration.
     topologyPolicy: settings.topologyManagerPolicy as TopologyPolicy,
     topologyScope: settings.topologyManagerScope as "container" | "pod",
+    maxNumaNodes: Number(settings.topologyManagerPolicyOptions[MAX_NUMA_OPTION] ?? DEFAULT_MAX_NUMA),
     preferClosestNodes: settings.topologyManagerPolicyOptions["prefer-closest-numa-nodes"] === "true",
     cpu:
       settings.cpuManagerPolicy === "static"

@@ -104,7 +104,13 @@ async function withManagers(
   const rootDir = await mkdtemp(join(tmpdir(), "resources-managers-"));
   const all: ResourceManagers[] = [];
   const make = async () => {
-    const defaults = { cpu: undefined, memory: undefined, reconcileMs: 10_000, preferClosestNodes: false };
+    const defaults = {
+      cpu: undefined,
+      memory: undefined,
+      reconcileMs: 10_000,
+      preferClosestNodes: false,
+      maxNumaNodes: 8,
+    };
     const policy = { topologyPolicy: "none", topologyScope: "container" } as const;
     const managers = new ResourceManagers(
       { rootDir, ...policy, ...defaults, ...options },
@@ -188,7 +194,7 @@ test("a node whose state is another policy's does not start", async () => {
     await waitFor("the state", () => readFile(path, "utf8").then(() => true));
     const options = { rootDir, topologyPolicy: "none", topologyScope: "container" } as const;
     const idle = new ResourceManagers(
-      { ...options, cpu: undefined, memory: undefined, reconcileMs: 1, preferClosestNodes: false },
+      { ...options, cpu: undefined, memory: undefined, reconcileMs: 1, preferClosestNodes: false, maxNumaNodes: 8 },
       {
         clock: realClock,
         log: silentLogger(),

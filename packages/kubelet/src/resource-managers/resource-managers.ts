@@ -31,6 +31,8 @@ export interface ResourceManagersOptions {
   readonly topologyPolicy: TopologyPolicy;
   readonly topologyScope: "container" | "pod";
   readonly preferClosestNodes: boolean;
+  /** With more nodes, there would be hints beyond counting. */
+  readonly maxNumaNodes: number;
   /** Undefined for the policy none. */
   readonly cpu: StaticCpuOptions | undefined;
   readonly reconcileMs: number;
@@ -52,9 +54,6 @@ export interface ResourceManagersDeps {
   /** As the machine has it, unless a test says otherwise. */
   readTopology?(): Promise<MachineTopology>;
 }
-
-/** More would make hints beyond counting: upstream's limit as well. */
-const MAX_NUMA_NODES = 8;
 
 /**
  * Resources are set aside when the pod is admitted, before any container starts, and given back when the pod has
@@ -200,9 +199,9 @@ export class ResourceManagers {
   }
 
   private numaView({ nodes }: MachineTopology): NumaView {
-    const { topologyPolicy, preferClosestNodes } = this.options;
-    if (topologyPolicy !== "none" && nodes.length > MAX_NUMA_NODES) {
-      throw new Error(`unsupported on machines with more than ${MAX_NUMA_NODES} NUMA Nodes`);
+    const { topologyPolicy, preferClosestNodes, maxNumaNodes } = this.options;
+    if (topologyPolicy !== "none" && nodes.length > maxNumaNodes) {
+      throw new Error(`unsupported on machines with more than ${maxNumaNodes} NUMA Nodes`);
     }
     const ids = nodes.map(({ id }) => id);
     if (!preferClosestNodes) return { nodes: ids };

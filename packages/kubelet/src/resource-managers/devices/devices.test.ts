@@ -64,7 +64,7 @@ test("deviceHints prefers the fewest nodes that could ever do, and knows when th
 });
 
 function makeManagers(rootDir: string): ResourceManagers {
-  const none = { cpu: undefined, memory: undefined, reconcileMs: 10_000, preferClosestNodes: false };
+  const none = { cpu: undefined, memory: undefined, reconcileMs: 10_000, preferClosestNodes: false, maxNumaNodes: 8 };
   return new ResourceManagers(
     { rootDir, topologyPolicy: "none", topologyScope: "container", ...none },
     {

@@ -8,10 +8,14 @@ import { credentials, makeGenericClientConstructor } from "@grpc/grpc-js";
 import { serviceMethods } from "../../cri/service-methods.ts";
 import { sampleContainer, samplePod } from "../../testing/sample-pods.ts";
 import descriptor from "./podresources-v1.json" with { type: "json" };
+import oldDescriptor from "./podresources-v1alpha1.json" with { type: "json" };
 import { servePodResources } from "./serve-pod-resources.ts";
 
-function call(socket: string, name: string, request: object): Promise<unknown> {
-  const method = serviceMethods(descriptor, ["v1.PodResourcesLister"])[name];
+const v1 = serviceMethods(descriptor, ["v1.PodResourcesLister"]);
+const v1alpha1 = serviceMethods(oldDescriptor, ["v1alpha1.PodResourcesLister"]);
+
+function call(socket: string, name: string, request: object, methods = v1): Promise<unknown> {
+  const method = methods[name];
   if (!method) throw new Error(`no method ${name}`);
   const Generic = makeGenericClientConstructor({}, "pod-resources");
   const client = new Generic(`unix://${socket}`, credentials.createInsecure());
@@ -65,6 +69,13 @@ test("the pod resources API lists who has what, one pod alone, and what can be h
       ],
     };
     assert.deepEqual(await call(socket, "List", {}), { podResources: [expected] });
+    const devicesOnly = expected.containers.map(({ name, devices }) => ({
+      name,
+      devices: devices.map(({ resourceName, deviceIds }) => ({ resourceName, deviceIds })),
+    }));
+    assert.deepEqual(await call(socket, "List", {}, v1alpha1), {
+      podResources: [{ ...expected, containers: devicesOnly }],
+    });
     const named = { podName: pod.metadata.name, podNamespace: "default" };
     assert.deepEqual(await call(socket, "Get", named), { podResources: expected });
     await assert.rejects(call(socket, "Get", { ...named, podName: "x" }), /pod x in namespace default not found/);

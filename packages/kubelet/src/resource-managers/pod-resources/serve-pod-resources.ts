@@ -8,6 +8,7 @@ import { serviceMethods } from "../../cri/service-methods.ts";
 import type { Holdings } from "./pod-resources.ts";
 import { allocatableResources, podResources } from "./pod-resources.ts";
 import descriptor from "./podresources-v1.json" with { type: "json" };
+import oldDescriptor from "./podresources-v1alpha1.json" with { type: "json" };
 
 export interface PodResourcesDeps extends Holdings {
   /** Those that the node runs. */
@@ -19,8 +20,11 @@ export async function servePodResources(socket: string, deps: PodResourcesDeps):
   await mkdir(dirname(socket), { recursive: true, mode: 0o750 });
   await rm(socket, { force: true });
   const server = new Server();
+  const list = answer(() => ({ podResources: deps.pods().map((pod) => podResources(pod, deps)) }));
+  // Of what is listed, the old form's encoding takes the devices alone.
+  server.addService(serviceMethods(oldDescriptor, ["v1alpha1.PodResourcesLister"]), { List: list });
   server.addService(serviceMethods(descriptor, ["v1.PodResourcesLister"]), {
-    List: answer(() => ({ podResources: deps.pods().map((pod) => podResources(pod, deps)) })),
+    List: list,
     GetAllocatableResources: answer(() => allocatableResources(deps)),
     Get: answer((request) => ({ podResources: podResources(find(request, deps.pods()), deps) })),
   });

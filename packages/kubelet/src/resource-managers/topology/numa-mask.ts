@@ -1,4 +1,4 @@
-// Sets of NUMA nodes as bits of a number: upstream allows eight nodes, so they fit. Pure.
+// Sets of NUMA nodes as bits of a number: there are thirty at most, so they fit. Pure.
 
 /** Bit n stands for node n. */
 export type NumaMask = number;
