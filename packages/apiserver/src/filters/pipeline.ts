@@ -189,6 +189,7 @@ export class Pipeline {
       // Deadlines are for requests that end by themselves.
       if (isLongRunning(exchange.info)) return await this.longRunning(exchange);
       const timeoutMs = this.timeoutOf(exchange);
+      exchange.timeoutMs = timeoutMs;
       return await this.withinDeadline(exchange, this.bounded(exchange), timeoutMs);
     } catch (error) {
       return this.failed(exchange, error);

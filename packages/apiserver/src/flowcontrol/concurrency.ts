@@ -41,6 +41,7 @@ export function smoothDemand(before: number, { average, deviation }: SeatDemand)
 }
 
 export interface LevelNeed extends LevelLimits {
+  readonly isExempt: boolean;
   readonly highWatermark: number;
   readonly smoothed: number;
 }
@@ -51,16 +52,40 @@ export interface Lending {
   readonly fairFraction: number;
 }
 
-/** The current limits: all seats, in proportion to what is needed, within what each level keeps and may borrow. */
+/**
+ * The current limits: all seats, in proportion to what is needed, within what each level keeps and may borrow. What is
+ * exempt takes what it takes; the others are held to what they must have where that leaves too little.
+ */
 export function lendSeats(needs: readonly LevelNeed[]): Lending {
   const items = needs.map((need) => {
-    const lower = Math.max(need.lower, Math.min(need.nominal, need.highWatermark));
-    return { lower, upper: Math.max(lower, need.upper), target: Math.max(lower, need.smoothed) };
+    const least = need.isExempt ? need.highWatermark : Math.min(need.nominal, need.highWatermark);
+    const lower = Math.max(need.lower, least);
+    const upper = need.isExempt ? lower : Math.max(lower, need.upper);
+    return { ...need, floor: need.lower, lower, upper, target: Math.max(lower, need.smoothed) };
   });
-  const total = needs.reduce((sum, { nominal }) => sum + nominal, 0);
-  const at = (fraction: number) =>
-    items.map(({ lower, upper, target }) => Math.min(upper, Math.max(lower, fraction * target)));
-  const sumAt = (fraction: number) => at(fraction).reduce((sum, seats) => sum + seats, 0);
+  const others = items.filter(({ isExempt }) => !isExempt);
+  const total = sum(needs, ({ nominal }) => nominal);
+  const left = total - sum(items, ({ isExempt, lower }) => (isExempt ? lower : 0));
+  const [floors, lowers] = [sum(others, ({ floor }) => floor), sum(others, ({ lower }) => lower)];
+  const targets = items.map(({ target }) => target);
+  if (left <= lowers) {
+    const share = left <= floors ? 0 : (left - floors) / (lowers - floors);
+    const limits = items.map(({ isExempt, floor, lower }) => (isExempt ? lower : floor + (lower - floor) * share));
+    return { limits: limits.map(Math.round), targets, fairFraction: 0 };
+  }
+  const fairFraction = divideFairly(total, others);
+  return { limits: items.map((item) => Math.round(seatsAt(item, fairFraction))), targets, fairFraction };
+}
+
+interface Bounded {
+  readonly lower: number;
+  readonly upper: number;
+  readonly target: number;
+}
+
+/** The fraction of their targets at which all together have `total` seats, their bounds respected. */
+function divideFairly(total: number, items: readonly Bounded[]): number {
+  const sumAt = (fraction: number) => sum(items, (item) => seatsAt(item, fraction));
   let [low, high] = [0, 1];
   while (sumAt(high) < total && high < MAX_FRACTION) high *= 2;
   for (let step = 0; step < BISECTIONS; step++) {
@@ -68,7 +93,15 @@ export function lendSeats(needs: readonly LevelNeed[]): Lending {
     if (sumAt(middle) < total) low = middle;
     else high = middle;
   }
-  return { limits: at(high).map(Math.round), targets: items.map(({ target }) => target), fairFraction: high };
+  return high;
+}
+
+function seatsAt({ lower, upper, target }: Bounded, fraction: number): number {
+  return Math.min(upper, Math.max(lower, fraction * target));
+}
+
+function sum<T>(items: readonly T[], read: (item: T) => number): number {
+  return items.reduce((all, item) => all + read(item), 0);
 }
 
 const MAX_FRACTION = 2 ** 30;

@@ -21,7 +21,7 @@ import { WatchTracker } from "./watch-tracker.ts";
 export interface FlowOptions {
   /** Seats of this server. */
   readonly concurrency: number;
-  /** How long a request may wait for one. */
+  /** How long a request without a deadline may wait for one. */
   readonly waitLimitMs: number;
 }
 
@@ -35,6 +35,8 @@ interface FlowDeps {
 
 const READ_VERBS: ReadonlySet<string> = new Set(["get", "list", "watch", "head", "options"]);
 const LEND_EVERY_MS = 10_000;
+/** However long a request may take. */
+const MAX_WAIT_MS = 60_000;
 
 export class FlowController implements RequestLimit {
   readonly takesWatches = true;
@@ -82,7 +84,8 @@ export class FlowController implements RequestLimit {
       const place = flow.level.enterAtOnce(request);
       if (place) return place;
       const distinguisher = distinguisherOf(flow.schema, info, user);
-      return flow.level.enterQueue({ ...request, distinguisher, signal: exchange.signal });
+      const waitLimitMs = this.waitLimitOf(exchange);
+      return flow.level.enterQueue({ ...request, distinguisher, waitLimitMs, signal: exchange.signal });
     }
     // Everybody is in one of the two groups of catch-all, so this is somebody who took himself out of both.
     return NOWHERE;
@@ -90,6 +93,11 @@ export class FlowController implements RequestLimit {
 
   watchBegan({ info, query }: Exchange): () => void {
     return this.watches.register(info, query);
+  }
+
+  /** A quarter of the time that the request has, which its client may have shortened. */
+  private waitLimitOf({ timeoutMs }: Exchange): number {
+    return Math.min(timeoutMs === undefined ? this.options.waitLimitMs : timeoutMs / 4, MAX_WAIT_MS);
   }
 
   private estimate(flow: Flow, info: RequestInfo, query: URLSearchParams): WorkEstimate {
@@ -162,8 +170,7 @@ export class FlowController implements RequestLimit {
   ): PriorityLevel {
     const { name } = object.metadata;
     const { clock } = this.deps;
-    const { waitLimitMs } = this.options;
-    const level = known.get(name) ?? new PriorityLevel(name, { clock, waitLimitMs, metrics: this.metrics });
+    const level = known.get(name) ?? new PriorityLevel(name, { clock, metrics: this.metrics });
     level.configure(object);
     return level;
   }
@@ -171,8 +178,9 @@ export class FlowController implements RequestLimit {
   private lend(): void {
     for (const level of this.active) level.review();
     const { limits, targets, fairFraction } = lendSeats(
-      this.active.map(({ limits: own, demand, smoothed }) => ({
+      this.active.map(({ isExempt, limits: own, demand, smoothed }) => ({
         ...own,
+        isExempt,
         highWatermark: demand.highWatermark,
         smoothed,
       })),

@@ -75,13 +75,19 @@ test("divideConcurrency gives shares, and what may be lent and borrowed", () => 
 });
 
 test("lendSeats moves seats from levels that need none to those that do, within their bounds", () => {
-  const level = { nominal: 100, lower: 20, upper: 250 };
+  const level = { isExempt: false, nominal: 100, lower: 20, upper: 250 };
   const idle = { ...level, highWatermark: 0, smoothed: 0 };
   const calm = lendSeats([idle, idle, idle]);
   assert.deepEqual(calm.limits, [100, 100, 100]);
   const busy = { ...level, highWatermark: 500, smoothed: 500 };
   assert.deepEqual(lendSeats([busy, idle, idle]).limits, [250, 25, 25]);
   assert.deepEqual(lendSeats([busy, busy, idle]).limits, [140, 140, 20]);
+  // What is exempt has what it takes, and leaves less for the others where that is much.
+  const exempt = { isExempt: true, nominal: 0, lower: 0, upper: 300, smoothed: 0 };
+  assert.deepEqual(lendSeats([idle, idle, idle, { ...exempt, highWatermark: 7 }]).limits, [100, 100, 100, 7]);
+  const half = { ...level, highWatermark: 60, smoothed: 60 };
+  assert.deepEqual(lendSeats([half, half, half, { ...exempt, highWatermark: 180 }]).limits, [40, 40, 40, 180]);
+  assert.deepEqual(lendSeats([half, half, half, { ...exempt, highWatermark: 290 }]).limits, [20, 20, 20, 290]);
   const stingy = { ...idle, lower: 100 };
   assert.deepEqual(lendSeats([busy, stingy, stingy]).limits, [100, 100, 100]);
 });

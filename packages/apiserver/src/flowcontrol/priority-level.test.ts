@@ -12,7 +12,7 @@ import { PriorityLevel } from "./priority-level.ts";
 test("PriorityLevel keeps the seats of a write's watchers after its answer, and lets those who wait in after that", async () => {
   const clock = new FakeClock();
   const metrics = new FlowMetrics(new MetricsRegistry(), clock, 600);
-  const level = new PriorityLevel("l", { clock, waitLimitMs: 1000, metrics });
+  const level = new PriorityLevel("l", { clock, metrics });
   const queuing = { queues: 1, handSize: 1, queueLengthLimit: 5 };
   const limitResponse = { type: "Queue", queuing };
   const spec = { type: "Limited", limited: { nominalConcurrencyShares: 1, limitResponse } };
@@ -28,7 +28,12 @@ test("PriorityLevel keeps the seats of a write's watchers after its answer, and 
   const next = { ...write, estimate: { seats: 1, finalSeats: 0, lingerMs: 0 } };
   assert.equal(level.enterAtOnce(next), undefined, "all seats are taken from the start");
   let entered = false;
-  const waiting = level.enterQueue({ ...next, distinguisher: "", signal: new AbortController().signal });
+  const waiting = level.enterQueue({
+    ...next,
+    distinguisher: "",
+    waitLimitMs: 1000,
+    signal: new AbortController().signal,
+  });
   void waiting.then(() => {
     entered = true;
   });

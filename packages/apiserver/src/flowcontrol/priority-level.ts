@@ -17,6 +17,7 @@ import { dealHand } from "./shuffle-shard.ts";
 /** One that may have to wait. */
 export interface FlowRequest extends AdmittedRequest {
   readonly distinguisher: string;
+  readonly waitLimitMs: number;
   /** Aborts when the client has left. */
   readonly signal: AbortSignal;
 }
@@ -53,17 +54,12 @@ export class PriorityLevel implements SeatOwner {
   private readonly retryAfter = new RetryAfter();
   private queuing: Queuing | undefined;
   private readonly meter: DemandMeter;
-  private readonly waitLimitMs: number;
   private readonly metrics: FlowMetrics;
   private readonly gauges: LevelGauges;
 
-  constructor(
-    name: string,
-    deps: { readonly clock: Clock; readonly waitLimitMs: number; readonly metrics: FlowMetrics },
-  ) {
+  constructor(name: string, deps: { readonly clock: Clock; readonly metrics: FlowMetrics }) {
     this.name = name;
     this.clock = deps.clock;
-    this.waitLimitMs = deps.waitLimitMs;
     this.metrics = deps.metrics;
     this.gauges = deps.metrics.gaugesOf(name);
     this.meter = new DemandMeter(deps.clock.monotonic());
@@ -185,7 +181,7 @@ export class PriorityLevel implements SeatOwner {
         this.dispatch();
       };
       const onAbort = () => giveUp("cancelled");
-      const timer = this.clock.after(this.waitLimitMs, () => giveUp("time-out"));
+      const timer = this.clock.after(request.waitLimitMs, () => giveUp("time-out"));
       signal.addEventListener("abort", onAbort, { once: true });
       flow.waiting[kind] += 1;
       this.metrics.changed("waiting", kind, 1);

@@ -28,6 +28,8 @@ export class Exchange implements RequestContext {
   audit: AuditedRequest | undefined;
   /** Its place in a trace, where there is tracing. */
   span: RequestSpan | undefined;
+  /** How long it may take; undefined for what has no deadline. */
+  timeoutMs: number | undefined;
   /** How long it waited for its turn. */
   waitedMs = 0;
   /** Of an API that is deprecated: the release that will not have it, or an empty text. */
