@@ -96,7 +96,12 @@ const ENFORCEABLE: readonly string[] = [
   "kube-reserved-compressible",
 ];
 /** Options of the static policy that this kubelet has; upstream has more. */
-const CPU_OPTIONS: readonly string[] = ["full-pcpus-only", "distribute-cpus-across-numa", "strict-cpu-reservation"];
+const CPU_OPTIONS: readonly string[] = [
+  "full-pcpus-only",
+  "distribute-cpus-across-numa",
+  "strict-cpu-reservation",
+  "prefer-align-cpus-by-uncorecache",
+];
 const TOPOLOGY_OPTIONS: readonly string[] = ["prefer-closest-numa-nodes"];
 
 /** The one option of the topology manager that is a number: how many nodes it may reckon with, in time and memory. */

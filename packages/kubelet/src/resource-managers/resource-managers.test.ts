@@ -1,8 +1,8 @@
 // Processors, memory and their places on machines that upstream's own tests know.
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import type { Container, Pod } from "@skiff/api/types.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
@@ -40,6 +40,25 @@ test("takePacked takes what upstream's tests of the same machines take", () => {
   assert.equal(take(DUAL, "1-5,7-11", 1), "2");
   assert.equal(take(DUAL, "0-11", 6), "0,2,4,6,8,10");
   assert.throws(() => take(SINGLE, "0,2,4,6", 5), /not enough cpus available to satisfy request/);
+});
+
+test("takePacked keeps to one last cache where it is told to", () => {
+  // Eight cores of two threads, four cores behind each cache: 0 and 8 are one core.
+  const machine = Array.from({ length: 16 }, (_, id) => ({
+    id,
+    core: id % 8,
+    socket: 0,
+    node: 0,
+    cache: id % 8 < 4 ? 0 : 4,
+  }));
+  const take = (available: string, count: number, byCache = true) =>
+    formatCpuSet(takePacked(machine, cpus(available), count, byCache));
+  assert.equal(take("2-15", 8), "4-7,12-15");
+  assert.equal(take("2-15", 8, false), "2-5,10-13");
+  assert.equal(take("2-15", 2), "2,10", "a part of the fuller cache");
+  assert.equal(take("0-15", 10), "0-4,8-12", "a whole cache and a part of the other");
+  assert.equal(take("2-3,6-7,10-11,14-15", 6), "2-3,6,10-11,14", "no cache has so many");
+  assert.equal(take("0-15", 3), "0-1,8");
 });
 
 test("takeDistributed spreads evenly over the fewest nodes that can hold it", () => {
@@ -280,6 +299,29 @@ test("CpuPinner moves running containers once, and tries again where it failed",
   shared = "0,3";
   await pinner.reconcile();
   assert.deepEqual(done, ["c-0 0-3", "c-0 0,3"]);
+});
+
+test("readMachineTopology knows who shares a core and the last cache, where the machine tells", async () => {
+  const root = await mkdtemp(join(tmpdir(), "resources-sys-"));
+  const write = async (path: string, text: string) => {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), text);
+  };
+  try {
+    await write("cpu/online", "0-2");
+    await write("cpu/cpu1/topology/thread_siblings_list", "1-2");
+    await write("cpu/cpu1/cache/index3/shared_cpu_list", "0-1");
+    await write("node/node1/cpulist", "0-2");
+    const { cpus: found } = await readMachineTopology(root);
+    const plain = { socket: 0, node: 1 };
+    assert.deepEqual(found, [
+      { id: 0, core: 0, ...plain },
+      { id: 1, core: 1, ...plain, cache: 0 },
+      { id: 2, core: 2, ...plain },
+    ]);
+  } finally {
+    await rm(root, { recursive: true });
+  }
 });
 
 test("readMachineTopology finds this machine's processors and memory", async () => {

@@ -46,6 +46,7 @@ export async function startCpuManager(
     fullPcpusOnly: has("full-pcpus-only"),
     distributeAcrossNuma: has("distribute-cpus-across-numa"),
     strictReservation: has("strict-cpu-reservation"),
+    alignByCache: has("prefer-align-cpus-by-uncorecache"),
   };
   const manager = new CpuManager(options, { file: open(CPU_STATE), onChange });
   await restored(manager, "CPU", join(rootDir, CPU_STATE));

@@ -119,8 +119,9 @@ maxPods: 7
     const links = join(this.node.containerd.dir, "containers");
     const link = join(links, `chatty_default_c-${containerId(pod)}.log`);
     assert.equal(await readlink(link), join(dir, "0.log"));
-    // The runtime writes on into a file of the old name.
-    await readFile(link);
+    // The runtime writes on into a file of the old name, which is not there for a moment.
+    const isThere = async () => (await stat(link).catch(() => undefined)) !== undefined;
+    await waitFor("the new file", isThere);
     await this.pods.delete("default", "chatty", { gracePeriodSeconds: 0 }, options);
     await waitFor("the link to be gone", async () => !(await readdir(links)).some((name) => name.startsWith("chatty")));
   }

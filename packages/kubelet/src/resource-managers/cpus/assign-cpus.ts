@@ -2,24 +2,45 @@
 import type { Cpu } from "../topology/machine-topology.ts";
 import type { CpuSet } from "./cpu-set.ts";
 
-/** Whole nodes and sockets first, then whole cores, then what remains of cores that are in use. Throws where there are too few. */
-export function takePacked(cpus: readonly Cpu[], available: CpuSet, count: number): Set<number> {
+/**
+ * Whole nodes and sockets first, then whole cores, then what remains of cores that are in use. Throws where there are too
+ * few. With `byCache` the processors behind one last cache go before cores: whole ones, then a part of one that is enough.
+ */
+export function takePacked(cpus: readonly Cpu[], available: CpuSet, count: number, byCache = false): Set<number> {
   const taken = new Set<number>();
   const missing = () => count - taken.size;
   if (available.size < count) throw new Error("not enough cpus available to satisfy request");
   const free = () => cpus.filter(({ id }) => available.has(id) && !taken.has(id));
   const order = levelsOf(cpus);
-  for (const level of [...order, core]) {
+  for (const level of [...order, ...(byCache ? [cache] : []), core]) {
     for (const group of sortedGroups(free(), order, level)) {
       const isWhole = group.length === cpus.filter((cpu) => level(cpu) === level(group[0] as Cpu)).length;
       if (isWhole && group.length <= missing()) for (const { id } of group) taken.add(id);
     }
+    if (level === cache) for (const id of partOfOneCache(cpus, free(), order, missing())) taken.add(id);
     if (missing() === 0) return taken;
   }
   for (const group of sortedGroups(free(), order, core)) {
     for (const { id } of group) if (missing() > 0) taken.add(id);
   }
   return taken;
+}
+
+/** From the fullest cache that still has so many, core by core; none where no single cache has. */
+function partOfOneCache(cpus: readonly Cpu[], free: readonly Cpu[], order: Level[], count: number): number[] {
+  if (count === 0) return [];
+  const threads = Math.max(1, Math.round(cpus.length / new Set(cpus.map(core)).size));
+  for (const group of sortedGroups(free, order, cache)) {
+    // Whole cores before those of which a thread is taken.
+    const cores = [...Map.groupBy(group, core).values()].sort((a, b) => b.length - a.length || coreOf(a) - coreOf(b));
+    const ids = cores.slice(0, Math.ceil(count / threads)).flatMap((members) => members.map(({ id }) => id));
+    if (ids.length >= count) return ids.slice(0, count);
+  }
+  return [];
+}
+
+function coreOf(members: readonly Cpu[]): number {
+  return members[0]?.core ?? 0;
 }
 
 /**
@@ -31,10 +52,11 @@ export function takeDistributed(
   available: CpuSet,
   count: number,
   groupSize: number,
+  byCache = false,
 ): Set<number> {
   const freeOn = (node: number) => cpus.filter((cpu) => cpu.node === node && available.has(cpu.id)).map(({ id }) => id);
   const nodes = [...new Set(cpus.map(({ node }) => node))].sort((a, b) => a - b);
-  if (count % groupSize !== 0) return takePacked(cpus, available, count);
+  if (count % groupSize !== 0) return takePacked(cpus, available, count, byCache);
   for (let size = 1; size <= nodes.length; size++) {
     const sets = combinations(nodes, size).filter((set) => set.flatMap(freeOn).length >= count);
     const fair = sets.map((set) => ({ set, shares: fairShares(count / groupSize, size).map((n) => n * groupSize) }));
@@ -47,11 +69,11 @@ export function takeDistributed(
     const [best] = possible.toSorted((a, b) => leftOver(a) - leftOver(b));
     const taken = new Set<number>();
     best?.set.forEach((node, at) => {
-      for (const id of takePacked(cpus, new Set(freeOn(node)), best.shares[at] ?? 0)) taken.add(id);
+      for (const id of takePacked(cpus, new Set(freeOn(node)), best.shares[at] ?? 0, byCache)) taken.add(id);
     });
     return taken;
   }
-  return takePacked(cpus, available, count);
+  return takePacked(cpus, available, count, byCache);
 }
 
 /** A processor's group at one level of the machine. */
@@ -59,6 +81,8 @@ type Level = (cpu: Cpu) => number;
 const core: Level = (cpu) => cpu.core;
 const socket: Level = (cpu) => cpu.socket;
 const node: Level = (cpu) => cpu.node;
+/** A machine that does not tell has one for each node. */
+const cache: Level = (cpu) => cpu.cache ?? cpu.node;
 
 /** The wider of node and socket first. */
 function levelsOf(cpus: readonly Cpu[]): Level[] {

@@ -22,6 +22,8 @@ export interface CpuManagerOptions {
   readonly reserved: CpuSet;
   readonly fullPcpusOnly: boolean;
   readonly distributeAcrossNuma: boolean;
+  /** As few last caches as may be, lest a container's processors wait for each other's memory. */
+  readonly alignByCache?: boolean;
   /** The reserved ones are not shared either. */
   readonly strictReservation: boolean;
 }
@@ -166,9 +168,9 @@ export class CpuManager implements ResourceProvider {
   }
 
   private pick(available: CpuSet, count: number): Set<number> {
-    const { cpus, distributeAcrossNuma, fullPcpusOnly } = this.options;
-    if (!distributeAcrossNuma) return takePacked(cpus, available, count);
-    return takeDistributed(cpus, available, count, fullPcpusOnly ? this.threadsPerCore : 1);
+    const { cpus, distributeAcrossNuma, fullPcpusOnly, alignByCache } = this.options;
+    if (!distributeAcrossNuma) return takePacked(cpus, available, count, alignByCache);
+    return takeDistributed(cpus, available, count, fullPcpusOnly ? this.threadsPerCore : 1, alignByCache);
   }
 
   /** What init containers have is free again for the regular ones. */

@@ -10,6 +10,8 @@ export interface Cpu {
   readonly core: number;
   readonly socket: number;
   readonly node: number;
+  /** The lowest processor that shares the last cache; absent where the machine does not tell. */
+  readonly cache?: number;
 }
 
 /** A part of the memory with the processors that reach it fastest. */
@@ -45,7 +47,9 @@ export async function readMachineTopology(root = SYSTEM): Promise<MachineTopolog
     const siblings = await text(`cpu/cpu${id}/topology/thread_siblings_list`);
     const socket = Number((await text(`cpu/cpu${id}/topology/physical_package_id`)) || 0);
     const core = siblings ? Math.min(...parseCpuSet(siblings)) : id;
-    cpus.push({ id, core, socket: Math.max(0, socket), node: nodeOf.get(id) ?? 0 });
+    const sharers = await text(`cpu/cpu${id}/cache/index3/shared_cpu_list`);
+    const cache = sharers ? { cache: Math.min(...parseCpuSet(sharers)) } : {};
+    cpus.push({ id, core, socket: Math.max(0, socket), node: nodeOf.get(id) ?? 0, ...cache });
   }
   return { cpus, nodes: nodes.length > 0 ? nodes : [await wholeMachine()] };
 }
