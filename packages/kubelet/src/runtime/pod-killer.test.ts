@@ -38,3 +38,23 @@ for (const [what, jumpMs] of [
     assert.deepEqual(stops, [25]);
   });
 }
+
+test("PodKiller stops a pod's newest sandbox though a crash has ended it, as the address is still held", async () => {
+  const clock = new FakeClock();
+  const stopped: string[] = [];
+  const killer = new PodKiller({
+    cri: { stopContainer: async () => {}, stopPodSandbox: async (id) => void stopped.push(id) },
+    hooks: { run: async () => {} },
+    gate: new StartGate({ starts: 1, removals: 1, patienceMs: 1000, workMs: 1000, yieldMs: 1000 }, { clock }),
+    events: new PodEvents({ record: () => {} }),
+    clock,
+    log: silentLogger(),
+  });
+  const runtime = sampleRuntime([sampleState("c", { state: "exited" })]);
+  const [sandbox] = runtime.sandboxes;
+  assert.ok(sandbox);
+  const dead = { ...sandbox, ready: false };
+  const sandboxes = [dead, { ...dead, id: "older" }];
+  await killer.killPod(samplePod(), { ...runtime, sandboxes }, { reason: "Terminating" });
+  assert.deepEqual(stopped, [sandbox.id]);
+});

@@ -59,9 +59,10 @@ export class PodKiller {
       const spent = Math.floor((this.deps.clock.monotonic() - startedAt) / 1000);
       await this.killContainer(pod, runtime, container, { ...options, graceSeconds: Math.max(1, full - spent) });
     }
-    await all(
-      runtime.sandboxes.filter((sandbox) => sandbox.ready || running.length > 0).map(({ id }) => this.stopSandbox(id)),
-    );
+    // The newest even when it is dead: one that a crash of the machine ended still holds its address, for as long as the
+    // pod's object stays. Older ones are stopped when they are collected.
+    const held = runtime.sandboxes.filter(({ ready }, index) => ready || running.length > 0 || index === 0);
+    await all(held.map(({ id }) => this.stopSandbox(id)));
   }
 
   /** Resolves once the container has stopped. One that the runtime does not know any more is fine. */
