@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { decode } from "@skiff/api/decode.ts";
 import { stableStringify } from "@skiff/api/hash.ts";
+import { applyAppArmorAnnotations } from "@skiff/api/kinds/pod/apparmor-annotations.ts";
 import { podKind } from "@skiff/api/kinds/pod/pod.ts";
 import type { Pod } from "@skiff/api/types.ts";
 import { parse } from "yaml";
@@ -33,6 +34,8 @@ function decodePod(value: unknown, origin: ManifestOrigin): Pod {
   const { object } = decode<Pod>("Pod", value, { strict: false });
   const pod = ownedByNode(object, origin);
   podKind.applyDefaults(pod);
+  // The API does so for the pods that come from it.
+  applyAppArmorAnnotations(pod);
   const errors = podKind.validate(pod);
   if (errors.length > 0) {
     throw new Error(

@@ -38,6 +38,9 @@ test("decodeManifest gives pods upstream's names, defaults and a UID that depend
   assert.notEqual(decodeOne(YAML.replace(":1", ":2")).metadata.uid, pod.metadata.uid);
   assert.notEqual(decodeOne(YAML, { ...FILE, place: "/other" }).metadata.uid, pod.metadata.uid);
   assert.ok(isStaticPod(pod) && isCriticalPod(pod) && !isMirrorPod(pod));
+  const apparmor = "container.apparmor.security.beta.kubernetes.io/c: runtime/default";
+  const [container] = decodeOne(YAML.replace("{name: web}", `{name: web, annotations: {${apparmor}}}`)).spec.containers;
+  assert.deepEqual(container?.securityContext?.appArmorProfile, { type: "RuntimeDefault" });
 });
 
 test("decodeManifest refuses what is no pod, and takes lists from a URL only", () => {

@@ -6,6 +6,7 @@ import { pods } from "../../resource-ref.ts";
 import { computeQos } from "../../scheduling/qos.ts";
 import { allErrors, forbiddenField, root } from "../../validation/path.ts";
 import { defineKind, proxySubresource } from "../define-kind.ts";
+import { applyAppArmorAnnotations } from "./apparmor-annotations.ts";
 import { podColumns, podRowConditions } from "./columns.ts";
 import { defaultPod } from "./defaults.ts";
 import { ephemeralContainerRules } from "./ephemeral-containers.ts";
@@ -44,6 +45,7 @@ export const podKind = defineKind<Pod>({
     // Admission may have added an account, volumes or containers.
     defaultPod(pod);
     mergeLabelKeys(pod);
+    applyAppArmorAnnotations(pod);
     pod.status = initialStatus(pod);
   },
   validate: (pod) =>
