@@ -1,6 +1,6 @@
 // Request bodies as objects: parsed, checked against the kind's model, unknown fields reported as asked for.
 
-import { decode, parseJson, strictProblems } from "@skiff/api/decode.ts";
+import { DecodeError, decode, parseJson, strictProblems } from "@skiff/api/decode.ts";
 import { ApiError, badRequest } from "@skiff/api/errors.ts";
 import { KINDS } from "@skiff/api/kinds/index.ts";
 import { groupVersion, type KubeObject } from "@skiff/api/object.ts";
@@ -102,7 +102,8 @@ function mismatch(type: BodyType, apiVersion: string, kind: string): Error {
   const why = known
     ? `converting (${version}.${kind}) to (${type.group.split(".")[0] || "core"}.${type.kind}): unknown conversion`
     : `no kind "${kind}" is registered for version "${apiVersion}" in scheme "${SCHEME}"`;
-  return badRequest(`${kind} in version "${version}" cannot be handled as a ${type.kind}: ${why}`);
+  const message = `${kind} in version "${version}" cannot be handled as a ${type.kind}: ${why}`;
+  return new ApiError(400, "BadRequest", message, undefined, { cause: new DecodeError(why) });
 }
 
 /** Where upstream's types are registered, as it tells clients. */

@@ -40,17 +40,33 @@ export async function readPatch(exchange: Exchange, model: string): Promise<Patc
   const patch = parsePatch(text);
   await exchange.pause();
   if (type === "application/json-patch+json") return jsonPatch(patch);
-  if (typeof patch !== "object" || patch === null || Array.isArray(patch)) {
-    throw badRequest("error decoding patch: the patch must be an object");
-  }
-  if (type === "application/merge-patch+json") {
-    return { apply: (document) => applyMergePatch(document, patch), unreadable: unreadableDocument };
-  }
+  if (type === "application/strategic-merge-patch+json") return strategicMerge(patch, model);
+  if (patch === null) throw badRequest("Invalid JSON Patch");
+  if (!isObject(patch)) throw badRequest(`error decoding patch: ${cannotBe(patch, OBJECT)}`);
+  return { apply: (document) => applyMergePatch(document, patch), unreadable: unreadableDocument };
+}
+
+function strategicMerge(patch: unknown, model: string): Patch {
+  if (patch !== null && !isObject(patch)) throw badRequest(cannotBe(patch, OBJECT));
+  // It is read in the type of the object, which it cannot change.
+  const { kind: _kind, apiVersion: _version, ...fields } = patch ?? {};
   return {
-    apply: (document) => refusing(() => applyStrategicMerge(model, document, patch)),
-    unreadable: (error) => unreadablePatch(error, patch),
+    apply: (document) => refusing(() => applyStrategicMerge(model, document, fields)),
+    unreadable: (error) => unreadablePatch(error, patch ?? {}),
   };
 }
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** In the words of Go's JSON reader. */
+function cannotBe(value: unknown, type: string): string {
+  const name = Array.isArray(value) ? "array" : typeof value === "boolean" ? "bool" : typeof value;
+  return `json: cannot unmarshal ${name} into Go value of type ${type}`;
+}
+
+const OBJECT = "map[string]interface {}";
 
 /** Decodes what a patch made; refusals tell of the patch where upstream's do. */
 export function decodePatched(
@@ -82,10 +98,11 @@ function parsePatch(text: string): unknown {
   }
 }
 
-function jsonPatch(patch: unknown): Patch {
-  if (!Array.isArray(patch)) {
-    throw badRequest("error decoding patch: json: cannot unmarshal object into Go value of type []interface {}");
-  }
+function jsonPatch(said: unknown): Patch {
+  const patch: unknown = said ?? [];
+  if (!Array.isArray(patch)) throw badRequest(`error decoding patch: ${cannotBe(patch, "[]handlers.jsonPatchOp")}`);
+  const wrong: unknown = patch.find((operation) => operation !== null && !isObject(operation));
+  if (wrong !== undefined) throw badRequest(`error decoding patch: ${cannotBe(wrong, "handlers.jsonPatchOp")}`);
   if (patch.length > MAX_OPERATIONS) {
     throw new ApiError(
       413,

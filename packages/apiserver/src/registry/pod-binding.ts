@@ -46,7 +46,7 @@ export async function bindPod(deps: WriteDeps, kind: StorageKind, exchange: Exch
 /** A target without a kind is a node, as no other kind was ever bound to. */
 function checkBinding(binding: Binding, name: string, namespace: string): void {
   const { target, metadata } = binding;
-  if (metadata.name && metadata.name !== name) {
+  if (metadata.name !== name) {
     throw new ApiError(400, "BadRequest", `name in URL does not match name in Binding object`);
   }
   if (metadata.namespace && metadata.namespace !== namespace) {

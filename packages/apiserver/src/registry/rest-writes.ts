@@ -68,7 +68,7 @@ export async function putObject(deps: RestWriteDeps, kind: StorageKind, exchange
     checkIdentity(kind, exchange, copy);
     return copy;
   };
-  const update = { rules: rulesFor(kind, options.subresource), next, isPut: true };
+  const update = { rules: rulesFor(kind, options.subresource), next, verb: "put" } as const;
   try {
     const stored = await updateObject(deps, kind, keyOf(kind, exchange), update, options);
     return encodeObject(stored, exchange, 200, deps.clock.now());
@@ -115,7 +115,7 @@ export async function patchObject(deps: WriteDeps, kind: StorageKind, exchange: 
     checkIdentity(kind, exchange, object);
     return object;
   };
-  const update = { rules: rulesFor(kind, options.subresource), next };
+  const update = { rules: rulesFor(kind, options.subresource), next, verb: "patch" } as const;
   const stored = await updateObject(deps, kind, keyOf(kind, exchange), update, options);
   return encodeObject(stored, exchange, 200, deps.clock.now());
 }

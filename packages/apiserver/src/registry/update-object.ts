@@ -21,8 +21,8 @@ export interface ObjectUpdate {
   readonly rules: WriteRules<KubeObject>;
   /** The object that the writer wants, decoded; its metadata may lack what the server fills. */
   next(current: StoredObject): KubeObject | Promise<KubeObject>;
-  /** A whole object from a client, which for some kinds must say what it replaces. */
-  readonly isPut?: boolean;
+  /** Where a client sent a whole object or changed the present one: for some kinds it must say what it replaces. */
+  readonly verb?: "put" | "patch";
   /** Skips admission: for the apiserver's own writes. */
   readonly trusted?: boolean;
 }
@@ -72,10 +72,11 @@ async function prepare(
   // The order is upstream's: defaults, owners, mutating admission, the kind's own preparation, validation, and last the
   // admission that only judges, on what would be stored.
   const next = await update.next(current);
-  checkPreconditions(kind, current, next, update.isPut ?? false);
-  if (update.isPut && !next.metadata.resourceVersion && !allowsUnconditionalUpdate(kind)) {
+  checkPreconditions(kind, current, next, update.verb === "put");
+  if (update.verb && isUnset(next.metadata.resourceVersion) && !allowsUnconditionalUpdate(kind)) {
     const path = root("metadata").child("resourceVersion");
-    throw invalid(definition.group, definition.kind, current.name, [
+    // Told by the storage, which knows the resource and not the kind.
+    throw invalid(definition.group, definition.plural, current.name, [
       invalidValue(path, 0, "must be specified for an update"),
     ]);
   }
@@ -88,7 +89,7 @@ async function prepare(
   const place = { namespace: current.namespace, name: current.name };
   const request = admissionRequest("UPDATE", kind, place, { object: next, oldObject: previous }, options);
   if (!update.trusted) await admit(deps.admission, request, options.signal);
-  keepSystemFields(next, previous);
+  keepSystemFields(next, previous, definition.namespaced);
   update.rules.prepareForUpdate(next, previous, formatTime(deps.clock.now()));
   await options.pause?.();
   const errors = [
@@ -110,7 +111,7 @@ async function prepare(
 function checkPreconditions(kind: StorageKind, current: StoredObject, next: KubeObject, isPut: boolean): void {
   const { resourceVersion, uid } = next.metadata;
   // Optimistic concurrency: without a version in the body the last writer wins.
-  if (resourceVersion && resourceVersion !== "0" && resourceVersion !== String(current.revision)) {
+  if (!isUnset(resourceVersion) && resourceVersion !== String(current.revision)) {
     throw conflict(kind.definition, current.name, OBJECT_MODIFIED);
   }
   const have = current.object().metadata.uid;
@@ -124,10 +125,19 @@ function checkPreconditions(kind: StorageKind, current: StoredObject, next: Kube
   }
 }
 
+/** Zero counts as nothing said. */
+const isUnset = (version: string | undefined) => version === undefined || version === "" || version === "0";
+
 /** What no writer may touch. */
-function keepSystemFields(next: KubeObject, previous: Readonly<KubeObject>): void {
+function keepSystemFields(next: KubeObject, previous: Readonly<KubeObject>, isNamespaced: boolean): void {
   const { metadata } = next;
   const before = previous.metadata;
+  // A deletion that has begun goes on; to begin one is refused below, with what else cannot change.
+  if (before.deletionTimestamp) metadata.deletionTimestamp = before.deletionTimestamp;
+  if (before.deletionGracePeriodSeconds !== undefined) {
+    metadata.deletionGracePeriodSeconds ??= before.deletionGracePeriodSeconds;
+  }
+  if (!isNamespaced) delete (metadata as { namespace?: string }).namespace;
   // What a writer leaves out or gets wrong here is ignored, as upstream does; identity was checked before.
   for (const field of KEPT_FIELDS) {
     if (before[field] === undefined) delete metadata[field];
@@ -136,15 +146,7 @@ function keepSystemFields(next: KubeObject, previous: Readonly<KubeObject>): voi
   delete metadata.selfLink;
 }
 
-const KEPT_FIELDS = [
-  "uid",
-  "creationTimestamp",
-  "deletionTimestamp",
-  "deletionGracePeriodSeconds",
-  "generation",
-  "resourceVersion",
-  "generateName",
-] as const;
+const KEPT_FIELDS = ["uid", "creationTimestamp", "generation", "resourceVersion"] as const;
 
 function decide(deps: WriteDeps, kind: StorageKind, current: StoredObject, next: KubeObject): WriteDecision {
   if (finishesDeletion(kind, next)) return { type: "delete" };

@@ -17,11 +17,14 @@ export const customResourceDefinitionKind = defineKind<CustomResourceDefinition>
   applyDefaults(definition) {
     definition.spec ??= {} as CustomResourceDefinitionSpec;
     applySpecDefaults(definition.spec);
+    // Whoever writes a status without them forgets no version.
+    if (definition.status && !definition.status.storedVersions?.length) {
+      definition.status.storedVersions = storageVersionsOf(definition);
+    }
   },
   // The server alone writes the status; nothing has been stored in another version yet.
   prepareForCreate(definition) {
-    const stored = (definition.spec.versions ?? []).find((version) => version.storage);
-    definition.status = { storedVersions: stored ? [stored.name] : [] };
+    definition.status = { storedVersions: storageVersionsOf(definition) };
   },
   prepareForUpdate: addStoredVersion,
   validate: validateDefinition,
@@ -48,4 +51,9 @@ function addStoredVersion(next: CustomResourceDefinition): void {
   const known = next.status?.storedVersions ?? [];
   if (!storage || known.includes(storage)) return;
   next.status = { ...next.status, storedVersions: [...known, storage] };
+}
+
+function storageVersionsOf({ spec }: CustomResourceDefinition): string[] {
+  const stored = (spec.versions ?? []).find((version) => version.storage);
+  return stored ? [stored.name] : [];
 }
