@@ -74,6 +74,7 @@ export function makePodWorkers(
       hostIps: config.nodeIps,
       metrics: kubeletMetrics,
       resyncMs: config.settings.syncFrequency,
+      health: (uid, container) => parts.resources.devices.health(uid, container),
       runtime: (uid) => pleg.get(uid),
       refresh: (uid) => pleg.refresh(uid),
       register: (pod) => objects.register(pod),

@@ -1,5 +1,5 @@
 // One pod's life on this node: sync until it shall end, terminate, clean up. One pass at a time.
-import type { Pod, PodStatus } from "@skiff/api/types.ts";
+import type { Pod, PodStatus, ResourceStatus } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import { formatTime } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
@@ -11,12 +11,10 @@ import type { KubeletMetrics } from "./metrics/kubelet-metrics.ts";
 import type { NodeAdmission } from "./node-admission.ts";
 import type { PodSyncer, SyncMemory, SyncOutcome } from "./pod-syncer.ts";
 import type { PodKiller } from "./runtime/pod-killer.ts";
-import type { RuntimePod } from "./runtime/runtime-pod.ts";
-import { hasNewExit, runningContainers } from "./runtime/runtime-pod.ts";
+import { hasNewExit, type RuntimePod, runningContainers } from "./runtime/runtime-pod.ts";
 import type { ProbeStates } from "./status/container-statuses.ts";
 import { hasFinished } from "./status/pod-phase.ts";
-import type { PodVerdict } from "./status/pod-status.ts";
-import { makePodStatus } from "./status/pod-status.ts";
+import { makePodStatus, type PodVerdict } from "./status/pod-status.ts";
 import type { StatusManager } from "./status/status-manager.ts";
 
 export interface PodWorkerDeps {
@@ -33,6 +31,7 @@ export interface PodWorkerDeps {
   /** How often a pod is looked at though nothing happened. */
   readonly resyncMs: number;
   readonly metrics?: Pick<KubeletMetrics, "podRuns" | "passed" | "rejected">;
+  health(uid: string, container: string): readonly ResourceStatus[];
   runtime(uid: string): RuntimePod;
   refresh(uid: string): Promise<RuntimePod>;
   /** Called once the pod is known to the worker, before its first pass. */
@@ -302,6 +301,7 @@ export class PodWorker {
       hostIps,
       actuated: resizer.actuatedOf(this.pod),
       resize: resizer.conditions(this.pod),
+      health: (container) => this.deps.health(this.uid, container),
       isTerminal: this.terminated,
       verdict: this.verdict,
       now: formatTime(clock.now()),

@@ -25,7 +25,7 @@ export interface ResourceManagersParts {
   readonly log: Logger;
   readonly metrics: MetricsRegistry;
   /** Made after this. */
-  workers(): Pick<PodWorkers, "active">;
+  workers(): Pick<PodWorkers, "active" | "wake">;
   onCapacity(): void;
 }
 
@@ -64,13 +64,18 @@ export function makeResourceManagers(parts: ResourceManagersParts): ResourceMana
       runningContainers(pleg.get(uid)).map(({ name, id }) => ({ podUid: uid, name, id })),
     );
   const updateContainer = cri.updateContainerResources.bind(cri);
-  return new ResourceManagers(options, {
+  const managers = new ResourceManagers(options, {
     clock,
     log,
     metrics: new ResourceMetrics(parts.metrics),
-    onCapacity,
+    onCapacity: () => {
+      onCapacity();
+      // Their statuses tell of the devices' health.
+      for (const uid of managers.devices.holders()) parts.workers().wake(uid);
+    },
     pods,
     running,
     updateContainer,
   });
+  return managers;
 }

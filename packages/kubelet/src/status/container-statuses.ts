@@ -6,6 +6,7 @@ import type {
   ContainerStatus,
   Pod,
   ResourceRequirements,
+  ResourceStatus,
 } from "@skiff/api/types.ts";
 import { formatTime } from "@skiff/component-base/clock.ts";
 import type { RuntimeContainer, RuntimePod } from "../runtime/runtime-pod.ts";
@@ -34,6 +35,8 @@ export interface ContainerStatusInput {
   readonly actuated?: Readonly<Record<string, ResourceRequirements>> | undefined;
   /** The pod has been stopped for good. */
   readonly isTerminal: boolean;
+  /** How the devices of the container are. */
+  health?(container: string): readonly ResourceStatus[];
   /** The pod got as far as this container, so that one which cannot be found is lost. */
   wasReached(container: Container): boolean;
 }
@@ -61,6 +64,8 @@ function containerStatus(pod: Pod, container: Container, input: ContainerStatusI
     status.state = { waiting: { reason: waiting.reason, message: waiting.message } };
   }
   applyProbes(pod, container, status, latest, input);
+  const health = input.health?.(container.name) ?? [];
+  if (health.length > 0) status.allocatedResourcesStatus = [...health];
   return withSpecFields(container, status, input.actuated?.[container.name], latest);
 }
 

@@ -8,6 +8,7 @@ import type {
   PodCondition,
   PodStatus,
   ResourceRequirements,
+  ResourceStatus,
 } from "@skiff/api/types.ts";
 import { ephemeralContainers } from "../env/field-ref.ts";
 import type { RuntimePod } from "../runtime/runtime-pod.ts";
@@ -32,6 +33,8 @@ export interface PodStatusInput {
   /** What containers have of the pod's resources, and the conditions of a resize. */
   readonly actuated?: Readonly<Record<string, ResourceRequirements>> | undefined;
   readonly resize?: readonly PodCondition[];
+  /** How the devices of each container are. */
+  health?(container: string): readonly ResourceStatus[];
   /** Fixes phase, reason and message, as for a pod that the node refuses. */
   readonly verdict?: PodVerdict | undefined;
   /** RFC 3339. */
@@ -54,7 +57,8 @@ export function makePodStatus(pod: Pod, input: PodStatusInput): PodStatus {
   const { runtime, reasons, probes, previous, isTerminal, now } = input;
   // As upstream: what is final is told only when nothing of the pod runs any more.
   const verdict = isTerminal || runningContainers(runtime).length === 0 ? input.verdict : undefined;
-  const shared = { runtime, reasons, probes, isTerminal, actuated: input.actuated };
+  const health = (container: string) => input.health?.(container) ?? [];
+  const shared = { runtime, reasons, probes, isTerminal, actuated: input.actuated, health };
   const statusesOf = (
     containers: readonly Container[],
     kind: "init" | "regular" | "ephemeral",

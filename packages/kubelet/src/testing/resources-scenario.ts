@@ -134,14 +134,26 @@ class Scenario {
     const refused = await this.hasFailed("deviceless");
     assert.equal(refused.status?.reason, "UnexpectedAdmissionError");
     assert.match(refused.status?.message ?? "", /requested number of devices unavailable for example.com\/widget/);
+    await this.tellsOfWidget("Healthy");
     plugin.offer([{ ID: "w1", health: "Unhealthy" }]);
     await this.hasWidgets("0");
+    await this.tellsOfWidget("Unhealthy");
     // The next kubelet takes the plugin's socket away, but not the device from its pod.
     await this.node.stopKubelet("SIGKILL");
     this.node.startKubelet();
     await this.hasWidgets("0", "0");
     assert.equal(containerId(await this.isReady("device")), containerId(pod));
+    await this.tellsOfWidget("Unknown");
     await this.pods.delete("default", "device", { gracePeriodSeconds: 0 }, options);
+  }
+
+  /** In the status of the pod that has it. */
+  private async tellsOfWidget(health: string): Promise<void> {
+    await waitFor(`word of a widget that is ${health}`, async () => {
+      const { status } = await this.pods.get("default", "device", options);
+      const [told] = status?.containerStatuses?.[0]?.allocatedResourcesStatus ?? [];
+      return told?.name === WIDGET && told.resources?.[0]?.resourceID === "w1" && told.resources[0].health === health;
+    });
   }
 
   /** On two processors: one for the system, one to give out. */

@@ -1,7 +1,7 @@
 // Devices that plugins offer: counts them for the node, gives them to containers, remembers who has which.
 import { quantityValue } from "@skiff/api/quantity.ts";
 import { isSidecar } from "@skiff/api/scheduling/resources.ts";
-import type { Container, Pod } from "@skiff/api/types.ts";
+import type { Container, Pod, ResourceStatus } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { CheckpointFile } from "../../checkpoints/checkpoint-file.ts";
@@ -10,6 +10,7 @@ import type { ResourceMetrics } from "../resource-metrics.ts";
 import type { HintsByResource } from "../topology/merge-hints.ts";
 import type { NumaMask } from "../topology/numa-mask.ts";
 import { chooseDevices, deviceHints } from "./choose-devices.ts";
+import { deviceHealth } from "./device-health.ts";
 import type { DeviceList, PluginOptions } from "./device-plugin.ts";
 import { DevicePlugin, pluginSocket } from "./device-plugin.ts";
 import descriptor from "./deviceplugin-v1beta1.json" with { type: "json" };
@@ -215,6 +216,15 @@ export class DeviceManager {
   /** What the container holds, one entry per resource. */
   allocations(podUid: string, container: string): readonly DeviceEntry[] {
     return this.devices.of(podUid, container);
+  }
+
+  health(podUid: string, container: string): ResourceStatus[] {
+    return deviceHealth(this.allocations(podUid, container), (resource) => this.endpoints.get(resource));
+  }
+
+  /** UIDs of the pods that have devices. */
+  holders(): ReadonlySet<string> {
+    return new Set(this.devices.all().map(({ podUid }) => podUid));
   }
 
   /** What plugins last said of their devices. */

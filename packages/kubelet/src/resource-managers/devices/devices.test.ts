@@ -13,6 +13,7 @@ import { FakeDevicePlugin } from "../../testing/fake-device-plugin.ts";
 import { sampleContainer, samplePod } from "../../testing/sample-pods.ts";
 import { ResourceManagers } from "../resource-managers.ts";
 import { chooseDevices, deviceHints } from "./choose-devices.ts";
+import { deviceHealth } from "./device-health.ts";
 import { devicePluginHandler } from "./device-plugin-handler.ts";
 
 const RESOURCE = "example.com/widget";
@@ -197,4 +198,21 @@ test("a device plugin may come in by the folder of all plugins, and leave by it"
     await handler.deregister(RESOURCE, signal);
     await waitFor("its loss", async () => managers.capacity().allocatable[RESOURCE] === "0");
   });
+});
+
+test("deviceHealth tells of each device once, and of none whose plugin is away", () => {
+  const options = { envs: {}, mounts: [], devices: [], annotations: {}, cdiDevices: [] };
+  const ids = new Map([
+    [0, ["b", "a"]],
+    [1, ["a", "lost"]],
+  ]);
+  const entry = { podUid: "u", container: "c", resource: "example.com/widget", devices: ids, options };
+  const nodes = new Map(["a", "b"].map((id) => [id, []]));
+  const told = (stoppedAt: number | undefined) =>
+    deviceHealth([entry], () => ({ devices: { nodes, healthy: new Set(["a"]) }, stoppedAt })).flatMap(
+      ({ resources = [] }) => resources.map(({ resourceID, health }) => `${resourceID} ${health}`),
+    );
+  assert.deepEqual(told(undefined), ["a Healthy", "b Unhealthy", "lost Unknown"]);
+  assert.deepEqual(told(5), ["a Unknown", "b Unknown", "lost Unknown"]);
+  assert.equal(deviceHealth([entry], () => undefined)[0]?.resources?.[0]?.health, "Unknown");
 });
