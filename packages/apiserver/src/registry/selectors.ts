@@ -25,8 +25,10 @@ export function readSelection(
   const fieldText = query.get("fieldSelector") ?? "";
   const labels = labelText ? readLabels(labelText) : undefined;
   const fields = fieldText ? parseFieldSelector(fieldText, fieldNames(kind, group, version)) : undefined;
-  const scope = scopeOf(kind, namespace, fields, indexField);
-  return { scope, matches: matcher(scope, namespace, labels, fields) };
+  // A namespace is said to live in itself, but its key and those of its like have no namespace.
+  const where = kind.definition.namespaced ? namespace : "";
+  const scope = scopeOf(kind, where, fields, indexField);
+  return { scope, matches: matcher(scope, where, labels, fields) };
 }
 
 function readLabels(text: string): Selector | undefined {

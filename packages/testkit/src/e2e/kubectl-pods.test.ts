@@ -130,6 +130,26 @@ test("kubectl debug puts a container beside another and into its processes", asy
   assert.match(await kubectl.run("logs", "serves", "-c", "look"), /httpd/);
 });
 
+test("kubectl debug looks at a node from a pod that shares its processes and files", async () => {
+  const nodes = await kubectl.json<{ items: readonly Node[] }>("get", "nodes");
+  const node = nodes.items[0]?.metadata.name ?? "";
+  const made = await kubectl.run(
+    "debug",
+    `node/${node}`,
+    "--image",
+    DEMO,
+    "--profile=general",
+    "--",
+    "ls",
+    "/host/etc",
+  );
+  const name = /pod (\S+) with/.exec(made)?.[1] ?? "";
+  const { spec } = await pods.when(name, ({ status }) => status?.phase === "Succeeded");
+  assert.deepEqual([spec.nodeName, spec.hostPID, spec.hostNetwork], [node, true, true]);
+  assert.match(await kubectl.run("logs", name), /^passwd$/m);
+  await kubectl.run("delete", "pod", name, "--now");
+});
+
 test("drain evicts pods and leaves the node unschedulable", async () => {
   const { spec } = await kubectl.json<Pod>("get", "pod", "serves");
   const node = spec.nodeName ?? "";
