@@ -6,7 +6,7 @@ import type { PlainObject } from "../plain-object.ts";
 import { compare, type Difference, sameJson } from "./compare.ts";
 import { type Conflict, conflictError, otherConflicts } from "./conflicts.ts";
 import { fieldSetOf } from "./field-set.ts";
-import { intersection, isEmptyTree, sameTree } from "./field-tree.ts";
+import { intersection, isEmptyTree } from "./field-tree.ts";
 import { allowedByLastApplied, KUBECTL, updateLastApplied } from "./last-applied.ts";
 import { isSameOwner, type Owner, readStored, writeOwners } from "./managed-fields.ts";
 import { mergeTyped } from "./merge-typed.ts";
@@ -74,9 +74,8 @@ function merge(
   // Only what others own can be taken from somebody.
   const changes = others.length > 0 ? compare(root, start, object) : undefined;
   if (!force) refuseConflicts(findConflicts(tracking, others, start, object, changes), tracking, start, manager);
-  const isSame = sameJson(start, object) && last && sameTree(last.fields, self.fields);
-  // An apply that changes nothing keeps its time.
-  const mine = isSame ? { ...self, time: last.time } : self;
+  // An apply that changes nothing keeps its time; the first one of its owner then has none.
+  const mine = sameJson(start, object) ? { ...self, time: last?.time } : self;
   return { object, owners: [...giveUp(tracking, others, start, object, changes), mine] };
 }
 

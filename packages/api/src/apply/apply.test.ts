@@ -320,6 +320,19 @@ test("an update that changes nothing returns the very same entries; removal leav
   assert.deepEqual(bench.fields("a"), { "f:data": { ".": {}, "f:x": {} } });
 });
 
+test("an apply that changes nothing keeps its time, and has none where it is its owner's first", () => {
+  const bench = new Bench("", "configmaps").apply("a", map({ x: "1" }));
+  const [{ time }] = bench.entries() as [Loose];
+  bench.apply("a", map({ x: "1" })).apply("b", map({ x: "1" }));
+  assert.deepEqual(
+    bench.entries().map((e) => [e.manager, e.time]),
+    [
+      ["b", undefined],
+      ["a", time],
+    ],
+  );
+});
+
 test("the oldest of more than ten updaters are merged as ancient-changes", () => {
   const bench = new Bench("", "configmaps").update("m00", map({ k00: "1" }));
   for (let i = 1; i < 13; i++) {
