@@ -1,6 +1,6 @@
 // What newer runtimes can do and older ones cannot, with the containerd that comes first on the PATH, and how that is told.
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -14,7 +14,7 @@ import { runtimeAbilities } from "../node/runtime-abilities.ts";
 import { PodPaths } from "../pod-paths.ts";
 import { checkpointHandler } from "../server/checkpoint-container.ts";
 import type { RunParams } from "../server/run-in-container.ts";
-import { PrivateContainerd } from "../testing/private-containerd.ts";
+import { BUSYBOX_IMAGE, PrivateContainerd } from "../testing/private-containerd.ts";
 import { sampleContainer, samplePod, sampleRuntime, sampleState } from "../testing/sample-pods.ts";
 import { defaultPool } from "../user-namespaces/id-pool.ts";
 import { HOST_USERS } from "../user-namespaces/in-user-namespace.ts";
@@ -22,6 +22,7 @@ import { PodUserNamespaces } from "../user-namespaces/pod-user-namespaces.ts";
 import { sandboxConfig } from "./sandbox-config.ts";
 
 const stack = new AsyncDisposableStack();
+let containerd: PrivateContainerd;
 let cri: CriClient;
 let dir = "";
 /** Of containerd: from 2.0 on it tells of its abilities. */
@@ -31,11 +32,16 @@ before(async () => {
   assert.equal(process.getuid?.(), 0, "this test makes network namespaces: run it as root");
   dir = await mkdtemp(join(tmpdir(), "skiff-newer-"));
   stack.defer(() => rm(dir, { recursive: true }));
-  const containerd = stack.use(await PrivateContainerd.start("10.231.10.0/24"));
+  containerd = stack.use(await PrivateContainerd.start("10.231.10.0/24"));
   cri = stack.use(containerd.client());
   major = Number(/^v?(\d+)/.exec((await cri.version()).runtimeVersion)?.[1]);
 });
 after(() => stack.disposeAsync());
+
+function sandboxSettings() {
+  const dns = { clusterDns: [], clusterDomain: "", node: { servers: [], searches: [], options: [] } };
+  return { logDirectory: dir, cgroupParent: "", dns, clusterDomain: "", users: HOST_USERS };
+}
 
 test("the node's status tells of what the runtime tells", async () => {
   const { runtimeHandlers, features } = runtimeAbilities(await cri.status());
@@ -67,8 +73,6 @@ test("the runtime says who makes its cgroups, or the configuration does", async 
 
 test("an exit is told of by the CRI's own stream where it has one", { timeout: 60_000 }, async () => {
   if (major < 2) return;
-  const dns = { clusterDns: [], clusterDomain: "", node: { servers: [], searches: [], options: [] } };
-  const settings = { logDirectory: dir, cgroupParent: "", dns, clusterDomain: "", users: HOST_USERS };
   const stop = new AbortController();
   // No containerd listens there: what comes can only have come by the CRI.
   const exits = exitEvents(cri, `unix://${dir}/nobody.sock`, stop.signal)[Symbol.asyncIterator]();
@@ -79,7 +83,7 @@ test("an exit is told of by the CRI's own stream where it has one", { timeout: 6
   const ended = new Set<string>();
   // The runtime does not say when its stream begins, so sandboxes end until one is told of.
   while (told === undefined && ended.size < 20) {
-    const config = sandboxConfig(samplePod({ hostNetwork: true }), ended.size, settings);
+    const config = sandboxConfig(samplePod({ hostNetwork: true }), ended.size, sandboxSettings());
     const id = await cri.runPodSandbox(config, "");
     ended.add(id);
     await cri.stopPodSandbox(id);
@@ -88,6 +92,35 @@ test("an exit is told of by the CRI's own stream where it has one", { timeout: 6
   await first;
   assert.ok(told && ended.has(told));
   stop.abort();
+});
+
+test("devices that have names go to the runtime by their names", { timeout: 60_000 }, async () => {
+  // containerd 1.6 knows no such names and leaves them out.
+  if (major < 2) return;
+  const devices = [{ name: "one", containerEdits: { env: ["THING=one of them"] } }];
+  await mkdir(join(containerd.dir, "cdi"));
+  const spec = { cdiVersion: "0.6.0", kind: "skiff.test/thing", devices };
+  await writeFile(join(containerd.dir, "cdi/thing.json"), JSON.stringify(spec));
+  const sandbox = sandboxConfig(samplePod({ hostNetwork: true }), 100, sandboxSettings());
+  const id = await cri.runPodSandbox(sandbox, "");
+  const { namespaceOptions } = sandbox.linux.securityContext;
+  const lists = { supplementalGroups: [], maskedPaths: [], readonlyPaths: [] };
+  const securityContext = { ...lists, privileged: false, readonlyRootfs: false, noNewPrivs: false, namespaceOptions };
+  const container = await cri.createContainer(
+    id,
+    {
+      ...{ metadata: { name: "c", attempt: 0 }, image: { image: BUSYBOX_IMAGE }, command: ["sleep", "1000"], args: [] },
+      ...{ workingDir: "", envs: [], mounts: [], devices: [], labels: {}, annotations: {}, logPath: "" },
+      ...{ stdin: false, stdinOnce: false, tty: false, CDIDevices: [{ name: "skiff.test/thing=one" }] },
+      linux: { resources: {}, securityContext },
+    },
+    sandbox,
+  );
+  await cri.startContainer(container);
+  const environment = await readFile(`/proc/${await containerd.pidOf(container)}/environ`, "utf8");
+  assert.ok(environment.split("\0").includes("THING=one of them"));
+  await cri.stopPodSandbox(id);
+  await cri.removePodSandbox(id);
 });
 
 test("a checkpoint names what is missing, or repeats why the runtime made none", async () => {
