@@ -60,6 +60,7 @@ const extension: Record<string, ModelFacts> = {
   // `applyByKey` is said where upstream marks the list for apply and gives it no strategic merge.
   CustomResourceDefinitionStatus: { conditions: applyByKey("type"), storedVersions: atomic },
   CustomResourceDefinitionVersion: atomics("additionalPrinterColumns selectableFields"),
+  V1beta1CustomResourceDefinitionSpec: atomics("additionalPrinterColumns"),
   // The key of a validation is its expression: nothing else in it is unique.
   JSONSchemaProps: {
     ...atomics("allOf anyOf enum oneOf required x-kubernetes-list-map-keys"),
@@ -109,6 +110,7 @@ const devices: Record<string, ModelFacts> = {
   AllocatedDeviceStatus: { conditions: applyByKey("type") },
   CapacityRequestPolicy: atomics("validValues"),
   Device: atomics("bindingConditions bindingFailureConditions consumesCounters taints"),
+  DeviceAttribute: atomics("bools ints strings versions"),
   DeviceAllocationConfiguration: atomics("requests"),
   DeviceAllocationResult: atomics("config results"),
   DeviceClaim: atomics("config constraints requests"),

@@ -54,16 +54,22 @@ function fieldSchema(
   const description = describe(model, field);
   // Quantities are strings in the models; only the field says that it is one.
   const leaf = isQuantityField(model, field) ? QUANTITY : anyName(model, field);
-  const type = typeSchema(schema, leaf, names, dialect);
   const words = enumOf(model, field);
+  const type = withWords(typeSchema(schema, leaf, names, dialect), words);
   // In OpenAPI 3.0 whatever stands beside a $ref is ignored.
   const wrapped = "$ref" in type && dialect === "v3" ? { allOf: [type], ...defaultOf(schema) } : type;
   return {
     ...(description ? { description } : {}),
     ...wrapped,
-    ...(words && schema.type === "string" ? { enum: [...words] } : {}),
     ...extensionsOf(model, field),
   };
+}
+
+/** The words that a text may be, or each text of a list. */
+function withWords(type: JsonObject, words: readonly string[] | undefined): JsonObject {
+  if (!words || (type.type !== "string" && type.type !== "array")) return type;
+  if (type.type === "string") return { ...type, enum: [...words] };
+  return { ...type, items: { ...(type.items as JsonObject), enum: [...words] } };
 }
 
 /** Upstream writes an empty default beside each reference to a struct. */

@@ -41,6 +41,11 @@ test("DocumentBuilder tells kubectl merge keys, kinds and the parameters of patc
   assert.deepEqual(patch["x-kubernetes-group-version-kind"], { group: "apps", version: "v1", kind: "Deployment" });
   const names = patch.parameters.map((parameter: Loose) => parameter.name);
   assert.ok(names.includes("dryRun") && names.includes("fieldValidation"));
+  const claim = document.definitions["io.k8s.api.core.v1.PersistentVolumeClaimSpec"].properties;
+  assert.deepEqual(claim.volumeMode.enum, ["Block", "Filesystem"]);
+  assert.equal(claim.accessModes.items.enum.length, 4, "the words of a list are those of its items");
+  // Not declared as an enumeration, for other words are good too.
+  assert.equal(document.definitions["io.k8s.api.core.v1.LimitRangeItem"].properties.type.enum, undefined);
   const limits = document.definitions["io.k8s.api.core.v1.ResourceRequirements"].properties.limits;
   assert.deepEqual(limits.additionalProperties, {
     $ref: "#/definitions/io.k8s.apimachinery.pkg.api.resource.Quantity",
