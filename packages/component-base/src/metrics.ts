@@ -16,6 +16,8 @@ interface Metric {
 export interface Counter {
   /** `by` is not negative: a counter that falls reads as a restart. */
   inc(labels?: Labels, by?: number): void;
+  /** One series, for those who count the same often: nothing is looked up any more. */
+  of(labels: Labels): { inc(by?: number): void };
 }
 
 type ReadSeries = () => Iterable<{ labels?: Labels; value: number }>;
@@ -27,6 +29,8 @@ export interface Gauge {
 
 export interface Histogram {
   observe(value: number, labels?: Labels): void;
+  /** As of counters. */
+  of(labels: Labels): { observe(value: number): void };
 }
 
 /** Upstream's default request-latency buckets (prometheus.DefBuckets), in seconds. */
@@ -39,7 +43,17 @@ export class MetricsRegistry {
   counter(name: string, help: string): Counter {
     const series = new Series(name, help, "counter");
     this.add(series);
-    return { inc: (labels = {}, by = 1) => series.add(labels, by) };
+    return {
+      inc: (labels = {}, by = 1) => series.add(labels, by),
+      of: (labels) => {
+        const cell = series.cellOf(labels);
+        return {
+          inc: (by = 1) => {
+            cell.value += by;
+          },
+        };
+      },
+    };
   }
 
   gauge(name: string, help: string): Gauge {
@@ -76,7 +90,13 @@ export class MetricsRegistry {
   histogram(name: string, help: string, buckets: readonly number[] = LATENCY_BUCKETS): Histogram {
     const histogram = new HistogramSeries(name, help, buckets);
     this.add(histogram);
-    return { observe: (value, labels = {}) => histogram.observe(labels, value) };
+    return {
+      observe: (value, labels = {}) => histogram.observe(histogram.entryOf(labels), value),
+      of: (labels) => {
+        const entry = histogram.entryOf(labels);
+        return { observe: (value) => histogram.observe(entry, value) };
+      },
+    };
   }
 
   /** Returns what makes a series; whoever holds one sets its value as it changes. */
@@ -121,7 +141,7 @@ class Series implements Metric {
   readonly name: string;
   private readonly help: string;
   private readonly kind: "counter" | "gauge";
-  private readonly values = new Map<string, number>();
+  private readonly cells = new Map<string, { value: number }>();
 
   constructor(name: string, help: string, kind: "counter" | "gauge") {
     this.name = name;
@@ -130,18 +150,32 @@ class Series implements Metric {
   }
 
   add(labels: Labels, by: number): void {
+    this.cellOf(labels).value += by;
+  }
+
+  cellOf(labels: Labels): { value: number } {
     const key = labelText(labels);
-    this.values.set(key, (this.values.get(key) ?? 0) + by);
+    const known = this.cells.get(key);
+    if (known) return known;
+    const made = { value: 0 };
+    this.cells.set(key, made);
+    return made;
   }
 
   set(labels: Labels, value: number): void {
-    this.values.set(labelText(labels), value);
+    this.cellOf(labels).value = value;
   }
 
   render(out: string[]): void {
     out.push(`# HELP ${this.name} ${this.help}`, `# TYPE ${this.name} ${this.kind}`);
-    for (const [labels, value] of this.values) out.push(`${this.name}${braced(labels)} ${value}`);
+    for (const [labels, { value }] of this.cells) out.push(`${this.name}${braced(labels)} ${value}`);
   }
+}
+
+interface HistogramEntry {
+  readonly counts: number[];
+  sum: number;
+  count: number;
 }
 
 class HistogramSeries implements Metric {
@@ -149,7 +183,7 @@ class HistogramSeries implements Metric {
   private readonly help: string;
   private readonly buckets: readonly number[];
   /** `counts` are of each bucket alone; they add up only when they are rendered, so that an observation costs one increment. */
-  private readonly series = new Map<string, { counts: number[]; sum: number; count: number }>();
+  private readonly series = new Map<string, HistogramEntry>();
 
   constructor(name: string, help: string, buckets: readonly number[]) {
     this.name = name;
@@ -157,13 +191,16 @@ class HistogramSeries implements Metric {
     this.buckets = buckets;
   }
 
-  observe(labels: Labels, value: number): void {
+  entryOf(labels: Labels): HistogramEntry {
     const key = labelText(labels);
-    let entry = this.series.get(key);
-    if (!entry) {
-      entry = { counts: new Array(this.buckets.length).fill(0), sum: 0, count: 0 };
-      this.series.set(key, entry);
-    }
+    const known = this.series.get(key);
+    if (known) return known;
+    const made = { counts: new Array<number>(this.buckets.length).fill(0), sum: 0, count: 0 };
+    this.series.set(key, made);
+    return made;
+  }
+
+  observe(entry: HistogramEntry, value: number): void {
     entry.sum += value;
     entry.count += 1;
     const bucket = this.buckets.findIndex((limit) => value <= limit);

@@ -26,10 +26,16 @@ const SECONDS = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3
 const SLI_SECONDS = SECONDS.slice(2);
 const BYTES = Array.from({ length: 7 }, (_, i) => 1000 * 10 ** i);
 
-interface KnownLabels {
+/** The series of requests of one sort. */
+interface KnownRequests {
   readonly base: Labels;
   readonly withDryRun: Labels;
-  readonly byCode: Map<number, Labels>;
+  readonly duration: { observe(seconds: number): void };
+  /** Dry runs promise nobody a latency. */
+  readonly sli: { observe(seconds: number): void } | undefined;
+  /** Of reads only. */
+  readonly sizes: { observe(bytes: number): void } | undefined;
+  readonly byCode: Map<number, { inc(): void }>;
 }
 
 /** Names and labels are upstream's, so that its dashboards and alerts work. */
@@ -41,8 +47,8 @@ export class RequestMetrics {
   private readonly sizes: Histogram;
   private readonly terminations: Counter;
   private readonly deprecated: Gauge;
-  /** By what makes them, for labels cost more to put together than to count. */
-  private readonly known = new Map<string, KnownLabels>();
+  /** By what makes their labels, which cost more to put together than to count. */
+  private readonly known = new Map<string, KnownRequests>();
 
   constructor(registry: MetricsRegistry, limit: RequestLimit) {
     this.total = registry.counter(
@@ -89,28 +95,27 @@ export class RequestMetrics {
   }
 
   record(exchange: Exchange, { code, seconds, bytes, served }: RequestOutcome): void {
-    const labels = this.labelsOf(exchange, served);
-    this.duration.observe(seconds, labels.withDryRun);
-    let withCode = labels.byCode.get(code);
-    if (!withCode) {
-      withCode = keptLabels(sorted({ ...labels.withDryRun, code: String(code) }));
-      labels.byCode.set(code, withCode);
+    const known = this.knownOf(exchange, served);
+    known.duration.observe(seconds);
+    let total = known.byCode.get(code);
+    if (!total) {
+      total = this.total.of(sorted({ ...known.withDryRun, code: String(code) }));
+      known.byCode.set(code, total);
     }
-    this.total.inc(withCode);
-    if (labels.withDryRun.dry_run === "") this.sli.observe(seconds - exchange.waitedMs / 1000, labels.base);
-    const { verb } = labels.base;
-    if (bytes !== undefined && (verb === "GET" || verb === "LIST")) this.sizes.observe(bytes, labels.base);
+    total.inc();
+    known.sli?.observe(seconds - exchange.waitedMs / 1000);
+    if (bytes !== undefined) known.sizes?.observe(bytes);
     if (exchange.removedRelease !== undefined && served) this.countDeprecated(exchange.info, exchange.removedRelease);
   }
 
   /** The server ended it to protect itself: it was too much (429), or took too long (504). */
   terminated(exchange: Exchange, code: number, served: boolean): void {
-    this.terminations.inc(sorted({ ...this.labelsOf(exchange, served).base, code: String(code) }));
+    this.terminations.inc(sorted({ ...this.knownOf(exchange, served).base, code: String(code) }));
   }
 
   /** Counts it while it lasts; returns what to call at its end. */
   lasting(exchange: Exchange): () => void {
-    const { base } = this.labelsOf(exchange, true);
+    const { base } = this.knownOf(exchange, true);
     this.longRunning.inc(base, 1);
     return () => this.longRunning.inc(base, -1);
   }
@@ -119,7 +124,7 @@ export class RequestMetrics {
     this.deprecated.set(1, { group, removed_release: removedRelease, resource, subresource, version });
   }
 
-  private labelsOf(exchange: Exchange, served: boolean): KnownLabels {
+  private knownOf(exchange: Exchange, served: boolean): KnownRequests {
     const { info } = exchange;
     const verb = verbOf(exchange);
     const dryRun = dryRunOf(exchange.query);
@@ -129,8 +134,15 @@ export class RequestMetrics {
     const known = this.known.get(key);
     if (known) return known;
     const base = baseLabels(info, verb, scope, served);
-    const withDryRun = keptLabels(sorted({ ...base, dry_run: dryRun }));
-    const made = { base: keptLabels(base), withDryRun, byCode: new Map<number, Labels>() };
+    const withDryRun = sorted({ ...base, dry_run: dryRun });
+    const made: KnownRequests = {
+      base: keptLabels(base),
+      withDryRun,
+      duration: this.duration.of(withDryRun),
+      sli: dryRun === "" ? this.sli.of(base) : undefined,
+      sizes: verb === "GET" || verb === "LIST" ? this.sizes.of(base) : undefined,
+      byCode: new Map(),
+    };
     this.known.set(key, made);
     return made;
   }

@@ -1,12 +1,6 @@
 // Upstream's metrics of authentication and authorization.
 import type { Clock } from "@skiff/component-base/clock.ts";
-import {
-  type Counter,
-  type Histogram,
-  keptLabels,
-  type Labels,
-  type MetricsRegistry,
-} from "@skiff/component-base/metrics.ts";
+import type { Counter, Histogram, MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { Decision } from "../authz/authorizer.ts";
 
 // From a millisecond, each twice the one before.
@@ -32,13 +26,16 @@ const LIFETIMES = [
 
 export type AuthenticationResult = "success" | "failure" | "error";
 
+interface Outcome {
+  readonly total: ReturnType<Counter["of"]>;
+  readonly seconds: ReturnType<Histogram["of"]>;
+}
+
 export class SecurityMetrics {
   private readonly clock: Clock;
   private readonly users: Counter;
-  private readonly attempts: Counter;
-  private readonly durations: Histogram;
-  private readonly decisions: Counter;
-  private readonly decisionDurations: Histogram;
+  private readonly results: Readonly<Record<AuthenticationResult, Outcome>>;
+  private readonly verdicts: Readonly<Record<Decision["verdict"] | "error", Outcome>>;
   private readonly lifetimes: Histogram;
 
   constructor(metrics: MetricsRegistry, clock: Clock) {
@@ -47,21 +44,33 @@ export class SecurityMetrics {
       "authenticated_user_requests",
       "Counter of authenticated requests broken out by username.",
     );
-    this.attempts = metrics.counter("authentication_attempts", "Counter of authenticated attempts.");
-    this.durations = metrics.histogram(
+    const attempts = metrics.counter("authentication_attempts", "Counter of authenticated attempts.");
+    const durations = metrics.histogram(
       "authentication_duration_seconds",
       "Authentication duration in seconds broken out by result.",
       SECONDS,
     );
-    this.decisions = metrics.counter(
+    const decisions = metrics.counter(
       "authorization_attempts_total",
       "Counter of authorization attempts broken down by result. It can be either 'allowed', 'denied', 'no-opinion' or 'error'.",
     );
-    this.decisionDurations = metrics.histogram(
+    const decisionDurations = metrics.histogram(
       "authorization_duration_seconds",
       "Authorization duration in seconds broken out by result.",
       SECONDS,
     );
+    const attempt = (result: string) => ({ total: attempts.of({ result }), seconds: durations.of({ result }) });
+    this.results = { success: attempt("success"), failure: attempt("failure"), error: attempt("error") };
+    const decision = (result: string) => ({
+      total: decisions.of({ result }),
+      seconds: decisionDurations.of({ result }),
+    });
+    this.verdicts = {
+      allow: decision("allowed"),
+      deny: decision("denied"),
+      "no-opinion": decision("no-opinion"),
+      error: decision("error"),
+    };
     this.lifetimes = metrics.histogram(
       "apiserver_client_certificate_expiration_seconds",
       "Distribution of the remaining lifetime on the certificate used to authenticate a request.",
@@ -71,28 +80,19 @@ export class SecurityMetrics {
 
   /** `user` is the name of whom it succeeded for; `expiresMs` the end of the certificate that proved it, if one did. */
   authenticated(startMs: number, result: AuthenticationResult, user = "", expiresMs?: number): void {
-    const labels = RESULTS[result];
-    this.attempts.inc(labels);
-    this.durations.observe((this.clock.monotonic() - startMs) / 1000, labels);
+    const { total, seconds } = this.results[result];
+    total.inc();
+    seconds.observe((this.clock.monotonic() - startMs) / 1000);
     if (result === "success") this.users.inc({ username: compressed(user) });
     if (expiresMs !== undefined) this.lifetimes.observe((expiresMs - this.clock.now()) / 1000);
   }
 
   authorized(startMs: number, verdict: Decision["verdict"] | "error"): void {
-    const labels = VERDICTS[verdict];
-    this.decisions.inc(labels);
-    this.decisionDurations.observe((this.clock.monotonic() - startMs) / 1000, labels);
+    const { total, seconds } = this.verdicts[verdict];
+    total.inc();
+    seconds.observe((this.clock.monotonic() - startMs) / 1000);
   }
 }
-
-const result = (text: string): Labels => keptLabels({ result: text });
-const RESULTS = { success: result("success"), failure: result("failure"), error: result("error") };
-const VERDICTS = {
-  allow: result("allowed"),
-  deny: result("denied"),
-  "no-opinion": result("no-opinion"),
-  error: result("error"),
-};
 
 /** Names are anybody's: only a few are told. */
 function compressed(name: string): string {

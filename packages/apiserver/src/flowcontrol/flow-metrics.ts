@@ -23,6 +23,15 @@ interface KindGauge {
   readonly ratio: TimedValue;
 }
 
+type Observe = ReturnType<Histogram["of"]>;
+
+interface FlowSeries {
+  readonly seats: Observe;
+  readonly watchers: Observe;
+  readonly regular: Observe;
+  readonly watches: Observe;
+}
+
 /** What of a level its gauges show. */
 interface LevelFigures {
   readonly running: { readonly size: number };
@@ -46,6 +55,7 @@ export class FlowMetrics {
   private readonly seats: Histogram;
   private readonly unaccommodated: (labels: Labels) => void;
   private readonly levels = new Map<string, LevelGauges>();
+  private readonly flows = new WeakMap<Flow, FlowSeries>();
   private readonly makeGauges: (name: string) => LevelGauges;
   private readonly phases: Readonly<Record<Phase, Readonly<Record<RequestKind, KindGauge>>>>;
   private readonly clock: Clock;
@@ -101,6 +111,20 @@ export class FlowMetrics {
     return known;
   }
 
+  private seriesOf(flow: Flow): FlowSeries {
+    const known = this.flows.get(flow);
+    if (known) return known;
+    const { labels } = flow;
+    const made: FlowSeries = {
+      seats: this.seats.of(labels),
+      watchers: this.watchers.of(labels),
+      regular: this.executions.of({ ...labels, type: "regular" }),
+      watches: this.executions.of({ ...labels, type: "watch" }),
+    };
+    this.flows.set(flow, made);
+    return made;
+  }
+
   setCapacity(capacity: number): void {
     this.capacity = Math.max(1, capacity);
   }
@@ -118,15 +142,16 @@ export class FlowMetrics {
   }
 
   estimated(flow: Flow, seats: number): void {
-    this.seats.observe(seats, flow.labels);
+    this.seriesOf(flow).seats.observe(seats);
   }
 
   watchersCounted(flow: Flow, count: number): void {
-    this.watchers.observe(count, flow.labels);
+    this.seriesOf(flow).watchers.observe(count);
   }
 
   executed(flow: Flow, seconds: number, isWatch: boolean): void {
-    this.executions.observe(seconds, isWatch ? flow.executionLabels.watch : flow.executionLabels.regular);
+    const { watches, regular } = this.seriesOf(flow);
+    (isWatch ? watches : regular).observe(seconds);
   }
 
   waited(flow: Flow, seconds: number, executed: boolean): void {

@@ -19,9 +19,8 @@ export class Flow {
   readonly matches: MatchesFlow;
   /** What the answer tells the client; the objects of a level in memory have no UID yet. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Of its series; watches are told apart in one of them. */
+  /** Of its series. */
   readonly labels: Labels;
-  readonly executionLabels: { readonly regular: Labels; readonly watch: Labels };
   readonly running = { readOnly: 0, mutating: 0 };
   runningSeats = 0;
   readonly waiting = { readOnly: 0, mutating: 0 };
@@ -42,10 +41,7 @@ export class Flow {
       "x-kubernetes-pf-flowschema-uid": schema.metadata.uid ?? "",
       "x-kubernetes-pf-prioritylevel-uid": level.uid,
     };
-    const labels = { flow_schema: schema.metadata.name, priority_level: level.name };
-    this.labels = keptLabels(labels);
-    const ofType = (type: string) => keptLabels({ ...labels, type });
-    this.executionLabels = { regular: ofType("regular"), watch: ofType("watch") };
+    this.labels = keptLabels({ flow_schema: schema.metadata.name, priority_level: level.name });
     // Counters go on when the schema changes.
     this.dispatched = former?.dispatched ?? 0;
     if (former) Object.assign(this.rejected, former.rejected);

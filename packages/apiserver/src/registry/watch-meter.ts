@@ -1,6 +1,6 @@
 // Upstream's metrics of watches: events and their sizes, and how long the first state of a streamed list took.
 import type { Clock } from "@skiff/component-base/clock.ts";
-import { type Counter, type Histogram, keptLabels, type MetricsRegistry } from "@skiff/component-base/metrics.ts";
+import type { Counter, Histogram, MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { RequestInfo } from "../http/request-info.ts";
 
 /** Told by one watch as it sends. */
@@ -33,11 +33,12 @@ export class WatchMetrics {
 
   meter({ group, version, resource, namespace }: RequestInfo): WatchMeter {
     const start = this.clock.monotonic();
-    const labels = keptLabels({ group, resource, version });
+    const labels = { group, resource, version };
+    const [events, sizes] = [this.events.of(labels), this.sizes.of(labels)];
     return {
       sent: (bytes) => {
-        this.events.inc(labels);
-        this.sizes.observe(bytes, labels);
+        events.inc();
+        sizes.observe(bytes);
       },
       initialSent: () => {
         const scope = namespace ? "namespace" : "cluster";
