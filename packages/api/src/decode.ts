@@ -15,6 +15,8 @@ export interface DecodeOptions {
   readonly strict: boolean;
   /** What `parseJson` found, for the same error message. */
   readonly duplicateFields?: readonly string[];
+  /** Other errors of the body, told before these. */
+  readonly problems?: readonly string[];
 }
 
 /** The canonical object and what was lost on the way to it. */
@@ -32,7 +34,8 @@ export function decode<T = KubeObject>(model: string, value: unknown, options: D
   const state: DecodeState = { path: [], unknownFields: [] };
   const object = walk(model, value, state);
   if (options.strict) {
-    const problems = strictProblems(options.duplicateFields ?? [], state.unknownFields);
+    const own = strictProblems(options.duplicateFields ?? [], state.unknownFields);
+    const problems = [...(options.problems ?? []), ...own];
     if (problems.length > 0) throw cannotHandle(model, value, `strict decoding error: ${problems.join(", ")}`);
   }
   return { object: object as T, unknownFields: state.unknownFields };

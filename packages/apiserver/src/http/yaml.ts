@@ -16,6 +16,7 @@ import {
 /** The value of one document. Aliases and depth are bounded, for a few bytes must not become gigabytes. */
 export function parseYaml(text: string): unknown {
   if (nestsTooDeep(text)) throw unreadable("exceeded max depth");
+  if (CONTROL_CHARACTER.test(text)) throw unreadable("control characters are not allowed");
   const json = jsonOf(text);
   if (json !== undefined) return json;
   const document = parseBounded(text);
@@ -51,10 +52,11 @@ function parseBounded(text: string): Document.Parsed {
     for (const part of parser.next(lexeme)) keep(parts, part, text);
   }
   for (const part of parser.end()) keep(parts, part, text);
-  const [document, second] = new Composer(OPTIONS).compose(parts, true, text.length);
+  // Whatever follows the first document is not read.
+  const [document] = new Composer(OPTIONS).compose(parts, true, text.length);
   const error = document?.errors[0];
   if (error) throw unreadable(reasonOf(error, text));
-  if (!document || second) throw unreadable("the body must be one document");
+  if (!document) throw unreadable("there is no document");
   return document;
 }
 
@@ -63,13 +65,22 @@ const MAX_LEXEMES = 300_000;
 const MAX_REFERENCES = 5_000;
 
 function keep(parts: CST.Token[], part: CST.Token, text: string): void {
-  if (part.type === "error") throw unreadable(`line ${lineAt(text, part.offset)}: ${part.message}`);
+  if (part.type === "error") throw unreadable(placed(text, part.offset, part.message));
   parts.push(part);
 }
 
 function unreadable(why: string): ApiError {
-  return badRequest(`error converting YAML to JSON: yaml: ${why}`);
+  return badRequest(`yaml: ${why}`);
 }
+
+/** Upstream tells no line of what is on the first. */
+function placed(text: string, offset: number, why: string): string {
+  const line = lineAt(text, offset);
+  return line > 1 ? `line ${line}: ${why}` : why;
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROL_CHARACTER = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 
 function lineAt(text: string, offset: number): number {
   return text.slice(0, offset).split("\n").length;
@@ -78,8 +89,21 @@ function lineAt(text: string, offset: number): number {
 function reasonOf(error: Error & { readonly pos?: readonly [number, number] }, text: string): string {
   // The parser recurses and turns the engine's own limit into an error of the document.
   if (error.message.startsWith("Maximum call stack size exceeded")) return "exceeded max depth";
-  return `line ${lineAt(text, error.pos?.[0] ?? 0)}: ${error.message.split("\n")[0] ?? ""}`;
+  const said = error.message.split("\n")[0] ?? "";
+  const known = GO_WORDS.find(([pattern]) => pattern.test(said));
+  return placed(text, error.pos?.[0] ?? 0, known ? said.replace(...known) : said);
 }
+
+/** What Go's parser says where ours says the other. */
+const GO_WORDS: readonly (readonly [RegExp, string])[] = [
+  [/^Tabs are not allowed as indentation.*/, "found a tab character that violates indentation"],
+  [/^Nested mappings are not allowed.*/, "mapping values are not allowed in this context"],
+  [/^Plain value cannot start with .*/, "found character that cannot start any token"],
+  [/^Missing closing .*/, "found unexpected end of stream"],
+  [/^Unresolved alias .*: (.*)$/, "unknown anchor '$1' referenced"],
+  [/^Flow sequence .*/, "did not find expected ',' or ']'"],
+  [/^Flow map .*/, "did not find expected ',' or '}'"],
+];
 
 /** Known before the parser spends seconds on it. Brackets inside texts count too, but nobody leaves so many open. */
 function nestsTooDeep(text: string): boolean {
@@ -95,15 +119,19 @@ function nestsTooDeep(text: string): boolean {
 /** As deep as upstream's parser goes. */
 const MAX_OPEN_BRACKETS = 10_000;
 
-/** What is said twice in the same mapping (the last one wins), for those who want to know. */
+/** What is said twice in the same mapping (the last one wins), for those who want to know. None for JSON. */
 export function duplicateKeys(text: string): string[] {
   const found: string[] = [];
+  if (jsonOf(text) !== undefined) return found;
   visit(parseBounded(text), {
     Map(_key, map) {
       const seen = new Set<string>();
       for (const { key } of map.items) {
         const name = isScalar(key) ? String(key.value) : "";
-        if (name !== "" && seen.has(name)) found.push(`yaml: key ${JSON.stringify(name)} already set in map`);
+        if (name !== "" && seen.has(name)) {
+          const line = lineAt(text, (isScalar(key) && key.range?.[0]) || 0);
+          found.push(`line ${line}: key ${JSON.stringify(name)} already set in map`);
+        }
         seen.add(name);
       }
       // As many as upstream tells.

@@ -140,14 +140,14 @@ export async function readApply(
 
 /** Throws 400 for what is no object; duplicate keys are refused, warned of or ignored as `fieldValidation` says. */
 function parseConfig(text: string, validation: FieldValidation, warn: (text: string) => void): PlainObject {
-  const { value, problems } = parse(text, validation !== "Ignore");
+  const { value, problems, problem } = parse(text, validation !== "Ignore");
   if (!isPlainObject(value)) {
     const type = Array.isArray(value) ? "array" : typeof value;
     const why = `json: cannot unmarshal ${type} into Go value of type map[string]interface {}`;
     throw badRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: ${why}`);
   }
   if (problems.length > 0 && validation === "Strict") {
-    throw badRequest(`error strict decoding YAML: ${problems.join(", ")}`);
+    throw badRequest(`error strict decoding YAML: ${problem}`);
   }
   for (const problem of problems) warn(problem);
   // What follows walks the configuration by recursion.
@@ -158,20 +158,26 @@ function parseConfig(text: string, validation: FieldValidation, warn: (text: str
 const MAX_DEPTH = 500;
 const tooDeep = () => badRequest("error decoding YAML: exceeded max depth");
 
-function parse(text: string, strict: boolean): { value: unknown; problems: readonly string[] } {
+/** `problem` is all of them as the strict error tells them. */
+function parse(text: string, strict: boolean): { value: unknown; problems: readonly string[]; problem?: string } {
   try {
     if (text.trimStart().startsWith("{")) {
       const { value, duplicateFields } = parseJson(text);
-      return { value, problems: strictProblems(duplicateFields, []) };
+      const problems = strictProblems(duplicateFields, []);
+      return { value, problems, problem: problems.join(", ") };
     }
   } catch (error) {
     if (error instanceof Error && error.message.endsWith("exceeded max depth")) throw tooDeep();
     // Flow style of YAML begins like JSON.
   }
   try {
-    return { value: parseYaml(text), problems: strict ? duplicateKeys(text) : [] };
+    const problems = strict ? duplicateKeys(text) : [];
+    const problem = `error converting YAML to JSON: yaml: unmarshal errors:\n  ${problems.join("\n  ")}`;
+    // An empty text is an object of which nothing was said.
+    return { value: parseYaml(text) ?? {}, problems, problem };
   } catch (error) {
-    throw error instanceof ApiError ? badRequest(`error decoding YAML: ${error.message}`) : error;
+    if (!(error instanceof ApiError)) throw error;
+    throw badRequest(`error decoding YAML: error converting YAML to JSON: ${error.message}`);
   }
 }
 

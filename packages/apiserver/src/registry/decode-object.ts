@@ -5,7 +5,8 @@ import { ApiError, badRequest } from "@skiff/api/errors.ts";
 import { KINDS } from "@skiff/api/kinds/index.ts";
 import { groupVersion, type KubeObject } from "@skiff/api/object.ts";
 import type { Exchange } from "../http/exchange.ts";
-import { bodyMedia, parseBody } from "../http/read-body.ts";
+import { type BodyMedia, bodyMedia, parseBody } from "../http/read-body.ts";
+import { duplicateKeys, parseYaml } from "../http/yaml.ts";
 import type { FieldValidation } from "./write-options.ts";
 
 /** What a body must be. */
@@ -20,6 +21,8 @@ export interface BodyType {
 export interface ParsedBody {
   readonly value: unknown;
   readonly duplicateFields: readonly string[];
+  /** Of a YAML body, whose keys are told by their lines. */
+  readonly duplicateKeys?: readonly string[];
 }
 
 /** Parses the body; duplicate keys are looked for only when somebody wants to know. */
@@ -32,10 +35,7 @@ export async function parseObjectBody(
   const bytes = await exchange.readBytes();
   await exchange.pause();
   try {
-    const body =
-      media === "json" && validation !== "Ignore"
-        ? parseJson(bytes.toString("utf8"))
-        : { value: parseBody(bytes, media), duplicateFields: [] };
+    const body = parseWith(validation, bytes, media);
     checkIsObject(body.value);
     return body;
   } catch (error) {
@@ -43,6 +43,13 @@ export async function parseObjectBody(
     const why = `${error.message} (${summaryOf(bytes)})`;
     throw badRequest(`the object provided is unrecognized (must be of type ${kind}): ${why}`);
   }
+}
+
+function parseWith(validation: FieldValidation, bytes: Buffer, media: BodyMedia): ParsedBody {
+  if (validation === "Ignore" || media === "protobuf") return { value: parseBody(bytes, media), duplicateFields: [] };
+  const text = bytes.toString("utf8");
+  if (media === "json") return parseJson(text);
+  return { value: parseYaml(text), duplicateFields: [], duplicateKeys: duplicateKeys(text) };
 }
 
 const SUMMARY_BYTES = 30;
@@ -71,12 +78,13 @@ export function decodeObject(
 ): KubeObject {
   const value = body.value ?? {};
   checkType(type, value);
+  const { duplicateFields, duplicateKeys: repeated = [] } = body;
+  const problems = repeated.length > 0 ? [`yaml: unmarshal errors:\n  ${repeated.join("\n  ")}`] : [];
   const strict = validation === "Strict";
-  const { object, unknownFields } = decode<KubeObject>(type.model, value, {
-    strict,
-    duplicateFields: body.duplicateFields,
-  });
-  if (validation === "Warn") for (const text of strictProblems(body.duplicateFields, unknownFields)) warn(text);
+  const { object, unknownFields } = decode<KubeObject>(type.model, value, { strict, duplicateFields, problems });
+  if (validation === "Warn") {
+    for (const text of [...repeated, ...strictProblems(duplicateFields, unknownFields)]) warn(text);
+  }
   // Every writer may leave the metadata out; its name is checked later.
   object.metadata ??= {} as KubeObject["metadata"];
   return object;
