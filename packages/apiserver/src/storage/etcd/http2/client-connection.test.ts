@@ -206,6 +206,19 @@ test("after a GOAWAY what is under way ends, and nothing new begins", async () =
   assert.equal((await answer).body.toString(), "x");
 });
 
+test("a connection whose stream numbers are used up finishes what it has, and takes no more", async () => {
+  await using peer = await serve(echo);
+  const { promise: retired, resolve } = Promise.withResolvers<void>();
+  const connection = new ClientConnection({ url: peer.url }, { onConnect() {}, onRetired: resolve }, 5);
+  const answers = ["a", "b", "c"].map((text) => request(connection, Buffer.from(text)));
+  await retired;
+  assert.throws(() => hanging(connection), /no further requests/);
+  assert.deepEqual(
+    (await Promise.all(answers)).map(({ body }) => body.toString()),
+    ["a", "b", "c"],
+  );
+});
+
 test("requests behind the last stream of a GOAWAY fail at once", async () => {
   await using peer = await raw((socket) => {
     socket.write(Buffer.concat([NO_SETTINGS, numbers(7, 0, [1, 11])]));

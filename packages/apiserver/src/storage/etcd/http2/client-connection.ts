@@ -25,6 +25,7 @@ export class ClientConnection {
   private readonly blocked = new Set<ClientStream>();
   /** Its first frame says how many streams it takes; one more than that would be refused. */
   private readonly peer = { window: 65_535, initialWindow: 65_535, maxFrame: 16_384, maxStreams: 0 };
+  private readonly lastId: number;
   private nextId = 1;
   private taken = 0;
   /** A block of header fields that goes on in the next frame. */
@@ -35,8 +36,10 @@ export class ClientConnection {
   private isRetired = false;
   private failure: Error | undefined;
 
-  constructor(peer: Peer, handlers: ConnectionHandlers) {
+  /** `lastId` is the last number a stream may have. */
+  constructor(peer: Peer, handlers: ConnectionHandlers, lastId = MAX_STREAM_ID) {
     this.handlers = handlers;
+    this.lastId = lastId;
     this.reader = new FrameReader({
       onData: (id, flags, piece, isLast) => this.receiveData(id, flags, piece, isLast),
       onFrame: (type, flags, id, payload) => this.receive(type, flags, id, payload),
@@ -116,7 +119,7 @@ export class ClientConnection {
     this.write(frame(FRAME.headers, FLAG.endHeaders, stream.id, stream.headers));
     this.sendBody(stream);
     // Six days of two thousand requests a second use the numbers up.
-    if (this.nextId > MAX_STREAM_ID) this.retire();
+    if (this.nextId > this.lastId) this.retire();
   }
 
   /** From now on only what is under way goes on; the connection closes behind it. */
