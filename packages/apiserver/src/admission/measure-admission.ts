@@ -1,6 +1,6 @@
 // Upstream's metrics of admission: how long each plug-in and each half of the chain took, and whether it refused.
 import type { Clock } from "@skiff/component-base/clock.ts";
-import { type Histogram, keptLabels, type Labels, type MetricsRegistry } from "@skiff/component-base/metrics.ts";
+import type { Histogram, MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { AdmissionChain, AdmissionPlugin, AdmissionRequest } from "./admission.ts";
 
 const PREFIX = "apiserver_admission_";
@@ -11,79 +11,81 @@ export function measureAdmission(
   plugins: readonly AdmissionPlugin[],
   { metrics, clock }: { readonly metrics: MetricsRegistry; readonly clock: Clock },
 ): AdmissionChain {
-  const controllers = new Meter(
-    metrics.histogram(
-      `${PREFIX}controller_admission_duration_seconds`,
-      "Admission controller latency histogram in seconds, identified by name and broken out for each operation and API resource and type (validate or admit).",
-      STEP_SECONDS,
-    ),
-    clock,
+  const controllers = metrics.histogram(
+    `${PREFIX}controller_admission_duration_seconds`,
+    "Admission controller latency histogram in seconds, identified by name and broken out for each operation and API resource and type (validate or admit).",
+    STEP_SECONDS,
   );
-  const steps = new Meter(
-    metrics.histogram(
-      `${PREFIX}step_admission_duration_seconds`,
-      "Admission sub-step latency histogram in seconds, broken out for each operation and API resource and step type (validate or admit).",
-      STEP_SECONDS,
-    ),
-    clock,
+  const steps = metrics.histogram(
+    `${PREFIX}step_admission_duration_seconds`,
+    "Admission sub-step latency histogram in seconds, broken out for each operation and API resource and step type (validate or admit).",
+    STEP_SECONDS,
   );
+  const meterOf = (type: "admit" | "validate", name?: string) =>
+    new Meter(name ? controllers : steps, clock, type, name);
+  const halves = { admit: meterOf("admit"), validate: meterOf("validate") };
   const measured = plugins.map((plugin): AdmissionPlugin => {
     const { name, admit, validate } = plugin;
     return {
       name,
-      ...(admit ? { admit: controllers.around(admit.bind(plugin), "admit", name) } : {}),
-      ...(validate ? { validate: controllers.around(validate.bind(plugin), "validate", name) } : {}),
+      ...(admit ? { admit: meterOf("admit", name).around(admit.bind(plugin)) } : {}),
+      ...(validate ? { validate: meterOf("validate", name).around(validate.bind(plugin)) } : {}),
     };
   });
   return Object.assign(measured, {
     observeStep: (type: "admit" | "validate", request: AdmissionRequest, startMs: number, rejected: boolean) =>
-      steps.observe(type, request, startMs, rejected),
+      halves[type].observe(request, startMs, rejected),
     nowMs: () => clock.monotonic(),
   });
 }
 
 type Half = (request: AdmissionRequest, signal: AbortSignal) => void | Promise<void>;
 
+/** Of one half of one plug-in, or of the whole chain where no name is given. */
 class Meter {
   private readonly histogram: Histogram;
   private readonly clock: Clock;
-  /** Labels cost more to put together than to count. */
-  private readonly known = new Map<string, Labels>();
+  private readonly type: string;
+  private readonly name: string | undefined;
+  /** What was let through, by operation: a write passes here a dozen times, and a lookup by labels would show. */
+  private readonly accepted = new Map<string, ReturnType<Histogram["of"]>>();
 
-  constructor(histogram: Histogram, clock: Clock) {
+  constructor(histogram: Histogram, clock: Clock, type: string, name: string | undefined) {
     this.histogram = histogram;
     this.clock = clock;
+    this.type = type;
+    this.name = name;
   }
 
-  observe(type: string, { operation }: AdmissionRequest, startMs: number, rejected: boolean, name = ""): void {
-    const key = `${name} ${type} ${operation} ${rejected}`;
-    let labels = this.known.get(key);
-    if (!labels) {
-      labels = keptLabels({ ...(name ? { name } : {}), operation, rejected: String(rejected), type });
-      this.known.set(key, labels);
+  observe({ operation }: AdmissionRequest, startMs: number, rejected: boolean): void {
+    let entry = rejected ? undefined : this.accepted.get(operation);
+    if (!entry) {
+      const { name, type } = this;
+      entry = this.histogram.of({ ...(name ? { name } : {}), operation, rejected: String(rejected), type });
+      if (!rejected) this.accepted.set(operation, entry);
     }
-    this.histogram.observe((this.clock.monotonic() - startMs) / 1000, labels);
+    entry.observe((this.clock.monotonic() - startMs) / 1000);
   }
 
   /** Stays synchronous where the plug-in is: an await for each would cost every write a turn of the event loop. */
-  around(half: Half, type: string, name: string): Half {
+  around(half: Half): Half {
     return (request, signal) => {
       const start = this.clock.monotonic();
-      const done = (rejected: boolean) => this.observe(type, request, start, rejected, name);
+      let pending: void | Promise<void>;
       try {
-        const pending = half(request, signal);
-        if (!pending) return done(false);
-        return pending.then(
-          () => done(false),
-          (error: unknown) => {
-            done(true);
-            throw error;
-          },
-        );
+        pending = half(request, signal);
       } catch (error) {
-        done(true);
+        this.observe(request, start, true);
         throw error;
       }
+      if (!pending) return this.observe(request, start, false);
+      return pending.then(
+        () => this.observe(request, start, false),
+        (error: unknown) => {
+          this.observe(request, start, true);
+          throw error;
+        },
+      );
     };
   }
 }

@@ -27,17 +27,17 @@ export function admissionRequest(
 }
 
 /** The mutating half. Plug-ins refuse by throwing an ApiError, mostly 403, and the first refusal ends the chain. */
-export async function admit(plugins: AdmissionChain, request: AdmissionRequest, signal: AbortSignal): Promise<void> {
-  await runStep(plugins, "admit", request, signal);
+export function admit(plugins: AdmissionChain, request: AdmissionRequest, signal: AbortSignal): Promise<void> {
+  return runStep(plugins, "admit", request, signal);
 }
 
 /** The judging half, on the object as it would be stored; it must not change anything. */
-export async function validateAdmission(
+export function validateAdmission(
   plugins: AdmissionChain,
   request: AdmissionRequest,
   signal: AbortSignal,
 ): Promise<void> {
-  await runStep(plugins, "validate", request, signal);
+  return runStep(plugins, "validate", request, signal);
 }
 
 async function runStep(
