@@ -4,16 +4,16 @@ import type { Status } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Answer } from "../http/endpoint.ts";
 import type { Exchange } from "../http/exchange.ts";
-import { formatYaml } from "../http/format-yaml.ts";
 import { negotiate, type OutputFormat } from "../http/negotiate.ts";
 import type { ObjectStorage } from "../storage/object-storage.ts";
 import type { StorageKind, StoredObject } from "../storage/stored-object.ts";
 import { decodeContinue, encodeContinue } from "./continue-token.ts";
 import { encodeList, listHead } from "./encode-list.ts";
+import { encodeReadableList } from "./encode-readable-list.ts";
 import { encodePartialList, encodeTable } from "./encode-table.ts";
 import { checkListOptions, readCount, readRevision } from "./list-parameters.ts";
 import type { ListSnapshots } from "./list-snapshots.ts";
-import { readSelection, type Selection } from "./selectors.ts";
+import { readSelection, type Selection, selectObjects } from "./selectors.ts";
 import { inVersion, storedInVersion } from "./served-version.ts";
 import type { TableCells } from "./table-cells.ts";
 import { type ListMeta, partialListOf, readIncludeObject, tableOf, type ViewOptions } from "./views.ts";
@@ -66,7 +66,7 @@ export async function findObjects(
   if (isExact) return await listAt(deps, kind, selection, readRevision(version), "", limit);
   const source = await stateFor(deps, kind, selection, version);
   // Upstream's cache ignores the limit of a list from whatever state it has.
-  return page(deps, kind, selection, source.objects, source.revision, version === "0" ? 0 : limit);
+  return await page(deps, kind, selection, source.objects, source.revision, version === "0" ? 0 : limit);
 }
 
 /** The objects of the scope for `resourceVersion` unset, "0" or N. */
@@ -96,21 +96,18 @@ export async function waitForRevision(storage: ObjectStorage, revision: number):
 const FUTURE_TIMEOUT_MS = 3000;
 
 /** Cuts one page out of the objects of a scope. */
-function page(
+async function page(
   deps: ListDeps,
   kind: StorageKind,
   selection: Selection,
   objects: readonly StoredObject[],
   revision: number,
   limit: number,
-): ListResult {
+): Promise<ListResult> {
   const { matches } = selection;
   const metadata: ListMeta = { resourceVersion: String(revision) };
-  // A scope that fits into one page needs no selected copy to know that nothing follows.
-  if (limit <= 0 || objects.length <= limit) {
-    return { objects: matches ? objects.filter(matches) : objects, metadata };
-  }
-  const selected = matches ? objects.filter(matches) : objects;
+  const selected = await selectObjects(objects, selection);
+  if (limit <= 0 || objects.length <= limit) return { objects: selected, metadata };
   const rest = selected.length - limit;
   const next = selected[limit];
   if (rest <= 0 || !next) return { objects: selected, metadata };
@@ -142,7 +139,7 @@ async function nextPage(
   if (revision >= 0) return await listAt(deps, kind, selection, revision, start, limit);
   const state = await deps.storage.list(kind, selection.scope);
   const rest = state.objects.filter((object) => object.key >= start);
-  return page(deps, kind, selection, rest, state.revision, limit);
+  return await page(deps, kind, selection, rest, state.revision, limit);
 }
 
 /** Lists at exactly one revision: from the cache, a kept snapshot, or etcd's history. */
@@ -157,13 +154,13 @@ async function listAt(
   const cache = deps.storage.cacheOf(kind);
   if (revision > cache.revision) await waitForRevision(deps.storage, revision);
   if (cache.revision === revision) {
-    return page(deps, kind, selection, cache.list(selection.scope, start), revision, limit);
+    return await page(deps, kind, selection, cache.list(selection.scope, start), revision, limit);
   }
   const snapshot = deps.snapshots.find(cache, revision);
-  if (snapshot) return page(deps, kind, selection, snapshot.list(selection.scope, start), revision, limit);
+  if (snapshot) return await page(deps, kind, selection, snapshot.list(selection.scope, start), revision, limit);
   try {
     const found = await deps.storage.listFromEtcd(kind, selection.scope, { revision, from: start });
-    return page(deps, kind, selection, found.objects, revision, limit);
+    return await page(deps, kind, selection, found.objects, revision, limit);
   } catch (error) {
     // The first page has nothing to go on from: its client can only ask for a newer revision.
     if (!(error instanceof ApiError) || error.code !== 410 || start === "") throw error;
@@ -205,7 +202,6 @@ function encodeResult(
   const kind = inVersion(stored, info) ?? stored;
   const objects = kind === stored ? found.objects : found.objects.map((object) => storedInVersion(object, info));
   const { metadata } = found;
-  const result = { objects, metadata };
   const { view, media, pretty } = format;
   const includeObject = readIncludeObject(exchange.query);
   const nowMs = deps.clock.now();
@@ -215,11 +211,11 @@ function encodeResult(
     const { cells } = deps;
     return encodeTable(kind, objects, metadata, { version: view.version, includeObject, nowMs, cells });
   }
-  const object = view
-    ? viewOf(kind, result, view, { version: view.version, includeObject, nowMs })
-    : plainList(kind, result);
-  if (media === "yaml") return { code: 200, contentType: "application/yaml", bytes: formatYaml(object) };
-  return { code: 200, contentType: "application/json", bytes: `${JSON.stringify(object, null, pretty ? 2 : 0)}\n` };
+  const listOf = (some: readonly StoredObject[]) =>
+    view
+      ? viewOf(kind, { objects: some, metadata }, view, { version: view.version, includeObject, nowMs })
+      : plainList(kind, { objects: some, metadata });
+  return encodeReadableList(listOf, view?.kind === "Table" ? "rows" : "items", objects, media);
 }
 
 function viewOf(

@@ -1,4 +1,5 @@
 // What a list or watch selects: the narrowest scope the cache can answer, and the filters on top of it.
+import { setImmediate } from "node:timers/promises";
 import { badRequest } from "@skiff/api/errors.ts";
 import { type FieldSelector, parseFieldSelector } from "@skiff/api/fields.ts";
 import type { ServedVersion } from "@skiff/api/kind.ts";
@@ -12,6 +13,8 @@ export interface Selection {
   readonly scope: Scope;
   /** Undefined when everything in the scope is selected. */
   readonly matches: ((object: StoredObject) => boolean) | undefined;
+  /** Requirements that an object may have to be asked. */
+  readonly terms: number;
 }
 
 /** Throws 400 for selectors that cannot be read or name a field that the kind does not offer. */
@@ -28,8 +31,28 @@ export function readSelection(
   // A namespace is said to live in itself, but its key and those of its like have no namespace.
   const where = kind.definition.namespaced ? namespace : "";
   const scope = scopeOf(kind, where, fields, indexField);
-  return { scope, matches: matcher(scope, where, labels, fields) };
+  const terms = (labels?.requirements.length ?? 0) + (fields?.requirements.length ?? 0);
+  return { scope, matches: matcher(scope, where, labels, fields), terms };
 }
+
+/** What of a scope is selected. A URL has room for thousands of requirements: then others get a turn now and then. */
+export async function selectObjects(
+  objects: readonly StoredObject[],
+  { matches, terms }: Pick<Selection, "matches" | "terms">,
+): Promise<readonly StoredObject[]> {
+  if (!matches) return objects;
+  const atOnce = Math.ceil(TERMS_AT_ONCE / (terms + 1));
+  if (objects.length <= atOnce) return objects.filter(matches);
+  const selected: StoredObject[] = [];
+  for (let at = 0; at < objects.length; at += atOnce) {
+    for (const object of objects.slice(at, at + atOnce)) if (matches(object)) selected.push(object);
+    await setImmediate();
+  }
+  return selected;
+}
+
+/** About 50 ms. */
+const TERMS_AT_ONCE = 2_000_000;
 
 function readLabels(text: string): Selector | undefined {
   const selector = parseLabelSelector(text);
