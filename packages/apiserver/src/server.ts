@@ -1,4 +1,5 @@
 // Runs the apiserver: opens the storage, serves once the caches are filled, and stops in order.
+import { collectAfterBursts } from "@skiff/component-base/collect-after-bursts.ts";
 import type { ProgramContext } from "@skiff/component-base/program.ts";
 import { createAuditor } from "./audit/index.ts";
 import { type StartHook, StartHooks } from "./bootstrap/start-hooks.ts";
@@ -38,7 +39,7 @@ export async function runApiServer(config: ApiServerConfig, context: ProgramCont
   const tls = { cert: files.tlsCert, key: files.tlsKey, clientCa, onHandshakeError };
   const listener = await listen({ ...address, ...tls }, pipeline.handlers);
   log.info({ port: listener.port }, "serving");
-  const work = background(listener.port);
+  const work = Promise.all([background(listener.port), collectAfterBursts(context.clock, signal)]);
   await aborted(signal);
   // From here /readyz fails, so that load balancers send nothing more.
   state.stopping = true;

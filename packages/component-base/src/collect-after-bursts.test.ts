@@ -1,0 +1,52 @@
+// When memory is given back, and that a collection really shrinks the heap.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { getHeapStatistics } from "node:v8";
+import { realClock } from "./clock.ts";
+import { collectAfterBursts, type Sample, v8Heap } from "./collect-after-bursts.ts";
+
+/** How often it collects while the looks find these samples. */
+async function collectionsOf(samples: Sample[]): Promise<number> {
+  const ending = new AbortController();
+  let collections = 0;
+  const heap = {
+    sample() {
+      const next = samples.shift();
+      if (samples.length === 0) ending.abort();
+      assert.ok(next);
+      return next;
+    },
+    collect() {
+      collections += 1;
+    },
+  };
+  await collectAfterBursts({ ...realClock, sleep: () => Promise.resolve() }, ending.signal, heap);
+  return collections;
+}
+
+const at = (megabytes: number, cpuMs: number): Sample => ({ heap: megabytes * 1e6, cpuMs });
+
+test("collectAfterBursts collects once after a burst", async () => {
+  const burst = [at(40, 0), at(70, 450), at(90, 900), at(90, 901), at(90, 902)];
+  // The sample after the collection is the new start.
+  const rest = [at(42, 950), at(43, 951), at(43, 952), at(43, 953)];
+  assert.equal(await collectionsOf([...burst, ...rest]), 1);
+});
+
+test("collectAfterBursts leaves alone a program at work, a heap that is not worth it and one that is too large", async () => {
+  assert.equal(await collectionsOf([at(40, 0), at(90, 450), at(90, 900), at(90, 910), at(90, 1300), at(90, 1700)]), 0);
+  assert.equal(await collectionsOf([at(40, 0), at(50, 1), at(50, 2), at(50, 3), at(50, 4)]), 0);
+  assert.equal(await collectionsOf([at(40, 0), at(900, 1), at(900, 2), at(900, 3), at(900, 4)]), 0);
+});
+
+test("v8Heap collects", () => {
+  const heap = v8Heap();
+  heap.collect();
+  const before = getHeapStatistics().used_heap_size;
+  let garbage: object[] | undefined = Array.from({ length: 400_000 }, (_, i) => ({ text: `garbage ${i}` }));
+  const grown = getHeapStatistics().used_heap_size - before;
+  assert.equal(garbage.length, 400_000);
+  garbage = undefined;
+  heap.collect();
+  assert.ok(getHeapStatistics().used_heap_size - before < grown / 2);
+});
