@@ -77,6 +77,8 @@ const KEPT_WHEN_EMPTY: ReadonlySet<string> = new Set([
   "EndpointSlice.ports",
   "NodeRuntimeHandler.name",
   "Role.rules",
+  // No policies are an error, while none said are filled in.
+  "V2HPAScalingRules.policies",
 ]);
 
 /** Whether a decoded value is dropped: what is empty and optional, unless upstream tells it from nothing. */

@@ -127,6 +127,9 @@ test("autoscaler: bounds, metrics and behaviour", () => {
     "spec.behavior.scaleUp.policies[0].value: Invalid value: 0: must be greater than zero",
     "spec.behavior.scaleUp.policies[0].periodSeconds: Invalid value: 1801: must be less than or equal to 1800",
   ]);
+  assert.deepEqual(judge({ maxReplicas: 1, behavior: { scaleDown: { policies: [] } } }), [
+    "spec.behavior.scaleDown.policies: Required value: must specify at least one Policy",
+  ]);
   const made = created(horizontalPodAutoscalerKind, { spec: { ...target, maxReplicas: 3 } });
   const cells = horizontalPodAutoscalerKind.columns.map((column) => column.value(made, 0));
   assert.deepEqual(cells.slice(1, 6), ["Deployment/web", "cpu: <unknown>/80%", "1", 3, 0]);

@@ -28,10 +28,6 @@ export const certificateSigningRequestKind = defineKind<CertificateSigningReques
   hasGeneration: false,
   applyDefaults(request) {
     request.status ??= {};
-    // `kubectl certificate approve` of old wrote conditions without a status.
-    for (const condition of request.status.conditions ?? []) {
-      condition.status ||= "True";
-    }
   },
   validate: validateRequest,
   validateUpdate: validateRequestUpdate,
