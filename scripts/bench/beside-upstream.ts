@@ -72,7 +72,7 @@ async function runOnce(options: Options, run: number): Promise<readonly Side[]> 
     return { side, client };
   });
   await inTurns(loads, (load) => contextOf(load, load.side.figures, "bench-small", options.pods), SMALL_LOAD);
-  await pause(2000);
+  await pause(SETTLE_MS);
   for (const { server, figures } of sides) figures.set("memory after the load, MB", residentMb(server.pid).now);
   if (options.big > 0) {
     await inTurns(loads, (load) => contextOf(load, new Map(), "bench-big", options.big), bigLoad(loads, options.big));
@@ -203,7 +203,7 @@ async function compareWith(generator: string, options: Options): Promise<void> {
       stdio: ["ignore", "inherit", "inherit"],
     });
     await once(child, "close");
-    await pause(2000);
+    await pause(SETTLE_MS);
     const memory = sides.map(({ name, server }) => `${name} ${format(residentMb(server.pid).now)}`).join(", ");
     say(`memory after the load, MB: ${memory}; load of the machine ${loadavg()[0]?.toFixed(1)}\n`);
   }
@@ -227,6 +227,8 @@ function spread(values: readonly number[]): string {
   return `${format(percentile(values, 0.5))} (${format(Math.min(...values))}–${format(Math.max(...values))})`;
 }
 
+/** Both may collect what the load left: ours waits for three seconds without work. */
+const SETTLE_MS = 6000;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const format = (value: number) => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
 const say = (line: string) => process.stdout.write(`${line}\n`);

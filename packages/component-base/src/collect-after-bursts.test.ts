@@ -26,17 +26,24 @@ async function collectionsOf(samples: Sample[]): Promise<number> {
 
 const at = (megabytes: number, cpuMs: number): Sample => ({ heap: megabytes * 1e6, cpuMs });
 
+/** So many looks at a program that hardly works. */
+const resting = (megabytes: number, cpuMs: number, looks: number): Sample[] =>
+  Array.from({ length: looks }, (_, i) => at(megabytes, cpuMs + i));
+
 test("collectAfterBursts collects once after a burst", async () => {
-  const burst = [at(40, 0), at(70, 450), at(90, 900), at(90, 901), at(90, 902)];
+  const burst = [at(40, 0), at(70, 450), at(90, 900), ...resting(90, 900, 6)];
   // The sample after the collection is the new start.
-  const rest = [at(42, 950), at(43, 951), at(43, 952), at(43, 953)];
+  const rest = [at(42, 950), ...resting(43, 950, 20)];
   assert.equal(await collectionsOf([...burst, ...rest]), 1);
 });
 
 test("collectAfterBursts leaves alone a program at work, a heap that is not worth it and one that is too large", async () => {
-  assert.equal(await collectionsOf([at(40, 0), at(90, 450), at(90, 900), at(90, 910), at(90, 1300), at(90, 1700)]), 0);
-  assert.equal(await collectionsOf([at(40, 0), at(50, 1), at(50, 2), at(50, 3), at(50, 4)]), 0);
-  assert.equal(await collectionsOf([at(40, 0), at(900, 1), at(900, 2), at(900, 3), at(900, 4)]), 0);
+  assert.equal(
+    await collectionsOf([at(40, 0), at(90, 450), ...resting(90, 460, 5), at(90, 1300), ...resting(90, 1310, 5)]),
+    0,
+  );
+  assert.equal(await collectionsOf([at(40, 0), ...resting(50, 1, 20)]), 0);
+  assert.equal(await collectionsOf([at(40, 0), ...resting(900, 1, 20)]), 0);
 });
 
 test("v8Heap collects", () => {
