@@ -6,6 +6,7 @@ import type { Taint } from "@skiff/api/types.ts";
 import type { Flag } from "@skiff/component-base/flags.ts";
 import { commonFlags, flag, parseFlags, UsageError } from "@skiff/component-base/flags.ts";
 import type { CgroupDriver } from "./cgroups/cgroup-names.ts";
+import { type FeatureGates, parseFeatureGates } from "./configuration/feature-gates.ts";
 import { FIELDS, type FieldName, type Settings } from "./configuration/fields.ts";
 import { readConfiguration } from "./configuration/read-configuration.ts";
 import { RESOURCE_FIELD_OF, RESOURCE_FLAGS } from "./configuration/resource-fields.ts";
@@ -19,6 +20,7 @@ const FLAGS = {
   ...commonFlags,
   config: flag.string("", "file with a KubeletConfiguration; flags win over it"),
   "config-dir": flag.string("", "folder of *.conf files that are merged over the configuration file"),
+  "feature-gates": flagOfGates("features to agree about, as NAME=true|false; none can be moved"),
   kubeconfig: flag.string("", "kubeconfig file with the address and the credentials for the API server"),
   "bootstrap-kubeconfig": flag.string("", "kubeconfig to ask for a client certificate with, while KUBECONFIG has none"),
   "cert-dir": flag.string("/var/lib/kubelet/pki", "folder for the certificates that the kubelet gets or makes"),
@@ -100,6 +102,7 @@ const FLAGS = {
 /** Flag → the field of KubeletConfiguration that it overrides. */
 const FIELD_OF = {
   v: "logging.verbosity",
+  "feature-gates": "featureGates",
   "container-runtime-endpoint": "containerRuntimeEndpoint",
   "cgroup-root": "cgroupRoot",
   "cgroup-driver": "cgroupDriver",
@@ -210,6 +213,15 @@ function fieldsOf(flags: Readonly<Record<string, unknown>>): Partial<Settings> {
 
 function flagOfDriver(help: string): Flag<CgroupDriver> {
   return { default: "cgroupfs", help, isBoolean: false, parse: (text) => FIELDS.cgroupDriver.decode(text) };
+}
+
+function flagOfGates(help: string): Flag<FeatureGates> {
+  return {
+    default: {},
+    help,
+    isBoolean: false,
+    parse: (text, previous) => ({ ...previous, ...parseFeatureGates(text) }),
+  };
 }
 
 /** `memory.available<100Mi,nodefs.available<10%`. */

@@ -92,6 +92,20 @@ test("validation speaks in upstream's words", async () => {
   );
 });
 
+test("feature gates are agreed with where they say what is so, and refused by name otherwise", async () => {
+  const path = await file("gates.yaml", "featureGates: {ImageVolume: true, MemoryQoS: false}\n");
+  const config = await parseConfig([...REQUIRED, `--config=${path}`]);
+  assert.deepEqual((configzOf(config) as Record<string, unknown>).featureGates, {
+    ImageVolume: true,
+    MemoryQoS: false,
+  });
+  const locked = /cannot set feature gate MemoryQoS to true, feature is locked to false/;
+  await refused(locked, "--feature-gates=NodeSwap=true,MemoryQoS=true");
+  await refused(locked, `--config=${await file("moved.yaml", "featureGates: {MemoryQoS: true}\n")}`);
+  await refused(/unrecognized feature gate: NoSuchGate/, "--feature-gates=NoSuchGate=false");
+  await refused(/missing bool value for NodeSwap/, "--feature-gates=NodeSwap");
+});
+
 test("options that are numbers have their bounds", async () => {
   const withIds = async (ids: number) => `--config=${await file("ids.yaml", `userNamespaces: {idsPerPod: ${ids}}\n`)}`;
   await refused(/userNamespaces.idsPerPod must not be less than 65536/, await withIds(1000));

@@ -1,5 +1,6 @@
 // The fields of KubeletConfiguration v1beta1 with upstream's names and defaults. What is not here is refused as unknown.
 import type { CgroupDriver } from "../cgroups/cgroup-names.ts";
+import { featureGates } from "./feature-gates.ts";
 import type { Field } from "./field-types.ts";
 import {
   bool,
@@ -24,6 +25,7 @@ export const FIELDS = {
   staticPodURL: text(""),
   staticPodURLHeader: map({}),
   podLogsDir: text("/var/log/pods"),
+  featureGates: featureGates(),
   syncFrequency: duration(60_000),
   fileCheckFrequency: duration(20_000),
   httpCheckFrequency: duration(20_000),
@@ -61,7 +63,6 @@ export const FIELDS = {
   maxParallelImagePulls: optionalInt(),
   cgroupRoot: text("/"),
   cgroupsPerQOS: only(true),
-  // systemd's driver would name cgroups in its own way; only the plain file system is written.
   cgroupDriver: word<CgroupDriver>("cgroupfs", "systemd"),
   ...RESOURCE_FIELDS,
   runtimeRequestTimeout: duration(120_000),
