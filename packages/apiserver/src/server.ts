@@ -33,7 +33,7 @@ export async function runApiServer(config: ApiServerConfig, context: ProgramCont
   const clientCa = [files.clientCa, files.requestHeaderCa ?? ""].filter(Boolean);
   const handshakeErrors = context.metrics.counter(
     "apiserver_tls_handshake_errors_total",
-    "Number of requests dropped with 'TLS handshake error from' error",
+    "Connections that broke off before TLS was agreed on",
   );
   const onHandshakeError = () => handshakeErrors.inc();
   const tls = { cert: files.tlsCert, key: files.tlsKey, clientCa, onHandshakeError };

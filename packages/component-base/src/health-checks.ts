@@ -54,7 +54,10 @@ export class HealthMetrics {
 
   constructor() {
     const { registry } = this;
-    this.last = registry.gauge("kubernetes_healthcheck", "This metric records the result of a single healthcheck.");
+    this.last = registry.gauge(
+      "kubernetes_healthcheck",
+      "1 where the check found all well at its last time, 0 where not.",
+    );
     this.total = registry.counter(
       "kubernetes_healthchecks_total",
       "This metric records the results of all healthcheck.",

@@ -13,12 +13,12 @@ export function measureAdmission(
 ): AdmissionChain {
   const controllers = metrics.histogram(
     `${PREFIX}controller_admission_duration_seconds`,
-    "Admission controller latency histogram in seconds, identified by name and broken out for each operation and API resource and type (validate or admit).",
+    "Seconds that each admission plug-in took, by operation and half of the chain.",
     STEP_SECONDS,
   );
   const steps = metrics.histogram(
     `${PREFIX}step_admission_duration_seconds`,
-    "Admission sub-step latency histogram in seconds, broken out for each operation and API resource and step type (validate or admit).",
+    "Seconds that each half of the admission chain took, by operation.",
     STEP_SECONDS,
   );
   const meterOf = (type: "admit" | "validate", name?: string) =>

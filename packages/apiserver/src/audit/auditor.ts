@@ -49,7 +49,7 @@ export class Auditor {
     );
     this.rejected = metrics.counter(
       "apiserver_audit_requests_rejected_total",
-      "Counter of apiserver requests rejected due to an error in audit logging backend.",
+      "Requests that were refused because they could not be written to the audit log.",
     );
   }
 

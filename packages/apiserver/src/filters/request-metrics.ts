@@ -53,34 +53,26 @@ export class RequestMetrics {
   constructor(registry: MetricsRegistry, limit: RequestLimit) {
     this.total = registry.counter(
       "apiserver_request_total",
-      "Counter of apiserver requests broken out for each verb, dry run value, group, version, resource, scope, component, and HTTP response code.",
+      "Requests that were answered, by what they asked for and the code of the answer.",
     );
-    this.duration = registry.histogram(
-      "apiserver_request_duration_seconds",
-      "Response latency distribution in seconds for each verb, dry run value, group, version, resource, subresource, scope and component.",
-      SECONDS,
-    );
+    this.duration = registry.histogram("apiserver_request_duration_seconds", "Seconds that requests took.", SECONDS);
     this.sli = registry.histogram(
       "apiserver_request_sli_duration_seconds",
-      "Response latency distribution (not counting webhook duration and priority & fairness queue wait times) in seconds for each verb, group, version, resource, subresource, scope and component.",
+      "Seconds that requests took once their turn had come.",
       SLI_SECONDS,
     );
-    this.sizes = registry.histogram(
-      "apiserver_response_sizes",
-      "Response size distribution in bytes for each group, version, verb, resource, subresource, scope and component.",
-      BYTES,
-    );
+    this.sizes = registry.histogram("apiserver_response_sizes", "Bytes of the answers' bodies.", BYTES);
     this.terminations = registry.counter(
       "apiserver_request_terminations_total",
-      "Number of requests which apiserver terminated in self-defense.",
+      "Requests that were ended to protect the server.",
     );
     this.deprecated = registry.gauge(
       "apiserver_requested_deprecated_apis",
-      "Gauge of deprecated APIs that have been requested, broken out by API group, version, resource, subresource, and removed_release.",
+      "1 for each deprecated API that somebody has asked for, with the release that will lack it.",
     );
     this.longRunning = registry.gauge(
       "apiserver_longrunning_requests",
-      "Gauge of all active long-running apiserver requests broken out by verb, group, version, resource, scope and component. Not all requests are tracked this way.",
+      "Watches and other long requests that are open.",
     );
     registry.observedGauge(
       "apiserver_current_inflight_requests",
@@ -89,7 +81,7 @@ export class RequestMetrics {
     );
     registry.observedGauge(
       "apiserver_current_inqueue_requests",
-      "Maximal number of queued requests in this apiserver per request kind in last second.",
+      "The most requests that waited at once within the last second, by kind.",
       () => perKind(limit.inQueue()),
     );
   }

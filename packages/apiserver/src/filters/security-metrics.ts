@@ -40,23 +40,20 @@ export class SecurityMetrics {
 
   constructor(metrics: MetricsRegistry, clock: Clock) {
     this.clock = clock;
-    this.users = metrics.counter(
-      "authenticated_user_requests",
-      "Counter of authenticated requests broken out by username.",
-    );
-    const attempts = metrics.counter("authentication_attempts", "Counter of authenticated attempts.");
+    this.users = metrics.counter("authenticated_user_requests", "Requests whose users are known, by user.");
+    const attempts = metrics.counter("authentication_attempts", "Attempts to say who one is, by how they ended.");
     const durations = metrics.histogram(
       "authentication_duration_seconds",
-      "Authentication duration in seconds broken out by result.",
+      "Seconds that it took to find out who asks, by how it ended.",
       SECONDS,
     );
     const decisions = metrics.counter(
       "authorization_attempts_total",
-      "Counter of authorization attempts broken down by result. It can be either 'allowed', 'denied', 'no-opinion' or 'error'.",
+      "Decisions on who may do what, by how they ended.",
     );
     const decisionDurations = metrics.histogram(
       "authorization_duration_seconds",
-      "Authorization duration in seconds broken out by result.",
+      "Seconds that decisions on who may do what took, by how they ended.",
       SECONDS,
     );
     const attempt = (result: string) => ({ total: attempts.of({ result }), seconds: durations.of({ result }) });
@@ -73,7 +70,7 @@ export class SecurityMetrics {
     };
     this.lifetimes = metrics.histogram(
       "apiserver_client_certificate_expiration_seconds",
-      "Distribution of the remaining lifetime on the certificate used to authenticate a request.",
+      "Seconds that the certificates of clients have left.",
       LIFETIMES,
     );
   }

@@ -11,7 +11,7 @@ export function observeFlows(metrics: MetricsRegistry, controller: FlowControlle
   observeLevels(metrics, controller);
   metrics.observedGauge(
     `${PREFIX}seat_fair_frac`,
-    "Fair fraction of server's concurrency to allocate to each level",
+    "What each level may take of all seats, in fairness to the others",
     () => [{ value: controller.fairFraction }],
   );
 }
@@ -21,26 +21,19 @@ function observeSchemas(metrics: MetricsRegistry, controller: FlowController): v
     controller.schemas.map((flow) => ({ labels: flow.labels, value: read(flow) }));
   metrics.observedCounter(
     `${PREFIX}dispatched_requests_total`,
-    "Number of requests executed by API Priority and Fairness subsystem",
+    "Requests that got their seats and ran",
     perFlow(({ dispatched }) => dispatched),
   );
-  metrics.observedCounter(
-    `${PREFIX}rejected_requests_total`,
-    "Number of requests rejected by API Priority and Fairness subsystem",
-    () =>
-      controller.schemas.flatMap((flow) =>
-        Object.entries(flow.rejected).flatMap(([reason, value]) =>
-          value > 0 ? [{ labels: { ...flow.labels, reason }, value }] : [],
-        ),
+  metrics.observedCounter(`${PREFIX}rejected_requests_total`, "Requests that were turned away for want of seats", () =>
+    controller.schemas.flatMap((flow) =>
+      Object.entries(flow.rejected).flatMap(([reason, value]) =>
+        value > 0 ? [{ labels: { ...flow.labels, reason }, value }] : [],
       ),
+    ),
   );
   const gauges: readonly [string, string, (flow: Flow) => number][] = [
     ["current_executing_requests", "Number of requests in execution", ({ runningCount }) => runningCount],
-    [
-      "current_executing_seats",
-      "Concurrency (number of seats) occupied by requests in execution",
-      (f) => f.runningSeats,
-    ],
+    ["current_executing_seats", "Seats that are taken by requests that run", (f) => f.runningSeats],
     ["current_inqueue_requests", "Number of requests currently pending in queues", ({ waitingCount }) => waitingCount],
     ["current_inqueue_seats", "Number of seats currently pending in queues", ({ waitingSeats }) => waitingSeats],
   ];
@@ -49,11 +42,7 @@ function observeSchemas(metrics: MetricsRegistry, controller: FlowController): v
 
 function observeLevels(metrics: MetricsRegistry, controller: FlowController): void {
   const gauges: readonly [string, string, (level: PriorityLevel) => number][] = [
-    [
-      "nominal_limit_seats",
-      "Nominal number of execution seats configured for each priority level",
-      (l) => l.limits.nominal,
-    ],
+    ["nominal_limit_seats", "Seats of each level as it is configured", (l) => l.limits.nominal],
     ["lower_limit_seats", "Configured lower bound on number of execution seats", ({ limits }) => limits.lower],
     ["upper_limit_seats", "Configured upper bound on number of execution seats", ({ limits }) => limits.upper],
     ["current_limit_seats", "Current derived number of execution seats available", ({ limit }) => limit],

@@ -79,7 +79,7 @@ function placed(text: string, offset: number, why: string): string {
   return line > 1 ? `line ${line}: ${why}` : why;
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: YAML allows none of these, and the parser lets them pass.
 const CONTROL_CHARACTER = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 
 function lineAt(text: string, offset: number): number {

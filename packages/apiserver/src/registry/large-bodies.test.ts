@@ -48,6 +48,7 @@ test("dedupeOwnerReferences tells owners apart by everything that they say", () 
 
 test("a pod's update is not slowed down by as many tolerations as it may have", () => {
   const toleration = (i: number) => ({ key: `k${i}`, operator: "Exists", effect: "NoExecute", tolerationSeconds: i });
+  // Tests make objects as clients write them: without what the server fills in.
   const pod = (tolerations: object[]) =>
     ({
       kind: "Pod",
@@ -74,6 +75,7 @@ test("recordUpdate joins thousands of sent owners without copying their union fo
     fieldsType: "FieldsV1",
     fieldsV1: { "f:data": { [`f:k${i}`]: {} } },
   }));
+  // As a client writes it: without what the server fills in.
   const object = { metadata: { name: "x", managedFields }, data: { a: "1" } } as unknown as KubeObject;
   const tracking = trackingOf(kindOf("ConfigMap"), "");
   let entries: ReturnType<typeof recordUpdate>;
@@ -111,6 +113,7 @@ test("createObject pauses between its steps", async () => {
     warn: () => {},
     pause,
   };
+  // As a client writes it, and of the server's parts only those that a create asks: the steps count here, not what they find.
   const object = { metadata: { name: "x" }, data: {} } as unknown as KubeObject;
   const made = createObject(deps as unknown as WriteDeps, storageKind(definition), "d", object, options);
   await assert.rejects(made, { code: 409 });

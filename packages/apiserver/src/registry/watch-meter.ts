@@ -22,11 +22,11 @@ export class WatchMetrics {
 
   constructor(metrics: MetricsRegistry, clock: Clock) {
     this.clock = clock;
-    this.events = metrics.counter("apiserver_watch_events_total", "Number of events sent in watch clients");
-    this.sizes = metrics.histogram("apiserver_watch_events_sizes", "Watch event size distribution in bytes", BYTES);
+    this.events = metrics.counter("apiserver_watch_events_total", "Events that watches were sent");
+    this.sizes = metrics.histogram("apiserver_watch_events_sizes", "Bytes of the events that watches were sent", BYTES);
     this.lists = metrics.histogram(
       "apiserver_watch_list_duration_seconds",
-      "Response latency distribution in seconds for watch list requests broken by group, version, resource and scope.",
+      "Seconds until a watch had told its first state.",
       SECONDS,
     );
   }

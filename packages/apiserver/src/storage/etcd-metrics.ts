@@ -28,13 +28,13 @@ export class EtcdMetrics {
     this.resourceOf = resourceOf;
     this.latency = metrics.histogram(
       "etcd_request_duration_seconds",
-      "Etcd request latency in seconds for each operation and object type.",
+      "Seconds that calls to etcd took, by what they did with which resource.",
       SECONDS,
     );
-    this.total = metrics.counter("etcd_requests_total", "Etcd request counts for each operation and object type.");
+    this.total = metrics.counter("etcd_requests_total", "Calls to etcd, by what they did with which resource.");
     this.errors = metrics.counter(
       "etcd_request_errors_total",
-      "Etcd failed request counts for each operation and object type.",
+      "Calls to etcd that failed, by what they did with which resource.",
     );
   }
 

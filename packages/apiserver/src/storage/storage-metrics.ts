@@ -33,26 +33,22 @@ export function registerCacheMetrics(metrics: MetricsRegistry, feed: ChangeFeed)
     ["watch_cache_capacity", "Events that the watch cache holds for resuming watches.", (cache) => cache.ringSize],
     [
       "apiserver_watch_cache_resource_version",
-      "Current resource version of watch cache broken by resource type.",
+      "The newest revision that each watch cache has seen.",
       (cache) => cache.revision,
     ],
-    [
-      "apiserver_registered_watchers",
-      "Number of currently registered watchers for a given resource.",
-      (cache) => cache.watcherCount,
-    ],
+    ["apiserver_registered_watchers", "Watches that are open, by resource.", (cache) => cache.watcherCount],
   ];
   for (const [name, help, read] of gauges) metrics.observedGauge(name, help, perResource(read));
   const counters: readonly [string, string, (cache: ResourceCache) => number][] = [
     ["apiserver_storage_events_received_total", "Number of etcd events received split by kind.", (c) => c.received],
     [
       "apiserver_watch_cache_events_received_total",
-      "Counter of events received in watch cache broken by resource type.",
+      "Changes that reached each watch cache.",
       (cache) => cache.received,
     ],
     [
       "apiserver_terminated_watchers_total",
-      "Counter of watchers closed due to unresponsiveness broken by resource type.",
+      "Watches that were cut because their clients did not read.",
       (cache) => cache.terminatedWatchers,
     ],
   ];
@@ -68,10 +64,8 @@ export async function watchStorageSize(
   signal: AbortSignal,
 ): Promise<void> {
   let bytes: number | undefined;
-  metrics.observedGauge(
-    "apiserver_storage_size_bytes",
-    "Size of the storage database file physically allocated in bytes.",
-    () => (bytes === undefined ? [] : [{ labels: { storage_cluster_id: "etcd-0" }, value: bytes }]),
+  metrics.observedGauge("apiserver_storage_size_bytes", "Bytes of etcd's database file.", () =>
+    bytes === undefined ? [] : [{ labels: { storage_cluster_id: "etcd-0" }, value: bytes }],
   );
   while (!signal.aborted) {
     bytes = await etcd.databaseBytes().catch(() => undefined);

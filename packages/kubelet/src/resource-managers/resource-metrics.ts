@@ -11,19 +11,19 @@ export class ResourceMetrics {
   constructor(registry: MetricsRegistry) {
     this.registrations = registry.counter(
       "kubelet_device_plugin_registration_total",
-      "Cumulative number of device plugin registrations. Broken down by resource name.",
+      "Registrations of device plug-ins, by resource.",
     );
     this.allocations = registry.histogram(
       "kubelet_device_plugin_alloc_duration_seconds",
-      "Duration in seconds to serve a device plugin Allocation request. Broken down by resource name.",
+      "Seconds that device plug-ins took to allocate, by resource.",
     );
     this.topologyRequests = registry.counter(
       "kubelet_topology_manager_admission_requests_total",
-      "The number of admission requests where resources have to be aligned.",
+      "Pods and containers whose resources had to be aligned.",
     );
     this.topologyErrors = registry.counter(
       "kubelet_topology_manager_admission_errors_total",
-      "The number of admission request failures where resources could not be aligned.",
+      "Pods and containers whose resources could not be aligned.",
     );
   }
 

@@ -9,6 +9,14 @@ import { podHostname, sandboxConfig } from "./sandbox-config.ts";
 const node = { servers: ["192.0.2.53"], searches: ["example.com"], options: ["timeout:1"] };
 const DNS = { clusterDns: ["10.96.0.10"], clusterDomain: "cluster.local", node };
 
+const SETTINGS = {
+  logDirectory: "/l",
+  cgroupParent: "/c",
+  dns: DNS,
+  clusterDomain: "cluster.local",
+  users: HOST_USERS,
+};
+
 test("podDns uses the cluster's DNS where there is one, else the node's", () => {
   const settings = { clusterDns: ["10.96.0.10"], clusterDomain: "cluster.local", node };
   const first = podDns(samplePod({ dnsPolicy: "ClusterFirst" }), settings);
@@ -66,15 +74,8 @@ test("podHosts lists the pod under its full and short name, aliases last", () =>
 });
 
 test("sandboxConfig names the pod after its place in the cluster's DNS where asked to, if the kernel can hold it", () => {
-  const settings = {
-    logDirectory: "/l",
-    cgroupParent: "/c",
-    dns: DNS,
-    clusterDomain: "cluster.local",
-    users: HOST_USERS,
-  };
   const named = (hostname: string) =>
-    sandboxConfig(samplePod({ hostname, subdomain: "s", setHostnameAsFQDN: true }), 0, settings).hostname;
+    sandboxConfig(samplePod({ hostname, subdomain: "s", setHostnameAsFQDN: true }), 0, SETTINGS).hostname;
   const rest = ".s.default.svc.cluster.local";
   const longest = "h".repeat(64 - rest.length);
   assert.equal(named(longest), `${longest}${rest}`);
@@ -84,16 +85,9 @@ test("sandboxConfig names the pod after its place in the cluster's DNS where ask
 });
 
 test("sandboxConfig writes sysctls with dots, whichever way the pod does", () => {
-  const settings = {
-    logDirectory: "/l",
-    cgroupParent: "/c",
-    dns: DNS,
-    clusterDomain: "cluster.local",
-    users: HOST_USERS,
-  };
   const sysctls = ["kernel/shm_rmid_forced", "net.ipv4.conf.eth0/100.forwarding", "net/ipv4/conf/eth0.200/forwarding"];
   const pod = samplePod({ securityContext: { sysctls: sysctls.map((name) => ({ name, value: "1" })) } });
-  assert.deepEqual(Object.keys(sandboxConfig(pod, 0, settings).linux.sysctls), [
+  assert.deepEqual(Object.keys(sandboxConfig(pod, 0, SETTINGS).linux.sysctls), [
     "kernel.shm_rmid_forced",
     "net.ipv4.conf.eth0/100.forwarding",
     "net.ipv4.conf.eth0/200.forwarding",

@@ -122,7 +122,7 @@ class Scenario {
     });
     assert.deepEqual(this.driver.requests("NodeStageVolume"), [], "it was staged before it was attached");
     await this.attach("one", "vol-1", { device: "sdz" });
-    await this.isReady("writer");
+    await this.node.podIsReady("writer");
     const [staged] = this.driver.requests("NodeStageVolume");
     const [published] = this.driver.requests("NodePublishVolume");
     assert.deepEqual(staged?.publishContext, { device: "sdz" });
@@ -150,7 +150,7 @@ class Scenario {
     this.node.startKubelet();
     await this.driver.unregister();
     await this.driver.register();
-    await this.isReady("second");
+    await this.node.podIsReady("second");
     await waitFor("the second pod's line", async () => (await this.written("vol-1")) === "first\nsecond\n");
     const { status } = await this.node.client.of(nodes).get("", NODE_NAME, options);
     assert.deepEqual(status?.volumesInUse, [`kubernetes.io/csi/${DRIVER}^vol-1`]);
@@ -199,7 +199,7 @@ class Scenario {
       }),
       options,
     );
-    await this.isReady("raw");
+    await this.node.podIsReady("raw");
     await waitFor("the bytes", async () => {
       const image = await readFile(`${this.driver.folder("vol-raw")}.img`, "latin1");
       return image.startsWith("on the device\n");
@@ -218,7 +218,7 @@ class Scenario {
       podWith("inline", { containers: [mounting("echo mine > /v/log; sleep 1000")], volumes: [{ name: "v", csi }] }),
       options,
     );
-    await this.isReady("inline");
+    await this.node.podIsReady("inline");
     const [request] = this.driver.requests("NodePublishVolume").slice(-1);
     assert.match(request?.volumeId ?? "", /^csi-[0-9a-f]{64}$/);
     assert.equal(request?.stagingTargetPath, "");
@@ -235,7 +235,7 @@ class Scenario {
     const { metadata } = await this.pods.create("default", spec, options);
     const owner = { apiVersion: "v1", kind: "Pod", name: "brief", uid: metadata.uid ?? "", controller: true };
     await this.volume("brief-v", { csi: { driver: DRIVER, volumeHandle: "vol-brief" } }, [owner]);
-    await this.isReady("brief");
+    await this.node.podIsReady("brief");
     await waitFor("the file", async () => (await this.written("vol-brief")) === "brief\n");
     await this.remove("brief");
   }
@@ -255,7 +255,7 @@ class Scenario {
       'MountVolume.MountDevice failed for volume "two" : rpc error: code = Internal desc = the array is on fire',
     );
     await told('MountVolume.SetUp failed for volume "two" : rpc error: code = InvalidArgument desc = no such flavour');
-    await this.isReady("unlucky");
+    await this.node.podIsReady("unlucky");
     await this.remove("unlucky");
   }
 
@@ -363,14 +363,6 @@ class Scenario {
         () => false,
         (error) => isNotFound(error),
       );
-    });
-  }
-
-  private isReady(name: string): Promise<Pod> {
-    return waitFor(`pod ${name} to be ready`, async () => {
-      const pod = await this.pods.get("default", name, options);
-      const ready = pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
-      return ready && pod;
     });
   }
 

@@ -7,7 +7,7 @@ import type { Pod } from "@skiff/api/types.ts";
 import type { ResourceClient } from "@skiff/client/resource-client.ts";
 import { commandOutput } from "@skiff/component-base/command.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
-import { NODE_NAME, NodeUnderTest } from "./node-under-test.ts";
+import { NodeUnderTest } from "./node-under-test.ts";
 import { BUSYBOX_IMAGE } from "./private-containerd.ts";
 
 const options = { signal: new AbortController().signal };
@@ -78,7 +78,7 @@ class Scenario {
       { name: "cfg", mountPath: "/cfg" },
       { name: "sec", mountPath: "/sec" },
     ];
-    await this.create("users", {
+    await this.node.createPod("users", {
       hostUsers: false,
       securityContext: { fsGroup: 3000 },
       containers: [shell("c", script, { volumeMounts: mounts })],
@@ -88,7 +88,7 @@ class Scenario {
         { name: "sec", secret: { secretName: "sec", defaultMode: 0o400 } },
       ],
     });
-    const pod = await this.isReady("users");
+    const pod = await this.node.podIsReady("users");
     const text = await this.outputOf(pod);
     const host = await this.hostIdOf(pod);
     assert.ok(host >= RANGE && host % RANGE === 0, `root is ${host} on the host`);
@@ -104,10 +104,10 @@ class Scenario {
 
   private async keepsThemThroughARestart(before: number): Promise<void> {
     await this.node.stopKubelet("SIGKILL");
-    await this.create("others", { hostUsers: false, containers: [shell("c", "sleep 1000")] });
+    await this.node.createPod("others", { hostUsers: false, containers: [shell("c", "sleep 1000")] });
     await this.killContainer(await this.pods.get("default", "users", options));
     this.node.startKubelet();
-    const other = await this.isReady("others");
+    const other = await this.node.podIsReady("others");
     const again = await waitFor("the container to be back", async () => {
       const pod = await this.pods.get("default", "users", options);
       const [status] = pod.status?.containerStatuses ?? [];
@@ -122,8 +122,8 @@ class Scenario {
     const volumeMounts = [{ name: "img", mountPath: "/img" }];
     const script = "cat /img/etc/passwd; ls /img/bin; touch /img/x; echo end; sleep 1000";
     const volumes = [{ name: "img", image }];
-    await this.create("image", { containers: [shell("c", script, { volumeMounts })], volumes });
-    const pod = await this.isReady("image");
+    await this.node.createPod("image", { containers: [shell("c", script, { volumeMounts })], volumes });
+    const pod = await this.node.podIsReady("image");
     const text = await this.outputOf(pod);
     assert.match(text, /root:x:0:0/);
     assert.match(text, /F busybox/);
@@ -138,11 +138,11 @@ class Scenario {
     await mkdir(join(tree, "below"), { recursive: true });
     await commandOutput("mount", ["-t", "tmpfs", "tree", join(tree, "below")]);
     const mount = { name: "tree", mountPath: "/tree", readOnly: true, recursiveReadOnly: "Enabled" };
-    await this.create("tree", {
+    await this.node.createPod("tree", {
       containers: [shell("c", "touch /tree/below/x; echo end; sleep 1000", { volumeMounts: [mount] })],
       volumes: [{ name: "tree", hostPath: { path: tree } }],
     });
-    const pod = await this.isReady("tree");
+    const pod = await this.node.podIsReady("tree");
     const [shown] = pod.status?.containerStatuses?.[0]?.volumeMounts?.filter(({ name }) => name === "tree") ?? [];
     assert.deepEqual(shown, mount);
     assert.match(await this.outputOf(pod), /below\/x: Read-only file system/);
@@ -175,19 +175,6 @@ class Scenario {
   private async killContainer(pod: Pod): Promise<void> {
     using cri = this.node.containerd.client();
     await cri.stopContainer(containerId(pod), 0);
-  }
-
-  private async create(name: string, spec: Omit<NonNullable<Pod["spec"]>, "nodeName">): Promise<void> {
-    const full = { nodeName: NODE_NAME, terminationGracePeriodSeconds: 1, ...spec };
-    await this.pods.create("default", { metadata: { name }, spec: full }, options);
-  }
-
-  private isReady(name: string): Promise<Pod> {
-    return waitFor(`pod ${name} to be ready`, async () => {
-      const pod = await this.pods.get("default", name, options);
-      const ready = pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
-      return ready && pod;
-    });
   }
 }
 

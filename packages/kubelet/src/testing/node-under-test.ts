@@ -2,8 +2,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { configMaps, nodes, serviceAccounts } from "@skiff/api/resource-ref.ts";
-import type { Node } from "@skiff/api/types.ts";
+import { configMaps, nodes, pods, serviceAccounts } from "@skiff/api/resource-ref.ts";
+import type { Node, Pod, PodSpec } from "@skiff/api/types.ts";
 import { loadKubeconfig } from "@skiff/client/config.ts";
 import { RestClient } from "@skiff/client/rest-client.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
@@ -96,6 +96,20 @@ export class NodeUnderTest implements AsyncDisposable {
     await this.client.of(serviceAccounts).create("default", { metadata: { name: "default" } }, options);
     const root = { metadata: { name: "kube-root-ca.crt" }, data: { "ca.crt": "x" } };
     await this.client.of(configMaps).create("default", root, options);
+  }
+
+  /** A pod of this node in the namespace `default`, which ends within a second unless told. */
+  async createPod(name: string, spec: Omit<PodSpec, "nodeName">): Promise<void> {
+    const full = { nodeName: NODE_NAME, terminationGracePeriodSeconds: 1, ...spec };
+    await this.client.of(pods).create("default", { metadata: { name }, spec: full }, options);
+  }
+
+  /** That pod, once it is Ready. */
+  podIsReady(name: string): Promise<Pod> {
+    return waitFor(`pod ${name} to be ready`, async () => {
+      const pod = await this.client.of(pods).get("default", name, options);
+      return pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") && pod;
+    });
   }
 
   async stopKubelet(signal: NodeJS.Signals): Promise<void> {

@@ -9,7 +9,7 @@ import type { Pod } from "@skiff/api/types.ts";
 import type { ResourceClient } from "@skiff/client/resource-client.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
 import type { CriClient } from "../cri/cri-client.ts";
-import { NODE_NAME, NodeUnderTest } from "./node-under-test.ts";
+import { NodeUnderTest } from "./node-under-test.ts";
 import { BUSYBOX_IMAGE } from "./private-containerd.ts";
 
 const options = { signal: new AbortController().signal };
@@ -57,7 +57,7 @@ class Scenario {
 
   private async runsAPod(): Promise<void> {
     const script = 'echo "$GREETING from $NAME"; cat /data/init /trust/ca.crt; sleep 1000';
-    await this.create("web", {
+    await this.node.createPod("web", {
       initContainers: [
         shell("init", "echo init > /data/init", { volumeMounts: [{ name: "data", mountPath: "/data" }] }),
       ],
@@ -79,7 +79,7 @@ class Scenario {
         { name: "trust", projected: { sources: [{ clusterTrustBundle: { name: "roots", path: "ca.crt" } }] } },
       ],
     });
-    const pod = await this.isReady("web");
+    const pod = await this.node.podIsReady("web");
     assert.match(pod.status?.podIP ?? "", /^10\.231\.7\.\d+$/);
     assert.equal(pod.status?.initContainerStatuses?.[0]?.state?.terminated?.reason, "Completed");
     const log = join(this.node.logDir, `default_web_${pod.metadata.uid}`, "c", "0.log");
@@ -98,15 +98,15 @@ class Scenario {
       return found.status?.containerStatuses?.[0]?.restartCount === 1 && found;
     });
     assert.equal(pod.status?.containerStatuses?.[0]?.lastState?.terminated?.exitCode, 137);
-    await this.isReady("web");
+    await this.node.podIsReady("web");
   }
 
   private async adoptsAfterARestart(): Promise<void> {
-    const before = containerId(await this.isReady("web"));
+    const before = containerId(await this.node.podIsReady("web"));
     await this.node.stopKubelet("SIGKILL");
-    await this.create("later", { containers: [shell("c", "sleep 1000")] });
+    await this.node.createPod("later", { containers: [shell("c", "sleep 1000")] });
     this.node.startKubelet();
-    await this.isReady("later");
+    await this.node.podIsReady("later");
     const after = await this.pods.get("default", "web", options);
     assert.equal(containerId(after), before, "a running container was replaced");
     assert.equal(after.status?.containerStatuses?.[0]?.restartCount, 1);
@@ -164,19 +164,6 @@ class Scenario {
     const mounts = await readFile("/proc/self/mounts", "utf8");
     const left = mounts.split("\n").filter((line) => line.includes(join(this.node.rootDir, "pods")));
     assert.deepEqual(left, [], "a mount is left");
-  }
-
-  private async create(name: string, spec: Omit<NonNullable<Pod["spec"]>, "nodeName">): Promise<void> {
-    const full = { nodeName: NODE_NAME, terminationGracePeriodSeconds: 1, ...spec };
-    await this.pods.create("default", { metadata: { name }, spec: full }, options);
-  }
-
-  private isReady(name: string): Promise<Pod> {
-    return waitFor(`pod ${name} to be ready`, async () => {
-      const pod = await this.pods.get("default", name, options);
-      const ready = pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
-      return ready && pod;
-    });
   }
 }
 

@@ -56,7 +56,7 @@ class Scenario {
 
   private async resizes(): Promise<void> {
     await this.create("resized", [sleeper("c", amounts("100m", "64Mi"))]);
-    const before = await this.isReady("resized");
+    const before = await this.node.podIsReady("resized");
     assert.deepEqual(await this.limitsOf(before), { quota: 10_000, memory: 64 * MIB });
     await this.resize("resized", amounts("200m", "96Mi"));
     const after = await this.isResized("resized", amounts("200m", "96Mi"));
@@ -85,7 +85,7 @@ class Scenario {
   private async restartsForAResize(): Promise<void> {
     const resizePolicy = [{ resourceName: "memory", restartPolicy: "RestartContainer" }];
     await this.create("restarted", [{ ...sleeper("c", amounts("100m", "64Mi")), resizePolicy }]);
-    const before = await this.isReady("restarted");
+    const before = await this.node.podIsReady("restarted");
     assert.equal((await this.cgroups.read("pids", this.cgroupOf(before), "pids.max"))?.trim(), "77");
     await this.resize("restarted", amounts("100m", "32Mi"));
     const after = await this.isResized("restarted", amounts("100m", "32Mi"));
@@ -98,7 +98,7 @@ class Scenario {
     const node = await this.node.client.of(nodes).get("", NODE_NAME, options);
     const cores = Number(node.status?.allocatable?.cpu);
     await this.create("big", [sleeper("c", { requests: { cpu: `${cores * 1000 - 500}m`, memory: "16Mi" } })]);
-    await this.isReady("big");
+    await this.node.podIsReady("big");
     await this.resize("resized", amounts(String(cores + 1), "80Mi"));
     await this.isPending("resized", "Infeasible", /enough capacity: cpu/);
     await this.resize("resized", amounts("600m", "80Mi"));
@@ -127,7 +127,7 @@ class Scenario {
     const widget = { limits: { [WIDGET]: "1" } };
     const command = ["sh", "-c", script];
     await this.create("device", [{ ...sleeper("c", widget), command }]);
-    const pod = await this.isReady("device");
+    const pod = await this.node.podIsReady("device");
     const log = join(this.node.logDir, `default_device_${pod.metadata.uid}`, "c", "0.log");
     await waitFor("the container to see it", async () => (await readFile(log, "utf8")).includes("has w1"));
     await this.create("deviceless", [sleeper("c", widget)]);
@@ -142,7 +142,7 @@ class Scenario {
     await this.node.stopKubelet("SIGKILL");
     this.node.startKubelet();
     await this.hasWidgets("0", "0");
-    assert.equal(containerId(await this.isReady("device")), containerId(pod));
+    assert.equal(containerId(await this.node.podIsReady("device")), containerId(pod));
     await this.tellsOfWidget("Unknown");
     await this.pods.delete("default", "device", { gracePeriodSeconds: 0 }, options);
   }
@@ -161,7 +161,7 @@ class Scenario {
     const left = ["resized", "restarted", "deviceless"];
     for (const name of left) await this.pods.delete("default", name, { gracePeriodSeconds: 0 }, options);
     await this.create("sharing", [sleeper("c", {})]);
-    const sharing = await this.isReady("sharing");
+    const sharing = await this.node.podIsReady("sharing");
     await this.node.stopKubelet("SIGTERM");
     // As upstream wants it where the policy changes.
     await rm(join(this.node.rootDir, "cpu_manager_state"));
@@ -171,7 +171,7 @@ class Scenario {
       return Number(status?.capacity?.cpu) - Number(status?.allocatable?.cpu) === 1;
     });
     await this.create("pinned", [sleeper("c", amounts("1", "16Mi"))]);
-    const pinned = await this.isReady("pinned");
+    const pinned = await this.node.podIsReady("pinned");
     assert.equal(await this.cpusetOf(pinned), "1");
     const others = availableParallelism() > 2 ? `0,2-${availableParallelism() - 1}`.replace("2-2", "2") : "0";
     await waitFor("the others to move aside", async () => (await this.cpusetOf(sharing)) === others);
@@ -251,14 +251,6 @@ class Scenario {
   private async create(name: string, containers: NonNullable<Pod["spec"]>["containers"]): Promise<void> {
     const spec = { nodeName: NODE_NAME, terminationGracePeriodSeconds: 0, containers };
     await this.pods.create("default", { metadata: { name }, spec }, options);
-  }
-
-  private isReady(name: string): Promise<Pod> {
-    return waitFor(`pod ${name} to be ready`, async () => {
-      const pod = await this.pods.get("default", name, options);
-      const ready = pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
-      return ready && pod;
-    });
   }
 }
 

@@ -85,7 +85,7 @@ maxPods: 7
   }
 
   private async mirrorsAStaticPod(): Promise<Pod> {
-    const mirror = await this.isReady(STATIC);
+    const mirror = await this.node.podIsReady(STATIC);
     const { annotations = {}, ownerReferences } = mirror.metadata;
     assert.equal(annotations["kubernetes.io/config.mirror"], annotations["kubernetes.io/config.hash"]);
     assert.deepEqual(
@@ -98,7 +98,7 @@ maxPods: 7
   private async bringsADeletedMirrorBack(first: Pod): Promise<void> {
     await this.pods.delete("default", STATIC, {}, options);
     const again = await waitFor("a new mirror", async () => {
-      const found = await this.isReady(STATIC);
+      const found = await this.node.podIsReady(STATIC);
       return found.metadata.uid !== first.metadata.uid && found;
     });
     assert.equal(containerId(again), containerId(first), "deleting the mirror restarted the pod");
@@ -106,14 +106,17 @@ maxPods: 7
 
   private async replacesAChangedStaticPod(first: Pod): Promise<void> {
     await this.writeManifest("sleep 2000");
-    await waitFor("the changed pod", async () => containerId(await this.isReady(STATIC)) !== containerId(first));
+    await waitFor(
+      "the changed pod",
+      async () => containerId(await this.node.podIsReady(STATIC)) !== containerId(first),
+    );
   }
 
   private async rotatesAndLinksLogs(): Promise<void> {
     const script =
       "i=0; while [ $i -lt 100 ]; do echo a line of the log $i; i=$((i+1)); done; sleep 1; echo end; sleep 1000";
-    await this.create("chatty", { containers: [shell(script)] });
-    const pod = await this.isReady("chatty");
+    await this.node.createPod("chatty", { containers: [shell(script)] });
+    const pod = await this.node.podIsReady("chatty");
     const dir = join(this.node.logDir, `default_chatty_${pod.metadata.uid}`, "c");
     await waitFor("the rotation", async () => (await readdir(dir)).some((name) => /^0\.log\.\d{8}-\d{6}$/.test(name)));
     const links = join(this.node.containerd.dir, "containers");
@@ -128,7 +131,7 @@ maxPods: 7
 
   private async evictsWhatExceedsItsEmptyDir(): Promise<void> {
     const mounts = { volumeMounts: [{ name: "data", mountPath: "/data" }] };
-    await this.create("greedy", {
+    await this.node.createPod("greedy", {
       containers: [shell("cat /bin/busybox /bin/busybox > /data/file; sleep 1000", mounts)],
       volumes: [{ name: "data", emptyDir: { sizeLimit: "1Mi" } }],
     });
@@ -145,7 +148,7 @@ maxPods: 7
 
   private async refusesForbiddenSysctls(): Promise<void> {
     const securityContext = { sysctls: [{ name: "kernel.msgmax", value: "1" }] };
-    await this.create("meddler", { containers: [shell("sleep 1")], securityContext });
+    await this.node.createPod("meddler", { containers: [shell("sleep 1")], securityContext });
     const { status } = await waitFor("the refusal", async () => {
       const found = await this.pods.get("default", "meddler", options);
       return found.status?.phase === "Failed" && found;
@@ -160,21 +163,24 @@ maxPods: 7
     const resources = {
       requests: { cpu: `${Math.ceil(Number.parseInt(node.status?.allocatable?.cpu ?? "", 10) * 0.6)}m` },
     };
-    await this.create("plain", { terminationGracePeriodSeconds: 30, containers: [shell("sleep 1000", { resources })] });
-    await this.isReady("plain");
-    await this.create("too-much", { containers: [shell("sleep 1000", { resources })] });
+    await this.node.createPod("plain", {
+      terminationGracePeriodSeconds: 30,
+      containers: [shell("sleep 1000", { resources })],
+    });
+    await this.node.podIsReady("plain");
+    await this.node.createPod("too-much", { containers: [shell("sleep 1000", { resources })] });
     const ended = (name: string) =>
       waitFor(`the end of ${name}`, async () => {
         const { status } = await this.pods.get("default", name, options);
         return status?.phase === "Failed" && status;
       });
     assert.equal((await ended("too-much")).reason, "OutOfcpu");
-    await this.create("critical", {
+    await this.node.createPod("critical", {
       priorityClassName: "system-node-critical",
       terminationGracePeriodSeconds: 1,
       containers: [shell("sleep 1000", { resources })],
     });
-    await this.isReady("critical");
+    await this.node.podIsReady("critical");
     const { reason, message } = await ended("plain");
     assert.deepEqual([reason, message], ["Preempting", "Preempted in order to admit critical pod"]);
     await this.pods.delete("default", "critical", {}, options);
@@ -219,12 +225,12 @@ maxPods: 7
     const status = { phase: "Bound", accessModes: shared.accessModes, capacity: size };
     await claims.updateStatus({ ...claim, status }, options);
     const mounts = { volumeMounts: [{ name: "v", mountPath: "/v" }] };
-    await this.create("stateful", {
+    await this.node.createPod("stateful", {
       containers: [shell("cat /v/greeting; echo written > /v/answer; sleep 1000", mounts)],
       volumes: [{ name: "v", persistentVolumeClaim: { claimName: "data" } }],
       securityContext: { fsGroup: 4321 },
     });
-    await this.isReady("stateful");
+    await this.node.podIsReady("stateful");
     await waitFor("the answer", async () => (await readFile(join(path, "answer"), "utf8")) === "written\n");
     assert.equal((await stat(path)).gid, 4321);
     await this.pods.delete("default", "stateful", { gracePeriodSeconds: 0 }, options);
@@ -238,8 +244,8 @@ maxPods: 7
   }
 
   private async evictsUnderPressure(): Promise<void> {
-    await this.create("victim", { containers: [shell("sleep 1000")] });
-    await this.isReady("victim");
+    await this.node.createPod("victim", { containers: [shell("sleep 1000")] });
+    await this.node.podIsReady("victim");
     await this.node.stopKubelet("SIGTERM");
     this.node.startKubelet(`--config=${this.config}`, "--eviction-hard=nodefs.available<99%");
     const { status } = await waitFor("the eviction", async () => {
@@ -254,25 +260,12 @@ maxPods: 7
     const node = await this.node.client.of(nodes).get("", NODE_NAME, options);
     const pressure = node.status?.conditions?.find(({ type }) => type === "DiskPressure");
     assert.deepEqual([pressure?.status, pressure?.reason], ["True", "KubeletHasDiskPressure"]);
-    await this.create("late", { containers: [shell("sleep 1")], tolerations: [{ operator: "Exists" }] });
+    await this.node.createPod("late", { containers: [shell("sleep 1")], tolerations: [{ operator: "Exists" }] });
     const late = await waitFor("the refusal", async () => {
       const found = await this.pods.get("default", "late", options);
       return found.status?.phase === "Failed" && found;
     });
     assert.equal(late.status?.message, "Pod was rejected: The node had condition: [DiskPressure]. ");
-  }
-
-  private async create(name: string, spec: Omit<NonNullable<Pod["spec"]>, "nodeName">): Promise<void> {
-    const full = { nodeName: NODE_NAME, terminationGracePeriodSeconds: 1, ...spec };
-    await this.pods.create("default", { metadata: { name }, spec: full }, options);
-  }
-
-  private isReady(name: string): Promise<Pod> {
-    return waitFor(`pod ${name} to be ready`, async () => {
-      const pod = await this.pods.get("default", name, options);
-      const ready = pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
-      return ready && pod;
-    });
   }
 }
 

@@ -1,12 +1,12 @@
 // Calls over a connection to Node's server, which says what etcd and things in front of it might say.
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
-import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
+import { createServer as createTcpServer } from "node:net";
 import { test } from "node:test";
 import { realClock } from "@skiff/component-base/clock.ts";
 import { FakeClock } from "@skiff/testkit/fake-clock.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
+import { listening } from "../../testing/listening.ts";
 import { DEADLINE_EXCEEDED, UNAVAILABLE } from "./etcd-error.ts";
 import { GrpcChannel } from "./grpc-channel.ts";
 
@@ -26,17 +26,6 @@ async function peerOf(serve: Serve): Promise<Peer> {
     serve(stream, headers);
   });
   return { ...(await listening(server)), sessions };
-}
-
-async function listening(server: Server): Promise<{ url: string } & AsyncDisposable> {
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket: Socket) => sockets.add(socket.on("error", () => {})));
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const end = async () => {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-  };
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, [Symbol.asyncDispose]: end };
 }
 
 /** The framed messages, and then the trailers. */

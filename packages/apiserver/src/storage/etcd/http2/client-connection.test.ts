@@ -1,6 +1,5 @@
 // The client's side of HTTP/2 against Node's server, and against peers that break the rules.
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import {
   constants,
   createSecureServer,
@@ -9,10 +8,11 @@ import {
   type ServerHttp2Stream,
   type ServerOptions,
 } from "node:http2";
-import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
+import { createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { test } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
 import { testAuthority } from "@skiff/testkit/test-authority.ts";
+import { listening } from "../../../testing/listening.ts";
 import { ClientConnection } from "./client-connection.ts";
 import type { ClientStream } from "./client-stream.ts";
 import { frame, numberFrame } from "./frames.ts";
@@ -65,17 +65,6 @@ async function serve(
     onStream(stream, String(path));
   });
   return { server, ...(await listening(server)) };
-}
-
-async function listening(server: Server): Promise<{ url: string } & AsyncDisposable> {
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket: Socket) => sockets.add(socket.on("error", () => {})));
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const end = async () => {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-  };
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, [Symbol.asyncDispose]: end };
 }
 
 /** Gives back what it gets. */
