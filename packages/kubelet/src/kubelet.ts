@@ -55,8 +55,7 @@ import { StatusManager } from "./status/status-manager.ts";
 import { Upkeep } from "./upkeep.ts";
 import { NodeStorage } from "./volumes/node-storage.ts";
 import { ObjectCache } from "./volumes/object-cache.ts";
-import { requestToken } from "./volumes/request-token.ts";
-import { TokenManager } from "./volumes/token-manager.ts";
+import type { TokenManager } from "./volumes/token-manager.ts";
 import type { VolumeManager } from "./volumes/volume-manager.ts";
 
 /** What the kubelet is made of that outlives it, or that others share. */
@@ -68,6 +67,7 @@ export interface Parts {
   readonly cri: CriClient;
   readonly cgroups: Cgroups;
   readonly recorder: EventRecorder;
+  readonly tokens: TokenManager;
   readonly providers?: CredentialProviders | undefined;
 }
 
@@ -121,7 +121,7 @@ export class Kubelet {
     const exits = (until: AbortSignal) => exitEvents(cri, config["container-runtime-endpoint"], until);
     this.pleg = new Pleg({ reader: this.reader, exits, ...shared });
     this.objects = new ObjectCache(client, shared, signal);
-    this.tokens = new TokenManager(requestToken(client), { clock });
+    this.tokens = parts.tokens;
     const { objects, tokens, events } = this;
     const { providers } = parts;
     const nodeLogins = new NodeLogins(config["root-dir"]);

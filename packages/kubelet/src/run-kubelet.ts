@@ -16,6 +16,8 @@ import { enforceReserved } from "./node/enforce-reserved.ts";
 import { readMachineInfo, refuseSwap } from "./node/machine-info.ts";
 import { nodeShape } from "./node/node-shape.ts";
 import { PodPaths } from "./pod-paths.ts";
+import { requestToken } from "./volumes/request-token.ts";
+import { TokenManager } from "./volumes/token-manager.ts";
 
 /** To the apiserver, watches apart. Few, since each costs both sides a handshake and memory; requests are short. */
 const CONNECTIONS = 8;
@@ -53,8 +55,10 @@ export async function runKubelet(config: KubeletConfig, program: ProgramContext)
   identity.catch((error) => over.abort(error));
   const cgroups = await openCgroups(settings.cgroupDriver, { cri, clock, log, signal });
   await enforceReserved(settings, { cgroups, recorder, nodeName: config.nodeName });
-  const providers = await openProviders(config, context);
-  const kubelet = new Kubelet(config, context, { machine, node, paths, client, cri, cgroups, recorder, providers });
+  const tokens = new TokenManager(requestToken(client), { clock });
+  const providers = await openProviders(config, context, { client, tokens });
+  const parts = { machine, node, paths, client, cri, cgroups, recorder, tokens, providers };
+  const kubelet = new Kubelet(config, context, parts);
   await using _health = await serveHealth(
     {
       host: config["healthz-bind-address"],
@@ -112,13 +116,15 @@ function certificateOptions(config: KubeletConfig): CertificateOptions {
 }
 
 /** Loaded only where the node has such plug-ins. */
-async function openProviders(config: KubeletConfig, context: ProgramContext): Promise<CredentialProviders | undefined> {
+async function openProviders(
+  config: KubeletConfig,
+  context: ProgramContext,
+  { client, tokens }: { readonly client: RestClient; readonly tokens: TokenManager },
+): Promise<CredentialProviders | undefined> {
   const file = config["image-credential-provider-config"];
   if (!file) return undefined;
   const { CredentialProviders } = await import("./images/credential-providers/credential-providers.ts");
-  const options = {
-    config: file,
-    binDir: config["image-credential-provider-bin-dir"],
-  };
-  return CredentialProviders.open(options, context);
+  const { accountSource } = await import("./images/credential-providers/pod-account.ts");
+  const options = { config: file, binDir: config["image-credential-provider-bin-dir"] };
+  return CredentialProviders.open(options, { ...context, accounts: accountSource(client, tokens) });
 }

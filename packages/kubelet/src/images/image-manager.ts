@@ -10,7 +10,7 @@ import { WaitingError } from "../runtime/waiting-error.ts";
 import type { CredentialProviders } from "./credential-providers/credential-providers.ts";
 import { withDefaultTag } from "./image-reference.ts";
 import type { NodeLogins } from "./node-logins.ts";
-import { credentialsFor } from "./pull-secrets.ts";
+import { credentialsFor, type PullLogin } from "./pull-secrets.ts";
 
 /** Pulls that fail are tried after 10 s, 20 s and so on up to 5 minutes; kubectl shows ImagePullBackOff meanwhile. */
 const BACK_OFF_INITIAL_MS = 10_000;
@@ -24,9 +24,9 @@ export interface ImageManagerDeps {
   readonly objects: PodObjects;
   readonly events: PodEvents;
   readonly clock: Clock;
-  /** The node's own logins, tried after those of the pod: of plug-ins, then of files. */
-  readonly providers?: Pick<CredentialProviders, "credentialsFor"> | undefined;
+  /** The node's own logins, tried after those of the pod: of files, then of plug-ins, as upstream. */
   readonly nodeLogins?: Pick<NodeLogins, "credentialsFor"> | undefined;
+  readonly providers?: Pick<CredentialProviders, "credentialsFor"> | undefined;
 }
 
 /** From the configuration. */
@@ -141,13 +141,9 @@ export class ImageManager {
     const wanted = container.image ?? "";
     events.container(pod, container, "Normal", "Pulling", `Pulling image "${wanted}"`);
     const startedAt = clock.monotonic();
-    const auths = [
-      ...credentialsFor(image, await this.pullSecrets(pod, signal)),
-      ...((await this.deps.providers?.credentialsFor(image, signal)) ?? []),
-      ...((await this.deps.nodeLogins?.credentialsFor(image)) ?? []),
-    ];
+    const logins = await this.logins(pod, image, signal);
     try {
-      const ref = await this.pullWithAny(image, auths, sandbox, signal);
+      const ref = await this.pullWithAny(image, logins, sandbox, signal);
       const tookMs = clock.monotonic() - startedAt;
       const size = (await this.deps.cri.imageStatus(ref))?.size ?? "0";
       const took = formatSeconds(tookMs);
@@ -166,6 +162,14 @@ export class ImageManager {
     }
   }
 
+  private async logins(pod: Pod, image: string, signal: AbortSignal): Promise<PullLogin[]> {
+    return [
+      ...credentialsFor(image, await this.pullSecrets(pod, signal)),
+      ...((await this.deps.nodeLogins?.credentialsFor(image)) ?? []),
+      ...((await this.deps.providers?.credentialsFor(image, pod, signal)) ?? []),
+    ];
+  }
+
   private async pullSecrets(pod: Pod, signal: AbortSignal): Promise<Readonly<Secret>[]> {
     const refs = pod.spec?.imagePullSecrets ?? [];
     const namespace = pod.metadata.namespace ?? "";
@@ -176,14 +180,14 @@ export class ImageManager {
   /** One login after another, without any where there is none; rejects with all failures together. */
   private async pullWithAny(
     image: string,
-    auths: readonly AuthConfig[],
+    logins: readonly PullLogin[],
     sandbox: PodSandboxConfig,
     signal: AbortSignal,
   ): Promise<string> {
     const failures: Error[] = [];
-    for (const auth of auths.length > 0 ? auths : [undefined]) {
+    for (const login of logins.length > 0 ? logins : [undefined]) {
       try {
-        return await this.pullOnce(image, auth, sandbox, signal);
+        return await this.pullOnce(image, login?.auth, sandbox, signal);
       } catch (error) {
         signal.throwIfAborted();
         failures.push(error as Error);

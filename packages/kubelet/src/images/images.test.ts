@@ -48,11 +48,11 @@ test("credentialsFor takes the most specific login of those that match", () => {
     "*.example.com": { username: "glob", password: "x" },
     "other.io": { username: "no", password: "x" },
   });
-  const users = credentialsFor("registry.example.com/team/app:1", [logins]).map(({ username }) => username);
+  const users = credentialsFor("registry.example.com/team/app:1", [logins]).map(({ auth }) => auth.username);
   assert.deepEqual(users, ["t", "u", "glob"]);
-  assert.equal(credentialsFor("registry.example.com/x", [logins])[0]?.password, "p:w");
+  assert.equal(credentialsFor("registry.example.com/x", [logins])[0]?.auth.password, "p:w");
   const hub = secret({ "https://index.docker.io/v1/": { auth } });
-  assert.equal(credentialsFor("nginx", [hub])[0]?.username, "u");
+  assert.equal(credentialsFor("nginx", [hub])[0]?.auth.username, "u");
   const broken: Secret = { metadata: sampleMeta("b"), data: { ".dockerconfigjson": "!" } };
   assert.deepEqual(credentialsFor("nginx", [broken]), []);
 });
@@ -62,7 +62,7 @@ test("NodeLogins takes Docker's files from the first place that has one, and rea
   await using stack = new AsyncDisposableStack();
   stack.defer(() => rm(dir, { recursive: true }));
   const logins = new NodeLogins(join(dir, "none"), dir, join(dir, "none"), join(dir, "none"));
-  const users = async (image: string) => (await logins.credentialsFor(image)).map(({ username }) => username);
+  const users = async (image: string) => (await logins.credentialsFor(image)).map(({ auth }) => auth.username);
   const auth = (login: string) => ({ auth: Buffer.from(login).toString("base64") });
   assert.deepEqual(await users("gcr.io/a/b:1"), []);
   await writeFile(join(dir, ".dockercfg"), JSON.stringify({ "gcr.io": auth("old:p") }));

@@ -2,9 +2,8 @@
 import { open } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import type { AuthConfig } from "../cri/types.ts";
 import { parseImageReference } from "./image-reference.ts";
-import type { Login } from "./pull-secrets.ts";
+import type { Login, PullLogin } from "./pull-secrets.ts";
 import { loginsOfConfig, matchingLogins } from "./pull-secrets.ts";
 
 /** Far more than any list of logins. */
@@ -23,7 +22,7 @@ export class NodeLogins {
   }
 
   /** Those of the first file that there is. It is read for each pull, so that a login that was renewed counts at once. */
-  async credentialsFor(image: string): Promise<AuthConfig[]> {
+  async credentialsFor(image: string): Promise<PullLogin[]> {
     for (const file of this.files) {
       const logins = await readLogins(file);
       if (!logins) continue;

@@ -3,30 +3,46 @@ import type { Secret } from "@skiff/api/types.ts";
 import type { AuthConfig } from "../cri/types.ts";
 import { parseImageReference } from "./image-reference.ts";
 
+/** The object that a login comes from. */
+export interface LoginOwner {
+  readonly kind: "Secret" | "ServiceAccount";
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** What an image can be pulled with. */
+export interface PullLogin {
+  readonly auth: AuthConfig;
+  readonly email?: string | undefined;
+  /** Whose pods may use it; undefined for a login of the node itself, which is every pod's. */
+  readonly owner?: LoginOwner | undefined;
+}
+
 /** One entry of a Docker configuration, or of a plug-in's answer. */
-export interface Login {
+export interface Login extends PullLogin {
   /** Registry host, with an optional path and `*` in parts of the host. */
   readonly where: string;
-  readonly auth: AuthConfig;
 }
 
 /** Credentials for `image`, the most specific first. Secrets of other types are passed over. */
-export function credentialsFor(image: string, secrets: readonly Readonly<Secret>[]): AuthConfig[] {
+export function credentialsFor(image: string, secrets: readonly Readonly<Secret>[]): PullLogin[] {
   const { registry, repository } = parseImageReference(image);
   return matchingLogins(`${registry}/${repository}`, secrets.flatMap(loginsOf));
 }
 
 /** Of `logins` those for an image, which is given as registry and repository; the most specific first. */
-export function matchingLogins(image: string, logins: readonly Login[]): AuthConfig[] {
-  const bare = logins.map(({ where, auth }) => ({ where: stripScheme(where), auth }));
+export function matchingLogins(image: string, logins: readonly Login[]): PullLogin[] {
+  const bare = logins.map(({ where, ...login }) => ({ where: stripScheme(where), login }));
   const matching = bare.filter(({ where }) => isMeantFor(where, image));
-  return matching.sort((a, b) => b.where.length - a.where.length).map(({ auth }) => auth);
+  return matching.sort((a, b) => b.where.length - a.where.length).map(({ login }) => login);
 }
 
 /** As `docker login` writes it: `auth` is base64 of `user:password`. */
 interface DockerAuth {
   username?: string;
   password?: string;
+  email?: string;
   auth?: string;
   identitytoken?: string;
 }
@@ -36,8 +52,10 @@ function loginsOf(secret: Readonly<Secret>): Login[] {
   const current = secret.data?.[".dockerconfigjson"];
   const config = current ?? secret.data?.[".dockercfg"];
   const text = Buffer.from(config ?? "", "base64").toString("utf8");
+  const { uid = "", namespace = "", name } = secret.metadata;
+  const owner = { kind: "Secret", uid, namespace, name } as const;
   // A malformed Secret gives no credentials; the pull's own error then tells the user.
-  return loginsOfConfig(text, !current) ?? [];
+  return (loginsOfConfig(text, !current) ?? []).map((login) => ({ ...login, owner }));
 }
 
 /** Of the text of a Docker configuration, or of the older form without its `auths` level; undefined for what is neither. */
@@ -45,7 +63,7 @@ export function loginsOfConfig(text: string, isLegacy: boolean): Login[] | undef
   try {
     const parsed = JSON.parse(text) as Record<string, DockerAuth> & { auths?: Record<string, DockerAuth> };
     const entries: Record<string, DockerAuth> = isLegacy ? parsed : (parsed.auths ?? {});
-    return Object.entries(entries).map(([where, entry]) => ({ where, auth: authOf(entry) }));
+    return Object.entries(entries).map(([where, entry]) => ({ where, auth: authOf(entry), email: entry.email }));
   } catch {
     return undefined;
   }

@@ -1,6 +1,6 @@
 // Pulls from a registry that wants a password, on one real node; images/registry.component.test.ts runs it in a namespace.
 import assert from "node:assert/strict";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { configMaps, events, nodes, pods, secrets, serviceAccounts } from "@skiff/api/resource-ref.ts";
 import type { ContainerStatus, PodSpec } from "@skiff/api/types.ts";
@@ -10,6 +10,8 @@ import { NODE_NAME, NodeUnderTest } from "./node-under-test.ts";
 
 const options = { signal: new AbortController().signal };
 const LOGIN = "puller:s3cret";
+const PROTOCOL = "credentialprovider.kubelet.k8s.io/v1";
+const AUDIENCE = "registry-login";
 const IMAGE = { ref: "served/app:1", files: { "bin/busybox": "/bin/busybox" }, cmd: ["/bin/busybox", "sleep", "1000"] };
 
 /** Rejects at the first step that goes wrong, with the end of the kubelet's log. */
@@ -44,7 +46,8 @@ class Scenario {
       return status?.conditions?.some((one) => one.type === "Ready" && one.status === "True");
     });
     // What a controller manager would have made.
-    await client.of(serviceAccounts).create("default", { metadata: { name: "default" } }, options);
+    const account = { name: "default", annotations: { "example.com/role": "puller" } };
+    await client.of(serviceAccounts).create("default", { metadata: account }, options);
     const root = { metadata: { name: "kube-root-ca.crt" }, data: { "ca.crt": "x" } };
     await client.of(configMaps).create("default", root, options);
     await Promise.all([
@@ -53,23 +56,26 @@ class Scenario {
       this.pullsWithSecret(),
       this.pullsWithPlugin(),
       this.pullsWithFile(),
+      this.pullsWithAccount(),
     ]);
     assert.equal(this.node.kubeletLog.includes("s3cret"), false, "a password is in the log");
   }
 
-  /** The plug-in knows the images below `plugged/` alone. */
+  /** One plug-in knows the images below `plugged/`, another those below `account/` for accounts with a role. */
   private async providerFlags(): Promise<string[]> {
-    const dir = join(this.node.containerd.dir, "providers");
-    const version = "credentialprovider.kubelet.k8s.io/v1";
-    const [username, password] = LOGIN.split(":");
-    const auth = { [`${this.registry.host}/plugged`]: { username, password } };
-    const answer = { apiVersion: version, kind: "CredentialProviderResponse", cacheKeyType: "Registry", auth };
+    const dir = this.providerDir;
     await mkdir(dir);
-    await writeFile(join(dir, "plug"), `#!/bin/sh\ncat > ${dir}/asked\necho '${JSON.stringify(answer)}'\n`, {
-      mode: 0o755,
-    });
-    const matchImages = [`${this.registry.host}/plugged`];
-    const providers = [{ name: "plug", apiVersion: version, matchImages, defaultCacheDuration: "1m" }];
+    const common = { apiVersion: PROTOCOL, defaultCacheDuration: "1m" };
+    const tokenAttributes = {
+      serviceAccountTokenAudience: AUDIENCE,
+      cacheType: "ServiceAccount",
+      requireServiceAccount: true,
+      requiredServiceAccountAnnotationKeys: ["example.com/role"],
+    };
+    const providers = [
+      { ...common, name: "plug", matchImages: [await this.makePlugin("plug", "plugged")] },
+      { ...common, name: "account", matchImages: [await this.makePlugin("account", "account")], tokenAttributes },
+    ];
     const config = { apiVersion: "kubelet.config.k8s.io/v1", kind: "CredentialProviderConfig", providers };
     await writeFile(join(dir, "config.json"), JSON.stringify(config));
     const serial = "--serialize-image-pulls=false";
@@ -78,6 +84,22 @@ class Scenario {
       `--image-credential-provider-config=${dir}/config.json`,
       `--image-credential-provider-bin-dir=${dir}`,
     ];
+  }
+
+  private get providerDir(): string {
+    return join(this.node.containerd.dir, "providers");
+  }
+
+  /** It keeps what it is asked in a file; returns which images it is for. */
+  private async makePlugin(name: string, path: string): Promise<string> {
+    const dir = this.providerDir;
+    const where = `${this.registry.host}/${path}`;
+    const [username, password] = LOGIN.split(":");
+    const auth = { [where]: { username, password } };
+    const answer = { apiVersion: PROTOCOL, kind: "CredentialProviderResponse", cacheKeyType: "Registry", auth };
+    const script = `#!/bin/sh\ncat > ${dir}/${name}.asked\necho '${JSON.stringify(answer)}'\n`;
+    await writeFile(join(dir, name), script, { mode: 0o755 });
+    return where;
   }
 
   private async refusesWithoutLogin(): Promise<void> {
@@ -121,6 +143,19 @@ class Scenario {
     await writeFile(join(this.node.rootDir, "config.json"), JSON.stringify({ auths }));
     await this.create("filed", "filed/app:1");
     await this.running("filed");
+  }
+
+  /** The API grants a node tokens for the audiences that the pod names, so the pod names it. */
+  private async pullsWithAccount(): Promise<void> {
+    const sources = [{ serviceAccountToken: { audience: AUDIENCE, path: "token" } }];
+    await this.create("accounted", "account/app:1", { volumes: [{ name: "t", projected: { sources } }] });
+    await this.running("accounted");
+    const asked = JSON.parse(await readFile(join(this.providerDir, "account.asked"), "utf8"));
+    assert.deepEqual(asked.serviceAccountAnnotations, { "example.com/role": "puller" });
+    const [, claims = ""] = String(asked.serviceAccountToken).split(".");
+    const { aud, "kubernetes.io": bound } = JSON.parse(Buffer.from(claims, "base64url").toString("utf8"));
+    assert.deepEqual([aud, bound.pod.name, bound.serviceaccount.name], [[AUDIENCE], "accounted", "default"]);
+    assert.equal(this.node.kubeletLog.includes(claims), false, "a token is in the log");
   }
 
   private async createSecret(name: string, login: string): Promise<void> {

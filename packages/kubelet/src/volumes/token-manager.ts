@@ -10,12 +10,13 @@ export interface TokenGrant {
   readonly expirationTimestamp: string;
 }
 
-/** Makes one TokenRequest. */
+/** Makes one TokenRequest; with `accountUid` for that very account, and not for a later one of its name. */
 export type RequestToken = (
   namespace: string,
   serviceAccount: string,
   spec: TokenRequestSpec,
   signal: AbortSignal,
+  accountUid?: string,
 ) => Promise<TokenGrant>;
 
 /** No audience means the API server's own. */
@@ -48,8 +49,14 @@ export class TokenManager implements TokenSource {
   }
 
   /** Asks the API only where none is known or the known one is due. Rejects where there is none that still holds. */
-  async token(pod: Pod, audience: string, expirationSeconds: number, signal: AbortSignal): Promise<string> {
-    return (await this.entry(pod, audience, expirationSeconds, signal)).token;
+  async token(
+    pod: Pod,
+    audience: string,
+    expirationSeconds: number,
+    signal: AbortSignal,
+    accountUid?: string,
+  ): Promise<string> {
+    return (await this.entry(pod, audience, expirationSeconds, signal, accountUid)).token;
   }
 
   /** The token with the end of its life, as CSI drivers are given it. */
@@ -69,14 +76,20 @@ export class TokenManager implements TokenSource {
     return times.length > 0 ? Math.min(...times) : undefined;
   }
 
-  private async entry(pod: Pod, audience: string, expirationSeconds: number, signal: AbortSignal): Promise<Entry> {
+  private async entry(
+    pod: Pod,
+    audience: string,
+    expirationSeconds: number,
+    signal: AbortSignal,
+    accountUid?: string,
+  ): Promise<Entry> {
     const uid = pod.metadata.uid ?? "";
     const tokens = this.entries.get(uid) ?? new Map<string, Entry>();
-    const key = `${audience}\0${expirationSeconds}`;
+    const key = `${audience}\0${expirationSeconds}\0${accountUid ?? ""}`;
     const known = tokens.get(key);
     if (known && !this.isDue(known)) return known;
     try {
-      const entry = await this.fetch(pod, audience, expirationSeconds, signal);
+      const entry = await this.fetch(pod, audience, expirationSeconds, signal, accountUid);
       tokens.set(key, entry);
       this.entries.set(uid, tokens);
       return entry;
@@ -91,7 +104,13 @@ export class TokenManager implements TokenSource {
     return this.clock.now() >= refreshAt(entry);
   }
 
-  private async fetch(pod: Pod, audience: string, seconds: number, signal: AbortSignal): Promise<Entry> {
+  private async fetch(
+    pod: Pod,
+    audience: string,
+    seconds: number,
+    signal: AbortSignal,
+    accountUid?: string,
+  ): Promise<Entry> {
     const { name, namespace = "", uid = "" } = pod.metadata;
     const spec: TokenRequestSpec = {
       audiences: audience ? [audience] : [],
@@ -99,7 +118,8 @@ export class TokenManager implements TokenSource {
       boundObjectRef: { apiVersion: "v1", kind: "Pod", name, uid },
     };
     const requestedAt = this.clock.now();
-    const grant = await this.request(namespace, pod.spec?.serviceAccountName || "default", spec, signal);
+    const account = pod.spec?.serviceAccountName || "default";
+    const grant = await this.request(namespace, account, spec, signal, accountUid);
     return { token: grant.token, requestedAt, expiresAt: Date.parse(grant.expirationTimestamp) };
   }
 }
