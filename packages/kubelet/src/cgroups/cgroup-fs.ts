@@ -163,7 +163,7 @@ export class CgroupFs {
     const pids = new Set<number>();
     const visit = async (dir: string): Promise<void> => {
       const text = await readFile(join(dir, "cgroup.procs"), "utf8").catch(() => "");
-      for (const line of text.split("\n")) if (line) pids.add(Number(line));
+      for (const pid of parseProcesses(text)) pids.add(pid);
       const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
       for (const entry of entries) if (entry.isDirectory()) await visit(join(dir, entry.name));
     };
@@ -249,6 +249,17 @@ function settingsV2(limits: CgroupLimits): [string, string][] {
     settings.push([`hugetlb.${kernelPageSize(size)}.max`, String(bytes)]);
   }
   return settings;
+}
+
+/**
+ * The processes that a `cgroup.procs` names. The kernel writes 0 for one that another process namespace hides, and a signal to 0
+ * would go to the kubelet and all of its own process group.
+ */
+export function parseProcesses(text: string): number[] {
+  return text
+    .split("\n")
+    .map(Number)
+    .filter((pid) => pid > 0);
 }
 
 /** The cgroup mounts in /proc/self/mountinfo; a controller mounted twice counts once. */

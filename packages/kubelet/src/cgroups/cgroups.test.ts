@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sampleContainer, samplePod } from "../testing/sample-pods.ts";
-import { parseCgroupMounts } from "./cgroup-fs.ts";
+import { parseCgroupMounts, parseProcesses } from "./cgroup-fs.ts";
 import { cgroupNames } from "./cgroup-names.ts";
 import { PodCgroups } from "./pod-cgroups.ts";
 import { containerResources, milliCpuToShares, oomScoreAdjust, podCgroupLimits, sharesToWeight } from "./resources.ts";
@@ -39,6 +39,11 @@ test("podCgroupLimits limits a pod only where every container is limited", () =>
   assert.equal(podCgroupLimits(samplePod({ containers: [limited] }), 0).memoryBytes, GIB);
   const mixed = podCgroupLimits(samplePod({ containers: [limited, sampleContainer("b")] }), 100);
   assert.deepEqual(mixed, { cpuShares: 2, pids: 100 });
+});
+
+test("parseProcesses leaves out those of another process namespace, which stand there as 0", () => {
+  assert.deepEqual(parseProcesses("12\n0\n0\n345\n"), [12, 345]);
+  assert.deepEqual(parseProcesses(""), []);
 });
 
 test("parseCgroupMounts tells versions apart, hybrid too", () => {
