@@ -2,8 +2,9 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
-import { Server, ServerCredentials, status } from "@grpc/grpc-js";
+import { Server, status } from "@grpc/grpc-js";
 import { serviceMethods } from "../../cri/service-methods.ts";
+import { serveUnixSocket } from "../../grpc/serve-unix-socket.ts";
 import descriptor from "./deviceplugin-v1beta1.json" with { type: "json" };
 
 /** What a plugin says: its protocol's version, its socket's name in this folder, and its resource. */
@@ -34,16 +35,7 @@ export async function serveRegistration(
     }
   };
   server.addService(serviceMethods(descriptor, ["v1beta1.Registration"]), { Register: handle });
-  await new Promise<void>((resolve, reject) => {
-    const address = `unix://${join(folder, SOCKET_NAME)}`;
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));
-  });
-  return {
-    async [Symbol.asyncDispose]() {
-      server.forceShutdown();
-      await rm(join(folder, SOCKET_NAME), { force: true });
-    },
-  };
+  return serveUnixSocket(join(folder, SOCKET_NAME), server);
 }
 
 /** As upstream: plugins see their sockets go, or ours come, and register anew. */

@@ -1,10 +1,9 @@
 // pod-resources/kubelet.sock: tells monitors and device plugins of the node who has what.
-import { mkdir, rm } from "node:fs/promises";
-import { dirname } from "node:path";
 import type { ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
-import { Server, ServerCredentials, status } from "@grpc/grpc-js";
+import { Server, status } from "@grpc/grpc-js";
 import type { Pod } from "@skiff/api/types.ts";
 import { serviceMethods } from "../../cri/service-methods.ts";
+import { serveUnixSocket } from "../../grpc/serve-unix-socket.ts";
 import type { Holdings } from "./pod-resources.ts";
 import { allocatableResources, podResources } from "./pod-resources.ts";
 import descriptor from "./podresources-v1.json" with { type: "json" };
@@ -17,8 +16,6 @@ export interface PodResourcesDeps extends Holdings {
 
 /** Serves until disposed. */
 export async function servePodResources(socket: string, deps: PodResourcesDeps): Promise<AsyncDisposable> {
-  await mkdir(dirname(socket), { recursive: true, mode: 0o750 });
-  await rm(socket, { force: true });
   const server = new Server();
   const list = answer(() => ({ podResources: deps.pods().map((pod) => podResources(pod, deps)) }));
   // Of what is listed, the old form's encoding takes the devices alone.
@@ -28,16 +25,7 @@ export async function servePodResources(socket: string, deps: PodResourcesDeps):
     GetAllocatableResources: answer(() => allocatableResources(deps)),
     Get: answer((request) => ({ podResources: podResources(find(request, deps.pods()), deps) })),
   });
-  await new Promise<void>((resolve, reject) => {
-    const done = (error: Error | null) => (error ? reject(error) : resolve());
-    server.bindAsync(`unix://${socket}`, ServerCredentials.createInsecure(), done);
-  });
-  return {
-    async [Symbol.asyncDispose]() {
-      server.forceShutdown();
-      await rm(socket, { force: true });
-    },
-  };
+  return serveUnixSocket(socket, server);
 }
 
 function find(request: object, pods: readonly Readonly<Pod>[]): Readonly<Pod> {
