@@ -18,26 +18,46 @@ export function podRequests(pod: Readonly<Pod>): ResourceAmounts {
  */
 export function podReservation(pod: Readonly<Pod>): ResourceAmounts {
   const statuses = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
-  if (!statuses.some(({ resources, allocatedResources }) => resources || allocatedResources)) return podRequests(pod);
+  const told = [...statuses, ...(pod.status ? [pod.status] : [])];
+  if (!told.some(({ resources, allocatedResources }) => resources || allocatedResources)) return podRequests(pod);
   const isInfeasible = (pod.status?.conditions ?? []).some(
     ({ type, status, reason }) => type === "PodResizePending" && status === "True" && reason === "Infeasible",
   );
+  const reserved = (wanted: ResourceRequirements | undefined, held: Held | undefined) => {
+    if (!held?.resources) return wanted;
+    const lists = [held.resources.requests ?? {}, held.allocatedResources ?? {}];
+    if (!isInfeasible) lists.unshift(wanted?.requests ?? {});
+    return { ...wanted, requests: largestOf(lists) };
+  };
   const reserve = (container: Container): Container => {
     const held = statuses.find(({ name }) => name === container.name);
-    if (!held?.resources) return container;
-    const lists = [held.resources.requests ?? {}, held.allocatedResources ?? {}];
-    if (!isInfeasible) lists.unshift(container.resources?.requests ?? {});
-    return { ...container, resources: { ...container.resources, requests: largestOf(lists) } };
+    const resources = reserved(container.resources, held);
+    return resources ? { ...container, resources } : container;
   };
+  const own = podLevelOnly(reserved(pod.spec.resources, pod.status), pod.spec.resources);
   const { containers, initContainers } = pod.spec;
   const spec = {
     ...pod.spec,
+    ...(own && { resources: own }),
     containers: containers.map(reserve),
     ...(initContainers && {
       initContainers: initContainers.map((container) => (isSidecar(container) ? reserve(container) : container)),
     }),
   };
   return podRequests({ ...pod, spec });
+}
+
+/** What a status says that somebody has. */
+type Held = Pick<NonNullable<Pod["status"]>, "resources" | "allocatedResources">;
+
+/** Of the pod as a whole only what its spec sets counts: the status also sums up what its containers ask for. */
+function podLevelOnly(
+  reserved: ResourceRequirements | undefined,
+  wanted: ResourceRequirements | undefined,
+): ResourceRequirements | undefined {
+  if (!reserved || !wanted) return undefined;
+  const set = Object.entries(reserved.requests ?? {}).filter(([name]) => wanted.requests?.[name] !== undefined);
+  return { ...reserved, requests: Object.fromEntries(set) };
 }
 
 function largestOf(lists: readonly Readonly<Record<string, string>>[]): Record<string, string> {
@@ -58,6 +78,28 @@ export function podLimits(pod: Readonly<Pod>): ResourceAmounts {
   // Without a limit there is no ceiling, and overhead must not invent one.
   for (const name in overhead) if (total[name] !== undefined) total[name] += overhead[name] ?? 0;
   return total;
+}
+
+/** Whether the pod as a whole asks for something, or is limited in it. */
+export function hasPodLevelResources({ spec: { resources } }: Readonly<Pod>): boolean {
+  return Object.keys({ ...resources?.requests, ...resources?.limits }).some(isPodLevelResource);
+}
+
+/** What the containers ask for together, in the way of `podRequests`, whatever the pod as a whole asks for. */
+export function containersRequests(pod: Readonly<Pod>): ResourceAmounts {
+  const { resources: _, overhead: __, ...spec } = pod.spec;
+  return podRequests({ ...pod, spec });
+}
+
+/**
+ * The ceiling of one container: its own or, for want of one, that of the pod as a whole. Undefined where neither is
+ * set; a limit of zero is none.
+ */
+export function containerLimit(pod: Readonly<Pod>, container: Container, name: string): string | undefined {
+  const own = container.resources?.limits?.[name];
+  if (own !== undefined && resourceAmount(name, own) > 0) return own;
+  const shared = isPodLevelResource(name) ? pod.spec.resources?.limits?.[name] : undefined;
+  return shared !== undefined && resourceAmount(name, shared) > 0 ? shared : undefined;
 }
 
 /** A resource list such as `requests` or a node's `allocatable`, as numbers. */
@@ -107,7 +149,8 @@ function includeInitContainers(total: ResourceAmounts, containers: readonly Cont
   raiseTo(total, peak);
 }
 
-function isPodLevelResource(name: string): boolean {
+/** Whether a pod as a whole can ask for it. */
+export function isPodLevelResource(name: string): boolean {
   return name === "cpu" || name === "memory" || name.startsWith("hugepages-");
 }
 

@@ -5,7 +5,7 @@ import type { Container, Pod, PodSpec, ResourceRequirements } from "../../genera
 import { findPortConflict, hostPortsOf } from "./host-ports.ts";
 import { matchesNodeSelectorAndAffinity, matchesNodeSelectorTerm } from "./node-affinity.ts";
 import { podQos } from "./qos.ts";
-import { podLimits, podRequests, podReservation } from "./resources.ts";
+import { containerLimit, hasPodLevelResources, podLimits, podRequests, podReservation } from "./resources.ts";
 import { findUntolerated, tolerates } from "./taints.ts";
 
 function podOf(spec: Partial<PodSpec>): Pod {
@@ -84,6 +84,28 @@ test("podReservation keeps free what a container has until its resize is done, u
   assert.deepEqual(podReservation(pod("100m", "100m", "500m")), { cpu: 500 });
   assert.deepEqual(podReservation(pod("8", "500m", "250m", "Deferred")), { cpu: 8000 });
   assert.deepEqual(podReservation(pod("8", "500m", "250m", "Infeasible")), { cpu: 500 });
+});
+
+test("podReservation counts what the pod as a whole has, wants and was granted, not the sums in its status", () => {
+  const pod = (wanted: string, allocated: string, actual: string, reason?: string) => {
+    const conditions = reason ? [{ type: "PodResizePending", status: "True", reason }] : [];
+    const spec = { resources: { requests: { cpu: wanted } }, containers: [{ name: "c" }] };
+    const has = { requests: { cpu: actual, memory: "1Gi" } };
+    const status = { resources: has, allocatedResources: { cpu: allocated, memory: "1Gi" }, conditions };
+    return { ...podOf(spec), status } as unknown as ReturnType<typeof podOf>;
+  };
+  assert.deepEqual(podReservation(pod("1", "500m", "500m")), { cpu: 1000 });
+  assert.deepEqual(podReservation(pod("100m", "100m", "500m")), { cpu: 500 });
+  assert.deepEqual(podReservation(pod("8", "500m", "250m", "Infeasible")), { cpu: 500 });
+});
+
+test("containerLimit falls back on the pod's own limit, and a limit of zero is none", () => {
+  const one = container({ limits: { memory: "1Gi", cpu: "0" } });
+  const pod = podOf({ resources: { limits: { cpu: "2", memory: "4Gi" } }, containers: [one] });
+  const found = ["memory", "cpu", "ephemeral-storage"].map((name) => containerLimit(pod, one, name));
+  assert.deepEqual(found, ["1Gi", "2", undefined]);
+  assert.equal(hasPodLevelResources(pod), true);
+  assert.equal(hasPodLevelResources(podOf({ resources: {} })), false);
 });
 
 test("node affinity joins nodeSelector with alternatives of required terms", () => {

@@ -75,13 +75,55 @@ test("a resize adds, removes and renames no container", () => {
   assert.deepEqual(moved.errors, [`spec.containers[0].name: ${detail}`, `spec.containers[1].name: ${detail}`]);
 });
 
-test("sidecars are resized, other init containers are not", () => {
-  const pod = podOf({ initContainers: [container("side", { restartPolicy: "Always" }), container("init")] });
+test("init containers are resized; one that is no sidecar cannot be restarted for it", () => {
+  const resizePolicy = [{ resourceName: "cpu", restartPolicy: "RestartContainer" }];
+  const pod = podOf({
+    initContainers: [
+      container("side", { restartPolicy: "Always", resizePolicy }),
+      container("init"),
+      container("picky", { resizePolicy }),
+    ],
+  });
   const raise = (i: number) => (next: Pod) => {
     next.spec.initContainers![i]!.resources!.limits = { cpu: "1", memory: "128Mi" };
   };
-  assert.deepEqual(resize(pod, raise(0)).errors, []);
-  assert.deepEqual(resize(pod, raise(1)).errors, ["spec: resources for non-sidecar init containers are immutable"]);
+  assert.deepEqual([resize(pod, raise(0)).errors, resize(pod, raise(1)).errors], [[], []]);
+  assert.deepEqual(resize(pod, raise(2)).errors, [
+    "spec.initContainers[2]: non-sidecar init containers with a resize policy of RestartContainer cannot be resized",
+  ]);
+  const storage = resize(pod, (next) => {
+    next.spec.initContainers![1]!.resources!.limits = { ...burstable.limits, "ephemeral-storage": "1Gi" };
+  });
+  assert.deepEqual(storage.errors, [
+    "spec.initContainers[1]: only cpu and memory resources for init or sidecar containers are mutable",
+  ]);
+});
+
+test("resources of the pod as a whole are resized, and added, but not taken away", () => {
+  const own = { requests: { cpu: "1", memory: "1Gi" }, limits: { cpu: "2", memory: "1Gi", "hugepages-2Mi": "4Mi" } };
+  const to = (resources: Pod["spec"]["resources"]) => (next: Pod) => {
+    if (resources) next.spec.resources = resources;
+    else delete next.spec.resources;
+  };
+  const pages = { "hugepages-2Mi": "4Mi" };
+  const pod = podOf({ resources: structuredClone(own) });
+  const next = { requests: { cpu: "500m", memory: "1Gi", ...pages }, limits: { cpu: "3", memory: "2Gi", ...pages } };
+  const { pod: resized, errors } = resize(pod, to(next));
+  assert.deepEqual([errors, resized.spec.resources, resized.metadata.generation], [[], next, 2]);
+  assert.deepEqual(resize(podOf(), to({ limits: { cpu: "2", memory: "1Gi" } })).errors, []);
+  assert.deepEqual(resize(pod, to(undefined)).errors, ["spec.resources: pod-level resources cannot be removed"]);
+  assert.deepEqual(resize(pod, to({ requests: next.requests, limits: { cpu: "3", ...pages } })).errors, [
+    "spec.resources.limits: pod-level resource limits cannot be removed",
+  ]);
+  const more = { "hugepages-2Mi": "8Mi" };
+  const huge = { requests: { ...next.requests, ...more }, limits: { ...next.limits, ...more } };
+  assert.deepEqual(resize(pod, to(huge)).errors, ["spec: only cpu and memory resources are mutable at pod-level"]);
+  const low = { ...next, limits: { ...next.limits, cpu: "150m" }, requests: { ...next.requests, cpu: "150m" } };
+  assert.deepEqual(resize(pod, to(low)).errors, [
+    "spec.resources.requests[cpu]: must be greater than or equal to aggregate container requests of 200m",
+    "spec.resources.containers[0][cpu].limits: must be less than or equal to pod limits of 150m",
+    "spec.resources.containers[1][cpu].limits: must be less than or equal to pod limits of 150m",
+  ]);
 });
 
 test("a resize is refused for pods that cannot have one", () => {
@@ -91,8 +133,6 @@ test("a resize is refused for pods that cannot have one", () => {
   const mirror = podOf({ nodeName: "n1" });
   mirror.metadata.annotations = { "kubernetes.io/config.mirror": "x" };
   assert.deepEqual(resize(mirror, raise).errors, ["[]: static pods cannot be resized"]);
-  const own = podOf({ resources: { limits: { cpu: "1", memory: "1Gi" } } });
-  assert.deepEqual(resize(own, raise).errors, ["[]: pods with pod-level resources cannot be resized"]);
   const old = podOf();
   const status = { name: "a", image: "", imageID: "", ready: true, restartCount: 0, state: { running: {} } };
   old.status = { ...old.status, containerStatuses: [status] };

@@ -1,4 +1,4 @@
-// pods/resize: changes what the containers of a pod may use while they run, and nothing else.
+// pods/resize: changes what a running pod and its containers may use, and nothing else.
 import type { Container, Pod, PodSpec, ResourceRequirements } from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
 import type { WriteRules } from "../../kind.ts";
@@ -18,11 +18,18 @@ export const resizeRules: WriteRules<Pod> = {
     next.metadata = { ...previous.metadata, name, namespace, resourceVersion };
     if (previous.status) next.status = previous.status;
     // Left as they came, containers that were added, renamed or moved are refused by the validation.
-    next.spec = { ...previous.spec, containers, ...(initContainers.length > 0 ? { initContainers } : {}) };
+    const { resources: _, ...before } = previous.spec;
+    const own = next.spec.resources;
+    next.spec = {
+      ...before,
+      containers,
+      ...(initContainers.length > 0 ? { initContainers } : {}),
+      ...(own ? { resources: own } : {}),
+    };
     if (!deepEqual(next.spec, previous.spec)) next.metadata.generation = (previous.metadata.generation ?? 0) + 1;
   },
   validateUpdate: (next, previous) => {
-    const refused = whyNever(next, previous);
+    const refused = whyNever(previous);
     if (refused) return [forbiddenField(root(""), refused)];
     return [...validatePodSpec(next.spec, root("spec"), next.metadata), ...validateChanges(next, previous)];
   },
@@ -38,10 +45,7 @@ function resized(next: Container[], previous: readonly Container[]): Container[]
 }
 
 /** Reasons that lie in the pod and not in the change. */
-function whyNever(next: Readonly<Pod>, previous: Readonly<Pod>): string | undefined {
-  const hasOwnResources = ({ spec: { resources } }: Readonly<Pod>) =>
-    Object.keys({ ...resources?.requests, ...resources?.limits }).length > 0;
-  if (hasOwnResources(next) || hasOwnResources(previous)) return "pods with pod-level resources cannot be resized";
+function whyNever(previous: Readonly<Pod>): string | undefined {
   if (isMirrorPod(previous)) return "static pods cannot be resized";
   return previous.spec.os?.name === "windows" ? "windows pods cannot be resized" : undefined;
 }
@@ -55,6 +59,7 @@ function validateChanges(next: Readonly<Pod>, previous: Readonly<Pod>): FieldErr
     errors.push(invalidValue(path, next.status?.qosClass ?? "", detail));
   }
   if (!canNodeResize(previous)) errors.push(forbiddenField(path, "Pod running on node without support for resize"));
+  errors.push(...ownResourcesErrors(next.spec, previous.spec, path));
   const order = [
     ...sameOrder(next.spec, previous.spec, "containers", path),
     ...sameOrder(next.spec, previous.spec, "initContainers", path),
@@ -85,22 +90,47 @@ function sameOrder(next: PodSpec, previous: PodSpec, list: ListName, path: Field
   });
 }
 
-/** What is requested or limited stays so, if at another amount. */
-function keptErrors(next: PodSpec, previous: PodSpec, path: FieldPath): FieldError[] {
-  const check = (list: ListName, isChecked: (container: Container) => boolean) =>
-    (previous[list] ?? []).flatMap((before, i) => {
-      if (!isChecked(before)) return [];
-      const at = path.child(list).index(i).child("resources");
-      return (["requests", "limits"] as const).flatMap((what) => {
-        const after = next[list]?.[i]?.resources?.[what] ?? {};
-        const isKept = Object.keys(before.resources?.[what] ?? {}).every((name) => Object.hasOwn(after, name));
-        return isKept ? [] : [forbiddenField(at.child(what), `resource ${what} cannot be removed`)];
-      });
-    });
-  return [...check("initContainers", isSidecar), ...check("containers", () => true)];
+/** Resources of the pod as a whole may come, and change by amount; what is set there stays. */
+function ownResourcesErrors(next: PodSpec, previous: PodSpec, path: FieldPath): FieldError[] {
+  const [after, before] = [next.resources, previous.resources];
+  if (!hasOwn(after) && !hasOwn(before)) return [];
+  const at = path.child("resources");
+  if (!after) return [forbiddenField(at, "pod-level resources cannot be removed")];
+  const errors = (["requests", "limits"] as const).flatMap((what) =>
+    keeps(after, before, what) ? [] : [forbiddenField(at.child(what), `pod-level resource ${what} cannot be removed`)],
+  );
+  if (!deepEqual(withCpuAndMemory(after, before), before ?? {})) {
+    errors.push(forbiddenField(path, "only cpu and memory resources are mutable at pod-level"));
+  }
+  return errors;
 }
 
-/** Init containers that are no sidecars have run, or run once: there is nothing to resize. */
+function hasOwn(resources: ResourceRequirements | undefined): boolean {
+  return Object.keys({ ...resources?.requests, ...resources?.limits }).length > 0;
+}
+
+function keeps(
+  after: ResourceRequirements | undefined,
+  before: ResourceRequirements | undefined,
+  what: "requests" | "limits",
+): boolean {
+  return Object.keys(before?.[what] ?? {}).every((name) => Object.hasOwn(after?.[what] ?? {}, name));
+}
+
+/** What is requested or limited stays so, if at another amount. */
+function keptErrors(next: PodSpec, previous: PodSpec, path: FieldPath): FieldError[] {
+  return (["initContainers", "containers"] as const).flatMap((list) =>
+    (previous[list] ?? []).flatMap((before, i) => {
+      const at = path.child(list).index(i).child("resources");
+      return (["requests", "limits"] as const).flatMap((what) => {
+        if (keeps(next[list]?.[i]?.resources, before.resources, what)) return [];
+        return [forbiddenField(at.child(what), `resource ${what} cannot be removed`)];
+      });
+    }),
+  );
+}
+
+/** An init container that is no sidecar takes what it was granted at its next start, or while it runs. */
 function mutableErrors(next: PodSpec, previous: PodSpec, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   next.containers.forEach((container, i) => {
@@ -112,11 +142,14 @@ function mutableErrors(next: PodSpec, previous: PodSpec, path: FieldPath): Field
   (next.initContainers ?? []).forEach((container, i) => {
     const before = previous.initContainers?.[i];
     if (!before) return;
-    if (!isSidecar(container)) {
-      if (deepEqual(container, before)) return;
-      errors.push(forbiddenField(path, "resources for non-sidecar init containers are immutable"));
-    } else if (!deepEqual(withCpuAndMemoryOf(container, before), before)) {
-      errors.push(forbiddenField(path, "only cpu and memory resources for sidecar containers are mutable"));
+    const at = path.child("initContainers").index(i);
+    if (!deepEqual(withCpuAndMemoryOf(container, before), before)) {
+      errors.push(forbiddenField(at, "only cpu and memory resources for init or sidecar containers are mutable"));
+    }
+    const restarts = (container.resizePolicy ?? []).some(({ restartPolicy }) => restartPolicy === "RestartContainer");
+    if (restarts && !isSidecar(container) && !deepEqual(container, before)) {
+      const detail = "non-sidecar init containers with a resize policy of RestartContainer cannot be resized";
+      errors.push(forbiddenField(at, detail));
     }
   });
   return errors;
@@ -124,11 +157,18 @@ function mutableErrors(next: PodSpec, previous: PodSpec, path: FieldPath): Field
 
 /** The container as it would be had neither CPU nor memory changed. */
 function withCpuAndMemoryOf(container: Container, previous: Container): Container {
-  const merged: ResourceRequirements = { ...container.resources };
+  return { ...container, resources: withCpuAndMemory(container.resources, previous.resources) };
+}
+
+function withCpuAndMemory(
+  resources: ResourceRequirements | undefined,
+  previous: ResourceRequirements | undefined,
+): ResourceRequirements {
+  const merged: ResourceRequirements = { ...resources };
   for (const what of ["requests", "limits"] as const) {
-    const { cpu: _cpu, memory: _memory, ...others } = container.resources?.[what] ?? {};
-    const { cpu, memory } = previous.resources?.[what] ?? {};
+    const { cpu: _cpu, memory: _memory, ...others } = resources?.[what] ?? {};
+    const { cpu, memory } = previous?.[what] ?? {};
     merged[what] = { ...others, ...(cpu !== undefined && { cpu }), ...(memory !== undefined && { memory }) };
   }
-  return { ...container, resources: merged };
+  return merged;
 }

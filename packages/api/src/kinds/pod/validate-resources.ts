@@ -1,7 +1,8 @@
 // Requests and limits: known names, whole numbers where needed, and nothing requested beyond its limit.
 import type { CoreV1ResourceClaim, PodSpec, ResourceRequirements } from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
-import { addQuantities, compareQuantities, quantityMilliValue } from "../../quantity.ts";
+import { compareQuantities, quantityMilliValue } from "../../quantity.ts";
+import { aggregateQuantity } from "../../scheduling/aggregate-quantity.ts";
 import {
   allErrors,
   duplicate,
@@ -107,20 +108,36 @@ export function validatePodResources(spec: PodSpec, path: FieldPath): FieldError
       errors.push(notSupported(path.child(list).key(name), name, ["cpu", "hugepages-", "memory"]));
     }
   }
-  return [...errors, ...validateAggregate(spec, resources.requests ?? {}, path.child("requests"))];
+  return [...errors, ...validateAggregates(spec, path), ...validateContainerLimits(spec, path)];
 }
 
-/** Otherwise the scheduler would reserve less for the pod than its containers were promised. */
-function validateAggregate(spec: PodSpec, requests: Amounts, path: FieldPath): FieldError[] {
-  return Object.entries(requests).flatMap(([name, amount]) => {
-    const amounts = (spec.containers ?? []).map((c) => c.resources?.requests?.[name]).filter((a) => a !== undefined);
-    if (amounts.length === 0) return [];
-    const sum = amounts.reduce((total, next) => addQuantities(total, next));
-    if (compareQuantities(sum, amount) <= 0) return [];
-    return [
-      invalidValue(path.key(name), amount, `must be greater than or equal to aggregate container requests of ${sum}`),
-    ];
-  });
+/**
+ * Otherwise the scheduler would reserve less for the pod than its containers were promised. Limits are ceilings, which
+ * may overlap, but not those of huge pages.
+ */
+function validateAggregates(spec: PodSpec, path: FieldPath): FieldError[] {
+  return (["requests", "limits"] as const).flatMap((list) =>
+    Object.entries(spec.resources?.[list] ?? {}).flatMap(([name, amount]) => {
+      if (list === "limits" && !isHugepages(name)) return [];
+      const sum = aggregateQuantity(spec, (container) => container.resources?.[list]?.[name]);
+      if (sum === undefined || compareQuantities(sum, amount) <= 0) return [];
+      const detail = `must be greater than or equal to aggregate container ${list} of ${sum}`;
+      return [invalidValue(path.child(list).key(name), amount, detail)];
+    }),
+  );
+}
+
+/** Upstream's path of these errors leads through the pod's resources, odd as it reads. */
+function validateContainerLimits(spec: PodSpec, path: FieldPath): FieldError[] {
+  const ceilings = spec.resources?.limits ?? {};
+  return (spec.containers ?? []).flatMap(({ resources }, i) =>
+    Object.entries(resources?.limits ?? {}).flatMap(([name, limit]) => {
+      const ceiling = Object.hasOwn(ceilings, name) ? ceilings[name] : undefined;
+      if (ceiling === undefined || compareQuantities(limit, ceiling) <= 0) return [];
+      const at = path.child("containers").index(i).key(name).child("limits");
+      return [invalidValue(at, limit, `must be less than or equal to pod limits of ${ceiling}`)];
+    }),
+  );
 }
 
 /** What a runtime class adds to a pod. */
