@@ -10,6 +10,7 @@ import { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { ProgramContext } from "@skiff/component-base/program.ts";
 import { makeResizer } from "./allocation/make-resizer.ts";
 import type { PodResizer } from "./allocation/pod-resizer.ts";
+import type { CpuQuotas } from "./cgroups/cpu-quotas.ts";
 import type { MachineLimits } from "./cgroups/machine-limits.ts";
 import { machineLimits } from "./cgroups/machine-limits.ts";
 import type { Cgroups } from "./cgroups/open-cgroups.ts";
@@ -140,7 +141,8 @@ export class Kubelet {
       plugins: { DevicePlugin: async () => devicePluginHandler(this.resources.devices) },
       onInUse: () => this.agent.poke(),
     });
-    this.limits = machineLimits(config.settings, machine, cgroupFs);
+    const hasOwnCpus: CpuQuotas["hasOwnCpus"] = (pod, container) => this.resources.hasOwnCpus(pod, container);
+    this.limits = machineLimits(config.settings, machine, cgroupFs, hasOwnCpus);
     const places = { root: config["cgroup-root"], names, podPidsLimit: config["pod-max-pids"] };
     this.cgroups = new PodCgroups({ ...this.limits, ...parts.node.pods, ...places }, maker);
     const runtime = (uid: string) => this.pleg.get(uid);
@@ -279,7 +281,7 @@ export class Kubelet {
     const workers = () => this.workers;
     const admit = (pod: Readonly<Pod>) => this.admission.judge(pod);
     const facts = { allocatable: () => this.agent.allocatable, admit };
-    const deps = { ...this.parts, cgroupFs: this.parts.cgroups.files };
+    const deps = { ...this.parts, cgroupFs: this.parts.cgroups.files, quotas: this.limits.quotas };
     return makeResizer({ ...deps, config, cgroups, events, log: this.context.log, workers, ...facts });
   }
 

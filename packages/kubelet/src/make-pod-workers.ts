@@ -94,6 +94,7 @@ function makeSyncer(config: KubeletConfig, { clock, log }: ProgramContext, parts
     ...{ cri, reader, killer, volumes, cgroups, probes, events, gate, resizer, paths, clock, log, clusterDomain },
     starter: makeStarter(config, log, parts),
     runtimeClasses: new RuntimeClasses(client),
+    quotas: parts.limits.quotas,
     userNamespaces: lazyUserNamespaces(config, parts),
     maxRestartDelayMs: config.settings["crashLoopBackOff.maxContainerRestartPeriod"],
     nodeName: config.nodeName,

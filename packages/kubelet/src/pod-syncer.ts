@@ -6,6 +6,7 @@ import type { Logger } from "@skiff/component-base/logger.ts";
 import type { PodResizer } from "./allocation/pod-resizer.ts";
 import { ResizeError } from "./allocation/pod-resizer.ts";
 import { BackOff } from "./back-off.ts";
+import type { CpuQuotas } from "./cgroups/cpu-quotas.ts";
 import type { PodCgroups } from "./cgroups/pod-cgroups.ts";
 import type { CriClient } from "./cri/cri-client.ts";
 import type { PodSandboxConfig, UserNamespace } from "./cri/types.ts";
@@ -50,6 +51,7 @@ export interface PodSyncerDeps {
   readonly clusterDomain: string;
   /** The longest delay between restarts of a container that keeps ending. */
   readonly maxRestartDelayMs: number;
+  readonly quotas: CpuQuotas | undefined;
   readonly runtimeClasses: Pick<RuntimeClasses, "handlerOf">;
   /** Asked for with the first pod that has users of its own. */
   userNamespaces(): Promise<Pick<PodUserNamespaces, "create" | "get">>;
@@ -215,9 +217,9 @@ export class PodSyncer {
     actions: PodActions,
     { cgroupParent, place, signal }: { cgroupParent: string; place: Place; signal: AbortSignal },
   ): Promise<{ sandboxId: string; sandboxConfig: PodSandboxConfig; runtime: RuntimePod } | undefined> {
-    const { cri, events, paths, clusterDomain } = this.deps;
+    const { cri, events, paths, clusterDomain, quotas } = this.deps;
     const dns = await this.deps.dns();
-    const common = { logDirectory: paths.podLogs(pod), cgroupParent, dns, clusterDomain };
+    const common = { logDirectory: paths.podLogs(pod), cgroupParent, dns, clusterDomain, quotas };
     const { sandboxId } = actions;
     if (!actions.createSandbox) {
       const settings = { ...common, users: await this.usersOf(pod) };

@@ -23,7 +23,7 @@ export interface PodWorkerDeps {
   readonly statuses: StatusManager;
   readonly probes: ProbeStates & { update(pod: Readonly<Pod>): void; remove(uid: string): void };
   readonly events: PodEvents;
-  readonly resizer: Pick<PodResizer, "allocatedPod" | "admitted" | "evaluate" | "conditions" | "actuatedOf">;
+  readonly resizer: Pick<PodResizer, "allocatedPod" | "admitted" | "evaluate" | "conditions" | "actuatedPod">;
   readonly admission: Pick<NodeAdmission, "inTurn" | "admit" | "allocate">;
   readonly clock: Clock;
   readonly log: Logger;
@@ -299,7 +299,7 @@ export class PodWorker {
       probes,
       previous: statuses.current(this.pod),
       hostIps,
-      actuated: resizer.actuatedOf(this.pod),
+      actuated: resizer.actuatedPod(this.pod),
       resize: resizer.conditions(this.pod),
       health: (container) => this.deps.health(this.uid, container),
       isTerminal: this.terminated,

@@ -1,24 +1,30 @@
 // A pod as the node has granted it: the spec with the resources that were allocated. Pure.
 import { resourceAmount } from "@skiff/api/scheduling/resources.ts";
 import type { Container, Pod, ResourceRequirements } from "@skiff/api/types.ts";
-import { isSidecar } from "../sync-pod.ts";
 import type { PodAllocation } from "./resource-state.ts";
 
 /** The pod with the allocation in its spec; the same object where they agree. */
 export function withAllocation(pod: Readonly<Pod>, allocation: PodAllocation | undefined): Readonly<Pod> {
   if (!allocation || !wantsResize(pod, allocation)) return pod;
   const granted = (container: Container): Container => {
-    const resources = allocation[container.name];
+    const resources = allocation.containers[container.name];
     return resources ? { ...container, resources } : container;
   };
-  const { containers, initContainers } = pod.spec;
-  const spec = { ...pod.spec, containers: containers.map(granted) };
+  const { resources: _, ...rest } = pod.spec;
+  const { containers, initContainers } = rest;
+  const spec = {
+    ...rest,
+    ...(allocation.pod ? { resources: allocation.pod } : {}),
+    containers: containers.map(granted),
+  };
   return { ...pod, spec: initContainers ? { ...spec, initContainers: initContainers.map(granted) } : spec };
 }
 
-/** What the spec asks for, of the containers that can be resized. */
+/** What the spec asks for. */
 export function allocationOf(pod: Readonly<Pod>): PodAllocation {
-  return Object.fromEntries(resizableContainers(pod).map(({ name, resources }) => [name, resources ?? {}]));
+  const { resources } = pod.spec;
+  const containers = Object.fromEntries(resizableContainers(pod).map(({ name, resources: own }) => [name, own ?? {}]));
+  return resources ? { pod: resources, containers } : { containers };
 }
 
 /**
@@ -26,15 +32,16 @@ export function allocationOf(pod: Readonly<Pod>): PodAllocation {
  * changed.
  */
 export function wantsResize(pod: Readonly<Pod>, allocation: PodAllocation): boolean {
+  if (!sameResources(pod.spec.resources, allocation.pod)) return true;
   return resizableContainers(pod).some(({ name, resources }) => {
-    const granted = allocation[name];
+    const granted = allocation.containers[name];
     return granted !== undefined && !sameResources(resources, granted);
   });
 }
 
-/** Those that keep running: others are over before a resize would reach them. */
+/** All but ephemeral ones. */
 export function resizableContainers(pod: Readonly<Pod>): Container[] {
-  return [...(pod.spec.initContainers ?? []).filter(isSidecar), ...pod.spec.containers];
+  return [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
 }
 
 /** By amount and not by text: `1` and `1000m` of a CPU are the same. */

@@ -1,10 +1,11 @@
 // Whether the node can grant a resize now, later or never, in upstream's words. Pure.
 import { quantityMilliValue, quantityValue } from "@skiff/api/quantity.ts";
 import { podQos } from "@skiff/api/scheduling/qos.ts";
-import { podRequests } from "@skiff/api/scheduling/resources.ts";
-import type { Pod } from "@skiff/api/types.ts";
+import { podRequests, resourceAmount } from "@skiff/api/scheduling/resources.ts";
+import type { Pod, ResourceRequirements } from "@skiff/api/types.ts";
 import type { Admission } from "../admit-pod.ts";
 import { isStaticPod } from "../static-pods/annotations.ts";
+import { resizableContainers } from "./allocated-pod.ts";
 
 /**
  * Deferred is asked again when something else ends; Infeasible stays until the spec changes. Both show as the reason
@@ -44,14 +45,22 @@ function whyNever(pod: Readonly<Pod>, allocated: Readonly<Pod>, facts: ResizeFac
     return "In-place resize of containers with swap is not supported.";
   }
   if (podQos(pod) === "Guaranteed") {
-    if (facts.cpuManagerPolicy === "static" && changes("cpu")) {
+    if (facts.cpuManagerPolicy === "static" && anyChanges(pod, allocated, "cpu")) {
       return 'Resize is infeasible for Guaranteed Pods alongside CPU Manager policy "static"';
     }
-    if (facts.memoryManagerPolicy === "Static" && changes("memory")) {
+    if (facts.memoryManagerPolicy === "Static" && anyChanges(pod, allocated, "memory")) {
       return 'Resize is infeasible for Guaranteed Pods alongside Memory Manager policy "Static"';
     }
   }
   return beyondNode(pod, facts.allocatable);
+}
+
+/** Whether any container would get another amount, also where the pod's sum stays: each may have its own. */
+function anyChanges(pod: Readonly<Pod>, allocated: Readonly<Pod>, name: "cpu" | "memory"): boolean {
+  const held = new Map(resizableContainers(allocated).map((container) => [container.name, container.resources]));
+  const amount = (resources: ResourceRequirements | undefined) =>
+    resources?.requests?.[name] === undefined ? undefined : resourceAmount(name, resources.requests[name]);
+  return resizableContainers(pod).some((one) => amount(one.resources) !== amount(held.get(one.name)));
 }
 
 function beyondNode(pod: Readonly<Pod>, allocatable: Readonly<Record<string, string>>): string | undefined {

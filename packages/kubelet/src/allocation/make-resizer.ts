@@ -4,6 +4,7 @@ import type { Pod } from "@skiff/api/types.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { Admission } from "../admit-pod.ts";
 import type { CgroupFs } from "../cgroups/cgroup-fs.ts";
+import type { CpuQuotas } from "../cgroups/cpu-quotas.ts";
 import type { PodCgroups } from "../cgroups/pod-cgroups.ts";
 import { CheckpointFile } from "../checkpoints/checkpoint-file.ts";
 import type { KubeletConfig } from "../config.ts";
@@ -21,6 +22,7 @@ export interface ResizerParts {
   readonly cgroupFs: Pick<CgroupFs, "read" | "isUnified">;
   readonly events: PodEvents;
   readonly log: Logger;
+  readonly quotas: CpuQuotas | undefined;
   /** Made after this. */
   workers(): Pick<PodWorkers, "get" | "wake">;
   allocatable(): Readonly<Record<string, string>>;
@@ -51,11 +53,13 @@ export function makeResizer(parts: ResizerParts): PodResizer {
       isSwapping: config.settings["memorySwap.swapBehavior"] === "LimitedSwap" && cgroupFs.isUnified,
       admit: parts.admit,
     }),
+    quotas: parts.quotas,
     setPodLimits: (pod, limits) => cgroups.update(pod, limits),
     updateContainer: (id, resources) => cri.updateContainerResources(id, resources),
     async memoryUsage(pod: Readonly<Pod>, containerId) {
       const file = cgroupFs.isUnified ? "memory.current" : "memory.usage_in_bytes";
-      return Number((await cgroupFs.read("memory", cgroups.containerPath(pod, containerId), file)) ?? 0);
+      const path = containerId === undefined ? cgroups.path(pod) : cgroups.containerPath(pod, containerId);
+      return Number((await cgroupFs.read("memory", path, file)) ?? 0);
     },
   });
 }

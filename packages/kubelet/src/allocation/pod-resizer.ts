@@ -1,11 +1,14 @@
 // Grants and carries out resizes of running pods: decides, remembers what was granted and done, tells the pod's conditions.
 import { podQos } from "@skiff/api/scheduling/qos.ts";
 import { podRequests } from "@skiff/api/scheduling/resources.ts";
-import type { Container, Pod, PodCondition } from "@skiff/api/types.ts";
+import type { Container, Pod, PodCondition, ResourceRequirements } from "@skiff/api/types.ts";
+import type { CpuQuotas } from "../cgroups/cpu-quotas.ts";
 import type { CgroupLimits } from "../cgroups/resources.ts";
 import type { LinuxContainerResources } from "../cri/types.ts";
 import type { EventType } from "../events/pod-events.ts";
 import type { RuntimePod } from "../runtime/runtime-pod.ts";
+import { latestContainer } from "../runtime/runtime-pod.ts";
+import { isSidecar, shouldRestart } from "../sync-pod.ts";
 import { allocationOf, resizableContainers, wantsResize, withAllocation } from "./allocated-pod.ts";
 import type { ResizeFacts } from "./decide-resize.ts";
 import { decideResize } from "./decide-resize.ts";
@@ -23,8 +26,10 @@ export interface PodResizerDeps {
   wake(uid: string): void;
   setPodLimits(pod: Readonly<Pod>, limits: CgroupLimits): Promise<void>;
   updateContainer(id: string, resources: LinuxContainerResources): Promise<void>;
-  /** Bytes that the container holds now; 0 where that cannot be told. */
-  memoryUsage(pod: Readonly<Pod>, containerId: string): Promise<number>;
+  /** Bytes that a container, or the pod as a whole, holds now; 0 where that cannot be told. */
+  memoryUsage(pod: Readonly<Pod>, containerId?: string): Promise<number>;
+  /** Absent: whoever has a limit on CPU has a quota. */
+  readonly quotas?: CpuQuotas | undefined;
 }
 
 /**
@@ -61,7 +66,7 @@ export class PodResizer {
 
   /** The pod as its running containers have it. */
   actuatedPod(pod: Readonly<Pod>): Readonly<Pod> {
-    return withAllocation(pod, this.actuatedOf(pod));
+    return withAllocation(pod, this.deps.actuated.get(uidOf(pod)));
   }
 
   /** The node took the pod in, as it was then or as an earlier kubelet had granted it. */
@@ -106,7 +111,7 @@ export class PodResizer {
 
   /** Whether the running container is stopped and started anew to get what was granted. */
   mustRestart(pod: Readonly<Pod>, container: Container): boolean {
-    const before = this.deps.actuated.get(uidOf(pod))?.[container.name];
+    const before = this.deps.actuated.get(uidOf(pod))?.containers[container.name];
     return before !== undefined && needsRestart(container, before);
   }
 
@@ -141,11 +146,6 @@ export class PodResizer {
     return "done";
   }
 
-  /** What the container has; undefined where nothing is known of it. */
-  actuatedOf(pod: Readonly<Pod>): PodAllocation | undefined {
-    return this.deps.actuated.get(uidOf(pod));
-  }
-
   /** The conditions that a resize puts on the pod, without times. */
   conditions(pod: Readonly<Pod>): PodCondition[] {
     const { pending, running } = this.progress.get(uidOf(pod)) ?? {};
@@ -171,13 +171,17 @@ export class PodResizer {
   }
 
   private async carryOut(pod: Readonly<Pod>, runtime: RuntimePod, actuated: PodAllocation): Promise<void> {
-    const plan = planResize(pod, runtime, actuated);
-    for (const { name, id, memoryBytes } of plan.shrinking) {
-      const usage = await this.deps.memoryUsage(pod, id);
-      if (usage <= memoryBytes) continue;
-      throw new Error(
-        `attempting to set container ${JSON.stringify(name)} memory limit (${memoryBytes}) below current usage (${usage})`,
-      );
+    const plan = planResize(pod, runtime, actuated, this.deps.quotas);
+    const tooLow: string[] = [];
+    for (const { container, memoryBytes } of plan.shrinking) {
+      const usage = await this.deps.memoryUsage(pod, container?.id);
+      const whose = container ? `container ${JSON.stringify(container.name)}` : "pod";
+      if (usage > memoryBytes) {
+        tooLow.push(`attempting to set ${whose} memory limit (${memoryBytes}) below current usage (${usage})`);
+      }
+    }
+    if (tooLow.length > 0) {
+      throw new Error(`cannot decrease memory limits: ${tooLow.length > 1 ? `[${tooLow.join(", ")}]` : tooLow[0]}`);
     }
     for (const step of plan.steps) {
       if (step.kind === "pod") await this.deps.setPodLimits(pod, step.limits);
@@ -190,8 +194,13 @@ export class PodResizer {
     const uid = uidOf(pod);
     const begun = this.progress.get(uid)?.running;
     if (!begun) return false;
-    const isUp = (name: string) => runtime.containers.find((container) => container.name === name)?.state === "running";
-    if (!resizableContainers(pod).every(({ name }) => isUp(name))) return false;
+    // One that is to run again gets what was granted at its start; one that was never started is not waited for.
+    const isAwaited = (container: Container) => {
+      const latest = latestContainer(runtime, container.name);
+      return latest !== undefined && latest.state !== "running" && shouldRestart(pod, container, latest);
+    };
+    const { containers, initContainers = [] } = pod.spec;
+    if ([...initContainers.filter(isSidecar), ...containers].some(isAwaited)) return false;
     this.note(uid, { running: undefined });
     const message = resizeMessage("Pod resize completed", pod, begun.generation, "");
     this.deps.events.pod(pod, "Normal", "ResizeCompleted", message);
@@ -200,7 +209,7 @@ export class PodResizer {
 
   private restarts(pod: Readonly<Pod>, actuated: PodAllocation): Set<string> {
     const found = resizableContainers(pod).filter((container) => {
-      const before = actuated[container.name];
+      const before = actuated.containers[container.name];
       return before !== undefined && needsRestart(container, before);
     });
     return new Set(found.map(({ name }) => name));
@@ -251,17 +260,16 @@ const IN_PROGRESS = "PodResizeInProgress";
 
 /** As upstream writes it: the containers' resources as JSON behind a few words. */
 function resizeMessage(words: string, pod: Readonly<Pod>, generation: number, error: string): string {
+  const amounts = (resources: ResourceRequirements | undefined) => ({
+    ...(resources?.limits ? { limits: resources.limits } : {}),
+    ...(resources?.requests ? { requests: resources.requests } : {}),
+  });
   const summary = (containers: readonly Container[]) =>
-    containers.map(({ name, resources }) => ({
-      name,
-      resources: {
-        ...(resources?.limits ? { limits: resources.limits } : {}),
-        ...(resources?.requests ? { requests: resources.requests } : {}),
-      },
-    }));
-  const sidecars = resizableContainers(pod).filter((container) => !pod.spec.containers.includes(container));
+    containers.map(({ name, resources }) => ({ name, resources: amounts(resources) }));
+  const { initContainers = [], resources } = pod.spec;
   const body = {
-    ...(sidecars.length > 0 ? { initContainers: summary(sidecars) } : {}),
+    ...(resources ? { resources: amounts(resources) } : {}),
+    ...(initContainers.length > 0 ? { initContainers: summary(initContainers) } : {}),
     containers: summary(pod.spec.containers),
     generation,
     ...(error ? { error } : {}),

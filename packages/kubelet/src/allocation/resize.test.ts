@@ -41,6 +41,12 @@ test("decideResize tells what will never fit from what does not fit now", () => 
   assert.deepEqual(later, { fits: false, reason: "Deferred", message: "no room" });
   const pinned = decideResize(podWith({ c: amounts("2", "100Mi") }), before, { ...roomy, cpuManagerPolicy: "static" });
   assert.match(pinned.fits ? "" : pinned.message, /infeasible for Guaranteed Pods alongside CPU Manager/);
+  const swapped = decideResize(
+    podWith({ a: amounts("1", "1Mi"), b: amounts("500m", "1Mi") }),
+    podWith({ a: amounts("500m", "1Mi"), b: amounts("1", "1Mi") }),
+    { ...roomy, cpuManagerPolicy: "static" },
+  );
+  assert.equal(swapped.fits, false, "the sum is the same, but each container's processors are not");
 });
 
 test("planResize raises the pod before its containers and lowers it after them; what shrinks makes room first", () => {
@@ -52,7 +58,7 @@ test("planResize raises the pod before its containers and lowers it after them; 
     grown.steps.map((step) => (step.kind === "pod" ? step.limits : [step.name, step.resources])),
     [{ memoryBytes: 350 * MIB }, ["b", { memoryLimitInBytes: 50 * MIB }], ["a", { memoryLimitInBytes: 300 * MIB }]],
   );
-  assert.deepEqual(grown.shrinking, [{ name: "b", id: "b-0", memoryBytes: 50 * MIB }]);
+  assert.deepEqual(grown.shrinking, [{ container: { name: "b", id: "b-0" }, memoryBytes: 50 * MIB }]);
   const less = planResize(podWith({ a: amounts("500m", "100Mi"), b: amounts("1", "100Mi") }), runtime, actuated);
   assert.deepEqual(
     less.steps.map((step) => (step.kind === "pod" ? step.limits : [step.name, step.resources])),
@@ -68,6 +74,56 @@ test("planResize raises the pod before its containers and lowers it after them; 
     ["pod"],
     "a stopped container gets its resources at its start",
   );
+});
+
+const sized = (own: ResourceRequirements, resources: Record<string, ResourceRequirements>) => {
+  const pod = podWith(resources);
+  return { ...pod, spec: { ...pod.spec, resources: own } };
+};
+const stepsOf = (plan: ReturnType<typeof planResize>) =>
+  plan.steps.map((step) => (step.kind === "pod" ? step.limits : [step.name, step.resources]));
+
+test("planResize raises the pod as a whole first, and with it the containers that have no limit of their own", () => {
+  const runtime = sampleRuntime([sampleState("free"), sampleState("bound")]);
+  const own = { free: {}, bound: amounts("500m", "100Mi") };
+  const before = sized(amounts("1", "200Mi"), own);
+  const cpu = { cpuShares: 2048, cpuQuota: 200_000, cpuPeriod: 100_000 };
+  const grown = planResize(sized(amounts("2", "400Mi"), own), runtime, allocationOf(before));
+  assert.deepEqual(stepsOf(grown), [
+    { memoryBytes: 400 * MIB },
+    ["free", { memoryLimitInBytes: 400 * MIB }],
+    { cpuQuotaUs: 200_000, cpuShares: 2048 },
+    ["free", cpu],
+  ]);
+  assert.deepEqual(grown.shrinking, []);
+  const shrunk = planResize(
+    sized(amounts("2", "150Mi"), own),
+    runtime,
+    allocationOf(sized(amounts("2", "200Mi"), own)),
+  );
+  assert.deepEqual(stepsOf(shrunk), [["free", { memoryLimitInBytes: 150 * MIB }], { memoryBytes: 150 * MIB }]);
+  assert.deepEqual(shrunk.shrinking, [
+    { memoryBytes: 150 * MIB },
+    { container: { name: "free", id: "free-0" }, memoryBytes: 150 * MIB },
+  ]);
+  const first = planResize(sized({ limits: { memory: "1Gi" } }, own), runtime, allocationOf(podWith(own)));
+  assert.deepEqual(
+    stepsOf(first),
+    [["free", { memoryLimitInBytes: 1024 * MIB }], { memoryBytes: 1024 * MIB }],
+    "a limit where there was none shrinks the pod",
+  );
+});
+
+test("planResize leaves whoever has processors of its own without a quota", () => {
+  const quotas = { isOn: true, hasOwnCpus: (_: unknown, name?: string) => name !== "b" };
+  const runtime = sampleRuntime([sampleState("a"), sampleState("b")]);
+  const before = podWith({ a: amounts("1", "1Mi"), b: amounts("500m", "1Mi") });
+  const after = podWith({ a: amounts("2", "1Mi"), b: amounts("600m", "1Mi") });
+  assert.deepEqual(stepsOf(planResize(after, runtime, allocationOf(before), quotas)), [
+    { cpuShares: 2662 },
+    ["a", { cpuShares: 2048, cpuQuota: -1, cpuPeriod: 100_000 }],
+    ["b", { cpuShares: 614, cpuQuota: 60_000, cpuPeriod: 100_000 }],
+  ]);
 });
 
 test("needsRestart heeds the policy of what changed only", () => {
@@ -87,10 +143,11 @@ test("ResourceState survives as its file, and refuses one that was damaged", asy
   };
   const file = { read: async () => text, save };
   const state = new ResourceState(file);
-  state.set("u", { c: amounts("1", "1Gi") });
+  const granted = { pod: amounts("2", "2Gi"), containers: { c: amounts("1", "1Gi") } };
+  state.set("u", granted);
   const again = new ResourceState(file);
   await again.restore();
-  assert.deepEqual(again.get("u"), { c: amounts("1", "1Gi") });
+  assert.deepEqual(again.get("u"), granted);
   text = text?.replace("1Gi", "2Gi");
   await assert.rejects(new ResourceState(file).restore(), /checkpoint is corrupted/);
 });
@@ -125,7 +182,7 @@ test("PodResizer grants, carries out and reports a resize", async () => {
   assert.deepEqual(resizer.conditions(wanted), [
     { type: "PodResizeInProgress", status: "True", observedGeneration: 2 },
   ]);
-  assert.deepEqual(resizer.actuatedOf(wanted), allocationOf(before));
+  assert.deepEqual(resizer.actuatedPod(wanted).spec, before.spec);
   assert.equal(await resizer.actuate(resizer.allocatedPod(wanted), sampleRuntime([sampleState("c")])), "done");
   assert.deepEqual(done, [{ memoryBytes: 200 * MIB }, ["c-0", { memoryLimitInBytes: 200 * MIB }]]);
   assert.deepEqual(resizer.conditions(wanted), []);
@@ -136,6 +193,29 @@ test("PodResizer grants, carries out and reports a resize", async () => {
   ]);
 });
 
+test("PodResizer resizes a pod as a whole, tells of it, and waits for no container that has ended for good", async () => {
+  const once = (own: ResourceRequirements): Pod => {
+    const pod = sized(own, { c: {}, done: {} });
+    return { ...pod, spec: { ...pod.spec, restartPolicy: "Never" } };
+  };
+  const { resizer, said, done } = makeResizer([], () => roomy);
+  resizer.admitted(once(amounts("1", "100Mi")));
+  const wanted = once(amounts("2", "100Mi"));
+  resizer.evaluate(wanted);
+  assert.deepEqual(resizer.allocatedPod(wanted).spec.resources, amounts("2", "100Mi"));
+  assert.deepEqual(resizer.actuatedPod(wanted).spec.resources, amounts("1", "100Mi"));
+  const runtime = sampleRuntime([sampleState("c"), sampleState("done", { state: "exited" })]);
+  assert.equal(await resizer.actuate(wanted, runtime), "done");
+  assert.deepEqual(done, [
+    { cpuQuotaUs: 200_000, cpuShares: 2048 },
+    ["c-0", { cpuShares: 2048, cpuQuota: 200_000, cpuPeriod: 100_000 }],
+  ]);
+  assert.deepEqual([resizer.actuatedPod(wanted).spec, resizer.conditions(wanted)], [wanted.spec, []]);
+  const own = '"resources":{"limits":{"cpu":"2","memory":"100Mi"},"requests":{"cpu":"2","memory":"100Mi"}}';
+  const containers = '"containers":[{"name":"c","resources":{}},{"name":"done","resources":{}}]';
+  assert.equal(said.at(-1), `ResizeCompleted Pod resize completed: {${own},${containers},"generation":1}`);
+});
+
 test("PodResizer does not take memory away that is in use, and says so until it can", async () => {
   const before = podWith({ c: amounts("1", "100Mi") });
   const { resizer, done, said } = makeResizer([], () => roomy);
@@ -144,7 +224,10 @@ test("PodResizer does not take memory away that is in use, and says so until it 
   resizer.evaluate(wanted);
   const runtime = sampleRuntime([sampleState("c")]);
   for (const _ of [1, 2])
-    await assert.rejects(resizer.actuate(resizer.allocatedPod(wanted), runtime), /below current usage/);
+    await assert.rejects(
+      resizer.actuate(resizer.allocatedPod(wanted), runtime),
+      /^\w*Error: cannot decrease memory limits: \[attempting to set pod memory limit \(52428800\) below current usage \(62914560\), attempting to set container "c" memory limit/,
+    );
   assert.deepEqual(done, []);
   assert.equal(resizer.conditions(wanted)[0]?.reason, "Error");
   assert.equal(said.filter((text) => text.startsWith("ResizeError")).length, 1);

@@ -1,10 +1,19 @@
-// Which resources each container of each pod was given, kept in a file of upstream's name and form.
+// Which resources each pod and each of its containers was given, kept in a file of upstream's name and form.
 import type { ResourceRequirements } from "@skiff/api/types.ts";
 import type { CheckpointFile } from "../checkpoints/checkpoint-file.ts";
 import { checksumOf, goText } from "../checkpoints/checksum.ts";
 
-/** Container name → its requests and limits. */
-export type PodAllocation = Readonly<Record<string, ResourceRequirements>>;
+/** `pod` is of the pod as a whole, where its spec has that; `containers` are by name. */
+export interface PodAllocation {
+  readonly pod?: ResourceRequirements;
+  readonly containers: Readonly<Record<string, ResourceRequirements>>;
+}
+
+/** Of one pod, as upstream's file has it. */
+interface Entry {
+  readonly ContainerResources?: Readonly<Record<string, ResourceRequirements>> | null;
+  readonly PodLevelResources?: ResourceRequirements | null;
+}
 
 /** Every change is saved at once: a pod that was granted more must not be found short of it after a restart. */
 export class ResourceState {
@@ -43,7 +52,10 @@ export class ResourceState {
 
   /** The entries are a JSON string inside the JSON, as the checksum is one of text. */
   private save(): void {
-    const entries = [...this.pods].map(([uid, containers]) => [uid, { ContainerResources: containers }]);
+    const entries = [...this.pods].map(([uid, { pod, containers }]): [string, Entry] => [
+      uid,
+      { ContainerResources: containers, ...(pod ? { PodLevelResources: pod } : {}) },
+    ]);
     const data = JSON.stringify({ entries: Object.fromEntries(entries) });
     this.file.save(JSON.stringify({ data, checksum: checksumOf(goText(data)) }));
   }
@@ -52,6 +64,10 @@ export class ResourceState {
 function decode(text: string): Record<string, PodAllocation> {
   const { data, checksum } = JSON.parse(text) as { data: string; checksum: number };
   if (checksumOf(goText(data)) !== checksum) throw new Error("checkpoint is corrupted");
-  const { entries } = JSON.parse(data) as { entries?: Record<string, { ContainerResources: PodAllocation }> };
-  return Object.fromEntries(Object.entries(entries ?? {}).map(([uid, pod]) => [uid, pod.ContainerResources]));
+  const { entries } = JSON.parse(data) as { entries?: Record<string, Entry> };
+  const allocation = ({ ContainerResources, PodLevelResources }: Entry): PodAllocation => ({
+    containers: ContainerResources ?? {},
+    ...(PodLevelResources ? { pod: PodLevelResources } : {}),
+  });
+  return Object.fromEntries(Object.entries(entries ?? {}).map(([uid, entry]) => [uid, allocation(entry)]));
 }

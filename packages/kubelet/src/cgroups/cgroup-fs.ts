@@ -2,6 +2,7 @@
 import { mkdir, readdir, readFile, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Clock } from "@skiff/component-base/clock.ts";
+import { NO_QUOTA } from "./cpu-quotas.ts";
 import type { CgroupLimits } from "./resources.ts";
 import { CPU_PERIOD_US, kernelPageSize, sharesToWeight } from "./resources.ts";
 
@@ -242,7 +243,8 @@ function settingsV1({ controllers }: Hierarchy, limits: CgroupLimits): [string, 
 function settingsV2(limits: CgroupLimits): [string, string][] {
   const settings: [string, string][] = [];
   if (limits.cpuShares) settings.push(["cpu.weight", String(sharesToWeight(limits.cpuShares))]);
-  if (limits.cpuQuotaUs) settings.push(["cpu.max", `${limits.cpuQuotaUs} ${CPU_PERIOD_US}`]);
+  const { cpuQuotaUs: quota } = limits;
+  if (quota) settings.push(["cpu.max", `${quota === NO_QUOTA ? "max" : quota} ${CPU_PERIOD_US}`]);
   if (limits.memoryBytes) settings.push(["memory.max", String(limits.memoryBytes)]);
   if (limits.pids) settings.push(["pids.max", String(limits.pids)]);
   for (const [size, bytes] of Object.entries(limits.hugePages ?? {})) {

@@ -3,8 +3,9 @@ import { test } from "node:test";
 import { sampleContainer, samplePod } from "../testing/sample-pods.ts";
 import { parseCgroupMounts, parseProcesses } from "./cgroup-fs.ts";
 import { cgroupNames } from "./cgroup-names.ts";
+import { oomScoreAdjust } from "./oom-score.ts";
 import { PodCgroups } from "./pod-cgroups.ts";
-import { containerResources, milliCpuToShares, oomScoreAdjust, podCgroupLimits, sharesToWeight } from "./resources.ts";
+import { containerResources, milliCpuToShares, podCgroupLimits, sharesToWeight } from "./resources.ts";
 
 const GIB = 1024 ** 3;
 
@@ -34,10 +35,17 @@ test("oomScoreAdjust spares those that asked for much", () => {
   assert.equal(score({ requests: whole, limits: whole }), -997);
 });
 
+test("oomScoreAdjust ends no sidecar before the containers that it serves", () => {
+  const resources = { requests: { memory: "2Gi" } };
+  const sidecar = sampleContainer("side", { restartPolicy: "Always" });
+  const pod = samplePod({ initContainers: [sidecar], containers: [sampleContainer("c", { resources })] });
+  assert.equal(oomScoreAdjust(pod, sidecar, 4 * GIB), 500);
+});
+
 test("podCgroupLimits limits a pod only where every container is limited", () => {
   const limited = sampleContainer("a", { resources: { limits: { memory: "1Gi" }, requests: { memory: "1Gi" } } });
-  assert.equal(podCgroupLimits(samplePod({ containers: [limited] }), 0).memoryBytes, GIB);
-  const mixed = podCgroupLimits(samplePod({ containers: [limited, sampleContainer("b")] }), 100);
+  assert.equal(podCgroupLimits(samplePod({ containers: [limited] }), { podPidsLimit: 0 }).memoryBytes, GIB);
+  const mixed = podCgroupLimits(samplePod({ containers: [limited, sampleContainer("b")] }), { podPidsLimit: 100 });
   assert.deepEqual(mixed, { cpuShares: 2, pids: 100 });
 });
 

@@ -6,9 +6,10 @@ import { enforceReserved } from "../node/enforce-reserved.ts";
 import { sampleContainer, samplePod } from "../testing/sample-pods.ts";
 import { mediumMount } from "../volumes/empty-dir-medium.ts";
 import { cgroupNames } from "./cgroup-names.ts";
+import type { CpuQuotas } from "./cpu-quotas.ts";
 import { endsWhole } from "./machine-limits.ts";
 import type { CgroupLimits } from "./resources.ts";
-import { containerResources, podCgroupLimits } from "./resources.ts";
+import { containerCpu, containerResources, podCgroupLimits } from "./resources.ts";
 import { sandboxOverhead, sandboxResources } from "./sandbox-resources.ts";
 
 const GIB = 1024 ** 3;
@@ -27,8 +28,11 @@ test("huge pages are limited by size, in containers and pods; sizes that nobody 
     { pageSize: "2MB", limit: 4 * MIB },
     { pageSize: "1GB", limit: 0 },
   ]);
-  assert.deepEqual(podCgroupLimits(pod, 0, ["2Mi", "1Gi"]).hugePages, { "2Mi": 4 * MIB, "1Gi": 0 });
-  assert.equal(podCgroupLimits(pod, 0).hugePages, undefined);
+  assert.deepEqual(podCgroupLimits(pod, { podPidsLimit: 0, hugePageSizes: ["2Mi", "1Gi"] }).hugePages, {
+    "2Mi": 4 * MIB,
+    "1Gi": 0,
+  });
+  assert.equal(podCgroupLimits(pod, { podPidsLimit: 0 }).hugePages, undefined);
 });
 
 test("only containers of burstable pods swap, by their share of the memory", () => {
@@ -78,7 +82,7 @@ test("a sandbox is told of its pod's size, and of its own overhead apart", () =>
     memoryLimitInBytes: 128 * MIB,
   });
   assert.equal(sandboxOverhead(samplePod()), undefined);
-  assert.equal(podCgroupLimits(pod, 0).memoryBytes, GIB + 128 * MIB, "the pod's cgroup holds both");
+  assert.equal(podCgroupLimits(pod, { podPidsLimit: 0 }).memoryBytes, GIB + 128 * MIB, "the pod's cgroup holds both");
 });
 
 test("an emptyDir of huge pages has the size that the pod asks for", () => {
@@ -133,4 +137,54 @@ test("enforceReserved limits the cgroups it is told of, and stops the start wher
   const words = 'Failed to enforce Kube Reserved Cgroup Limits on "/kube": "/kube" cgroup does not exist';
   await assert.rejects(enforceReserved(missing, deps), { message: words });
   assert.deepEqual(said.slice(-1), [`FailedNodeAllocatableEnforcement: ${words}`]);
+});
+
+test("a pod that is sized as a whole bounds itself, and containers without limits of their own", () => {
+  const bound = sampleContainer("bound", { resources: { limits: { memory: "64Mi", cpu: "0" } } });
+  const free = sampleContainer("free");
+  const resources = {
+    requests: { cpu: "1", memory: "1Gi", "hugepages-2Mi": "4Mi" },
+    limits: { cpu: "2", memory: "2Gi", "hugepages-2Mi": "4Mi" },
+  };
+  const pod = samplePod({ containers: [bound, free], resources });
+  const machine = { memoryBytes: 4 * GIB, hugePageSizes: ["2Mi"], swap: undefined };
+  assert.deepEqual(podCgroupLimits(pod, { podPidsLimit: 0, hugePageSizes: ["2Mi"] }), {
+    cpuShares: 1024,
+    cpuQuotaUs: 200_000,
+    memoryBytes: 2 * GIB,
+    hugePages: { "2Mi": 4 * MIB },
+  });
+  // 1 GiB asked for, half of it for each; the limit stands in for the request of CPU that neither has.
+  const { memoryLimitInBytes, ...others } = containerResources(pod, free, machine);
+  assert.deepEqual(
+    [memoryLimitInBytes, others],
+    [
+      2 * GIB,
+      {
+        cpuShares: 2048,
+        cpuQuota: 200_000,
+        cpuPeriod: 100_000,
+        oomScoreAdj: 875,
+        hugepageLimits: [{ pageSize: "2MB", limit: 4 * MIB }],
+      },
+    ],
+  );
+  assert.equal(containerResources(pod, bound, machine).memoryLimitInBytes, 64 * MIB);
+});
+
+test("whoever has processors of its own has no quota, nor has its pod; and nobody where quotas are off", () => {
+  const limits = { cpu: "1", memory: "1Gi" };
+  const pinned = sampleContainer("pinned", { resources: { limits, requests: limits } });
+  const other = sampleContainer("other", { resources: { limits, requests: limits } });
+  const pod = samplePod({ containers: [pinned, other] });
+  const own: CpuQuotas = { isOn: true, hasOwnCpus: (_, name) => name !== "other" };
+  const off: CpuQuotas = { isOn: false, hasOwnCpus: () => false };
+  const quotas = (by: CpuQuotas) => [
+    containerCpu(pod, pinned, by).cpuQuota,
+    containerCpu(pod, other, by).cpuQuota,
+    podCgroupLimits(pod, { podPidsLimit: 0, quotas: by }).cpuQuotaUs,
+    sandboxResources(pod, by).cpuQuota,
+  ];
+  assert.deepEqual(quotas(own), [-1, 100_000, -1, -1]);
+  assert.deepEqual(quotas(off), [undefined, undefined, -1, undefined]);
 });

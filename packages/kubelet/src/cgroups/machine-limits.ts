@@ -2,6 +2,7 @@
 import type { Settings } from "../configuration/fields.ts";
 import type { MachineInfo } from "../node/machine-info.ts";
 import type { CgroupFs } from "./cgroup-fs.ts";
+import type { CpuQuotas } from "./cpu-quotas.ts";
 
 /** The same for all containers of the node. */
 export interface MachineLimits {
@@ -12,6 +13,8 @@ export interface MachineLimits {
   readonly swap: SwapLimits | undefined;
   /** A container that runs out of memory ends with all its processes: half of one is nobody's idea of health. */
   readonly endsWhole?: boolean;
+  /** Absent: whoever has a limit on CPU has a quota. */
+  readonly quotas?: CpuQuotas;
 }
 
 /** The node's swap in bytes, and whether Burstable pods get a share of it in proportion to their memory requests. */
@@ -25,6 +28,7 @@ export function machineLimits(
   settings: Settings,
   { memoryBytes, hugePages, system }: MachineInfo,
   cgroups: Pick<CgroupFs, "has" | "isUnified">,
+  hasOwnCpus: CpuQuotas["hasOwnCpus"],
 ): MachineLimits {
   const bytes = system.swap?.capacity ?? 0;
   const behavior = settings["memorySwap.swapBehavior"] === "LimitedSwap" ? "LimitedSwap" : "NoSwap";
@@ -34,6 +38,7 @@ export function machineLimits(
     // As upstream: only version 2 tells swap from memory.
     swap: bytes > 0 && cgroups.isUnified ? { behavior, bytes } : undefined,
     endsWhole: endsWhole(settings.singleProcessOOMKill, cgroups.isUnified),
+    quotas: { isOn: settings.cpuCFSQuota, hasOwnCpus },
   };
 }
 

@@ -5,11 +5,11 @@ import { podRequests } from "@skiff/api/scheduling/resources.ts";
 import type { Pod } from "@skiff/api/types.ts";
 import type { CgroupFs } from "./cgroup-fs.ts";
 import type { CgroupNames } from "./cgroup-names.ts";
-import type { CgroupLimits } from "./resources.ts";
+import type { CgroupLimits, PodLimitOptions } from "./resources.ts";
 import { milliCpuToShares, podCgroupLimits } from "./resources.ts";
 
 /** What the node's pods together may have, and each alone. */
-export interface PodCgroupsOptions {
+export interface PodCgroupsOptions extends PodLimitOptions {
   /** Under which `kubepods` lies; "/" for the machine's root. */
   readonly root: string;
   readonly names: CgroupNames;
@@ -17,10 +17,6 @@ export interface PodCgroupsOptions {
   /** What all pods together may hold; undefined for no limit. */
   readonly memoryBytes?: number | undefined;
   readonly pids?: number | undefined;
-  /** Those that the kernel limits. */
-  readonly hugePageSizes?: readonly string[];
-  /** Processes per pod; 0 or less for no limit. */
-  readonly podPidsLimit: number;
 }
 
 /** Where a pod's cgroup may lie below kubepods; "" is that of Guaranteed pods. */
@@ -84,8 +80,7 @@ export class PodCgroups {
     const parent = this.options.names.forRuntime(path);
     // Dozens of file operations, and nobody but the kubelet removes it.
     if (this.made.has(path)) return parent;
-    const { podPidsLimit, hugePageSizes } = this.options;
-    await this.fs.create(path, podCgroupLimits(pod, podPidsLimit, hugePageSizes));
+    await this.fs.create(path, podCgroupLimits(pod, this.options));
     this.made.set(path, burstableRequest(pod));
     // At once, as without the API no round of housekeeping comes.
     const shares = milliCpuToShares([...this.made.values()].reduce((sum, milli) => sum + milli, 0));

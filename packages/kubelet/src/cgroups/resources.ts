@@ -2,10 +2,13 @@
 
 import { quantityMilliValue, quantityValue } from "@skiff/api/quantity.ts";
 import { podQos } from "@skiff/api/scheduling/qos.ts";
-import { podLimits, podRequests } from "@skiff/api/scheduling/resources.ts";
+import { containerLimit, hasPodLevelResources, podLimits, podRequests } from "@skiff/api/scheduling/resources.ts";
 import type { Container, Pod } from "@skiff/api/types.ts";
 import type { LinuxContainerResources } from "../cri/types.ts";
+import type { CpuQuotas } from "./cpu-quotas.ts";
+import { NO_QUOTA, QUOTAS_FOR_ALL } from "./cpu-quotas.ts";
 import type { MachineLimits, SwapLimits } from "./machine-limits.ts";
+import { oomScoreAdjust } from "./oom-score.ts";
 
 /** The kernel's bounds of `cpu.shares`. */
 const MIN_SHARES = 2;
@@ -45,26 +48,26 @@ export function sharesToWeight(shares: number): number {
  * files.
  */
 export function containerResources(pod: Pod, container: Container, machine: MachineLimits): LinuxContainerResources {
-  const { limits = {} } = container.resources ?? {};
   const { memoryBytes, hugePageSizes, swap, endsWhole } = machine;
+  const memoryLimit = containerLimit(pod, container, "memory");
   const unified = {
     ...(endsWhole ? { "memory.oom.group": "1" } : {}),
     ...(swap ? { "memory.swap.max": String(swapLimit(pod, container, memoryBytes, swap)) } : {}),
   };
   return {
-    ...containerCpu(container),
-    ...(limits.memory ? { memoryLimitInBytes: quantityValue(limits.memory) } : {}),
+    ...containerCpu(pod, container, machine.quotas),
+    ...(memoryLimit ? { memoryLimitInBytes: quantityValue(memoryLimit) } : {}),
     oomScoreAdj: oomScoreAdjust(pod, container, memoryBytes),
-    ...(hugePageSizes.length > 0 ? { hugepageLimits: hugePageLimits(limits, hugePageSizes) } : {}),
+    ...(hugePageSizes.length > 0 ? { hugepageLimits: hugePageLimits(pod, container, hugePageSizes) } : {}),
     ...(Object.keys(unified).length > 0 ? { unified } : {}),
   };
 }
 
-/** Of sizes that the container does not ask for, it gets none. */
-function hugePageLimits(limits: Readonly<Record<string, string>>, sizes: readonly string[]) {
+/** Of sizes that neither the container nor its pod as a whole asks for, it gets none. */
+function hugePageLimits(pod: Pod, container: Container, sizes: readonly string[]) {
   return sizes.map((size) => ({
     pageSize: kernelPageSize(size),
-    limit: limits[`hugepages-${size}`] ? quantityValue(limits[`hugepages-${size}`] ?? "0") : 0,
+    limit: quantityValue(containerLimit(pod, container, `hugepages-${size}`) ?? "0"),
   }));
 }
 
@@ -93,52 +96,39 @@ export interface Amounts {
   readonly memoryLimit: number;
 }
 
-/** In the form of the CRI; memory in bytes. */
-export function linuxResources({ cpuRequest, cpuLimit, memoryLimit }: Amounts): LinuxContainerResources {
-  const quota = milliCpuToQuota(cpuLimit);
+/** In the form of the CRI; memory in bytes. With `isFree` the CPU is as much as there is, whatever the limit. */
+export function linuxResources(
+  { cpuRequest, cpuLimit, memoryLimit }: Amounts,
+  { isOn, isFree }: { readonly isOn: boolean; readonly isFree: boolean },
+): LinuxContainerResources {
+  const quota = isFree ? NO_QUOTA : milliCpuToQuota(cpuLimit);
   return {
     cpuShares: milliCpuToShares(cpuRequest),
-    ...(quota > 0 ? { cpuQuota: quota, cpuPeriod: CPU_PERIOD_US } : {}),
+    ...(isOn && quota !== 0 ? { cpuQuota: quota, cpuPeriod: CPU_PERIOD_US } : {}),
     ...(memoryLimit > 0 ? { memoryLimitInBytes: memoryLimit } : {}),
   };
 }
 
 /** The CPU part alone, which a resize in place writes by itself. */
-export function containerCpu({ resources }: Container): LinuxContainerResources {
-  const { requests = {}, limits = {} } = resources ?? {};
+export function containerCpu(
+  pod: Pod,
+  container: Container,
+  quotas: CpuQuotas = QUOTAS_FOR_ALL,
+): LinuxContainerResources {
+  const { requests = {} } = container.resources ?? {};
   const milli = (amount: string | undefined) => (amount ? quantityMilliValue(amount) : 0);
-  // Without a request the limit stands in for it.
-  return linuxResources({
-    cpuRequest: milli(requests.cpu ?? limits.cpu),
-    cpuLimit: milli(limits.cpu),
-    memoryLimit: 0,
-  });
-}
-
-/** Upstream's scores, of the kernel's range from -1000, never killed, to 1000, killed first. */
-const GUARANTEED_OOM_SCORE = -997;
-const BEST_EFFORT_OOM_SCORE = 1000;
-
-/** Who dies first when the node runs out of memory: those that asked for least of it. */
-export function oomScoreAdjust(pod: Pod, container: Container, memoryCapacity: number): number {
-  const priority = pod.spec?.priority ?? 0;
-  // Node-critical pods are protected like guaranteed ones.
-  if (priority >= 2_000_000_000) return GUARANTEED_OOM_SCORE;
-  const qos = podQos(pod);
-  if (qos === "Guaranteed") return GUARANTEED_OOM_SCORE;
-  if (qos === "BestEffort") return BEST_EFFORT_OOM_SCORE;
-  const request = container.resources?.requests?.memory;
-  const bytes = request ? quantityValue(request) : 0;
-  // The more of the node's memory a container asked for, the later it dies; always after BestEffort, never before
-  // Guaranteed.
-  const score = 1000 - Math.floor((1000 * bytes) / memoryCapacity);
-  if (score < 1000 + GUARANTEED_OOM_SCORE) return 1000 + GUARANTEED_OOM_SCORE;
-  return score === BEST_EFFORT_OOM_SCORE ? BEST_EFFORT_OOM_SCORE - 1 : score;
+  const limit = containerLimit(pod, container, "cpu");
+  return linuxResources(
+    // Without a request the limit stands in for it.
+    { cpuRequest: milli(requests.cpu ?? limit), cpuLimit: milli(limit), memoryLimit: 0 },
+    { isOn: quotas.isOn, isFree: quotas.hasOwnCpus(pod, container.name) },
+  );
 }
 
 /** What a cgroup of the kubelet's own is set to; absent means no limit. */
 export interface CgroupLimits {
   readonly cpuShares?: number;
+  /** Microseconds of each period; NO_QUOTA takes away what was set. */
   readonly cpuQuotaUs?: number;
   readonly memoryBytes?: number;
   readonly pids?: number;
@@ -146,18 +136,34 @@ export interface CgroupLimits {
   readonly hugePages?: Readonly<Record<string, number>>;
 }
 
-/** The pod's cgroup: requests as shares, limits only where every container has one. */
-export function podCgroupLimits(pod: Pod, podPidsLimit: number, hugePageSizes: readonly string[] = []): CgroupLimits {
+/** The node's part in the limits of a pod's cgroup. */
+export interface PodLimitOptions {
+  /** Processes per pod; 0 or less for no limit. */
+  readonly podPidsLimit: number;
+  /** Those that the kernel limits. */
+  readonly hugePageSizes?: readonly string[];
+  readonly quotas?: CpuQuotas | undefined;
+}
+
+/** The pod's cgroup: requests as shares; limits where every container has one, or the pod as a whole. */
+export function podCgroupLimits(
+  pod: Pod,
+  { podPidsLimit, hugePageSizes = [], quotas = QUOTAS_FOR_ALL }: PodLimitOptions,
+): CgroupLimits {
   const pages = hugePageSizes.map((size) => [size, podLimits(pod)[`hugepages-${size}`] ?? 0]);
   const requests = podRequests(pod);
   const limits = podLimits(pod);
   const containers = [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])];
-  const everyOneLimits = (name: string) => containers.every((container) => container.resources?.limits?.[name]);
+  const own = hasPodLevelResources(pod) ? pod.spec.resources?.limits : undefined;
+  const isLimited = (name: string) =>
+    quantityMilliValue(own?.[name] ?? "0") > 0 ||
+    containers.every((container) => quantityMilliValue(container.resources?.limits?.[name] ?? "0") > 0);
+  const isFree = !quotas.isOn || quotas.hasOwnCpus(pod);
   const qos = podQos(pod);
   return {
     cpuShares: qos === "BestEffort" ? MIN_SHARES : milliCpuToShares(requests.cpu ?? limits.cpu ?? 0),
-    ...(everyOneLimits("cpu") && limits.cpu ? { cpuQuotaUs: milliCpuToQuota(limits.cpu) } : {}),
-    ...(everyOneLimits("memory") && limits.memory ? { memoryBytes: limits.memory } : {}),
+    ...(isLimited("cpu") && limits.cpu ? { cpuQuotaUs: isFree ? NO_QUOTA : milliCpuToQuota(limits.cpu) } : {}),
+    ...(isLimited("memory") && limits.memory ? { memoryBytes: limits.memory } : {}),
     ...(podPidsLimit > 0 ? { pids: podPidsLimit } : {}),
     ...(pages.length > 0 ? { hugePages: Object.fromEntries(pages) } : {}),
   };

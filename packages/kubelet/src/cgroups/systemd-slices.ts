@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { basename, join } from "node:path/posix";
 import { commandOutput } from "@skiff/component-base/command.ts";
 import type { CgroupFs } from "./cgroup-fs.ts";
+import { NO_QUOTA } from "./cpu-quotas.ts";
 import type { CgroupLimits } from "./resources.ts";
 import { CPU_PERIOD_US, sharesToWeight } from "./resources.ts";
 
@@ -121,7 +122,9 @@ export function sliceProperties(limits: CgroupLimits, isUnified: boolean): Prope
   const add = (name: string, value: number) => found.push([name, "t", String(value)]);
   if (cpuShares && isUnified) add("CPUWeight", sharesToWeight(cpuShares));
   if (cpuShares && !isUnified) add("CPUShares", cpuShares);
-  if (cpuQuotaUs) {
+  // What systemd calls infinity.
+  if (cpuQuotaUs === NO_QUOTA) found.push(["CPUQuotaPerSecUSec", "t", "18446744073709551615"]);
+  else if (cpuQuotaUs) {
     const perSecond = (cpuQuotaUs / CPU_PERIOD_US) * SECOND_US;
     add("CPUQuotaPerSecUSec", Math.ceil(perSecond / QUOTA_STEP_US) * QUOTA_STEP_US);
   }

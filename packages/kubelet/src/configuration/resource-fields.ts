@@ -1,7 +1,7 @@
 // The fields and flags of KubeletConfiguration that say how the node's resources are given out.
 import { flag } from "@skiff/component-base/flags.ts";
 import type { Field } from "./field-types.ts";
-import { asObject, asText, duration, int, map, strings, text } from "./field-types.ts";
+import { asObject, asText, bool, duration, int, map, strings, text } from "./field-types.ts";
 
 /** Memory of one NUMA node that is kept for the system. */
 export interface MemoryReservation {
@@ -11,6 +11,8 @@ export interface MemoryReservation {
 
 /** Parts of the whole table; apart because the resource managers are what they configure. */
 export const RESOURCE_FIELDS = {
+  // Whether limits on CPU hold by quotas of the kernel; requests weigh in any case.
+  cpuCFSQuota: bool(true),
   cpuManagerPolicy: text("none"),
   cpuManagerPolicyOptions: map({}),
   cpuManagerReconcilePeriod: duration(10_000),
@@ -31,6 +33,7 @@ export const RESOURCE_FIELDS = {
 
 /** Their flags under upstream's names. A flag wins over the file. */
 export const RESOURCE_FLAGS = {
+  "cpu-cfs-quota": flag.bool(true, "hold containers to their limits on CPU"),
   "pod-max-pids": flag.int(-1, "the most processes of a pod; -1 for no limit"),
   "kube-reserved": flag.map({}, "kept back for Kubernetes, such as cpu=200m,memory=500Mi"),
   "system-reserved": flag.map({}, "kept back for the system"),
@@ -50,6 +53,7 @@ export const RESOURCE_FLAGS = {
 
 /** Flag → the field that it overrides. */
 export const RESOURCE_FIELD_OF = {
+  "cpu-cfs-quota": "cpuCFSQuota",
   "pod-max-pids": "podPidsLimit",
   "kube-reserved": "kubeReserved",
   "system-reserved": "systemReserved",

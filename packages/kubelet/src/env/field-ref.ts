@@ -1,6 +1,7 @@
 // The downward API: fields of the pod and resources of its containers as text.
 
 import { quantityMilliValue, quantityValue } from "@skiff/api/quantity.ts";
+import { containerLimit } from "@skiff/api/scheduling/resources.ts";
 import type { Container, ObjectFieldSelector, Pod, ResourceFieldSelector } from "@skiff/api/types.ts";
 
 /** What the node knows of a pod and the API object may not say yet. */
@@ -90,8 +91,9 @@ export function containerResourceValue(
     throw new Error(`unsupported container resource : ${ref.resource}`);
   }
   const resources = target.resources ?? {};
-  // A container without a limit may use the whole node, so that is what it is told.
-  const amount = kind === "limits" ? (resources.limits?.[name] ?? facts.allocatable[name]) : resources.requests?.[name];
+  // A container without a limit may use what its pod may or, without that, the whole node: so it is told.
+  const amount =
+    kind === "limits" ? (containerLimit(pod, target, name) ?? facts.allocatable[name]) : resources.requests?.[name];
   return divide(name, amount ?? "0", ref.divisor);
 }
 

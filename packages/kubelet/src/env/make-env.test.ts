@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ConfigMap, Container, Secret, Service } from "@skiff/api/types.ts";
+import type { ConfigMap, Container, ResourceRequirements, Secret, Service } from "@skiff/api/types.ts";
 import { sampleContainer, sampleMeta, samplePod } from "../testing/sample-pods.ts";
 import { formatMap } from "./field-ref.ts";
 import { ContainerConfigError, makeEnv } from "./make-env.ts";
@@ -21,8 +21,13 @@ function service(name: string, namespace: string, clusterIP: string): Service {
   };
 }
 
-async function envOf(container: Partial<Container>, options: { links?: boolean; skipped?: string[] } = {}) {
-  const pod = samplePod({ enableServiceLinks: options.links ?? false }, { labels: { app: "web" } });
+async function envOf(
+  container: Partial<Container>,
+  options: { links?: boolean; skipped?: string[]; resources?: ResourceRequirements } = {},
+) {
+  const { links = false, resources } = options;
+  const spec = { enableServiceLinks: links, ...(resources ? { resources } : {}) };
+  const pod = samplePod(spec, { labels: { app: "web" } });
   const env = await makeEnv({
     pod,
     container: sampleContainer("c", container),
@@ -74,6 +79,15 @@ test("makeEnv reads every kind of source, later ones over earlier ones", async (
   assert.equal(env.P_a, "over from-config");
   assert.equal(env.URL, "http://10.96.0.1/web/$(LATER)");
   assert.match(skipped[0] ?? "", /^Keys \[bad=key\] from the EnvFrom configMap default\/cfg were skipped/);
+});
+
+test("makeEnv tells a container without limits those of its pod, and where that has none the node's amounts", async () => {
+  const env = [
+    { name: "CPU", valueFrom: { resourceFieldRef: { resource: "limits.cpu", divisor: "1m" } } },
+    { name: "MEMORY", valueFrom: { resourceFieldRef: { resource: "limits.memory", divisor: "1Mi" } } },
+  ];
+  const { CPU, MEMORY } = await envOf({ env }, { resources: { limits: { memory: "512Mi" } } });
+  assert.deepEqual([CPU, MEMORY], ["2000", "512"]);
 });
 
 test("makeEnv names Services of the namespace only where links are wanted", async () => {

@@ -16,7 +16,7 @@ import { nodeAllocatable, nodeCapacity } from "./allocatable.ts";
 import type { MachineInfo } from "./machine-info.ts";
 import { nodeConditions } from "./node-conditions.ts";
 import type { NodeEvents } from "./node-events.ts";
-import { runtimeAbilities } from "./runtime-abilities.ts";
+import { DECLARED_FEATURES, runtimeAbilities } from "./runtime-abilities.ts";
 
 /** Settled at the start. `leaseSeconds` is how long a Lease stands for a living node after its last renewal. */
 export interface NodeAgentOptions {
@@ -221,6 +221,7 @@ export class NodeAgent {
       },
       images: await this.deps.images.nodeImages().catch(() => []),
       ...runtimeAbilities(runtime instanceof Error ? undefined : runtime),
+      declaredFeatures: [...DECLARED_FEATURES],
       // The attach-detach controller detaches nothing that stands here, lest a mounted disk be pulled away.
       volumesInUse: [...(this.deps.volumesInUse?.() ?? node?.status?.volumesInUse ?? [])],
     };
@@ -299,7 +300,7 @@ function runtimeProblems(runtime: RuntimeStatus | Error): string[] {
 /** The status without what changes at every look. */
 function comparable(status: NodeStatus): unknown {
   const { conditions, capacity, allocatable, addresses, daemonEndpoints, nodeInfo, images, volumesInUse } = status;
-  const { runtimeHandlers, features } = status;
+  const { runtimeHandlers, features, declaredFeatures } = status;
   const own = (conditions ?? []).map(({ lastHeartbeatTime: _, ...condition }) => condition);
   const byType = own.sort((a, b) => (a.type < b.type ? -1 : 1));
   const text = JSON.stringify({
@@ -313,6 +314,7 @@ function comparable(status: NodeStatus): unknown {
     images: images?.length ? images : undefined,
     runtimeHandlers: runtimeHandlers?.length ? runtimeHandlers : undefined,
     features,
+    declaredFeatures,
     volumesInUse: volumesInUse?.length ? volumesInUse : undefined,
   });
   return JSON.parse(text);

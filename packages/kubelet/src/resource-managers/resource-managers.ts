@@ -158,6 +158,12 @@ export class ResourceManagers {
     };
   }
 
+  /** Whether processors are set aside for the container, or for any of the pod's. */
+  hasOwnCpus({ metadata: { uid = "" } }: Readonly<Pod>, container?: string): boolean {
+    if (container === undefined) return this.cpu?.hasExclusive(uid) ?? false;
+    return this.cpu?.exclusiveOf(uid, container) !== undefined;
+  }
+
   /** The pod has ended: others may have what it held. */
   release(podUid: string): void {
     for (const provider of this.providers) provider.release(podUid);

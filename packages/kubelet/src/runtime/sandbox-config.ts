@@ -1,5 +1,6 @@
 // The pod-wide half of what the runtime is told: names, DNS, ports, logs, namespaces. Pure.
 import type { Pod } from "@skiff/api/types.ts";
+import type { CpuQuotas } from "../cgroups/cpu-quotas.ts";
 import { sandboxOverhead, sandboxResources } from "../cgroups/sandbox-resources.ts";
 import type { PodSandboxConfig, UserNamespace } from "../cri/types.ts";
 import { dottedSysctl } from "../sysctls.ts";
@@ -15,6 +16,7 @@ export interface SandboxSettings {
   readonly dns: DnsSettings;
   readonly clusterDomain: string;
   readonly users: UserNamespace;
+  readonly quotas?: CpuQuotas | undefined;
 }
 
 /** Throws where the pod's name does not fit the kernel. */
@@ -22,7 +24,7 @@ export function sandboxConfig(pod: Pod, attempt: number, settings: SandboxSettin
   const { name, namespace = "", uid = "" } = pod.metadata;
   const spec = pod.spec;
   const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
-  const overhead = sandboxOverhead(pod);
+  const overhead = sandboxOverhead(pod, settings.quotas);
   return {
     metadata: { name, namespace, uid, attempt },
     hostname: spec?.hostNetwork ? "" : kernelHostname(pod, settings.clusterDomain),
@@ -46,7 +48,7 @@ export function sandboxConfig(pod: Pod, attempt: number, settings: SandboxSettin
         (spec?.securityContext?.sysctls ?? []).map(({ name: key, value }) => [dottedSysctl(key), value]),
       ),
       securityContext: sandboxSecurityContext(pod, settings.users),
-      resources: sandboxResources(pod),
+      resources: sandboxResources(pod, settings.quotas),
       ...(overhead ? { overhead } : {}),
     },
   };

@@ -1,4 +1,5 @@
 // The status of each container, from the runtime's view, the kubelet's own reasons and the last status. Pure.
+import { containerLimit } from "@skiff/api/scheduling/resources.ts";
 import type {
   Container,
   ContainerState,
@@ -31,8 +32,8 @@ export interface ContainerStatusInput {
   readonly previous: readonly ContainerStatus[];
   readonly probes: ProbeStates;
   readonly kind: "init" | "regular" | "ephemeral";
-  /** What running containers have, where that is another thing than their spec says. */
-  readonly actuated?: Readonly<Record<string, ResourceRequirements>> | undefined;
+  /** The pod as its running containers have it, where that is another thing than its spec says. */
+  readonly actuated?: Readonly<Pod> | undefined;
   /** The pod has been stopped for good. */
   readonly isTerminal: boolean;
   /** How the devices of the container are. */
@@ -66,7 +67,7 @@ function containerStatus(pod: Pod, container: Container, input: ContainerStatusI
   applyProbes(pod, container, status, latest, input);
   const health = input.health?.(container.name) ?? [];
   if (health.length > 0) status.allocatedResourcesStatus = [...health];
-  return withSpecFields(container, status, input.actuated?.[container.name], latest);
+  return withSpecFields(container, status, actuatedResources(input.actuated ?? pod, container, status), latest);
 }
 
 function statusOf(
@@ -172,14 +173,26 @@ function applyProbes(
   else status.ready = running && status.started && !isTerminal && probes.isReady(pod, container, latest.id);
 }
 
+/** A running container without limits of its own has those of its pod as a whole, and is shown with them. */
+function actuatedResources(pod: Readonly<Pod>, { name }: Container, { state }: ContainerStatus): ResourceRequirements {
+  const found = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find((one) => one.name === name);
+  const resources = found?.resources ?? {};
+  if (!found || !state?.running || !pod.spec.resources) return resources;
+  const inherited = ["cpu", "memory"].flatMap((resource) => {
+    const limit = containerLimit(pod, found, resource);
+    return limit === undefined ? [] : [[resource, limit]];
+  });
+  if (inherited.length === 0) return resources;
+  return { ...resources, limits: { ...resources.limits, ...Object.fromEntries(inherited) } };
+}
+
 function withSpecFields(
   container: Container,
   status: ContainerStatus,
-  actuated: ResourceRequirements | undefined,
+  { requests, limits }: ResourceRequirements,
   latest: RuntimeContainer | undefined,
 ): ContainerStatus {
   const allocated = container.resources?.requests;
-  const { requests, limits } = actuated ?? container.resources ?? {};
   const mounts = container.volumeMounts ?? [];
   const recursively = (path: string) => (latest?.recursiveReadOnlyPaths.includes(path) ? "Enabled" : "Disabled");
   return {

@@ -148,3 +148,19 @@ test("makePodStatus remembers a message whose file is gone", () => {
   const status = statusOf(samplePod(), sampleRuntime([exited(1)]), { previous: before });
   assert.equal(status.containerStatuses?.[0]?.state?.terminated?.message, "bye");
 });
+
+test("makePodStatus tells what was granted to all containers, and what the pod as a whole has", () => {
+  const requests = (cpu: string) => ({ resources: { requests: { cpu } } });
+  const containers = [sampleContainer("c", requests("100m")), sampleContainer("d", requests("250m"))];
+  const plain = samplePod({ containers, overhead: { cpu: "1" } });
+  const told = statusOf(plain, sampleRuntime([sampleState("c")]));
+  assert.deepEqual([told.allocatedResources, told.resources], [{ cpu: "350m" }, undefined]);
+  const own = (cpu: string) => ({ requests: { cpu }, limits: { cpu, memory: "1Gi" } });
+  const sized = (cpu: string) => samplePod({ containers, resources: own(cpu) });
+  const status = statusOf(sized("2"), sampleRuntime([sampleState("c")]), { actuated: sized("1") });
+  assert.deepEqual([status.allocatedResources, status.resources], [{ cpu: "2" }, own("1")]);
+  const [running, waiting] = status.containerStatuses ?? [];
+  // A container without limits has those of its pod, from when it runs.
+  assert.deepEqual(running?.resources, { requests: { cpu: "100m" }, limits: { cpu: "1", memory: "1Gi" } });
+  assert.deepEqual(waiting?.resources, { requests: { cpu: "250m" } });
+});

@@ -1,15 +1,9 @@
 // The whole status of a pod as it goes to the API. Pure.
 
+import { podRequestQuantities } from "@skiff/api/scheduling/aggregate-quantity.ts";
 import { podQos } from "@skiff/api/scheduling/qos.ts";
-import type {
-  Container,
-  ContainerStatus,
-  Pod,
-  PodCondition,
-  PodStatus,
-  ResourceRequirements,
-  ResourceStatus,
-} from "@skiff/api/types.ts";
+import { hasPodLevelResources } from "@skiff/api/scheduling/resources.ts";
+import type { Container, ContainerStatus, Pod, PodCondition, PodStatus, ResourceStatus } from "@skiff/api/types.ts";
 import { ephemeralContainers } from "../env/field-ref.ts";
 import type { RuntimePod } from "../runtime/runtime-pod.ts";
 import { readySandbox, runningContainers } from "../runtime/runtime-pod.ts";
@@ -30,8 +24,8 @@ export interface PodStatusInput {
   readonly hostIps: readonly string[];
   /** The pod has been stopped for good. */
   readonly isTerminal: boolean;
-  /** What containers have of the pod's resources, and the conditions of a resize. */
-  readonly actuated?: Readonly<Record<string, ResourceRequirements>> | undefined;
+  /** The pod as it and its containers have it of its resources, and the conditions of a resize. */
+  readonly actuated?: Readonly<Pod> | undefined;
   readonly resize?: readonly PodCondition[];
   /** How the devices of each container are. */
   health?(container: string): readonly ResourceStatus[];
@@ -103,6 +97,20 @@ export function makePodStatus(pod: Pod, input: PodStatusInput): PodStatus {
     ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
     // Fixed at creation: a resize in place may not change it.
     qosClass: previous.qosClass ?? podQos(pod),
+    ...podResources(pod, input.actuated ?? pod),
+  };
+}
+
+/** What was granted to all containers together, and what the pod as a whole has where its spec sizes it. */
+function podResources(
+  pod: Readonly<Pod>,
+  actuated: Readonly<Pod>,
+): Pick<PodStatus, "resources" | "allocatedResources"> {
+  const granted = podRequestQuantities(pod);
+  const { resources } = actuated.spec;
+  return {
+    ...(Object.keys(granted).length > 0 ? { allocatedResources: granted } : {}),
+    ...(hasPodLevelResources(actuated) && resources ? { resources } : {}),
   };
 }
 

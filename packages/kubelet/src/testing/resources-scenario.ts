@@ -9,6 +9,7 @@ import type { ResourceClient } from "@skiff/client/resource-client.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
 import { CgroupFs } from "../cgroups/cgroup-fs.ts";
+import { NO_QUOTA } from "../cgroups/cpu-quotas.ts";
 import { FakeDevicePlugin } from "./fake-device-plugin.ts";
 import { NODE_NAME, NodeUnderTest } from "./node-under-test.ts";
 import { BUSYBOX_IMAGE } from "./private-containerd.ts";
@@ -42,6 +43,7 @@ class Scenario {
   async run(): Promise<void> {
     await this.prepare();
     await this.resizes();
+    await this.resizesAsAWhole();
     await this.restartsForAResize();
     await this.defersAResize();
     await this.givesDevices();
@@ -80,6 +82,48 @@ class Scenario {
     assert.deepEqual(await this.limitsOf(shrunk), { quota: 10_000, memory: 80 * MIB });
     assert.equal(containerId(shrunk), containerId(before));
     assert.equal((await this.readLimits(system)).memory, 64 * MIB, "what the system may have");
+  }
+
+  /** A pod that is sized as one bounds containers that have no limits of their own, then and later. */
+  private async resizesAsAWhole(): Promise<void> {
+    const spec = { terminationGracePeriodSeconds: 0, resources: amounts("200m", "64Mi") };
+    await this.node.createPod("whole", { ...spec, containers: [sleeper("c", {})] });
+    const before = await this.node.podIsReady("whole");
+    const small = { quota: 20_000, memory: 64 * MIB };
+    assert.deepEqual([await this.podLimitsOf(before), await this.limitsOf(before)], [small, small]);
+    for (const [cpu, memory, quota, mib] of [
+      ["300m", "96Mi", 30_000, 96],
+      ["100m", "80Mi", 10_000, 80],
+    ] as const) {
+      const body = { spec: { resources: amounts(cpu, memory) } };
+      await this.pods.patch("default", "whole", "strategic", body, { ...options, subresource: "resize" });
+      const after = await waitFor("the pod to be resized as a whole", async () => {
+        const pod = await this.pods.get("default", "whole", options);
+        const isOver = !pod.status?.conditions?.some(({ type }) => type.startsWith("PodResize"));
+        return isOver && pod.status?.resources?.limits?.memory === memory && pod;
+      });
+      assert.deepEqual(after.status?.resources, amounts(cpu, memory));
+      assert.deepEqual(after.status?.allocatedResources, { cpu, memory });
+      assert.deepEqual(after.status?.containerStatuses?.[0]?.resources?.limits, { cpu, memory });
+      const bounds = { quota, memory: mib * MIB };
+      assert.deepEqual([await this.podLimitsOf(after), await this.limitsOf(after)], [bounds, bounds]);
+      assert.equal(containerId(after), containerId(before), "the container was replaced");
+    }
+    const said = await waitFor("the event", async () => {
+      const { items } = await this.node.client.of(events).list({}, options);
+      return items.find(
+        ({ involvedObject, reason }) => involvedObject.name === "whole" && reason === "ResizeCompleted",
+      );
+    });
+    assert.match(said.message ?? "", /^Pod resize completed: {"resources":{"limits":/);
+    const tooLow = { spec: { resources: { limits: { memory: "1Ki" }, requests: { memory: "1Ki" } } } };
+    await this.pods.patch("default", "whole", "strategic", tooLow, { ...options, subresource: "resize" });
+    const refused = await waitFor("the limit to be refused", async () => {
+      const { status } = await this.pods.get("default", "whole", options);
+      return status?.conditions?.find(({ type, reason }) => type === "PodResizeInProgress" && reason === "Error");
+    });
+    assert.match(refused.message ?? "", /^cannot decrease memory limits: .*set pod memory limit \(1024\) below/);
+    await this.pods.delete("default", "whole", { gracePeriodSeconds: 0 }, options);
   }
 
   private async restartsForAResize(): Promise<void> {
@@ -173,6 +217,11 @@ class Scenario {
     await this.create("pinned", [sleeper("c", amounts("1", "16Mi"))]);
     const pinned = await this.node.podIsReady("pinned");
     assert.equal(await this.cpusetOf(pinned), "1");
+    // Nobody is behind it on its processor, so that a quota would only waste it.
+    assert.deepEqual(
+      [(await this.limitsOf(pinned)).quota, (await this.podLimitsOf(pinned)).quota],
+      [NO_QUOTA, NO_QUOTA],
+    );
     const others = availableParallelism() > 2 ? `0,2-${availableParallelism() - 1}`.replace("2-2", "2") : "0";
     await waitFor("the others to move aside", async () => (await this.cpusetOf(sharing)) === others);
     await this.pods.delete("default", "pinned", { gracePeriodSeconds: 0 }, options);
@@ -240,7 +289,8 @@ class Scenario {
     const v2 = this.cgroups.isUnified;
     const quota = await this.cgroups.read("cpu", path, v2 ? "cpu.max" : "cpu.cfs_quota_us");
     const memory = await this.cgroups.read("memory", path, v2 ? "memory.max" : "memory.limit_in_bytes");
-    return { quota: Number(quota?.split(" ")[0]), memory: Number(memory) };
+    const [amount] = quota?.split(" ") ?? [];
+    return { quota: amount === "max" ? NO_QUOTA : Number(amount), memory: Number(memory) };
   }
 
   private async reasonsFor(name: string): Promise<(string | undefined)[]> {

@@ -1,7 +1,7 @@
 // The static CPU policy: containers of guaranteed pods with whole processors get them for themselves, the others share the rest.
 import { quantityMilliValue } from "@skiff/api/quantity.ts";
 import { podQos } from "@skiff/api/scheduling/qos.ts";
-import { isSidecar } from "@skiff/api/scheduling/resources.ts";
+import { hasPodLevelResources, isSidecar } from "@skiff/api/scheduling/resources.ts";
 import type { Container, Pod } from "@skiff/api/types.ts";
 import type { CheckpointFile } from "../../checkpoints/checkpoint-file.ts";
 import { AllocationError } from "../admission.ts";
@@ -115,6 +115,11 @@ export class CpuManager implements ResourceProvider {
   /** Undefined where the container shares. */
   exclusiveOf(podUid: string, container: string): CpuSet | undefined {
     return this.assignments.get(podUid)?.get(container);
+  }
+
+  /** Whether any container of the pod has some for itself. */
+  hasExclusive(podUid: string): boolean {
+    return this.assignments.has(podUid);
   }
 
   /** Those that containers can get for themselves, whoever has them now. */
@@ -235,9 +240,9 @@ export class CpuManager implements ResourceProvider {
   }
 }
 
-/** Whole processors of a guaranteed pod's container; 0 where it shares. */
+/** Whole processors of a guaranteed pod's container; 0 where it shares, as all do whose pod is sized as a whole. */
 function exclusiveCpus(pod: Readonly<Pod>, { resources }: Container): number {
-  if (podQos(pod) !== "Guaranteed" || pod.spec.resources) return 0;
+  if (podQos(pod) !== "Guaranteed" || hasPodLevelResources(pod)) return 0;
   const milli = quantityMilliValue(resources?.requests?.cpu ?? resources?.limits?.cpu ?? "0");
   return milli % 1000 === 0 ? milli / 1000 : 0;
 }

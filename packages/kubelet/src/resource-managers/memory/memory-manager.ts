@@ -1,7 +1,7 @@
 // The static memory policy: containers of guaranteed pods get their memory and huge pages from as few NUMA nodes as will do.
 import { quantityValue } from "@skiff/api/quantity.ts";
 import { podQos } from "@skiff/api/scheduling/qos.ts";
-import { isSidecar } from "@skiff/api/scheduling/resources.ts";
+import { hasPodLevelResources, isSidecar } from "@skiff/api/scheduling/resources.ts";
 import type { Container, Pod } from "@skiff/api/types.ts";
 import type { CheckpointFile } from "../../checkpoints/checkpoint-file.ts";
 import { formatCpuSet } from "../cpus/cpu-set.ts";
@@ -200,7 +200,7 @@ function describe(machine: MachineMemory): string {
 
 /** Memory and huge pages of a guaranteed pod's container. */
 function needsOf(pod: Readonly<Pod>, { resources }: Container): Map<string, number> {
-  if (podQos(pod) !== "Guaranteed" || pod.spec.resources) return new Map();
+  if (podQos(pod) !== "Guaranteed" || hasPodLevelResources(pod)) return new Map();
   const list = Object.entries({ ...resources?.limits, ...resources?.requests });
   const kinds = list.filter(([name]) => name === "memory" || name.startsWith("hugepages-"));
   return new Map(kinds.map(([name, amount]) => [name, quantityValue(amount)]));
