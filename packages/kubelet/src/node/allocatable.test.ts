@@ -35,3 +35,18 @@ test("capacity shows the machine as it is", () => {
     "hugepages-2Mi": "0",
   });
 });
+
+test("huge pages are no memory that pods could ask for as such", () => {
+  const reservation = { kubeReserved: { "hugepages-2Mi": "4Mi" }, systemReserved: {}, thresholds: [] };
+  const pages = {
+    ...size,
+    hugePages: new Map([
+      ["2Mi", 2 ** 24],
+      ["1Gi", GIB],
+    ]),
+  };
+  const allocatable = nodeAllocatable(pages, reservation);
+  assert.equal(allocatable.memory, `${(3 * GIB - 2 ** 24) / 1024}Ki`);
+  assert.deepEqual([allocatable["hugepages-2Mi"], allocatable["hugepages-1Gi"]], ["12288Ki", "1048576Ki"]);
+  assert.equal(nodeCapacity(pages).memory, "4194304Ki");
+});

@@ -33,7 +33,10 @@ export function nodeCapacity(size: NodeSize): Record<string, string> {
 export function nodeAllocatable(size: NodeSize, reservation: Reservation): Record<string, string> {
   // Eviction knows no CPU: a node without any slows down, but loses nothing.
   const milliCpu = size.cpus * 1000 - reserved(reservation, "cpu", quantityMilliValue);
-  const memory = podsMemoryBytes(size, reservation) - keptFree(reservation, "memory.available", size.memoryBytes);
+  // Huge pages are memory set aside: whoever asks for plain memory does not get it out of them.
+  const inPages = [...size.hugePages.values()].reduce((sum, bytes) => sum + bytes, 0);
+  const memory =
+    podsMemoryBytes(size, reservation) - keptFree(reservation, "memory.available", size.memoryBytes) - inPages;
   const storage =
     size.storageBytes -
     reserved(reservation, "ephemeral-storage", quantityValue) -

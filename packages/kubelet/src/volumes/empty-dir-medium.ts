@@ -31,14 +31,18 @@ function pageSizeOf(pod: Pod, medium: string): number {
   const names = containers.flatMap(({ resources }) => Object.keys({ ...resources?.limits, ...resources?.requests }));
   const requested = new Set(names.flatMap((name) => /^hugepages-(.+)$/.exec(name)?.[1] ?? []).map(quantityValue));
   if (requested.size === 0) {
-    throw new Error("hugePages storage requested, but there is no resource request for huge pages.");
+    throw nothingRequested(medium);
   }
   const [only = 0] = requested;
   if (medium === "HugePages") {
     if (requested.size === 1) return only;
-    throw new Error(`medium ${medium} can't be used if container requests multiple huge page sizes`);
+    throw new Error(`medium: ${medium} can't be used if container requests multiple huge page sizes`);
   }
   const size = quantityValue(medium.slice("HugePages-".length));
   if (requested.has(size)) return size;
-  throw new Error(`medium ${medium}: no huge pages of that size are requested by a container of the pod`);
+  throw nothingRequested(medium);
+}
+
+function nothingRequested(medium: string): Error {
+  return new Error(`medium ${medium}: hugePages storage requested, but there is no resource request for huge pages`);
 }
