@@ -1,7 +1,9 @@
 // Waits for a condition, never for a duration.
 import { realClock } from "@skiff/component-base/clock.ts";
+import { patience } from "./config.ts";
 
 export interface WaitOptions {
+  /** On a machine of usual speed; SKIFF_TEST_PATIENCE multiplies it. */
   readonly timeoutMs?: number;
   readonly intervalMs?: number;
 }
@@ -15,7 +17,8 @@ export async function waitFor<T>(
   probe: () => T | Promise<T>,
   { timeoutMs = 30_000, intervalMs = 50 }: WaitOptions = {},
 ): Promise<NonNullable<Exclude<T, false>>> {
-  const deadline = realClock.monotonic() + timeoutMs;
+  const limitMs = timeoutMs * patience;
+  const deadline = realClock.monotonic() + limitMs;
   let last: unknown;
   for (;;) {
     try {
@@ -27,7 +30,7 @@ export async function waitFor<T>(
     }
     if (realClock.monotonic() > deadline) {
       const detail = last instanceof Error ? last.message : String(last);
-      throw new Error(`timed out after ${timeoutMs} ms waiting for ${what}: ${detail}`, { cause: last });
+      throw new Error(`timed out after ${limitMs} ms waiting for ${what}: ${detail}`, { cause: last });
     }
     await realClock.sleep(intervalMs);
   }

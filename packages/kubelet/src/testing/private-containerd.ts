@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { realClock } from "@skiff/component-base/clock.ts";
+import { waitFor } from "@skiff/testkit/wait-for.ts";
 import { CriClient } from "../cri/cri-client.ts";
 import { buildOciArchive } from "./oci-image.ts";
 
@@ -85,18 +86,17 @@ export class PrivateContainerd implements AsyncDisposable {
     const [command = "", ...args] = [...this.enter, "containerd", "--config", join(this.dir, "config.toml")];
     this.process = spawn(command, args, { stdio: ["ignore", log.fd, log.fd] });
     await log.close();
-    for (let attempt = 0; attempt < 200; attempt++) {
-      if (existsSync(join(this.dir, "containerd.sock"))) {
-        using client = this.client();
-        const ready = await client.status().then(
-          (answer) => answer.status?.conditions.every((condition) => condition.status) ?? false,
-          () => false,
-        );
-        if (ready) return;
-      }
-      await realClock.sleep(50);
-    }
-    throw new Error(`containerd did not come up: ${await readFile(join(this.dir, "containerd.log"), "utf8")}`);
+    await waitFor("containerd to come up", () => this.isReady(), { timeoutMs: 10_000 }).catch(async (error) => {
+      const said = await readFile(join(this.dir, "containerd.log"), "utf8");
+      throw new Error(`${(error as Error).message}: ${said}`, { cause: error });
+    });
+  }
+
+  private async isReady(): Promise<boolean> {
+    if (!existsSync(join(this.dir, "containerd.sock"))) return false;
+    using client = this.client();
+    const { status } = await client.status();
+    return status?.conditions.every((condition) => condition.status) ?? false;
   }
 
   /** Ends containerd alone; its containers run on. */

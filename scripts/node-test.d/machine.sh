@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# The kubelet's scenarios in an emulated machine with a kernel and a cgroup layout of its own:
+# ./scripts/node-test --machine v2|v1|hybrid [options] [pod|resources|upkeep|faults|chaos|csi|registry …]
+#   --run COMMAND       a shell command in the machine instead of scenarios, in the repository's root
+#   --module NAME       a kernel module to load first, also several times
+#   --kernel WORDS      more for the kernel's command line     --qemu WORDS     more for QEMU's
+#   --memory MB (6144)  --cpus N (2)  --minutes N (20)         --accel tcg|kvm  how processors come about (tcg: emulated)
+#   --patience N (6)    stretches every wait of the tests      --work DIR       what was downloaded, and the console's log
+# The machine sees this one's files read-only beneath a layer in memory, has no network and runs Debian's kernel, which is
+# downloaded and unpacked into DIR; so is QEMU where it is not installed. Ends with the scenarios' or the command's code.
+set -euo pipefail
+# shellcheck source=../lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+PARTS=$ROOT/scripts/node-test.d
+WORK=/var/tmp/skiff-node-test MEMORY=6144 CPUS=2 MINUTES=20 PATIENCE=6 ACCEL=tcg COMMAND=''
+SCENARIOS=() MODULES=() KERNEL_WORDS=() QEMU_WORDS=()
+LAYOUT=${1:-}
+case $LAYOUT in v1 | v2 | hybrid) shift ;; *) fail "--machine takes v2, v1 or hybrid; see the head of $0" ;; esac
+while [ $# -gt 0 ]; do
+  case $1 in
+    --run) COMMAND=$2 ;;
+    --module) MODULES+=("$2") ;;
+    --kernel) read -ra words <<<"$2" && KERNEL_WORDS+=("${words[@]}") ;;
+    --qemu) read -ra words <<<"$2" && QEMU_WORDS+=("${words[@]}") ;;
+    --memory) MEMORY=$2 ;;
+    --cpus) CPUS=$2 ;;
+    --minutes) MINUTES=$2 ;;
+    --patience) PATIENCE=$2 ;;
+    --accel) ACCEL=$2 ;;
+    --work) WORK=$2 ;;
+    -*) fail "$1 is unknown; see the head of $0" ;;
+    *)
+      [ -e "$ROOT/packages/kubelet/src/testing/$1-scenario.ts" ] || fail "there is no scenario $1 in packages/kubelet/src/testing"
+      SCENARIOS+=("$1"); shift; continue ;;
+  esac
+  shift 2
+done
+[ ${#SCENARIOS[@]} -gt 0 ] || SCENARIOS=(pod resources upkeep faults chaos csi registry)
+COMMAND=${COMMAND:-node packages/kubelet/src/testing/run-scenarios.ts ${SCENARIOS[*]}}
+[ "$(uname -m)" = x86_64 ] || fail "the emulated machine is written for x86-64"
+[ "$(id -u)" = 0 ] || fail "the machine reads this one's files as root: run this with sudo"
+case $ROOT/ in /tmp/* | /run/*) fail "the machine has a /tmp and a /run of its own: keep the repository elsewhere" ;; esac
+
+main() {
+  ensure_system_packages "${SYSTEM_PACKAGES[@]}" cpio=cpio kmod=modprobe
+  ensure_node
+  ensure_dependencies
+  ensure_generated
+  mkdir -p "$WORK"
+  [ -e "$WORK/kernel/lib" ] || timed "Debian's kernel" fetch_kernel
+  VERSION=$(ls "$WORK/kernel/lib/modules")
+  QEMU=$(command -v qemu-system-x86_64 || echo "$WORK/qemu/usr/bin/qemu-system-x86_64")
+  [ -x "$QEMU" ] || timed "QEMU" fetch_qemu
+  RUN=$(mktemp -d "$WORK/machine.XXXXXX")
+  trap 'rm -rf "$RUN"' EXIT
+  warm_up
+  tell_guest
+  make_initrd
+  boot
+}
+
+# The newest of the release's. It is the only one in the folder, so its name tells the version.
+fetch_kernel() (
+  cd "$(mktemp -d "$WORK/fetch.XXXXXX")"
+  image=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image/ {print $2; exit}')
+  [ -n "$image" ] || fail "apt knows no linux-image-amd64: is this Debian, and apt-get update done?"
+  apt-get download -qq "$image" 2>/dev/null && dpkg -x ./*.deb tree && depmod -b tree "$(ls tree/lib/modules)"
+  mv tree "$WORK/kernel"
+  rm -r "$PWD"
+)
+
+# With what it needs and this machine lacks, all of it unpacked beside it.
+fetch_qemu() (
+  folder=$(mktemp -d "$WORK/fetch.XXXXXX")
+  mkdir -p "$folder/partial"
+  apt-get install -qq --download-only --no-install-recommends -o Dir::Cache::archives="$folder" qemu-system-x86 >/dev/null
+  for package in "$folder"/*.deb; do dpkg -x "$package" "$folder/tree"; done
+  mv "$folder/tree" "$WORK/qemu"
+  rm -r "$folder"
+)
+
+# Compiling the sources takes an emulated processor half a minute per program: it finds them compiled.
+warm_up() {
+  local program
+  for program in kubelet apiserver; do
+    NODE_COMPILE_CACHE=$WORK/compiled "$NODE" "$ROOT/packages/$program/src/main.ts" --help >/dev/null
+  done
+  NODE_COMPILE_CACHE=$WORK/compiled "$NODE" "$ROOT/packages/kubelet/src/testing/run-scenarios.ts" >/dev/null
+}
+
+# What the machine's first program reads, and where it leaves the exit code.
+tell_guest() {
+  mkdir -p "$RUN/exchange"
+  {
+    printf 'LAYOUT=%s\nMODULES=%q\n' "$LAYOUT" "${MODULES[*]}"
+    printf 'export SKIFF_TEST_PATIENCE=%q NODE_COMPILE_CACHE=%q PATH=%q\n' "$PATIENCE" "$WORK/compiled" "$(dirname "$NODE"):/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    printf 'cd %q\n' "$ROOT"
+  } >"$RUN/exchange/settings"
+  printf '%s\n' "$COMMAND" >"$RUN/exchange/command"
+}
+
+# Enough to reach this machine's files; all other modules come from there.
+make_initrd() {
+  local initrd=$RUN/initrd module name
+  mkdir -p "$initrd"/{bin,proc,sys,dev,host,layer,root,modules}
+  cp "$(type -P busybox)" "$initrd/bin/busybox"
+  cp "$PARTS/machine-init.sh" "$initrd/init"
+  for module in virtio_pci virtio_rng 9pnet_virtio 9p overlay; do modprobe -d "$WORK/kernel" -S "$VERSION" --show-depends $module; done |
+    awk '$1 == "insmod" && !seen[$2]++ {print $2}' | while read -r module; do
+    name=$(basename "$module")
+    cp "$module" "$initrd/modules/$name"
+    echo "$name" >>"$initrd/modules/order"
+  done
+  printf 'PARTS=%q\nKERNEL=%q\n' "$PARTS" "$WORK/kernel" >"$initrd/places"
+  (cd "$initrd" && find . | cpio -o -H newc --quiet | gzip -1) >"$RUN/initrd.img"
+}
+
+boot() {
+  local code
+  # Several processors share one thread: with a thread each, emulation runs code that V8 has just replaced, and V8 dies.
+  [ "$ACCEL" != tcg ] || ACCEL=tcg,thread=single,tb-size=1024
+  LD_LIBRARY_PATH=$(printf '%s:' "$WORK"/qemu/usr/lib/*-linux-gnu "$WORK"/qemu/lib/*-linux-gnu) \
+    timeout --foreground "${MINUTES}m" "$QEMU" -M q35 -accel "$ACCEL" -cpu max -smp "$CPUS" -m "$MEMORY" \
+    -nodefaults -no-user-config -no-reboot -display none -serial stdio -device virtio-rng-pci \
+    -kernel "$WORK/kernel/boot/vmlinuz-$VERSION" -initrd "$RUN/initrd.img" \
+    -append "console=ttyS0 panic=-1 loglevel=3 mitigations=off ${KERNEL_WORDS[*]}" \
+    -fsdev "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap" -device virtio-9p-pci,fsdev=host,mount_tag=host \
+    -fsdev "local,id=exchange,path=$RUN/exchange,security_model=none" -device virtio-9p-pci,fsdev=exchange,mount_tag=exchange \
+    "${QEMU_WORDS[@]}" </dev/null | tee "$WORK/console-$LAYOUT.log" || true
+  code=$(cat "$RUN/exchange/exit-code" 2>/dev/null) || fail "the machine went down before it was done; its console: $WORK/console-$LAYOUT.log"
+  [ "$code" = 0 ] && say "✔ cgroups $LAYOUT: $COMMAND" || say "✖ cgroups $LAYOUT: $COMMAND ended with $code"
+  return "$code"
+}
+
+main
