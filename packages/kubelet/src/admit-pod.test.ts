@@ -42,6 +42,15 @@ test("admitPod refuses pods that do not belong on the node", () => {
   assert.match(verdict(samplePod({ os: { name: "windows" } })), /^PodOSNotSupported: /);
 });
 
+test("admitPod turns away who wants no groups but those it names where the runtime cannot", () => {
+  const asking = (supplementalGroupsPolicy: string) => samplePod({ securityContext: { supplementalGroupsPolicy } });
+  const on = (features: object) => ({ node: { ...node, spec: {}, status: { features } } });
+  const message = "SupplementalGroupsPolicy=Strict is not supported in this node";
+  assert.equal(verdict(asking("Strict"), on({})), `SupplementalGroupsPolicyNotSupported: ${message}`);
+  assert.equal(verdict(asking("Merge"), on({})), "admitted");
+  assert.equal(verdict(asking("Strict"), on({ supplementalGroupsPolicy: true })), "admitted");
+});
+
 test("admitPod lets safe and allowed sysctls through, in the pod's own namespaces only", () => {
   const setting = (name: string, more: Partial<PodSpec> = {}) =>
     verdict(samplePod({ securityContext: { sysctls: [{ name, value: "1" }] }, ...more }));

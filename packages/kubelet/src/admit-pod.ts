@@ -85,13 +85,19 @@ function standsMemoryPressure(pod: Readonly<Pod>, pressures: readonly string[]):
   return (pod.spec?.tolerations ?? []).some((toleration) => tolerates(toleration, taint));
 }
 
-/** Whether the node's labels or taints turn the pod away. */
+/** Whether what the node's object says turns the pod away: its labels, its taints, its abilities. */
 export function isMisplaced(pod: Readonly<Pod>, node: Readonly<Node> | undefined): boolean {
   return checkPlace(pod, node) !== undefined;
 }
 
 function checkPlace(pod: Readonly<Pod>, node: Readonly<Node> | undefined): Refusal | undefined {
   if (!node) return undefined;
+  // Else the groups that the image's /etc/group adds would come along unseen.
+  const isStrict = pod.spec?.securityContext?.supplementalGroupsPolicy === "Strict";
+  if (isStrict && !node.status?.features?.supplementalGroupsPolicy) {
+    const message = "SupplementalGroupsPolicy=Strict is not supported in this node";
+    return refuse("SupplementalGroupsPolicyNotSupported", message);
+  }
   if (!matchesNodeSelectorAndAffinity(pod, node)) {
     return refuse("NodeAffinity", "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector");
   }

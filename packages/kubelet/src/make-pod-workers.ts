@@ -125,9 +125,9 @@ function lazyUserNamespaces(config: KubeletConfig, { cri, paths }: WorkerParts):
 }
 
 function makeStarter(config: KubeletConfig, log: ProgramContext["log"], parts: WorkerParts): ContainerStarter {
-  const { cri, paths, volumes, images, objects, events, hooks, limits, resources, services } = parts;
+  const { cri, paths, volumes, images, objects, events, hooks, killer, limits, resources, services } = parts;
   return new ContainerStarter({
-    ...{ cri, paths, volumes, images, objects, events, hooks, limits, services, log },
+    ...{ cri, paths, volumes, images, objects, events, hooks, killer, limits, services, log },
     clusterDomain: config["cluster-domain"],
     seccompRoot: config["seccomp-profile-root"] || join(config["root-dir"], "seccomp"),
     seccompDefault: config.settings.seccompDefault,

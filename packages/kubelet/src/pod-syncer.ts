@@ -15,6 +15,7 @@ import type { PodEvents } from "./events/pod-events.ts";
 import type { PodPaths } from "./pod-paths.ts";
 import type { ContainerStarter, StartContext } from "./runtime/container-starter.ts";
 import type { DnsSettings } from "./runtime/dns.ts";
+import { dnsOmissions } from "./runtime/dns.ts";
 import type { PodKiller } from "./runtime/pod-killer.ts";
 import type { RuntimeClasses } from "./runtime/runtime-classes.ts";
 import type { RuntimePod } from "./runtime/runtime-pod.ts";
@@ -228,6 +229,7 @@ export class PodSyncer {
     try {
       const handler = await this.deps.runtimeClasses.handlerOf(pod, signal);
       const config = sandboxConfig(pod, actions.attempt, { ...common, users: await this.usersOf(pod, handler) });
+      for (const omission of dnsOmissions(pod, dns)) events.pod(pod, "Warning", "DNSConfigForming", omission);
       const id = await place.work(() => cri.runPodSandbox(config, handler));
       return { sandboxId: id, sandboxConfig: config, runtime: await this.withSandbox(runtime, id) };
     } catch (error) {

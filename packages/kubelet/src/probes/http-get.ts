@@ -12,6 +12,8 @@ export interface HttpAction {
   readonly path?: string | undefined;
   readonly scheme?: string | undefined;
   readonly httpHeaders?: readonly { name: string; value: string }[] | undefined;
+  /** Servers tell probes from users by it, so a probe's where absent. */
+  readonly userAgent?: string;
 }
 
 /** Whatever the status: judging it is the caller's. `body` is cut at 10 KiB. */
@@ -51,8 +53,9 @@ function slashed(path: string): string {
 }
 
 function send(url: URL, action: HttpAction, signal: AbortSignal): Promise<IncomingMessage> {
-  // Servers tell probes from users by this agent; one without Accept gets */* as upstream.
-  const headers: Record<string, string> = { "User-Agent": "kube-probe/1.36", Accept: "*/*", Connection: "close" };
+  const { userAgent = "kube-probe/1.36" } = action;
+  // One without Accept gets */*, as upstream.
+  const headers: Record<string, string> = { "User-Agent": userAgent, Accept: "*/*", Connection: "close" };
   for (const { name, value } of action.httpHeaders ?? []) {
     const known = Object.keys(headers).find((header) => header.toLowerCase() === name.toLowerCase());
     if (known) delete headers[known];
@@ -104,9 +107,19 @@ const REASONS: Record<string, string> = {
   ETIMEDOUT: "i/o timeout",
 };
 
+/** What OpenSSL makes of the letters HTTP, where it expects a version and a length. */
+const NOT_TLS = /wrong version number|packet length too long/;
+const PLAIN_ANSWER = "http: server gave HTTP response to HTTPS client";
+
+/** Whether a server was asked by TLS and answered without. */
+export function isPlainAnswer(error: unknown): boolean {
+  return error instanceof Error && error.message.endsWith(PLAIN_ANSWER);
+}
+
 /** A failed connection in Go's words. */
 export function dialError(error: unknown, host: string, port: number): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (code === "EPROTO" && NOT_TLS.test((error as Error).message)) return PLAIN_ANSWER;
   if (code === "ECONNRESET") return "read: connection reset by peer";
   const reason = REASONS[code];
   return reason ? `dial tcp ${host}:${port}: ${reason}` : error instanceof Error ? error.message : String(error);

@@ -22,20 +22,19 @@ import type { ContainerConfigDeps } from "./container-config.ts";
 import { containerConfig } from "./container-config.ts";
 import { pullImageVolumes } from "./image-volumes.ts";
 import type { LifecycleHooks } from "./lifecycle-hooks.ts";
+import type { PodKiller } from "./pod-killer.ts";
 import type { RuntimePod } from "./runtime-pod.ts";
 import { latestContainer } from "./runtime-pod.ts";
 import type { Place } from "./start-gate.ts";
 import { WaitingError } from "./waiting-error.ts";
 
 export interface ContainerStarterDeps extends ContainerConfigDeps {
-  readonly cri: Pick<
-    CriClient,
-    "createContainer" | "startContainer" | "stopContainer" | "version" | "status" | "podSandboxStatus"
-  >;
+  readonly cri: Pick<CriClient, "createContainer" | "startContainer" | "version" | "status" | "podSandboxStatus">;
   readonly images: Pick<ImageManager, "ensure">;
   readonly objects: PodObjects;
   readonly events: PodEvents;
   readonly hooks: LifecycleHooks;
+  readonly killer: Pick<PodKiller, "killContainer">;
   readonly log: Logger;
   readonly metrics?: Pick<KubeletMetrics, "containerStart">;
   services(): readonly Service[];
@@ -204,16 +203,17 @@ export class ContainerStarter {
   private async runPostStart(pod: Pod, container: Container, id: string, context: StartContext): Promise<void> {
     const hook = container.lifecycle?.postStart;
     if (!hook) return;
-    const { cri, events, hooks } = this.deps;
+    const { events, hooks, killer } = this.deps;
     const podIp = context.facts.podIps[0] ?? "";
+    const warn = (reason: string, message: string) => events.container(pod, container, "Warning", reason, message);
     try {
-      await hooks.run(hook, { container, containerId: id, podIp }, context.signal);
+      await hooks.run(hook, { container, containerId: id, podIp, warn }, context.signal);
     } catch (error) {
       context.signal.throwIfAborted();
-      events.container(pod, container, "Warning", "FailedPostStartHook", "PostStartHook failed");
-      events.container(pod, container, "Normal", "Killing", "FailedPostStartHook");
-      const grace = pod.spec?.terminationGracePeriodSeconds ?? 30;
-      await cri.stopContainer(id, grace);
+      warn("FailedPostStartHook", "PostStartHook failed");
+      const started = { id, name: container.name, gracePeriodSeconds: undefined, preStop: undefined };
+      const why = { reason: "Unknown", message: "FailedPostStartHook" } as const;
+      await killer.killContainer(pod, context.runtime, { ...started, state: "running" }, why);
       const message = hookFailure(pod, container, error);
       throw new WaitingError("PostStartHookError", message, { retryMs: 0, cause: error });
     }

@@ -16,11 +16,47 @@ export interface DnsSettings {
   readonly node: Resolver;
 }
 
-/**
- * What the runtime writes into the containers' /etc/resolv.conf: the policy's base, with the pod's own dnsConfig
- * added to it.
- */
-export function podDns(pod: Pod, settings: DnsSettings): { servers: string[]; searches: string[]; options: string[] } {
+/** What the runtime writes into the containers' /etc/resolv.conf. */
+export interface PodDns {
+  readonly servers: string[];
+  readonly searches: string[];
+  readonly options: string[];
+}
+
+/** The policy's base with the pod's own dnsConfig added to it, as far as resolvers read it. */
+export function podDns(pod: Pod, settings: DnsSettings): PodDns {
+  const { servers, searches, options } = wantedDns(pod, settings);
+  return { servers: servers.slice(0, MAX_SERVERS), searches: fittingSearches(searches), options };
+}
+
+/** What of it had to be left out, in the words of upstream's events DNSConfigForming. */
+export function dnsOmissions(pod: Pod, settings: DnsSettings): string[] {
+  const [wanted, applied] = [wantedDns(pod, settings), podDns(pod, settings)];
+  const omissions: string[] = [];
+  const tell = (what: string, paths: string, line: string, left: readonly string[]) => {
+    omissions.push(
+      `${what} limits were exceeded, some ${paths} have been omitted, the applied ${line}: ${left.join(" ")}`,
+    );
+  };
+  if (applied.servers.length < wanted.servers.length)
+    tell("Nameserver", "nameservers", "nameserver line is", applied.servers);
+  if (applied.searches.length < wanted.searches.length)
+    tell("Search Line", "search paths", "search line is", applied.searches);
+  return omissions;
+}
+
+/** Upstream's limits: the C library reads no more servers. */
+const MAX_SERVERS = 3;
+const MAX_SEARCHES = 32;
+const MAX_SEARCH_CHARS = 2048;
+
+function fittingSearches(searches: readonly string[]): string[] {
+  const fitting = searches.slice(0, MAX_SEARCHES);
+  while (fitting.join(" ").length > MAX_SEARCH_CHARS) fitting.pop();
+  return fitting;
+}
+
+function wantedDns(pod: Pod, settings: DnsSettings): PodDns {
   const base = basePolicy(pod, settings);
   const extra = pod.spec?.dnsConfig;
   return {

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { sampleRuntime, sampleState } from "../testing/sample-pods.ts";
 import { surplusContainers, surplusOfNode } from "./garbage-collector.ts";
-import { lastLogLines } from "./termination-message.ts";
+import { lastLogLines, terminationMessage } from "./termination-message.ts";
 
 test("surplusContainers keeps the newest and one dead before it, and whatever runs", () => {
   const dead = (id: string) => sampleState("c", { id, state: "exited" });
@@ -18,6 +21,20 @@ test("lastLogLines joins the parts of lines and keeps the end", () => {
   assert.equal(lastLogLines(log), "part\nend\n");
   const many = Array.from({ length: 100 }, (_, line) => `t stdout F ${line}`).join("\n");
   assert.equal(lastLogLines(many).split("\n")[0], "20");
+});
+
+test("terminationMessage takes the end of a file, or of a log whatever the length of its lines", async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), "skiff-words-"));
+  t.after(() => rm(dir, { recursive: true }));
+  const [file, logPath] = [join(dir, "words"), join(dir, "0.log")];
+  await writeFile(file, `${"a".repeat(5000)}end`);
+  await writeFile(logPath, `t stdout P ${"x".repeat(16_384)}\nt stdout F ${"y".repeat(16_000)}\n`);
+  const ended = sampleState("c", { state: "exited", exitCode: 1, logPath });
+  const words = await terminationMessage({ ...ended, terminationMessageFile: file });
+  assert.deepEqual([words.length, words.slice(-4)], [4096, "aend"]);
+  const fallback = { ...ended, terminationMessagePolicy: "FallbackToLogsOnError" };
+  assert.equal(await terminationMessage(fallback), `${"y".repeat(2047)}\n`);
+  assert.equal(await terminationMessage({ ...fallback, exitCode: 0 }), "");
 });
 
 test("surplusOfNode takes the oldest of all pods, but never a container's newest", () => {

@@ -2,7 +2,7 @@
 import type { Container, LifecycleHandler } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { CriClient } from "../cri/cri-client.ts";
-import { httpGet, probePort } from "../probes/http-get.ts";
+import { httpGet, isPlainAnswer, probePort } from "../probes/http-get.ts";
 
 /** The longest hook that has no deadline of its own. */
 const HTTP_TIMEOUT_MS = 60_000;
@@ -12,6 +12,8 @@ export interface HookTarget {
   readonly container: Pick<Container, "name" | "ports">;
   readonly containerId: string;
   readonly podIp: string;
+  /** Tells of what went otherwise than asked for, as an event. */
+  warn(reason: string, message: string): void;
 }
 
 /**
@@ -45,12 +47,25 @@ export class LifecycleHooks {
 
   private async http(
     action: NonNullable<LifecycleHandler["httpGet"]>,
-    { container, podIp }: HookTarget,
+    { container, podIp, warn }: HookTarget,
     signal: AbortSignal,
   ): Promise<void> {
     const port = probePort(action.port, container);
-    const answer = await httpGet({ ...action, host: action.host || podIp, port }, HTTP_TIMEOUT_MS, signal);
-    if (answer.status >= 400) throw new Error(`HTTP hook failed with statuscode: ${answer.status}`);
+    const request = { ...action, host: action.host || podIp, port, userAgent: "kube-lifecycle/1.36" };
+    // That it was answered is all that counts, as upstream: an answer of 500 is one.
+    try {
+      await httpGet(request, HTTP_TIMEOUT_MS, signal);
+    } catch (error) {
+      if (!isPlainAnswer(error)) throw error;
+      // Kubernetes once took no notice of the scheme, so there are hooks that only work without TLS.
+      const httpHeaders = action.httpHeaders?.filter(({ name }) => name.toLowerCase() !== "authorization");
+      await httpGet({ ...request, scheme: "HTTP", httpHeaders }, HTTP_TIMEOUT_MS, signal);
+      const whom = `${request.host}:${port}`;
+      warn(
+        "LifecycleHTTPFallback",
+        `request to HTTPS lifecycle hook ${whom} got HTTP response, retry with HTTP succeeded`,
+      );
+    }
   }
 }
 

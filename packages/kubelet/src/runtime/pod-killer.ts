@@ -7,11 +7,11 @@ import { isCriNotFound } from "../cri/cri-client.ts";
 import { findContainer } from "../env/field-ref.ts";
 import type { PodEvents } from "../events/pod-events.ts";
 import type { KillReason } from "../sync-pod.ts";
-import { isSidecar } from "../sync-pod.ts";
 import type { LifecycleHooks } from "./lifecycle-hooks.ts";
 import type { RuntimeContainer, RuntimePod } from "./runtime-pod.ts";
 import { runningContainers } from "./runtime-pod.ts";
 import type { StartGate } from "./start-gate.ts";
+import { StopOrder } from "./stop-order.ts";
 
 export interface PodKillerDeps {
   readonly cri: Pick<CriClient, "stopContainer" | "stopPodSandbox">;
@@ -33,7 +33,12 @@ export interface KillOptions {
   readonly message?: string;
   /** Counts instead of what pod and probes say. */
   readonly graceSeconds?: number | undefined;
+  /** The container is told to stop when this resolves, or its grace is over. */
+  readonly turn?: Promise<unknown> | undefined;
 }
+
+/** What has to be known of a container to stop it. */
+type Stoppable = Pick<RuntimeContainer, "id" | "name" | "state" | "gracePeriodSeconds" | "preStop">;
 
 /** preStop hook and stop signal share one grace period, which begins with the hook. */
 export class PodKiller {
@@ -43,22 +48,23 @@ export class PodKiller {
     this.deps = deps;
   }
 
-  /** Stops every running container of the pod, sidecars after the others, and then its sandboxes. Safe to repeat. */
+  /**
+   * Stops every running container of the pod, sidecars after the others, and then its sandboxes. All preStop hooks begin at
+   * once, those of sidecars too. Safe to repeat.
+   */
   async killPod(pod: Pod | undefined, runtime: RuntimePod, options: KillOptions): Promise<void> {
     const running = runningContainers(runtime);
-    const sidecars = new Set((pod?.spec?.initContainers ?? []).filter(isSidecar).map((container) => container.name));
-    const startedAt = this.deps.clock.monotonic();
-    await all(running.filter((c) => !sidecars.has(c.name)).map((c) => this.killContainer(pod, runtime, c, options)));
-    // Sidecars stop in the reverse order of their start, within what is left of the pod's time.
-    const order = (pod?.spec?.initContainers ?? []).map((container) => container.name);
-    const later = running
-      .filter((c) => sidecars.has(c.name))
-      .sort((a, b) => order.indexOf(b.name) - order.indexOf(a.name));
-    for (const container of later) {
-      const full = options.graceSeconds ?? graceOf(pod, container, options);
-      const spent = Math.floor((this.deps.clock.monotonic() - startedAt) / 1000);
-      await this.killContainer(pod, runtime, container, { ...options, graceSeconds: Math.max(1, full - spent) });
-    }
+    const order = new StopOrder(
+      pod,
+      running.map(({ name }) => name),
+    );
+    await all(
+      running.map((container) =>
+        this.killContainer(pod, runtime, container, { ...options, turn: order.turnOf(container.name) }).finally(() =>
+          order.ended(container.name),
+        ),
+      ),
+    );
     // The newest even when it is dead: one that a crash of the machine ended still holds its address, for as long as the
     // pod's object stays. Older ones are stopped when they are collected.
     const held = runtime.sandboxes.filter(({ ready }, index) => ready || running.length > 0 || index === 0);
@@ -69,7 +75,7 @@ export class PodKiller {
   async killContainer(
     pod: Pod | undefined,
     runtime: RuntimePod,
-    container: RuntimeContainer,
+    container: Stoppable,
     options: KillOptions,
   ): Promise<void> {
     const { cri, events, clock } = this.deps;
@@ -80,18 +86,28 @@ export class PodKiller {
       events.container(pod, container, "Normal", "Killing", message);
     }
     const startedAt = clock.monotonic();
-    if (grace > 0) await this.runPreStop(pod, spec, runtime, container, grace);
+    if (grace > 0) {
+      await this.runPreStop(pod, spec, runtime, container, grace);
+      if (options.turn) await this.within(grace * 1000 - (clock.monotonic() - startedAt), options.turn);
+    }
     const spent = Math.floor((clock.monotonic() - startedAt) / 1000);
     // No grace at all is meant as such: the kill comes at once.
     const remaining = grace === 0 ? 0 : Math.max(MIN_GRACE_SECONDS, grace - spent);
     await cri.stopContainer(container.id, remaining).catch(fineWhenGone);
   }
 
+  /** Resolves with `event`, or once the time is up. */
+  private async within(ms: number, event: Promise<unknown>): Promise<void> {
+    const timeUp = Promise.withResolvers<void>();
+    using _timer = this.deps.clock.after(ms, timeUp.resolve);
+    await Promise.race([event, timeUp.promise]);
+  }
+
   private async runPreStop(
     pod: Pod | undefined,
     spec: Container | undefined,
     runtime: RuntimePod,
-    container: RuntimeContainer,
+    container: Stoppable,
     graceSeconds: number,
   ): Promise<void> {
     // The annotation has it where the pod's object is gone.
@@ -105,6 +121,9 @@ export class PodKiller {
       container: spec ?? { name: container.name },
       containerId: container.id,
       podIp,
+      warn: (reason: string, message: string) => {
+        if (pod) events.container(pod, container, "Warning", reason, message);
+      },
     };
     try {
       await hooks.run(hook, target, timeout.signal);
@@ -128,7 +147,7 @@ export class PodKiller {
 }
 
 /** A deletion's own grace goes before a probe's, and that before the pod's. */
-function graceOf(pod: Pod | undefined, container: RuntimeContainer, { reason }: KillOptions): number {
+function graceOf(pod: Pod | undefined, container: Stoppable, { reason }: KillOptions): number {
   if (!pod) return container.gracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
   const spec = findContainer(pod, container.name);
   const probe =

@@ -94,7 +94,7 @@ export class RuntimeReader {
     const container = containerFromCri(status, podSandboxId);
     if (container.state !== "exited") return container;
     // Read once, at the first look after the exit: the file goes with the container.
-    const message = `${container.message}${await terminationMessage(container)}`;
+    const message = [container.message, await terminationMessage(container)].filter(Boolean).join(": ");
     const ended = { ...container, message };
     this.exited.set(id, ended);
     return ended;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { samplePod } from "../testing/sample-pods.ts";
 import { HOST_USERS } from "../user-namespaces/in-user-namespace.ts";
-import { parseResolvConf, podDns } from "./dns.ts";
+import { dnsOmissions, parseResolvConf, podDns } from "./dns.ts";
 import { podHosts } from "./etc-hosts.ts";
 import { podHostname, sandboxConfig } from "./sandbox-config.ts";
 
@@ -44,6 +44,25 @@ test("podDns merges the pod's own settings, options by name", () => {
     options: ["ndots:2", "edns0"],
   });
   assert.deepEqual(podDns(samplePod({ dnsConfig }), settings).options, ["ndots:2", "edns0"]);
+});
+
+test("podDns keeps to what resolvers read, and dnsOmissions tells what was left out", () => {
+  const searches = Array.from({ length: 33 }, (_, index) => `${index}.example`);
+  const dnsConfig = { nameservers: ["10.0.0.1", "10.0.0.2", "10.0.0.3"], searches };
+  const pod = samplePod({ dnsPolicy: "Default", dnsConfig });
+  const { servers, searches: applied } = podDns(pod, DNS);
+  assert.deepEqual(servers, ["192.0.2.53", "10.0.0.1", "10.0.0.2"]);
+  assert.deepEqual(applied, ["example.com", ...searches.slice(0, 31)]);
+  const words = (what: string, paths: string, line: string) =>
+    `${what} limits were exceeded, some ${paths} have been omitted, the applied ${line} is: `;
+  assert.deepEqual(dnsOmissions(pod, DNS), [
+    `${words("Nameserver", "nameservers", "nameserver line")}192.0.2.53 10.0.0.1 10.0.0.2`,
+    `${words("Search Line", "search paths", "search line")}${applied.join(" ")}`,
+  ]);
+  const long = ["a", "b", "c"].map((letter) => letter.repeat(1000));
+  const wide = samplePod({ dnsPolicy: "None", dnsConfig: { nameservers: ["10.0.0.1"], searches: long } });
+  assert.deepEqual(podDns(wide, DNS).searches, long.slice(0, 2));
+  assert.deepEqual(dnsOmissions(samplePod(), DNS), []);
 });
 
 test("parseResolvConf takes the last search line and drops the root", () => {

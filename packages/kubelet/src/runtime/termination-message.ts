@@ -6,6 +6,8 @@ import type { RuntimeContainer } from "./runtime-pod.ts";
 const MAX_MESSAGE_BYTES = 4096;
 const MAX_LOG_BYTES = 2048;
 const MAX_LOG_LINES = 80;
+/** Enough for those bytes in the log's format, whose entries the runtime cuts at 16 KiB. */
+const MAX_RAW_LOG_BYTES = 64 * 1024;
 
 /** The message of an exited container; empty when it left none. */
 export async function terminationMessage(container: RuntimeContainer): Promise<string> {
@@ -13,9 +15,7 @@ export async function terminationMessage(container: RuntimeContainer): Promise<s
   const message = file ? await readEnd(file, MAX_MESSAGE_BYTES) : "";
   if (message !== "" || container.terminationMessagePolicy !== "FallbackToLogsOnError") return message;
   if (container.exitCode === 0 || !container.logPath) return "";
-  // Each line carries about forty bytes of time and stream that do not count.
-  const raw = await readEnd(container.logPath, MAX_LOG_BYTES + MAX_LOG_LINES * 64);
-  return lastLogLines(raw);
+  return lastLogLines(await readEnd(container.logPath, MAX_RAW_LOG_BYTES));
 }
 
 /** The text of the last lines of a log in the CRI's format. */

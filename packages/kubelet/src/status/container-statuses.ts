@@ -51,10 +51,13 @@ export function containerStatuses(
   return containers.map((container) => containerStatus(pod, container, input));
 }
 
+/** All last words of a pod together, shared out evenly: its object must stay of a size that can be stored. */
+const MAX_MESSAGES_BYTES = 12 * 1024;
+
 function containerStatus(pod: Pod, container: Container, input: ContainerStatusInput): ContainerStatus {
   const [latest, before] = input.runtime.containers.filter(({ name }) => name === container.name);
   const previous = input.previous.find(({ name }) => name === container.name);
-  const status = latest ? statusOf(latest, before, previous) : absentStatus(pod, container, previous, input);
+  const status = latest ? statusOf(pod, latest, before, previous) : absentStatus(pod, container, previous, input);
   const waiting = input.reasons.get(container.name);
   // One that failed to start and gets no second try is over, and its reason is how it ended.
   const isOver = input.isTerminal || (latest?.state === "exited" && !shouldRestart(pod, container, latest));
@@ -71,11 +74,12 @@ function containerStatus(pod: Pod, container: Container, input: ContainerStatusI
 }
 
 function statusOf(
+  pod: Pod,
   latest: RuntimeContainer,
   before: RuntimeContainer | undefined,
   previous: ContainerStatus | undefined,
 ): ContainerStatus {
-  const ended = before?.state === "exited" ? terminatedState(before, previous) : lostState(latest, previous);
+  const ended = before?.state === "exited" ? terminatedState(pod, before, previous) : lostState(latest, previous);
   return {
     name: latest.name,
     image: latest.image,
@@ -84,7 +88,7 @@ function statusOf(
     restartCount: latest.restartCount,
     ready: false,
     started: false,
-    state: stateOf(latest, previous),
+    state: stateOf(pod, latest, previous),
     lastState: ended ? { terminated: ended } : {},
     ...(latest.user ? { user: { linux: latest.user } } : {}),
     ...(latest.stopSignal ? { stopSignal: latest.stopSignal } : {}),
@@ -101,13 +105,17 @@ function lostState(
   return candidates.find((candidate) => candidate && candidate.containerID !== id);
 }
 
-function stateOf(container: RuntimeContainer, previous: ContainerStatus | undefined): ContainerState {
+function stateOf(pod: Pod, container: RuntimeContainer, previous: ContainerStatus | undefined): ContainerState {
   if (container.state === "running") return { running: { startedAt: formatTime(container.startedAt) } };
-  if (container.state === "exited") return { terminated: terminatedState(container, previous) };
+  if (container.state === "exited") return { terminated: terminatedState(pod, container, previous) };
   return { waiting: { reason: "ContainerCreating" } };
 }
 
-function terminatedState(container: RuntimeContainer, previous: ContainerStatus | undefined): ContainerStateTerminated {
+function terminatedState(
+  pod: Pod,
+  container: RuntimeContainer,
+  previous: ContainerStatus | undefined,
+): ContainerStateTerminated {
   const containerID = `containerd://${container.id}`;
   const known = [previous?.state?.terminated, previous?.lastState?.terminated];
   // The file with its last words may be gone by now; the API may still have them.
@@ -115,11 +123,19 @@ function terminatedState(container: RuntimeContainer, previous: ContainerStatus 
   return {
     exitCode: container.exitCode,
     reason: container.reason || (container.exitCode === 0 ? "Completed" : "Error"),
-    ...(message ? { message } : {}),
+    ...(message ? { message: cutMessage(pod, message) } : {}),
     startedAt: formatTime(container.startedAt),
     finishedAt: formatTime(container.finishedAt),
     containerID,
   };
+}
+
+function cutMessage({ spec }: Pod, message: string): string {
+  const lists = [spec?.initContainers, spec?.containers, spec?.ephemeralContainers];
+  const count = lists.reduce((sum, list) => sum + (list?.length ?? 0), 0);
+  return Buffer.from(message)
+    .subarray(0, Math.floor(MAX_MESSAGES_BYTES / count))
+    .toString("utf8");
 }
 
 /** Upstream's: 128 and the number of SIGKILL, which is what most likely ended it. */

@@ -164,3 +164,30 @@ test("makePodStatus tells what was granted to all containers, and what the pod a
   assert.deepEqual(running?.resources, { requests: { cpu: "100m" }, limits: { cpu: "1", memory: "1Gi" } });
   assert.deepEqual(waiting?.resources, { requests: { cpu: "250m" } });
 });
+
+test("makePodStatus shares 12 KiB out among all last words of a pod", () => {
+  const pod = samplePod({ containers: [1, 2, 3, 4].map((index) => sampleContainer(`c${index}`)) });
+  const states = [1, 2, 3, 4].map((index) =>
+    sampleState(`c${index}`, { state: "exited", exitCode: 1, finishedAt: 3000, message: "x".repeat(4096) }),
+  );
+  const { containerStatuses = [] } = statusOf(pod, sampleRuntime(states));
+  const lengths = containerStatuses.map(({ state }) => state?.terminated?.message?.length);
+  assert.deepEqual(lengths, [3072, 3072, 3072, 3072]);
+  assert.equal(
+    statusOf(samplePod(), sampleRuntime([{ ...exited(1), message: "x".repeat(4096) }])).containerStatuses?.[0]?.state
+      ?.terminated?.message?.length,
+    4096,
+  );
+});
+
+test("makePodStatus says of which generation the pod was when its node disrupted it", () => {
+  const verdict = { phase: "Failed", reason: "Evicted", message: "no room", isDisruption: true } as const;
+  const status = statusOf(samplePod({}, { generation: 7 }), sampleRuntime([exited(137)]), {
+    verdict,
+    isTerminal: true,
+  });
+  assert.deepEqual(condition(status, "DisruptionTarget"), {
+    ...{ type: "DisruptionTarget", status: "True", reason: "TerminationByKubelet", message: "no room" },
+    ...{ observedGeneration: 7, lastTransitionTime: NOW },
+  });
+});

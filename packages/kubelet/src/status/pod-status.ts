@@ -86,7 +86,7 @@ export function makePodStatus(pod: Pod, input: PodStatusInput): PodStatus {
         ...(isTerminal || !input.resize ? {} : { resize: input.resize }),
         now,
       }),
-      input,
+      { ...input, generation },
     ),
     ...(reason ? { reason } : {}),
     ...(message ? { message } : {}),
@@ -114,12 +114,15 @@ function podResources(
   };
 }
 
-function withDisruption(conditions: PodCondition[], { verdict, now }: PodStatusInput): PodCondition[] {
+function withDisruption(
+  conditions: PodCondition[],
+  { verdict, now, generation }: PodStatusInput & { readonly generation: number | undefined },
+): PodCondition[] {
   if (!verdict?.isDisruption || conditions.some(isOwnDisruption)) return conditions;
   const { message } = verdict;
   const others = conditions.filter(({ type }) => type !== "DisruptionTarget");
   const own = { type: "DisruptionTarget", status: "True", reason: BY_KUBELET, message, lastTransitionTime: now };
-  return [...others, own];
+  return [...others, { ...(generation ? { observedGeneration: generation } : {}), ...own }];
 }
 
 /** Whether the regular containers were let start, as far as the statuses tell. */
