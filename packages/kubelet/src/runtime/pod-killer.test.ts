@@ -108,8 +108,9 @@ test("PodKiller begins all preStop hooks at once, and stops sidecars in turn wit
     "5000 ended first-0",
   ]);
   // Nobody waits longer than the pod has.
-  assert.deepEqual(
-    (await run(3)).filter((line) => line.includes("stop")).toSorted(),
-    ["1000 stop c-0 2", "3000 stop first-0 2", "3000 stop second-0 2"],
-  );
+  assert.deepEqual((await run(3)).filter((line) => line.includes("stop")).toSorted(), [
+    "1000 stop c-0 2",
+    "3000 stop first-0 2",
+    "3000 stop second-0 2",
+  ]);
 });
