@@ -23,8 +23,9 @@ import { PodEvents } from "./events/pod-events.ts";
 import { Housekeeper } from "./housekeeper.ts";
 import type { CredentialProviders } from "./images/credential-providers/credential-providers.ts";
 import { ImageManager } from "./images/image-manager.ts";
-import { imageOptions } from "./images/image-options.ts";
+import { imageOptions, recordOptions } from "./images/image-options.ts";
 import { NodeLogins } from "./images/node-logins.ts";
+import { PullRecords } from "./images/pull-records/pull-records.ts";
 import { makePodWorkers } from "./make-pod-workers.ts";
 import { KubeletMetrics } from "./metrics/kubelet-metrics.ts";
 import { observeKubelet } from "./metrics/observe-kubelet.ts";
@@ -81,6 +82,7 @@ export class Kubelet {
   private readonly pleg: Pleg;
   private readonly reader: RuntimeReader;
   private readonly events: PodEvents;
+  private readonly records: PullRecords;
   private readonly images: ImageManager;
   private readonly objects: ObjectCache;
   private readonly tokens: TokenManager;
@@ -126,14 +128,12 @@ export class Kubelet {
     const { objects, tokens, events } = this;
     const { providers } = parts;
     const nodeLogins = new NodeLogins(config["root-dir"]);
-    this.images = new ImageManager(imageOptions(config.settings), {
-      cri,
-      objects,
-      events,
-      clock,
-      providers,
-      nodeLogins,
-    });
+    const { metrics } = context;
+    this.records = new PullRecords(recordOptions(config.settings, config["root-dir"]), { cri, metrics, ...shared });
+    const { records } = this;
+    const logins = { nodeLogins, providers };
+    const imageDeps = { cri, objects, events, clock, metrics, records, ...logins };
+    this.images = new ImageManager(imageOptions(config.settings), imageDeps);
     this.storage = new NodeStorage({
       ...{ nodeName: config.nodeName, client, paths, objects, tokens, events, signal, ...shared },
       wake: (uids) => this.wake(uids),
@@ -156,7 +156,6 @@ export class Kubelet {
     const hooks = new LifecycleHooks({ cri, clock });
     this.killer = new PodKiller({ cri, hooks, gate: this.gate, events: this.events, ...shared });
     this.resizer = this.makeResizer();
-    const { metrics } = context;
     const late = { workers: () => this.workers, onCapacity: () => this.agent.poke(), metrics };
     this.resources = makeResourceManagers({ ...parts, ...shared, ...late, config, pleg: this.pleg });
     this.admission = this.makeAdmission();
@@ -300,11 +299,11 @@ export class Kubelet {
   }
 
   private makeUpkeep(): Upkeep {
-    const { pleg, workers, collector, statuses } = this;
+    const { pleg, workers, collector, statuses, records } = this;
     const { node, cgroups } = this.parts;
     return new Upkeep(this.config, this.context, {
       ...{ ...this.parts, cgroupFs: cgroups.files, podCgroups: this.cgroups },
-      ...{ pleg, workers, collector, statuses },
+      ...{ pleg, workers, collector, statuses, records },
       thresholds: node.reservation.thresholds,
       podsMemoryBytes: podsMemoryBytes(node.size, node.reservation),
       node: () => this.node.current,

@@ -17,6 +17,7 @@ import { measurePods } from "./eviction/measure-pods.ts";
 import { observeSignals } from "./eviction/signals.ts";
 import type { Threshold } from "./eviction/thresholds.ts";
 import { ImageCollector } from "./images/image-collector.ts";
+import type { PullRecords } from "./images/pull-records/pull-records.ts";
 import type { Victim } from "./node/oom-watcher.ts";
 import { watchOom } from "./node/oom-watcher.ts";
 import type { Pleg } from "./pleg.ts";
@@ -41,6 +42,7 @@ export interface UpkeepDeps {
   readonly collector: GarbageCollector;
   readonly statuses: StatusManager;
   readonly recorder: Recorder;
+  readonly records: PullRecords;
   readonly thresholds: readonly Threshold[];
   /** What all pods together may hold. */
   readonly podsMemoryBytes: number;
@@ -129,7 +131,8 @@ export class Upkeep {
       maxAgeMs: settings.imageMaximumGCAge,
       sandboxImage: this.config["pod-infra-container-image"],
     };
-    return new ImageCollector(options, { cri: this.deps.cri, events: this.nodeEvents(), metrics, clock, log });
+    const { cri, records } = this.deps;
+    return new ImageCollector(options, { cri, records, events: this.nodeEvents(), metrics, clock, log });
   }
 
   private makeEviction(): EvictionManager {

@@ -77,6 +77,23 @@ test("validation speaks in upstream's words", async () => {
   );
   await refused(/unsupported eviction signal disk/, "--eviction-hard=disk<1Gi");
   await refused(/invalid MaxFiles 1, must be > 1/, "--container-log-max-files=1");
+  const verify = (policy: string, list: string) =>
+    file(
+      "v.yaml",
+      `imagePullCredentialsVerificationPolicy: ${policy}\npreloadedImagesVerificationAllowlist: ${list}\n`,
+    );
+  await refused(
+    /invalid configuration: option "Maybe" specified for imagePullCredentialsVerificationPolicy. Valid options are "NeverVerify", "NeverVerifyPreloadedImages", "NeverVerifyAllowlistedImages" or "AlwaysVerify"/,
+    `--config=${await verify("Maybe", "[]")}`,
+  );
+  await refused(
+    /can't set `preloadedImagesVerificationAllowlist` if/,
+    `--config=${await verify("AlwaysVerify", "[a]")}`,
+  );
+  await refused(
+    /invalid image pattern in `preloadedImagesVerificationAllowlist`: not a valid wildcard pattern/,
+    `--config=${await verify("NeverVerifyAllowlistedImages", '["a*"]')}`,
+  );
   const shutdown = (text: string) => file("shutdown.yaml", text);
   await refused(
     /invalid configuration: shutdownGracePeriod 5s must be >= shutdownGracePeriodCriticalPods 10s/,

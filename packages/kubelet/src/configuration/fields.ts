@@ -61,6 +61,9 @@ export const FIELDS = {
   serializeImagePulls: bool(true),
   // More than one only where pulls are not serialized; without a number there is no limit then.
   maxParallelImagePulls: optionalInt(),
+  // Whether a pod must show the login that an image on the node was pulled with.
+  imagePullCredentialsVerificationPolicy: text("NeverVerifyPreloadedImages"),
+  preloadedImagesVerificationAllowlist: strings([]),
   cgroupRoot: text("/"),
   cgroupsPerQOS: only(true),
   cgroupDriver: word<CgroupDriver>("cgroupfs", "systemd"),

@@ -1,6 +1,7 @@
 // What a configuration must satisfy, in upstream's words. Pure.
 import { isQuantity, quantityValue } from "@skiff/api/quantity.ts";
 import { parseThresholds } from "../eviction/thresholds.ts";
+import { allowlistProblem, VERIFICATION_POLICIES } from "../images/pull-records/verification-policy.ts";
 import { formatDuration } from "./field-types.ts";
 import type { Settings } from "./fields.ts";
 import { effectiveEvictionHard } from "./read-configuration.ts";
@@ -39,6 +40,7 @@ const RULES: readonly Rule[] = [
     if (pulls === 1 || !serializeImagePulls) return undefined;
     return "maxParallelImagePulls cannot be larger than 1 unless SerializeImagePulls (--serialize-image-pulls) set to false";
   },
+  verificationProblem,
   (s) => (s.containerLogMaxFiles <= 1 ? `invalid MaxFiles ${s.containerLogMaxFiles}, must be > 1` : undefined),
   (s) => (s.containerLogMaxWorkers < 1 ? "containerLogMaxWorkers must be greater than or equal to 1" : undefined),
   (s) =>
@@ -71,6 +73,20 @@ const RULES: readonly Rule[] = [
       ? `CrashLoopBackOff.MaxContainerRestartPeriod (got: ${formatDuration(s["crashLoopBackOff.maxContainerRestartPeriod"])}) must be set between 1s and 300s`
       : undefined,
 ];
+
+function verificationProblem(s: Settings): string | undefined {
+  const { imagePullCredentialsVerificationPolicy: policy, preloadedImagesVerificationAllowlist: patterns } = s;
+  if (!VERIFICATION_POLICIES.some((known) => known === policy)) {
+    const [a, b, c, d] = VERIFICATION_POLICIES.map((known) => JSON.stringify(known));
+    return `option ${JSON.stringify(policy)} specified for imagePullCredentialsVerificationPolicy. Valid options are ${a}, ${b}, ${c} or ${d}`;
+  }
+  if (patterns.length > 0 && policy !== "NeverVerifyAllowlistedImages") {
+    // The spelling is upstream's.
+    return 'can\'t set `preloadedImagesVerificationAllowlist` if `imagePullCredentialsVertificationPolicy` is not "NeverVerifyAllowlistedImages"';
+  }
+  const problem = patterns.map(allowlistProblem).find((one) => one !== undefined);
+  return problem && `invalid image pattern in \`preloadedImagesVerificationAllowlist\`: ${problem}`;
+}
 
 /** The kernel's ids have 32 bits. */
 const MAX_ID = 2 ** 32 - 1;

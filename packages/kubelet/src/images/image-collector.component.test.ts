@@ -15,6 +15,7 @@ test("image collector frees a real containerd of unused images, but not of its s
   const deps = {
     cri,
     events: { warn: () => {} },
+    records: { prune: async () => {} },
     metrics: new MetricsRegistry(),
     clock: realClock,
     log: silentLogger(),

@@ -35,6 +35,7 @@ class Bench {
           imageFsInfo: async () => [],
           runtimeInfo: async () => ({ config: '{"sandboxImage":"pause:1"}' }),
         },
+        records: { prune: async () => {} },
         events: { warn: (reason, message) => this.said.push(`${reason} ${message}`) },
         metrics: this.metrics,
         clock: { ...realClock, monotonic: () => this.now },

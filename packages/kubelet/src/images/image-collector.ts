@@ -5,6 +5,7 @@ import type { Logger } from "@skiff/component-base/logger.ts";
 import type { Counter, MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { CriClient } from "../cri/cri-client.ts";
 import type { Container, Image } from "../cri/types.ts";
+import type { PullRecords } from "./pull-records/pull-records.ts";
 
 /** `minAgeMs` counts from when an image was first seen, `maxAgeMs` from when it was last used. */
 export interface ImageCollectorOptions {
@@ -21,6 +22,8 @@ export interface ImageCollectorOptions {
 export interface ImageCollectorDeps {
   readonly cri: Pick<CriClient, "listImages" | "listContainers" | "removeImage" | "imageFsInfo" | "runtimeInfo">;
   readonly events: { warn(reason: string, message: string): void };
+  /** Of who pulled what: they end with the images. */
+  readonly records: Pick<PullRecords, "prune">;
   readonly metrics: MetricsRegistry;
   readonly clock: Clock;
   readonly log: Logger;
@@ -73,6 +76,7 @@ export class ImageCollector {
   private async attempt(): Promise<void> {
     try {
       await this.collect();
+      await this.pruneRecords();
       this.hasFailed = false;
     } catch (error) {
       this.deps.log.warn({ err: error }, "images could not be collected, trying again");
@@ -109,6 +113,13 @@ export class ImageCollector {
   /** Removes every image that is not used and old enough, and returns their bytes. */
   removeUnused(): Promise<number> {
     return this.free(Number.POSITIVE_INFINITY, "space");
+  }
+
+  private async pruneRecords(): Promise<void> {
+    const asOf = this.deps.clock.now();
+    const images = await this.deps.cri.listImages();
+    const ids = images.map(({ id }) => id);
+    await this.deps.records.prune(ids, asOf);
   }
 
   private async removeAged(): Promise<void> {

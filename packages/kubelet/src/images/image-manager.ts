@@ -1,15 +1,18 @@
 // Makes sure that a container's image is on the node, as its pull policy says.
 import type { Container, NodeStatus, Pod, Secret } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
+import type { Counter, MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import { BackOff } from "../back-off.ts";
 import type { CriClient } from "../cri/cri-client.ts";
-import type { AuthConfig, Image, PodSandboxConfig } from "../cri/types.ts";
+import type { Image, PodSandboxConfig } from "../cri/types.ts";
 import type { PodObjects } from "../env/make-env.ts";
 import type { PodEvents } from "../events/pod-events.ts";
 import { WaitingError } from "../runtime/waiting-error.ts";
 import type { CredentialProviders } from "./credential-providers/credential-providers.ts";
+import { ImagePuller, type Pulled } from "./image-puller.ts";
 import { withDefaultTag } from "./image-reference.ts";
 import type { NodeLogins } from "./node-logins.ts";
+import type { PullRecords } from "./pull-records/pull-records.ts";
 import { credentialsFor, type PullLogin } from "./pull-secrets.ts";
 
 /** Pulls that fail are tried after 10 s, 20 s and so on up to 5 minutes; kubectl shows ImagePullBackOff meanwhile. */
@@ -24,6 +27,9 @@ export interface ImageManagerDeps {
   readonly objects: PodObjects;
   readonly events: PodEvents;
   readonly clock: Clock;
+  /** Who pulled what is on the node. */
+  readonly records: Pick<PullRecords, "mustPull" | "intend" | "pulled" | "failed">;
+  readonly metrics: MetricsRegistry;
   /** The node's own logins, tried after those of the pod: of files, then of plug-ins, as upstream. */
   readonly nodeLogins?: Pick<NodeLogins, "credentialsFor"> | undefined;
   readonly providers?: Pick<CredentialProviders, "credentialsFor"> | undefined;
@@ -37,12 +43,20 @@ export interface ImageManagerOptions {
   readonly maxNodeImages: number;
 }
 
-/** One pull under way. */
-interface SharedPull {
-  readonly done: Promise<string>;
-  readonly stop: AbortController;
-  /** Passes of pods that want it. */
-  wanted: number;
+/** One container's image, wanted now: `wanted` as the pod has it, `image` completed. */
+interface Request {
+  readonly pod: Pod;
+  readonly container: Container;
+  readonly wanted: string;
+  readonly image: string;
+  readonly policy: string;
+  readonly sandbox: PodSandboxConfig;
+}
+
+/** What was found out of a request; undefined as long as it was not. */
+interface Seen {
+  isPresent: boolean | undefined;
+  mustPull: boolean | undefined;
 }
 
 /**
@@ -54,41 +68,90 @@ export class ImageManager {
   private readonly deps: ImageManagerDeps;
   private readonly backOff: BackOff;
   private readonly lastError = new Map<string, string>();
-  private readonly pulls = new Map<string, SharedPull>();
-  private running = 0;
-  private readonly waiting: (() => void)[] = [];
+  private readonly puller: ImagePuller;
+  private readonly requests: Counter;
 
   constructor(options: ImageManagerOptions, deps: ImageManagerDeps) {
     this.options = options;
     this.deps = deps;
+    this.puller = new ImagePuller(deps.cri, options.parallelPulls);
+    this.requests = deps.metrics.counter(
+      "kubelet_image_manager_ensure_image_requests_total",
+      "Number of ensure-image requests processed by the kubelet.",
+    );
     this.backOff = new BackOff(BACK_OFF_INITIAL_MS, BACK_OFF_MAX_MS, deps.clock);
   }
 
   /** Returns the image to create the container from; throws WaitingError with upstream's reason otherwise. */
   async ensure(pod: Pod, container: Container, sandbox: PodSandboxConfig, signal: AbortSignal): Promise<Image> {
-    const { events, cri } = this.deps;
     const wanted = container.image ?? "";
     const image = this.reference(pod, container, wanted);
     // Kubernetes defaults it so: `latest` may mean another image by now, other tags are taken to stay what they are.
     const policy = container.imagePullPolicy ?? (image.endsWith(":latest") ? "Always" : "IfNotPresent");
-    const present = await cri.imageStatus(image);
-    if (present && policy !== "Always") {
+    const seen: Seen = { isPresent: undefined, mustPull: undefined };
+    try {
+      return await this.ensureSeen({ pod, container, wanted, image, policy, sandbox }, seen, signal);
+    } finally {
+      const told = (fact: boolean | undefined) => (fact === undefined ? "unknown" : String(fact));
+      const labels = { present_locally: told(seen.isPresent), pull_required: told(seen.mustPull) };
+      this.requests.inc({ pull_policy: policy.toLowerCase(), ...labels });
+    }
+  }
+
+  /** Fills `seen` as far as it comes. */
+  private async ensureSeen(request: Request, seen: Seen, signal: AbortSignal): Promise<Image> {
+    const { pod, container, wanted, image, policy } = request;
+    const { events, cri, records } = this.deps;
+    const present = policy === "Always" ? undefined : await cri.imageStatus(image);
+    if (policy !== "Always") seen.isPresent = present !== undefined;
+    // They may cost a plug-in's run, so they are looked up once, and only where they count.
+    let found: Promise<PullLogin[]> | undefined;
+    const logins = () => {
+      found ??= this.logins(pod, image, signal);
+      return found;
+    };
+    if (present && !(await records.mustPull(wanted, present.id, logins))) {
+      seen.mustPull = false;
       const message = `Container image "${wanted}" already present on machine and can be accessed by the pod`;
       events.container(pod, container, "Normal", "Pulled", message);
       return present;
     }
+    if (present || policy !== "Never") seen.mustPull = true;
+    // Nothing else is said of an image that the pod may not use: it is not to learn that it is there.
     if (policy === "Never") {
       const message = `Container image "${wanted}" is not present with pull policy of Never`;
       events.container(pod, container, "Warning", "ErrImageNeverPull", message);
       throw new WaitingError("ErrImageNeverPull", message, { retryMs: BACK_OFF_INITIAL_MS });
     }
+    return this.pullRecorded(request, logins, signal);
+  }
+
+  /** The record of who pulled it outlives this kubelet. */
+  private async pullRecorded(
+    request: Request,
+    logins: () => Promise<PullLogin[]>,
+    signal: AbortSignal,
+  ): Promise<Image> {
+    const { pod, container, wanted, image } = request;
+    const { records, cri } = this.deps;
     const key = `${pod.metadata.uid}_${image}`;
     this.refuseInBackOff(pod, container, wanted, key);
-    const pulled = await this.pull(pod, container, image, key, sandbox, signal);
-    const found = (await cri.imageStatus(pulled)) ?? (await cri.imageStatus(image));
-    if (!found)
-      throw new WaitingError("ErrImagePull", `image "${wanted}" is gone right after its pull`, { retryMs: 0 });
-    return found;
+    await records.intend(wanted).catch((error: Error) => {
+      const why = `Failed to record image pull intent for container image "${wanted}": ${error.message}`;
+      throw new WaitingError("ErrImagePull", why, { retryMs: BACK_OFF_INITIAL_MS, cause: error });
+    });
+    let done: { readonly id: string; readonly login: PullLogin | undefined } | undefined;
+    try {
+      const { ref, login } = await this.pull(request, key, await logins(), signal);
+      const found = (await cri.imageStatus(ref)) ?? (await cri.imageStatus(image));
+      if (!found) {
+        throw new WaitingError("ErrImagePull", `image "${wanted}" is gone right after its pull`, { retryMs: 0 });
+      }
+      done = { id: found.id, login };
+      return found;
+    } finally {
+      await (done ? records.pulled(wanted, done.id, done.login) : records.failed(wanted));
+    }
   }
 
   /** The node's images for node.status, largest first. */
@@ -130,27 +193,23 @@ export class ImageManager {
   }
 
   private async pull(
-    pod: Pod,
-    container: Container,
-    image: string,
+    { pod, container, wanted, image, sandbox }: Request,
     key: string,
-    sandbox: PodSandboxConfig,
+    logins: readonly PullLogin[],
     signal: AbortSignal,
-  ): Promise<string> {
+  ): Promise<Pulled> {
     const { events, clock } = this.deps;
-    const wanted = container.image ?? "";
     events.container(pod, container, "Normal", "Pulling", `Pulling image "${wanted}"`);
     const startedAt = clock.monotonic();
-    const logins = await this.logins(pod, image, signal);
     try {
-      const ref = await this.pullWithAny(image, logins, sandbox, signal);
+      const pulled = await this.puller.pull(image, logins, sandbox, signal);
       const tookMs = clock.monotonic() - startedAt;
-      const size = (await this.deps.cri.imageStatus(ref))?.size ?? "0";
+      const size = (await this.deps.cri.imageStatus(pulled.ref))?.size ?? "0";
       const took = formatSeconds(tookMs);
       const message = `Successfully pulled image "${wanted}" in ${took} (${took} including waiting). Image size: ${size} bytes.`;
       events.container(pod, container, "Normal", "Pulled", message);
       this.backOff.reset(key);
-      return ref;
+      return pulled;
     } catch (error) {
       signal.throwIfAborted();
       const why = error instanceof Error ? error.message : String(error);
@@ -170,94 +229,20 @@ export class ImageManager {
     ];
   }
 
+  /** Those that there are: without the others the registry may still let the node in. */
   private async pullSecrets(pod: Pod, signal: AbortSignal): Promise<Readonly<Secret>[]> {
-    const refs = pod.spec?.imagePullSecrets ?? [];
     const namespace = pod.metadata.namespace ?? "";
-    const found = await Promise.all(refs.map(({ name = "" }) => this.deps.objects.secret(namespace, name, signal)));
+    const names = (pod.spec?.imagePullSecrets ?? []).flatMap(({ name }) => (name ? [name] : []));
+    const reads = await Promise.allSettled(names.map((name) => this.deps.objects.secret(namespace, name, signal)));
+    signal.throwIfAborted();
+    const found = reads.map((read) => (read.status === "fulfilled" ? read.value : undefined));
+    const missing = names.filter((_, index) => !found[index]);
+    if (missing.length > 0) {
+      const message = `Unable to retrieve some image pull secrets (${missing.join(", ")}); attempting to pull the image may not succeed.`;
+      this.deps.events.pod(pod, "Warning", "FailedToRetrieveImagePullSecret", message);
+    }
     return found.filter((secret) => secret !== undefined);
   }
-
-  /** One login after another, without any where there is none; rejects with all failures together. */
-  private async pullWithAny(
-    image: string,
-    logins: readonly PullLogin[],
-    sandbox: PodSandboxConfig,
-    signal: AbortSignal,
-  ): Promise<string> {
-    const failures: Error[] = [];
-    for (const login of logins.length > 0 ? logins : [undefined]) {
-      try {
-        return await this.pullOnce(image, login?.auth, sandbox, signal);
-      } catch (error) {
-        signal.throwIfAborted();
-        failures.push(error as Error);
-      }
-    }
-    throw aggregate(failures);
-  }
-
-  /** Pods that want the same image with the same login share one pull, which ends when none of them wants it any more. */
-  private async pullOnce(
-    image: string,
-    auth: AuthConfig | undefined,
-    sandbox: PodSandboxConfig,
-    signal: AbortSignal,
-  ): Promise<string> {
-    const key = `${image} ${JSON.stringify(auth ?? {})}`;
-    const pull = this.pulls.get(key) ?? this.beginPull(key, image, auth, sandbox);
-    pull.wanted++;
-    const leaving = Promise.withResolvers<never>();
-    const leave = () => leaving.reject(signal.reason);
-    signal.addEventListener("abort", leave, { once: true });
-    try {
-      return await Promise.race([pull.done, leaving.promise]);
-    } finally {
-      signal.removeEventListener("abort", leave);
-      if (--pull.wanted === 0) this.endPull(key, pull);
-    }
-  }
-
-  private beginPull(key: string, image: string, auth: AuthConfig | undefined, sandbox: PodSandboxConfig): SharedPull {
-    const stop = new AbortController();
-    const done = this.inTurn(() => {
-      stop.signal.throwIfAborted();
-      return this.deps.cri.pullImage(image, auth, sandbox, stop.signal);
-    });
-    const pull = { done, stop, wanted: 0 };
-    this.pulls.set(key, pull);
-    const forget = () => {
-      if (this.pulls.get(key) === pull) this.pulls.delete(key);
-    };
-    done.then(forget, forget);
-    return pull;
-  }
-
-  /** Another pod that wants the image from now on begins anew. */
-  private endPull(key: string, pull: SharedPull): void {
-    if (this.pulls.get(key) === pull) this.pulls.delete(key);
-    pull.stop.abort(new Error("nobody wants the image any more"));
-  }
-
-  /** A place among the pulls that may run at once; first come, first served. */
-  private async inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.running >= this.options.parallelPulls) await new Promise<void>((resolve) => this.waiting.push(resolve));
-    else this.running++;
-    try {
-      return await work();
-    } finally {
-      const next = this.waiting.shift();
-      // The place goes straight to the next in line, so the count stays.
-      if (next) next();
-      else this.running--;
-    }
-  }
-}
-
-/** As upstream joins the failures of several logins: each message once. */
-function aggregate(failures: readonly Error[]): Error {
-  const messages = [...new Set(failures.map(({ message }) => message))];
-  const [only = ""] = messages;
-  return new Error(messages.length === 1 ? only : `[${messages.join(", ")}]`, { cause: failures.at(-1) });
 }
 
 /** As Go prints a duration rounded to milliseconds: `812ms`, `1.204s`. */

@@ -59,6 +59,7 @@ class Scenario {
       this.pullsWithAccount(),
     ]);
     assert.equal(this.node.kubeletLog.includes("s3cret"), false, "a password is in the log");
+    await this.remembersOverRestart();
   }
 
   /** One plug-in knows the images below `plugged/`, another those below `account/` for accounts with a role. */
@@ -127,6 +128,44 @@ class Scenario {
     await this.create("known", "private/app:1", { imagePullSecrets: [{ name: "right" }] });
     const status = await this.running("known");
     assert.match(status.imageID ?? "", /\/app@sha256:[0-9a-f]{64}$/);
+    await Promise.all([this.sharesWithFellow(), this.refusesStrangers()]);
+  }
+
+  /** The image is on the node, and the Secret that it was pulled with is the pod's too. */
+  private async sharesWithFellow(): Promise<void> {
+    await this.create("fellow", "private/app:1", { imagePullSecrets: [{ name: "right" }] });
+    await this.running("fellow");
+    await this.says("fellow", "Pulled", /already present on machine and can be accessed by the pod$/);
+  }
+
+  /** The image is on the node, which a pod that could not pull it is not to profit from, nor to learn. */
+  private async refusesStrangers(): Promise<void> {
+    await this.create("stranger", "private/app:1");
+    assert.match(await this.waiting("stranger", "ErrImagePull"), /(401 Unauthorized|authorization failed)/);
+    await this.create("guesser", "private/app:1", {}, "Never");
+    const image = `${this.registry.host}/private/app:1`;
+    const message = await this.waiting("guesser", "ErrImageNeverPull");
+    assert.equal(message, `Container image "${image}" is not present with pull policy of Never`);
+  }
+
+  /** Who may use what is on disk: the next kubelet knows it, also by another Secret with the same login. */
+  private async remembersOverRestart(): Promise<void> {
+    await this.createSecret("copy", LOGIN);
+    await this.node.stopKubelet("SIGKILL");
+    this.node.startKubelet("--serialize-image-pulls=false");
+    await this.create("later", "private/app:1", { imagePullSecrets: [{ name: "copy" }] });
+    await this.running("later");
+    await this.says("later", "Pulled", /can be accessed by the pod$/);
+    await this.create("outsider", "private/app:1");
+    await this.waiting("outsider", "ErrImagePull");
+  }
+
+  private says(name: string, reason: string, message: RegExp): Promise<boolean> {
+    return waitFor(`${name} to be told of by ${message}`, async () => {
+      const { items } = await this.node.client.of(events).list({ namespace: "default" }, options);
+      const own = items.filter((one) => one.involvedObject.name === name && one.reason === reason);
+      return own.some((one) => message.test(one.message ?? ""));
+    });
   }
 
   private async pullsWithPlugin(): Promise<void> {
@@ -165,8 +204,9 @@ class Scenario {
     await this.node.client.of(secrets).create("default", secret, options);
   }
 
-  private async create(name: string, path: string, more: Partial<PodSpec> = {}): Promise<void> {
-    const containers = [{ name: "c", image: `${this.registry.host}/${path}` }];
+  private async create(name: string, path: string, more: Partial<PodSpec> = {}, policy?: string): Promise<void> {
+    const pull = policy ? { imagePullPolicy: policy } : {};
+    const containers = [{ name: "c", image: `${this.registry.host}/${path}`, ...pull }];
     const spec = { nodeName: NODE_NAME, terminationGracePeriodSeconds: 0, containers, ...more };
     await this.node.client.of(pods).create("default", { metadata: { name }, spec }, options);
   }
