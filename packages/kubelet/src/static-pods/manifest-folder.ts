@@ -20,7 +20,12 @@ const SETTLE_MS = 50;
 interface Known {
   readonly text: string;
   readonly pods: readonly Pod[];
+  /** The pods are those of an earlier text, if any. */
+  readonly isBroken?: boolean;
 }
+
+/** What made it look: a notice of a change, which may come amidst a write, or the time. */
+type Look = "notice" | "poll";
 
 /** Upstream's --pod-manifest-path: how a control plane starts before there is an API to start it from. */
 export class ManifestFolder implements ManifestSource {
@@ -40,16 +45,15 @@ export class ManifestFolder implements ManifestSource {
   /** Tells all pods of the folder after each look, until the signal aborts. */
   async run(onPods: (pods: readonly Pod[]) => void, signal: AbortSignal): Promise<void> {
     const { clock } = this.deps;
+    let look: Look = "poll";
     while (!signal.aborted) {
       const stop = new AbortController();
       // Watched before it is read, so that no change falls between the two.
-      const changed = Promise.withResolvers<void>();
-      const watcher = this.watch(() => changed.resolve());
-      onPods(await this.read());
-      await Promise.race([
-        clock.sleep(this.pollMs, AbortSignal.any([signal, stop.signal])).catch(() => {}),
-        changed.promise,
-      ]);
+      const changed = Promise.withResolvers<Look>();
+      const watcher = this.watch(() => changed.resolve("notice"));
+      onPods(await this.read(look));
+      const slept = clock.sleep(this.pollMs, AbortSignal.any([signal, stop.signal])).catch(() => {});
+      look = await Promise.race([slept.then(() => "poll" as const), changed.promise]);
       stop.abort();
       watcher?.close();
       if (!signal.aborted) await clock.sleep(SETTLE_MS, signal).catch(() => {});
@@ -57,10 +61,15 @@ export class ManifestFolder implements ManifestSource {
   }
 
   /** The pods of all files now; a folder that is not there has none. */
-  async read(): Promise<readonly Pod[]> {
+  async read(look: Look): Promise<readonly Pod[]> {
     const files = await this.files();
     for (const path of this.known.keys()) if (!files.includes(path)) this.known.delete(path);
-    for (const path of files) await this.readOne(path);
+    for (const path of files) {
+      await this.readOne(path);
+      // As upstream: in a folder a file that stays broken has no pods, while the only file there is keeps its own.
+      const known = this.known.get(path);
+      if (look === "poll" && known?.isBroken && path !== this.path) this.known.set(path, { ...known, pods: [] });
+    }
     return [...this.known.values()].flatMap(({ pods }) => pods);
   }
 
@@ -75,15 +84,20 @@ export class ManifestFolder implements ManifestSource {
   }
 
   private async readOne(path: string): Promise<void> {
-    const text = await readFile(path, "utf8").catch(() => undefined);
     const before = this.known.get(path);
-    if (text === undefined || before?.text === text) return;
+    const text = await readFile(path, "utf8").catch((error) => {
+      this.deps.log.error({ err: error, path }, "manifest of a static pod cannot be read");
+    });
+    if (text === undefined) {
+      if (before) this.known.set(path, { text: "", pods: before.pods, isBroken: true });
+      return;
+    }
+    if (before?.text === text) return;
     try {
       const pods = decodeManifest(text, { source: "file", place: path, nodeName: this.nodeName });
       this.known.set(path, { text, pods });
     } catch (error) {
-      // Its last good pods run on: a slip of the pen must not end them.
-      this.known.set(path, { text, pods: before?.pods ?? [] });
+      this.known.set(path, { text, pods: before?.pods ?? [], isBroken: true });
       this.deps.log.error({ err: error, path }, "manifest of a static pod cannot be used");
     }
   }

@@ -58,18 +58,35 @@ test("decodeManifest refuses what is no pod, and takes lists from a URL only", (
   assert.equal(decodeOne(list, { ...FILE, source: "http" }).metadata.name, "a-n1");
 });
 
-test("manifest folder skips hidden files and keeps a pod whose manifest was broken", async () => {
+test("manifest folder skips hidden files, and ends a pod whose manifest stays broken", async () => {
   const folder = new ManifestFolder(
     { path: dir, nodeName: "n1", pollMs: 1000 },
     { clock: realClock, log: silentLogger() },
   );
-  const names = async () => (await folder.read()).map((pod) => pod.metadata.name);
+  const names = async (look: "notice" | "poll" = "poll") => (await folder.read(look)).map((pod) => pod.metadata.name);
   await writeFile(join(dir, "a.yaml"), YAML);
   await writeFile(join(dir, ".hidden"), YAML.replace("web", "hidden"));
   assert.deepEqual(await names(), ["web-n1"]);
+  // A notice may come amidst a write, so it ends nothing.
   await writeFile(join(dir, "a.yaml"), "kind: [");
-  assert.deepEqual(await names(), ["web-n1"]);
+  assert.deepEqual(await names("notice"), ["web-n1"]);
+  assert.deepEqual(await names(), []);
+  await writeFile(join(dir, "a.yaml"), YAML);
+  assert.deepEqual(await names("notice"), ["web-n1"]);
   await rm(join(dir, "a.yaml"));
+  assert.deepEqual(await names("notice"), []);
+});
+
+test("the only manifest keeps its pod while it is broken", async () => {
+  const path = join(dir, "only.yaml");
+  const deps = { clock: realClock, log: silentLogger() };
+  const single = new ManifestFolder({ path, nodeName: "n1", pollMs: 1000 }, deps);
+  const names = async () => (await single.read("poll")).map((pod) => pod.metadata.name);
+  await writeFile(path, YAML);
+  assert.deepEqual(await names(), ["web-n1"]);
+  await writeFile(path, "kind: [");
+  assert.deepEqual(await names(), ["web-n1"]);
+  await rm(path);
   assert.deepEqual(await names(), []);
 });
 
