@@ -36,15 +36,19 @@ test("huge pages are limited by size, in containers and pods; sizes that nobody 
 });
 
 test("only containers of burstable pods swap, by their share of the memory", () => {
-  const swapOf = (resources: object, behavior: "NoSwap" | "LimitedSwap", priority = 0) => {
+  const swapOf = (resources: object, behavior: "NoSwap" | "LimitedSwap", priority = 0, annotations = {}) => {
     const container = sampleContainer("c", { resources });
     const swap = { behavior, bytes: 2 * GIB };
     const machine = { memoryBytes: 4 * GIB, hugePageSizes: [], swap };
-    return containerResources(samplePod({ containers: [container], priority }), container, machine).unified;
+    const pod = samplePod({ containers: [container], priority });
+    const marked = { ...pod, metadata: { ...pod.metadata, annotations } };
+    return containerResources(marked, container, machine).unified;
   };
   const burstable = { requests: { memory: "1Gi" }, limits: { memory: "2Gi" } };
   assert.deepEqual(swapOf(burstable, "LimitedSwap"), { "memory.swap.max": String(GIB / 2) });
   assert.deepEqual(swapOf(burstable, "LimitedSwap", 2_000_000_000), { "memory.swap.max": "0" });
+  const fromFile = { "kubernetes.io/config.source": "file" };
+  assert.deepEqual(swapOf(burstable, "LimitedSwap", 0, fromFile), { "memory.swap.max": "0" });
   assert.deepEqual(swapOf(burstable, "NoSwap"), { "memory.swap.max": "0" });
   assert.deepEqual(swapOf({}, "LimitedSwap"), { "memory.swap.max": "0" });
   const equal = { requests: { memory: "1Gi" }, limits: { memory: "1Gi" } };

@@ -5,6 +5,7 @@ import { podQos } from "@skiff/api/scheduling/qos.ts";
 import { containerLimit, hasPodLevelResources, podLimits, podRequests } from "@skiff/api/scheduling/resources.ts";
 import type { Container, Pod } from "@skiff/api/types.ts";
 import type { LinuxContainerResources } from "../cri/types.ts";
+import { isCriticalPod } from "../static-pods/annotations.ts";
 import type { CpuQuotas } from "./cpu-quotas.ts";
 import { NO_QUOTA, QUOTAS_FOR_ALL } from "./cpu-quotas.ts";
 import type { MachineLimits, SwapLimits } from "./machine-limits.ts";
@@ -80,8 +81,7 @@ export function kernelPageSize(size: string): string {
 function swapLimit(pod: Pod, { resources }: Container, memoryBytes: number, { behavior, bytes }: SwapLimits): number {
   const request = resources?.requests?.memory ? quantityValue(resources.requests.memory) : 0;
   const limit = resources?.limits?.memory ? quantityValue(resources.limits.memory) : 0;
-  const isCritical = (pod.spec?.priority ?? 0) >= 2_000_000_000;
-  if (behavior === "NoSwap" || podQos(pod) !== "Burstable" || isCritical) return 0;
+  if (behavior === "NoSwap" || podQos(pod) !== "Burstable" || isCriticalPod(pod)) return 0;
   // Whoever asks for as much as it may use is not to be slowed down by swap.
   if (request === 0 || request === limit) return 0;
   return Math.floor((request / memoryBytes) * bytes);

@@ -57,7 +57,10 @@ test("render writes labels in order, one head per family, and no sample without 
     txPackets: 1,
     txDropped: 0,
   };
-  const text = render([{ labels, figures }], [{ labels, interfaces: [eth0] }], 1000, 4096);
+  const text = render([{ labels, figures }], [{ labels, interfaces: [eth0] }], 1000, {
+    memoryBytes: 4096,
+    swapBytes: 512,
+  });
   const common = 'container="c",cpu="total",id="/p/1",image="i",name="1",namespace="default",pod="web"';
   assert.ok(text.includes(`container_cpu_usage_seconds_total{${common}} 1.5 1000\n`));
   assert.ok(text.includes('failure_type="pgmajfault"'));

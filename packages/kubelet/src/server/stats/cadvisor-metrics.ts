@@ -83,8 +83,15 @@ async function writableLayers({ cri }: Pick<Deps, "cri">): Promise<Map<string, n
   );
 }
 
-async function machineMemory(): Promise<number> {
-  return Number(/^MemTotal:\s+(\d+)/.exec(await readFile("/proc/meminfo", "utf8"))?.[1] ?? 0) * 1024;
+interface MachineMemory {
+  readonly memoryBytes: number;
+  readonly swapBytes: number;
+}
+
+async function machineMemory(): Promise<MachineMemory> {
+  const text = await readFile("/proc/meminfo", "utf8");
+  const bytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0) * 1024;
+  return { memoryBytes: bytes("MemTotal"), swapBytes: bytes("SwapTotal") };
 }
 
 interface Identity {
@@ -228,7 +235,7 @@ export function render(
   subjects: readonly Subject[],
   networks: readonly Network[],
   nowMs: number,
-  memoryBytes: number,
+  { memoryBytes, swapBytes }: MachineMemory,
 ): string {
   const lines: string[] = [];
   let headed = "";
@@ -255,7 +262,9 @@ export function render(
   head("machine_cpu_cores", "gauge", "Number of logical CPU cores.");
   lines.push(`machine_cpu_cores ${availableParallelism()}`);
   head("machine_memory_bytes", "gauge", "Amount of memory installed on the machine.");
-  lines.push(`machine_memory_bytes ${memoryBytes}`, "");
+  lines.push(`machine_memory_bytes ${memoryBytes}`);
+  head("machine_swap_bytes", "gauge", "Amount of swap memory available on the machine.");
+  lines.push(`machine_swap_bytes ${swapBytes}`, "");
   return lines.join("\n");
 }
 

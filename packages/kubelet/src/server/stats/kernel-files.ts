@@ -56,6 +56,30 @@ export function parseMeminfo(text: string, vmstat = ""): MemoryUsage {
   };
 }
 
+/** Bytes; what is left is not told where nothing limits it. */
+export interface SwapUsage {
+  readonly swapUsageBytes: number;
+  readonly swapAvailableBytes?: number | undefined;
+}
+
+/** Of the texts of version 2's `memory.swap.current` and `memory.swap.max`; undefined where the kernel keeps no such account. */
+export function parseSwap(current: string | undefined, max = ""): SwapUsage | undefined {
+  const swapUsageBytes = countOf(current?.trim());
+  if (swapUsageBytes === undefined) return undefined;
+  const limit = countOf(max.trim());
+  return {
+    swapUsageBytes,
+    ...(limit === undefined ? {} : { swapAvailableBytes: Math.max(0, limit - swapUsageBytes) }),
+  };
+}
+
+/** The whole machine's from /proc/meminfo. */
+export function parseMachineSwap(meminfo: string): SwapUsage & { readonly swapAvailableBytes: number } {
+  const bytes = (name: string) => Number(meminfo.match(new RegExp(`^${name}:\\s+(\\d+) kB`, "m"))?.[1] ?? 0) * 1024;
+  const swapAvailableBytes = bytes("SwapFree");
+  return { swapUsageBytes: bytes("SwapTotal") - swapAvailableBytes, swapAvailableBytes };
+}
+
 /** Process ids of the machine: how many there may be, and how many of them are in use, threads included. */
 export interface ProcessLimits {
   readonly maxpid?: number | undefined;

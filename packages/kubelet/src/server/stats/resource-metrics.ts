@@ -24,12 +24,16 @@ export function renderResourceMetrics(node: NodeUsage): string {
       "Cumulative cpu time consumed by the container in core-seconds",
       cpu(containers),
     ),
+    alpha("container_swap_limit_bytes", swapHelp("amount of the container swap limit"), swapLimit(containers)),
+    alpha("container_swap_usage_bytes", swapHelp("amount of the container swap usage"), swap(containers)),
     gauge("container_memory_working_set_bytes", "Current working set of the container in bytes", memory(containers)),
     gauge("container_start_time_seconds", "Start time of the container since unix epoch in seconds", starts),
     counter("node_cpu_usage_seconds_total", "Cumulative cpu time consumed by the node in core-seconds", cpu(whole)),
     gauge("node_memory_working_set_bytes", "Current working set of the node in bytes", memory(whole)),
+    alpha("node_swap_usage_bytes", swapHelp("swap usage of the node"), swap(whole)),
     counter("pod_cpu_usage_seconds_total", "Cumulative cpu time consumed by the pod in core-seconds", cpu(pods)),
     gauge("pod_memory_working_set_bytes", "Current working set of the pod in bytes", memory(pods)),
+    alpha("pod_swap_usage_bytes", swapHelp("amount of the pod swap usage"), swap(pods)),
     "# HELP resource_scrape_error [STABLE] 1 if there was an error while getting container metrics, 0 otherwise",
     "# TYPE resource_scrape_error gauge\nresource_scrape_error 0\n",
   ].join("\n");
@@ -37,10 +41,12 @@ export function renderResourceMetrics(node: NodeUsage): string {
 
 const counter = (name: string, help: string, samples: readonly Sample[]) => family(name, help, "counter", samples);
 const gauge = (name: string, help: string, samples: readonly Sample[]) => family(name, help, "gauge", samples);
+const alpha = (name: string, help: string, samples: readonly Sample[]) => family(name, help, "gauge", samples, "ALPHA");
+const swapHelp = (what: string) => `Current ${what} in bytes. Reported only on non-windows systems`;
 
-function family(name: string, help: string, type: string, samples: readonly Sample[]): string {
+function family(name: string, help: string, type: string, samples: readonly Sample[], level = "STABLE"): string {
   const lines = samples.map(({ labels, value, timeMs }) => `${name}${labels} ${value} ${Math.round(timeMs)}`);
-  return [`# HELP ${name} [STABLE] ${help}`, `# TYPE ${name} ${type}`, ...lines].join("\n");
+  return [`# HELP ${name} [${level}] ${help}`, `# TYPE ${name} ${type}`, ...lines].join("\n");
 }
 
 function cpu(all: readonly { usage: Usage; labels: string }[]): Sample[] {
@@ -52,6 +58,21 @@ function cpu(all: readonly { usage: Usage; labels: string }[]): Sample[] {
 function memory(all: readonly { usage: Usage; labels: string }[]): Sample[] {
   return all.flatMap(({ usage, labels }) =>
     usage.memory ? [{ labels, value: usage.memory.workingSetBytes, timeMs: usage.timeMs }] : [],
+  );
+}
+
+function swap(all: readonly { usage: Usage; labels: string }[]): Sample[] {
+  return all.flatMap(({ usage: { swap: held, timeMs }, labels }) =>
+    held ? [{ labels, value: held.swapUsageBytes, timeMs }] : [],
+  );
+}
+
+/** What it holds and what it may still take; none where nothing limits it. */
+function swapLimit(all: readonly { usage: Usage; labels: string }[]): Sample[] {
+  return all.flatMap(({ usage: { swap: held, timeMs }, labels }) =>
+    held?.swapAvailableBytes === undefined
+      ? []
+      : [{ labels, value: held.swapUsageBytes + held.swapAvailableBytes, timeMs }],
   );
 }
 

@@ -3,7 +3,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Pod } from "@skiff/api/types.ts";
 import { CpuRates } from "./cpu-rates.ts";
-import { parseCpuStat, parseMeminfo, parseMemoryStat, parseProcessLimits } from "./kernel-files.ts";
+import {
+  parseCpuStat,
+  parseMachineSwap,
+  parseMeminfo,
+  parseMemoryStat,
+  parseProcessLimits,
+  parseSwap,
+} from "./kernel-files.ts";
 import { parseNetDev } from "./net-dev.ts";
 import { renderResourceMetrics } from "./resource-metrics.ts";
 import { systemCgroups } from "./system-cgroups.ts";
@@ -21,6 +28,15 @@ test("parseMemoryStat tells what a limit leaves, where there is one", () => {
   assert.equal(available("9223372036854771712\n"), undefined);
   assert.equal(available("max\n"), undefined);
   assert.equal(available("100\n"), 0);
+});
+
+test("parseSwap tells what is left where there is a limit, and nothing where the kernel keeps no account", () => {
+  assert.deepEqual(parseSwap("4096\n", "max\n"), { swapUsageBytes: 4096 });
+  assert.deepEqual(parseSwap("4096\n", "8192\n"), { swapUsageBytes: 4096, swapAvailableBytes: 4096 });
+  assert.deepEqual(parseSwap("4096\n", "0\n"), { swapUsageBytes: 4096, swapAvailableBytes: 0 });
+  assert.equal(parseSwap(undefined, undefined), undefined);
+  const machine = parseMachineSwap("SwapCached: 1 kB\nSwapTotal:   1000 kB\nSwapFree:    400 kB\n");
+  assert.deepEqual(machine, { swapUsageBytes: 600 * 1024, swapAvailableBytes: 400 * 1024 });
 });
 
 test("parseProcessLimits takes the lower limit, and the threads that there are", () => {
@@ -81,4 +97,26 @@ test("renderResourceMetrics writes samples with their times", () => {
     'pod_memory_working_set_bytes{namespace="default",pod="web"} 4096 3000',
     "resource_scrape_error 0",
   ]);
+});
+
+test("renderResourceMetrics writes swap where it is kept, with limits where there are some", () => {
+  const pod = { metadata: { name: "web", namespace: "default" } } as Pod;
+  const container = (name: string, swap: object) => ({
+    ...{ name, timeMs: 2000, startedAtMs: 0, writableLayer: undefined },
+    swap: { swapUsageBytes: 10, ...swap },
+  });
+  const containers = [container("app", { swapAvailableBytes: 90 }), container("free", {})];
+  const pods = [{ pod, timeMs: 3000, swap: { swapUsageBytes: 30 }, containers }];
+  const text = renderResourceMetrics({ timeMs: 3000, swap: { swapUsageBytes: 40, swapAvailableBytes: 60 }, pods });
+  const samples = text.split("\n").filter((line) => /^[a-z]+_swap/.test(line));
+  assert.deepEqual(samples, [
+    'container_swap_limit_bytes{container="app",namespace="default",pod="web"} 100 2000',
+    'container_swap_usage_bytes{container="app",namespace="default",pod="web"} 10 2000',
+    'container_swap_usage_bytes{container="free",namespace="default",pod="web"} 10 2000',
+    "node_swap_usage_bytes 40 3000",
+    'pod_swap_usage_bytes{namespace="default",pod="web"} 30 3000',
+  ]);
+  const help =
+    "# HELP node_swap_usage_bytes [ALPHA] Current swap usage of the node in bytes. Reported only on non-windows systems";
+  assert.ok(text.includes(help));
 });

@@ -175,13 +175,14 @@ function ephemeral(containers: readonly object[], disk: Disk): FsStats {
 }
 
 /** The rate is left out at the first look, when there is nothing to take it from. */
-function cpuAndMemory(key: string, { timeMs, cpuNanos, memory }: Usage, rates: CpuRates): object {
+function cpuAndMemory(key: string, { timeMs, cpuNanos, memory, swap }: Usage, rates: CpuRates): object {
   const time = formatTime(timeMs);
-  if (cpuNanos === undefined) return memory ? { memory: { time, ...memory } } : {};
+  const held = { ...(memory ? { memory: { time, ...memory } } : {}), ...(swap ? { swap: { time, ...swap } } : {}) };
+  if (cpuNanos === undefined) return held;
   const usageNanoCores = rates.rate(key, timeMs, cpuNanos);
   return {
     cpu: { time, ...(usageNanoCores === undefined ? {} : { usageNanoCores }), usageCoreNanoSeconds: cpuNanos },
-    ...(memory ? { memory: { time, ...memory } } : {}),
+    ...held,
   };
 }
 

@@ -5,14 +5,16 @@ import type { ContainerStats, FilesystemUsage } from "../../cri/types.ts";
 import { millisOf } from "../../cri/types.ts";
 import { LABEL } from "../../runtime/labels.ts";
 import type { KubeletServerDeps } from "../deps.ts";
-import type { MemoryUsage } from "./kernel-files.ts";
-import { parseCpuStat, parseMeminfo, parseMemoryStat } from "./kernel-files.ts";
+import type { MemoryUsage, SwapUsage } from "./kernel-files.ts";
+import { parseCpuStat, parseMachineSwap, parseMeminfo, parseMemoryStat, parseSwap } from "./kernel-files.ts";
 
 /** CPU time since the start in nanoseconds, memory in bytes, both at `timeMs` since the epoch. */
 export interface Usage {
   readonly timeMs: number;
   readonly cpuNanos?: number | undefined;
   readonly memory?: MemoryUsage | undefined;
+  /** Kept per cgroup by version 2 alone, and looked at where the machine has some. */
+  readonly swap?: SwapUsage | undefined;
 }
 
 /** By the runtime's account; `startedAtMs` is 0 where it is not known. */
@@ -37,17 +39,24 @@ type Deps = Pick<KubeletServerDeps, "pods" | "cri" | "runtime" | "cgroups" | "po
 
 /** Everything at one moment, as far as that goes. Pods without a running container are left out, as upstream. */
 export async function readUsage(deps: Deps): Promise<NodeUsage> {
-  const [stats, started] = await Promise.all([deps.cri.listContainerStats(), startTimes(deps)]);
+  const [stats, started, node] = await Promise.all([deps.cri.listContainerStats(), startTimes(deps), nodeUsage(deps)]);
+  const swapOf = swapReader(node, deps.cgroups);
   const byPod = Map.groupBy(newestAttempts(stats), (one) => one.attributes?.labels[LABEL.podUid] ?? "");
   const pods = await Promise.all(
     deps.pods.list().map(async (pod) => {
-      const all = (byPod.get(pod.metadata.uid ?? "") ?? []).map((one) => containerUsage(one, started));
+      const path = deps.podCgroups.path(pod);
+      const all = await Promise.all(
+        (byPod.get(pod.metadata.uid ?? "") ?? []).map(async (one) => ({
+          ...containerUsage(one, started),
+          ...(await swapOf(deps.podCgroups.containerPath(pod, one.attributes?.id ?? ""))),
+        })),
+      );
       // What has exited is still listed, without figures.
       const containers = all.filter(({ cpuNanos, memory }) => cpuNanos !== undefined || memory !== undefined);
-      return { ...(await cgroupUsage(deps.podCgroups.path(pod), deps)), pod, containers };
+      return { ...(await cgroupUsage(path, deps)), ...(await swapOf(path)), pod, containers };
     }),
   );
-  return { ...(await nodeUsage(deps)), pods: pods.filter(({ containers }) => containers.length > 0) };
+  return { ...node, pods: pods.filter(({ containers }) => containers.length > 0) };
 }
 
 async function startTimes({ runtime }: Pick<Deps, "runtime">): Promise<Map<string, number>> {
@@ -128,5 +137,18 @@ async function nodeUsage({ cgroups, clock }: Pick<Deps, "cgroups" | "clock">): P
     readFile("/proc/vmstat", "utf8"),
   ]);
   // The root of version 2 has no memory files, so both versions read the kernel's own account.
-  return { timeMs: clock.now(), cpuNanos, memory: parseMeminfo(meminfo, vmstat) };
+  return { timeMs: clock.now(), cpuNanos, memory: parseMeminfo(meminfo, vmstat), swap: parseMachineSwap(meminfo) };
+}
+
+/** Reads a cgroup's swap. On a machine without any nobody uses some, which needs no look at two more files each. */
+function swapReader({ swap }: Usage, cgroups: Deps["cgroups"]) {
+  const hasSome = (swap?.swapUsageBytes ?? 0) + (swap?.swapAvailableBytes ?? 0) > 0;
+  return async (path: string): Promise<Pick<Usage, "swap">> => {
+    if (!cgroups.isUnified) return {};
+    if (!hasSome) return { swap: { swapUsageBytes: 0 } };
+    const files = ["memory.swap.current", "memory.swap.max"].map((file) => cgroups.read("memory", path, file));
+    const [current, max] = await Promise.all(files);
+    const found = parseSwap(current, max);
+    return found ? { swap: found } : {};
+  };
 }
