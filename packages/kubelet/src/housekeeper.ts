@@ -12,15 +12,16 @@ import type { GarbageCollector } from "./runtime/garbage-collector.ts";
 import type { PodKiller } from "./runtime/pod-killer.ts";
 import type { RuntimePod } from "./runtime/runtime-pod.ts";
 import { runningContainers } from "./runtime/runtime-pod.ts";
+import { StrayContainers } from "./runtime/stray-containers.ts";
 import type { VolumeManager } from "./volumes/volume-manager.ts";
 
 export interface HousekeeperDeps {
-  readonly workers: Pick<PodWorkers, "has" | "active">;
-  readonly pleg: Pick<Pleg, "pods" | "refresh">;
+  readonly workers: Pick<PodWorkers, "has" | "active" | "isBusy">;
+  readonly pleg: Pick<Pleg, "pods" | "get" | "refresh">;
   readonly killer: Pick<PodKiller, "killPod">;
   readonly collector: GarbageCollector;
   readonly volumes: Pick<VolumeManager, "podsOnDisk" | "tearDown">;
-  readonly cgroups: Pick<PodCgroups, "list" | "remove" | "rebalance">;
+  readonly cgroups: Pick<PodCgroups, "list" | "remove" | "rebalance" | "containers" | "removeContainer">;
   readonly paths: PodPaths;
   readonly clock: Clock;
   readonly log: Logger;
@@ -32,6 +33,8 @@ export interface HousekeeperDeps {
 const PERIOD_MS = 2000;
 /** Every how many periods the slower chores are done. */
 const SLOW_EVERY = 30;
+/** Every how many periods containers are looked for that run though the runtime takes them for dead. */
+const STRAYS_EVERY = 5;
 
 /**
  * Compares what lies on the node with the pods that have a worker, and ends the difference. It needs no memory of
@@ -40,9 +43,11 @@ const SLOW_EVERY = 30;
 export class Housekeeper {
   private readonly deps: HousekeeperDeps;
   private readonly ending = new Set<string>();
+  private readonly strays: StrayContainers;
 
   constructor(deps: HousekeeperDeps) {
     this.deps = deps;
+    this.strays = new StrayContainers(deps);
   }
 
   /** Works until the signal aborts. Start it once the API's pods and the runtime's are both known. */
@@ -52,6 +57,7 @@ export class Housekeeper {
         // The first round too: what a killed kubelet left must not wait for one that lives long enough.
         const slow = round % SLOW_EVERY === 0;
         await this.clean(slow ? "any" : "first");
+        if (round % STRAYS_EVERY === 0) await this.strays.look();
         if (slow) await this.cleanSlowly();
       } catch (error) {
         this.deps.log.warn({ err: error }, "housekeeping failed, trying again");

@@ -18,11 +18,11 @@ import { makePodStatus, type PodVerdict } from "./status/pod-status.ts";
 import type { StatusManager } from "./status/status-manager.ts";
 
 export interface PodWorkerDeps {
-  readonly syncer: PodSyncer;
-  readonly killer: PodKiller;
-  readonly statuses: StatusManager;
+  readonly syncer: Pick<PodSyncer, "sync">;
+  readonly killer: Pick<PodKiller, "killPod">;
+  readonly statuses: Pick<StatusManager, "current" | "set" | "finalize" | "forget">;
   readonly probes: ProbeStates & { update(pod: Readonly<Pod>): void; remove(uid: string): void };
-  readonly events: PodEvents;
+  readonly events: Pick<PodEvents, "pod">;
   readonly resizer: Pick<PodResizer, "allocatedPod" | "admitted" | "evaluate" | "conditions" | "actuatedPod">;
   readonly admission: Pick<NodeAdmission, "inTurn" | "admit" | "allocate">;
   readonly clock: Clock;
@@ -43,7 +43,8 @@ export interface PodWorkerDeps {
 }
 
 const ERROR_RETRY_INITIAL_MS = 1000;
-const ERROR_RETRY_MAX_MS = 60_000;
+/** Upstream's delay after a pass that failed. */
+const ERROR_RETRY_MAX_MS = 10_000;
 
 /** Whatever happens to a pod here only changes what its next pass does: passes never overlap. */
 export class PodWorker {
@@ -343,15 +344,14 @@ export class PodWorker {
   /** A later delete may shorten the grace while containers are being stopped. */
   private async hastenWhenAsked(killing: Promise<void>, runtime: RuntimePod): Promise<void> {
     let done = false;
+    // Its end wakes nobody: after a failure the next pass would follow at once, again and again.
     const finished = killing.finally(() => {
       done = true;
-      this.wake();
     });
-    finished.catch(() => {});
+    const settled = finished.catch(() => {});
     while (!done) {
       this.wakeUp = Promise.withResolvers<void>();
-      if (done) break;
-      await Promise.race([this.wakeUp.promise, finished.catch(() => {})]);
+      await Promise.race([this.wakeUp.promise, settled]);
       this.stop.throwIfAborted();
       const grace = this.graceSeconds();
       if (done || grace === undefined || this.grace === undefined || grace >= this.grace) continue;

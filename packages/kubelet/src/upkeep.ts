@@ -60,7 +60,8 @@ export class Upkeep {
   private readonly rotator: LogRotator;
   private readonly images: ImageCollector;
   private readonly eviction: EvictionManager;
-  private statics: StaticPods | undefined;
+  /** Until the sources of static pods are at hand, nobody may think that there are none. */
+  private readonly statics = Promise.withResolvers<StaticPods>();
   private shutdown: ShutdownManager | undefined;
 
   constructor(config: KubeletConfig, context: ProgramContext, deps: UpkeepDeps) {
@@ -97,15 +98,16 @@ export class Upkeep {
     const { clock } = this.context;
     const sources = await this.manifestSources();
     const { workers } = this.deps;
-    this.statics = new StaticPods({ sources, workers, mirrors: this.mirrors, clock });
+    const statics = new StaticPods({ sources, workers, mirrors: this.mirrors, clock });
+    this.statics.resolve(statics);
     // Mirrors that an earlier kubelet left are removed even where static pods are configured no more.
     if (sources.length === 0) await this.mirrors.run(signal);
-    else await this.statics.run(signal);
+    else await statics.run(signal);
   }
 
   /** Resolves once it is known which static pods there are. */
   async staticSynced(): Promise<void> {
-    await this.statics?.synced();
+    await (await this.statics.promise).synced();
   }
 
   private makeRotator(): LogRotator {

@@ -1,5 +1,5 @@
 // The tree of cgroups that the kubelet keeps: kubepods, one level per quality of service, one cgroup per pod.
-import { basename } from "node:path/posix";
+import { basename, join } from "node:path/posix";
 import { podQos } from "@skiff/api/scheduling/qos.ts";
 import { podRequests } from "@skiff/api/scheduling/resources.ts";
 import type { Pod } from "@skiff/api/types.ts";
@@ -18,6 +18,17 @@ export interface PodCgroupsOptions extends PodLimitOptions {
   readonly memoryBytes?: number | undefined;
   readonly pids?: number | undefined;
 }
+
+/** The cgroup of one container or sandbox. */
+export interface PodContainerCgroup {
+  /** The pod's. */
+  readonly uid: string;
+  readonly id: string;
+  readonly path: string;
+}
+
+/** Whichever driver makes the cgroup, its name holds the runtime's id. */
+const CONTAINER_ID = /[0-9a-f]{64}/;
 
 /** Where a pod's cgroup may lie below kubepods; "" is that of Guaranteed pods. */
 const LEVELS = ["", "burstable", "besteffort"] as const;
@@ -117,6 +128,29 @@ export class PodCgroups {
       }
     }
     return uids;
+  }
+
+  /** What lies in the pods' cgroups and is called as the runtime calls containers and sandboxes; few directories are read. */
+  async containers(): Promise<PodContainerCgroup[]> {
+    const { names } = this.options;
+    const found: PodContainerCgroup[] = [];
+    for (const level of LEVELS.map((name) => this.level(name))) {
+      for (const folder of await this.fs.children(level, "first")) {
+        const word = names.word(level, folder);
+        if (!word?.startsWith("pod")) continue;
+        const pod = join(level, folder);
+        for (const name of await this.fs.children(pod, "first")) {
+          const id = CONTAINER_ID.exec(name)?.[0];
+          if (id) found.push({ uid: word.slice("pod".length), id, path: join(pod, name) });
+        }
+      }
+    }
+    return found;
+  }
+
+  /** Kills all in it. */
+  async removeContainer(path: string): Promise<void> {
+    await this.fs.remove(path);
   }
 
   private async weigh(shares: number): Promise<void> {

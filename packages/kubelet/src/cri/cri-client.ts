@@ -301,9 +301,10 @@ export function isCriNotFound(error: unknown): boolean {
   return error instanceof CriError && error.code === grpcStatus.NOT_FOUND;
 }
 
-/** True while the runtime cannot be reached, as during its restart. */
+/** True while the runtime cannot be reached, as during its restart, or containerd listens but has not yet found its containers. */
 export function isCriUnavailable(error: unknown): boolean {
-  return error instanceof CriError && error.code === grpcStatus.UNAVAILABLE;
+  if (!(error instanceof CriError)) return false;
+  return error.code === grpcStatus.UNAVAILABLE || error.details.includes("server is not initialized yet");
 }
 
 /** An older runtime that lacks the method. */

@@ -15,7 +15,7 @@ import {
   secrets,
   volumeAttachments,
 } from "@skiff/api/resource-ref.ts";
-import type { CSIDriverSpec, OwnerReference, PersistentVolumeSpec, Pod } from "@skiff/api/types.ts";
+import type { CSIDriverSpec, Pod } from "@skiff/api/types.ts";
 import type { ResourceClient } from "@skiff/client/resource-client.ts";
 import { CsiDriver } from "@skiff/testkit/csi/csi-driver.ts";
 import { Refusal } from "@skiff/testkit/csi/grpc-server.ts";
@@ -104,7 +104,7 @@ class Scenario {
   private async attachesStagesAndPublishes(): Promise<void> {
     await this.driverObject({ podInfoOnMount: true, tokenRequests: [{ audience: "vault" }] });
     const ref = { namespace: "default", name: "key" };
-    await this.volume("one", {
+    await this.node.bindVolume("one", {
       csi: {
         driver: DRIVER,
         volumeHandle: "vol-1",
@@ -189,7 +189,7 @@ class Scenario {
   }
 
   private async givesADevice(): Promise<void> {
-    await this.volume("raw", { csi: { driver: DRIVER, volumeHandle: "vol-raw" }, volumeMode: "Block" });
+    await this.node.bindVolume("raw", { csi: { driver: DRIVER, volumeHandle: "vol-raw" }, volumeMode: "Block" });
     const volumeDevices = [{ name: "v", devicePath: "/dev/xvda" }];
     await this.pods.create(
       "default",
@@ -234,7 +234,7 @@ class Scenario {
     const spec = podWith("brief", { containers: [mounting("echo brief > /v/log; sleep 1000")], volumes });
     const { metadata } = await this.pods.create("default", spec, options);
     const owner = { apiVersion: "v1", kind: "Pod", name: "brief", uid: metadata.uid ?? "", controller: true };
-    await this.volume("brief-v", { csi: { driver: DRIVER, volumeHandle: "vol-brief" } }, [owner]);
+    await this.node.bindVolume("brief-v", { csi: { driver: DRIVER, volumeHandle: "vol-brief" } }, [owner]);
     await this.node.podIsReady("brief");
     await waitFor("the file", async () => (await this.written("vol-brief")) === "brief\n");
     await this.remove("brief");
@@ -243,7 +243,7 @@ class Scenario {
   private async tellsOfRefusals(): Promise<void> {
     this.driver.refuse("NodeStageVolume", new Refusal("INTERNAL", "the array is on fire"));
     this.driver.refuse("NodePublishVolume", new Refusal("INVALID_ARGUMENT", "no such flavour"));
-    await this.volume("two", { csi: { driver: DRIVER, volumeHandle: "vol-2" } });
+    await this.node.bindVolume("two", { csi: { driver: DRIVER, volumeHandle: "vol-2" } });
     await this.create("unlucky", "sleep 1000", "two");
     const told = (message: string) => {
       return waitFor(message, async () => {
@@ -321,24 +321,6 @@ class Scenario {
 
   private async driverObject(spec: CSIDriverSpec): Promise<void> {
     await this.node.client.of(csiDrivers).create("", { metadata: { name: DRIVER }, spec }, options);
-  }
-
-  /** A claim and a volume of the same name, bound by hand. */
-  private async volume(
-    name: string,
-    more: Partial<PersistentVolumeSpec>,
-    ownerReferences: OwnerReference[] = [],
-  ): Promise<void> {
-    const shared = { accessModes: ["ReadWriteOnce"], storageClassName: "by-hand", volumeMode: more.volumeMode };
-    const size = { storage: "1Gi" };
-    const claims = this.node.client.of(persistentVolumeClaims);
-    const spec = { ...shared, resources: { requests: size }, volumeName: name };
-    const claim = await claims.create("default", { metadata: { name, ownerReferences }, spec }, options);
-    const claimRef = { kind: "PersistentVolumeClaim", namespace: "default", name, uid: claim.metadata.uid ?? "" };
-    const volume = { ...shared, capacity: size, claimRef, ...more };
-    await this.node.client.of(persistentVolumes).create("", { metadata: { name }, spec: volume }, options);
-    const status = { phase: "Bound", accessModes: shared.accessModes, capacity: size };
-    await claims.updateStatus({ ...claim, status }, options);
   }
 
   /** What an attacher does. */

@@ -2,8 +2,15 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { configMaps, nodes, pods, serviceAccounts } from "@skiff/api/resource-ref.ts";
-import type { Node, Pod, PodSpec } from "@skiff/api/types.ts";
+import {
+  configMaps,
+  nodes,
+  persistentVolumeClaims,
+  persistentVolumes,
+  pods,
+  serviceAccounts,
+} from "@skiff/api/resource-ref.ts";
+import type { Node, OwnerReference, PersistentVolumeSpec, Pod, PodSpec } from "@skiff/api/types.ts";
 import { loadKubeconfig } from "@skiff/client/config.ts";
 import { RestClient } from "@skiff/client/rest-client.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
@@ -96,6 +103,21 @@ export class NodeUnderTest implements AsyncDisposable {
     await this.client.of(serviceAccounts).create("default", { metadata: { name: "default" } }, options);
     const root = { metadata: { name: "kube-root-ca.crt" }, data: { "ca.crt": "x" } };
     await this.client.of(configMaps).create("default", root, options);
+  }
+
+  /** A claim and a volume of the same name in the namespace `default`, bound by hand. */
+  async bindVolume(name: string, more: Partial<PersistentVolumeSpec>, owners: OwnerReference[] = []): Promise<void> {
+    const shared = { accessModes: ["ReadWriteOnce"], storageClassName: "by-hand", volumeMode: more.volumeMode };
+    const size = { storage: "1Gi" };
+    const claims = this.client.of(persistentVolumeClaims);
+    const spec = { ...shared, resources: { requests: size }, volumeName: name };
+    const metadata = { name, ownerReferences: owners };
+    const claim = await claims.create("default", { metadata, spec }, options);
+    const claimRef = { kind: "PersistentVolumeClaim", namespace: "default", name, uid: claim.metadata.uid ?? "" };
+    const volume = { ...shared, capacity: size, claimRef, ...more };
+    await this.client.of(persistentVolumes).create("", { metadata: { name }, spec: volume }, options);
+    const status = { phase: "Bound", accessModes: shared.accessModes, capacity: size };
+    await claims.updateStatus({ ...claim, status }, options);
   }
 
   /** A pod of this node in the namespace `default`, which ends within a second unless told. */

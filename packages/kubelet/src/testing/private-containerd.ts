@@ -21,6 +21,8 @@ export const BUSYBOX_IMAGE = "skiff.test/busybox:1";
 /** A containerd that was killed may wait for ever for a task that is gone. */
 const STOP_MS = 10_000;
 
+const HELPER = /^(runc|bridge|portmap|loopback|host-local|containerd-shim)/;
+
 const APPLETS = [
   "sh",
   "sleep",
@@ -156,6 +158,28 @@ export class PrivateContainerd implements AsyncDisposable {
     return found;
   }
 
+  /** Writable layers of containers and sandboxes, on disk whether or not the CRI knows of them. */
+  async containerSnapshots(): Promise<string[]> {
+    const { stdout } = await run("ctr", [...this.ctrArguments, "snapshots", "ls"]);
+    const rows = stdout.split("\n").map((line) => line.split(/\s+/));
+    return rows.flatMap(([key = "", ...rest]) => (rest.includes("Active") ? [key] : []));
+  }
+
+  /** What containerd and its shims have just started and will soon have ended, such as runc and CNI plug-ins. */
+  async helpers(): Promise<{ pid: number; name: string }[]> {
+    const roots = [this.process?.pid ?? 0, ...(await this.shims())];
+    const found: { pid: number; name: string }[] = [];
+    for (const pid of await childrenOf(roots)) {
+      const name = (await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")).trim();
+      if (HELPER.test(name)) found.push({ pid, name });
+    }
+    return found;
+  }
+
+  private get ctrArguments(): string[] {
+    return ["-a", join(this.dir, "containerd.sock"), "-n", "k8s.io"];
+  }
+
   private async unmountAll(except?: string): Promise<void> {
     const mounts = (await readFile("/proc/self/mounts", "utf8")).split("\n").map((line) => line.split(" ")[1] ?? "");
     const mine = mounts.filter((at) => at.startsWith(this.dir) && at !== except);
@@ -169,8 +193,7 @@ export class PrivateContainerd implements AsyncDisposable {
 
   /** Loads them anew, after what is there in name only was removed. */
   async restoreImages(): Promise<void> {
-    const ctr = ["-a", join(this.dir, "containerd.sock"), "-n", "k8s.io"];
-    await run("ctr", [...ctr, "images", "rm", "--sync", SANDBOX_IMAGE, BUSYBOX_IMAGE]);
+    await run("ctr", [...this.ctrArguments, "images", "rm", "--sync", SANDBOX_IMAGE, BUSYBOX_IMAGE]);
     await this.loadImages();
   }
 
@@ -185,7 +208,7 @@ export class PrivateContainerd implements AsyncDisposable {
   async loadImage(image: Parameters<typeof buildOciArchive>[0]): Promise<void> {
     const archive = join(this.dir, "image.tar");
     await buildOciArchive(image, archive);
-    await run("ctr", ["-a", join(this.dir, "containerd.sock"), "-n", "k8s.io", "images", "import", archive]);
+    await run("ctr", [...this.ctrArguments, "images", "import", archive]);
     await rm(archive);
   }
 
