@@ -57,6 +57,7 @@ import { StatusManager } from "./status/status-manager.ts";
 import { Upkeep } from "./upkeep.ts";
 import { NodeStorage } from "./volumes/node-storage.ts";
 import { ObjectCache } from "./volumes/object-cache.ts";
+import type { SelinuxHost } from "./volumes/selinux/selinux-host.ts";
 import type { TokenManager } from "./volumes/token-manager.ts";
 import type { VolumeManager } from "./volumes/volume-manager.ts";
 
@@ -70,6 +71,8 @@ export interface Parts {
   readonly cgroups: Cgroups;
   readonly recorder: EventRecorder;
   readonly tokens: TokenManager;
+  /** Undefined on a node without SELinux. */
+  readonly selinux: SelinuxHost | undefined;
   readonly providers?: CredentialProviders | undefined;
 }
 
@@ -135,7 +138,8 @@ export class Kubelet {
     const imageDeps = { cri, objects, events, clock, metrics, records, ...logins };
     this.images = new ImageManager(imageOptions(config.settings), imageDeps);
     this.storage = new NodeStorage({
-      ...{ nodeName: config.nodeName, client, paths, objects, tokens, events, signal, ...shared },
+      ...{ nodeName: config.nodeName, client, paths, objects, tokens, events, metrics, signal, ...shared },
+      selinux: parts.selinux,
       wake: (uids) => this.wake(uids),
       node: () => this.node.current,
       plugins: { DevicePlugin: async () => devicePluginHandler(this.resources.devices) },

@@ -17,6 +17,7 @@ import { readMachineInfo, refuseSwap } from "./node/machine-info.ts";
 import { nodeShape } from "./node/node-shape.ts";
 import { PodPaths } from "./pod-paths.ts";
 import { requestToken } from "./volumes/request-token.ts";
+import { readSelinuxHost } from "./volumes/selinux/selinux-host.ts";
 import { TokenManager } from "./volumes/token-manager.ts";
 
 /** To the apiserver, watches apart. Few, since each costs both sides a handshake and memory; requests are short. */
@@ -57,7 +58,8 @@ export async function runKubelet(config: KubeletConfig, program: ProgramContext)
   await enforceReserved(settings, { cgroups, recorder, nodeName: config.nodeName });
   const tokens = new TokenManager(requestToken(client), { clock });
   const providers = await openProviders(config, context, { client, tokens });
-  const parts = { machine, node, paths, client, cri, cgroups, recorder, tokens, providers };
+  const selinux = await readSelinuxHost();
+  const parts = { machine, node, paths, client, cri, cgroups, recorder, tokens, selinux, providers };
   const kubelet = new Kubelet(config, context, parts);
   await using _health = await serveHealth(
     {

@@ -105,6 +105,8 @@ export interface Mount {
   readonly: boolean;
   propagation: MountPropagation;
   recursiveReadOnly?: boolean;
+  /** Give the files the container's SELinux label. */
+  selinuxRelabel?: boolean;
   /** Whose files these are inside a user namespace. */
   uidMappings?: readonly IdMapping[];
   gidMappings?: readonly IdMapping[];

@@ -72,18 +72,19 @@ async function containerMounts(
   const mounts = await volumeMounts(request, lookup, deps);
   // A pod that mounts its own file there keeps it.
   const taken = new Set(mounts.map((mount) => posix.normalize(mount.containerPath)));
-  if (!taken.has("/etc/hosts")) mounts.push(plainMount("/etc/hosts", await writeHosts(request, deps)));
+  const relabels = await deps.volumes.relabels(pod);
+  if (!taken.has("/etc/hosts")) mounts.push(plainMount("/etc/hosts", await writeHosts(request, deps), relabels));
   const messagePath = container.terminationMessagePath ?? "/dev/termination-log";
   if (messagePath !== "") {
-    mounts.push(
-      plainMount(messagePath, await messageFile(deps.paths.container(pod.metadata.uid ?? "", container.name))),
-    );
+    const file = await messageFile(deps.paths.container(pod.metadata.uid ?? "", container.name));
+    mounts.push(plainMount(messagePath, file, relabels));
   }
   return mounts;
 }
 
-function plainMount(containerPath: string, hostPath: string): Mount {
-  return { containerPath, hostPath, readonly: false, propagation: "PROPAGATION_PRIVATE" };
+function plainMount(containerPath: string, hostPath: string, relabels: boolean): Mount {
+  const plain: Mount = { containerPath, hostPath, readonly: false, propagation: "PROPAGATION_PRIVATE" };
+  return relabels ? { ...plain, selinuxRelabel: true } : plain;
 }
 
 async function writeHosts({ pod, facts }: ContainerRequest, deps: ContainerConfigDeps): Promise<string> {

@@ -13,7 +13,10 @@ import { WaitingError } from "./waiting-error.ts";
 
 const { signal } = new AbortController();
 
-function mountsOf(mount: Partial<VolumeMount>, more: { pod?: Pod; recursive?: boolean; failing?: boolean } = {}) {
+function mountsOf(
+  mount: Partial<VolumeMount>,
+  more: { pod?: Pod; recursive?: boolean; failing?: boolean; relabels?: boolean } = {},
+) {
   const container = sampleContainer("c", { volumeMounts: [{ name: "v", mountPath: "/v", ...mount }] });
   const request = {
     pod: more.pod ?? samplePod(),
@@ -27,11 +30,12 @@ function mountsOf(mount: Partial<VolumeMount>, more: { pod?: Pod; recursive?: bo
     return join(dir, subPath);
   };
   const lookup = (name: string) => (name === "WHO" ? "me" : undefined);
-  return volumeMounts(request, lookup, { volumes: { mountPath } });
+  return volumeMounts(request, lookup, { volumes: { mountPath, relabels: async () => more.relabels ?? false } });
 }
 
 test("volumeMounts names the folder, expands its part, and keeps claims read-only that the pod asks to be", async () => {
   const [plain] = await mountsOf({ subPathExpr: "$(WHO)/x", mountPropagation: "HostToContainer" });
+  assert.equal((await mountsOf({}, { relabels: true }))[0]?.selinuxRelabel, true);
   assert.deepEqual(plain, {
     containerPath: "/v",
     hostPath: "/host/v/me/x",

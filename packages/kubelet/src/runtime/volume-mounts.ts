@@ -19,7 +19,7 @@ export interface VolumeMountRequest {
 }
 
 export interface VolumeMountDeps {
-  readonly volumes: Pick<VolumeManager, "mountPath">;
+  readonly volumes: Pick<VolumeManager, "mountPath" | "relabels">;
 }
 
 const PROPAGATION: Record<string, MountPropagation> = {
@@ -92,6 +92,7 @@ async function folderMount(
     throw new ContainerConfigError(what, { cause: error });
   }
   const recursively = await isReadOnlyRecursively(mount, () => request.canMountReadOnlyRecursively());
+  const relabels = await deps.volumes.relabels(pod, mount.name, volumeDir);
   return {
     containerPath: posix.resolve("/", mount.mountPath),
     hostPath,
@@ -99,6 +100,7 @@ async function folderMount(
     readonly: (mount.readOnly ?? false) || isReadOnlyVolume(pod, mount.name),
     propagation: PROPAGATION[mount.mountPropagation ?? "None"] ?? "PROPAGATION_PRIVATE",
     ...(recursively ? { recursiveReadOnly: true } : {}),
+    ...(relabels ? { selinuxRelabel: true } : {}),
   };
 }
 

@@ -29,6 +29,20 @@ export async function isMounted(path: string): Promise<boolean> {
   return parseMountPoints(await readFile("/proc/self/mountinfo", "utf8")).includes(path);
 }
 
+/** Whether the topmost mount at `path` has an option, of its own or of its file system. */
+export async function hasMountOption(path: string, option: string): Promise<boolean> {
+  return mountOptions(await readFile("/proc/self/mountinfo", "utf8"), path).includes(option);
+}
+
+/** The options of the mount, then those of the file system; none where nothing is mounted there. */
+export function mountOptions(table: string, path: string): string[] {
+  const lines = table.split("\n").filter((line) => unescapeOctal(line.split(" ")[4] ?? "") === path);
+  const fields = (lines.at(-1) ?? "").split(" ");
+  const own = fields[5] ?? "";
+  const shared = fields.at(-1) ?? "";
+  return fields.length > 1 ? `${own},${shared}`.split(",") : [];
+}
+
 /** Memory as a file system, of ordinary or of huge pages. */
 export async function mountMedium(
   type: "tmpfs" | "hugetlbfs",

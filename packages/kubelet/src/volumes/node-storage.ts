@@ -5,6 +5,7 @@ import type { Node, Pod } from "@skiff/api/types.ts";
 import type { RestClient } from "@skiff/client/rest-client.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
+import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { PodObjects } from "../env/make-env.ts";
 import type { PodEvents } from "../events/pod-events.ts";
 import type { PluginHandlers } from "../plugin-registration/plugin-handler.ts";
@@ -14,6 +15,7 @@ import type { Csi } from "./csi/index.ts";
 import { VolumesInUse } from "./csi/volumes-in-use.ts";
 import type { LocalDevices } from "./local-devices.ts";
 import type { PersistentVolumes } from "./persistent-volumes.ts";
+import type { SelinuxHost } from "./selinux/selinux-host.ts";
 import type { TokenManager } from "./token-manager.ts";
 import type { TrustBundles } from "./trust-bundles.ts";
 import { VolumeManager } from "./volume-manager.ts";
@@ -30,6 +32,9 @@ export interface NodeStorageDeps {
   readonly objects: PodObjects;
   readonly tokens: TokenManager;
   readonly events: PodEvents;
+  readonly metrics: MetricsRegistry;
+  /** Undefined on a node without SELinux. */
+  readonly selinux: SelinuxHost | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   /** Ends what watches. */
@@ -56,8 +61,9 @@ export class NodeStorage {
   constructor(deps: NodeStorageDeps) {
     this.deps = deps;
     this.inUse.onChange = () => deps.onInUse();
-    const { paths, objects, tokens, clock } = deps;
+    const { paths, objects, tokens, clock, selinux } = deps;
     this.volumes = new VolumeManager({
+      hasSelinux: selinux !== undefined,
       paths,
       objects,
       tokens,

@@ -12,10 +12,11 @@ import type { Payload } from "./atomic-writer.ts";
 import { writeAtomically } from "./atomic-writer.ts";
 import { mediumMount } from "./empty-dir-medium.ts";
 import { setUpHostPath } from "./host-path.ts";
-import { isMounted, mountMedium, mountsUnder, unmountTree } from "./mounts.ts";
+import { hasMountOption, isMounted, mountMedium, mountsUnder, unmountTree } from "./mounts.ts";
 import type { TokenSource, TrustSource } from "./payloads.ts";
 import { volumePayload } from "./payloads.ts";
 import type { PersistentVolumes } from "./persistent-volumes.ts";
+import { isRelabelled } from "./selinux/relabel.ts";
 import { bindSubPath } from "./sub-path.ts";
 import { stepFailed } from "./volume-error.ts";
 import { usedVolumes } from "./volume-use.ts";
@@ -29,6 +30,8 @@ export interface VolumeManagerDeps {
   readonly objects: PodObjects;
   readonly tokens: TokenSource;
   readonly clock: Clock;
+  /** Whether the runtime shall give files the containers' labels. */
+  readonly hasSelinux?: boolean;
   /** Mounts what lies behind claims and drivers; asked for when a pod first has one. */
   persistent?(): Promise<Pick<PersistentVolumes, "setUp">>;
   /** Root certificates of the cluster; asked for when a pod first wants some. */
@@ -88,6 +91,13 @@ export class VolumeManager {
     const target = this.deps.paths.subPath(pod.metadata.uid ?? "", mount.name, container.name, index);
     await bindSubPath(volumeDir, subPath, target);
     return target;
+  }
+
+  /** Whether the runtime shall give the volume's files the container's SELinux label; without a name: the pod's own files. */
+  async relabels(pod: Pod, name?: string, path = ""): Promise<boolean> {
+    if (!this.deps.hasSelinux || name === undefined) return this.deps.hasSelinux ?? false;
+    const volume = pod.spec?.volumes?.find((one) => one.name === name);
+    return isRelabelled(volume, path, await hasMountOption(path, "seclabel"));
   }
 
   /** Removes everything of a pod that has ended, mounts first: nothing below a mount is ever deleted. */

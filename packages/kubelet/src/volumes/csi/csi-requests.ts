@@ -1,18 +1,24 @@
 // How a volume is described to its driver, as the driver's abilities and its CSIDriver object have it. Pure.
 import type { CSIDriverSpec, Pod } from "@skiff/api/types.ts";
+import { contextOption } from "../selinux/mount-label.ts";
 import type { Strings, VolumeCapability } from "./csi-client.ts";
 import type { CsiVolume } from "./csi-source.ts";
 
-/** `mountGroup` is set only for drivers that apply the pod's group themselves. */
+/** `mountGroup` is set only for drivers that apply the pod's group themselves, `label` where SELinux asks for one mount of its own. */
 export function volumeCapability(
   volume: CsiVolume,
-  options: { readonly singleNodeMultiWriter: boolean; readonly mountGroup: number | undefined },
+  options: {
+    readonly singleNodeMultiWriter: boolean;
+    readonly mountGroup: number | undefined;
+    readonly label?: string;
+  },
 ): VolumeCapability {
   const accessMode = { mode: accessModeOf(volume.accessModes[0] ?? "ReadWriteOnce", options.singleNodeMultiWriter) };
   if (volume.isBlock) return { block: {}, accessMode };
   // Left out rather than empty: older drivers do not know the field.
   const group = options.mountGroup === undefined ? {} : { volumeMountGroup: String(options.mountGroup) };
-  return { mount: { fsType: volume.fsType, mountFlags: volume.mountOptions, ...group }, accessMode };
+  const mountFlags = options.label ? [...volume.mountOptions, contextOption(options.label)] : volume.mountOptions;
+  return { mount: { fsType: volume.fsType, mountFlags, ...group }, accessMode };
 }
 
 /** Older drivers know one mode for both what one node and what one pod may write. */

@@ -31,6 +31,8 @@ export interface StoredVolume {
   readonly handle: string;
   readonly isBlock: boolean;
   readonly isPersistent: boolean;
+  /** The SELinux label of its mount; "" where it has none of its own. */
+  readonly label: string;
 }
 
 /** Holds a volume in use beside the UIDs of pods. */
@@ -66,12 +68,18 @@ export class CsiTearDown {
 
   /** Pods that have the volume, by UID. */
   async users(volume: Pick<StoredVolume, "driver" | "handle">): Promise<string[]> {
-    const users: string[] = [];
+    return [...(await this.labels(volume)).keys()];
+  }
+
+  /** The same pods, with the SELinux label of each one's mount. */
+  async labels(volume: Pick<StoredVolume, "driver" | "handle">): Promise<ReadonlyMap<string, string>> {
+    const labels = new Map<string, string>();
     for (const uid of await names(this.deps.paths.pods)) {
       const stored = await storedVolumes(this.deps.paths, uid);
-      if (stored.some(({ driver, handle }) => driver === volume.driver && handle === volume.handle)) users.push(uid);
+      const own = stored.find(({ driver, handle }) => driver === volume.driver && handle === volume.handle);
+      if (own) labels.set(uid, own.label);
     }
-    return users;
+    return labels;
   }
 
   /** Unstages what an earlier kubelet left staged for nobody; asked for when the driver comes up. */
@@ -186,7 +194,7 @@ export async function stagedVolumes(paths: CsiPaths): Promise<StoredVolume[]> {
 function stored(data: VolumeData, name: string, isBlock: boolean): StoredVolume {
   const { driverName: driver, volumeHandle: handle, specVolID, volumeLifecycleMode } = data;
   const isPersistent = volumeLifecycleMode !== "Ephemeral";
-  return { specName: specVolID ?? name, driver, handle, isBlock, isPersistent };
+  return { specName: specVolID ?? name, driver, handle, isBlock, isPersistent, label: data.seLinuxMountContext ?? "" };
 }
 
 async function names(dir: string): Promise<string[]> {

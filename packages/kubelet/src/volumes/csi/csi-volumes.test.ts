@@ -12,13 +12,15 @@ import type { RestClient } from "@skiff/client/rest-client.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
 import { silentLogger } from "@skiff/component-base/logger.ts";
+import { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { CsiDriverOptions } from "@skiff/testkit/csi/csi-driver.ts";
 import { CsiDriver } from "@skiff/testkit/csi/csi-driver.ts";
 import { Refusal } from "@skiff/testkit/csi/grpc-server.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
 import { PodPaths } from "../../pod-paths.ts";
-import { sampleMeta, samplePod } from "../../testing/sample-pods.ts";
+import { sampleContainer, sampleMeta, samplePod } from "../../testing/sample-pods.ts";
 import { unmountTree } from "../mounts.ts";
+import type { SelinuxHost } from "../selinux/selinux-host.ts";
 import type { CsiVolume } from "./csi-source.ts";
 import { inlineCsiVolume, persistentCsiVolume, uniqueName } from "./csi-source.ts";
 import { Csi } from "./index.ts";
@@ -39,20 +41,26 @@ class Bench implements AsyncDisposable {
   /** By plural and name. */
   readonly objects = new Map<string, object>();
   csi: Csi;
+  metrics = new MetricsRegistry();
+  private readonly selinux: SelinuxHost | undefined;
   private skippedMs = 0;
 
-  private constructor(dir: string, driver: CsiDriver) {
+  private constructor(dir: string, driver: CsiDriver, selinux?: SelinuxHost) {
+    this.selinux = selinux;
     this.dir = dir;
     this.driver = driver;
     this.objects.set("nodes/n1", { metadata: sampleMeta("n1"), spec: {} });
     this.csi = this.restarted();
   }
 
-  static async start(spec: CSIDriverSpec, options: Partial<CsiDriverOptions> = {}): Promise<Bench> {
+  static async start(
+    spec: CSIDriverSpec,
+    { selinux, ...options }: Partial<CsiDriverOptions> & { selinux?: SelinuxHost } = {},
+  ): Promise<Bench> {
     const dir = await mkdtemp(join(tmpdir(), "skiff-csi-"));
     const storage = join(dir, "storage");
     const driver = await CsiDriver.start({ name: DRIVER, kubeletRoot: dir, storage, nodeId: "n1", ...options });
-    const bench = new Bench(dir, driver);
+    const bench = new Bench(dir, driver, selinux);
     bench.objects.set(`csidrivers/${DRIVER}`, { metadata: sampleMeta(DRIVER), spec });
     await bench.register();
     return bench;
@@ -73,8 +81,11 @@ class Bench implements AsyncDisposable {
         return { [Symbol.dispose]: () => {} };
       },
     };
+    this.metrics = new MetricsRegistry();
     this.csi = new Csi({
       nodeName: "n1",
+      metrics: this.metrics,
+      selinux: this.selinux,
       client: this.client(),
       paths: new PodPaths(this.dir, join(this.dir, "logs")),
       tokens: { grant: async (_pod, audience) => ({ token: `for ${audience}`, expirationTimestamp: "later" }) },
@@ -94,6 +105,18 @@ class Bench implements AsyncDisposable {
 
   setUp(uid: string, volume: CsiVolume, fsGroup?: number): Promise<string> {
     return this.csi.volumes.setUp(podOf(uid, fsGroup), "v", volume, signal);
+  }
+
+  /** For a pod whose container has these options. */
+  setUpLabelled(uid: string, volume: CsiVolume, level: string, policy = "MountOption"): Promise<string> {
+    const container = sampleContainer("c", { volumeMounts: [{ name: "v", mountPath: "/v" }] });
+    const securityContext = { seLinuxOptions: { level }, seLinuxChangePolicy: policy };
+    return this.csi.volumes.setUp(
+      samplePod({ containers: [container], securityContext }, { uid }),
+      "v",
+      volume,
+      signal,
+    );
   }
 
   /** What tells of volumes beside those of pods. */
@@ -153,6 +176,48 @@ test("CsiVolumes gives a ReadWriteOncePod volume to one pod at a time", async ()
   const modes = bench.driver.requests("NodePublishVolume").map((request) => request.volumeCapability.accessMode.mode);
   assert.deepEqual(modes, ["SINGLE_NODE_SINGLE_WRITER", "SINGLE_NODE_SINGLE_WRITER"]);
   await bench.csi.tearDown.tearDown("p2");
+});
+
+const SELINUX: SelinuxHost = { fileLabel: ({ level }) => (level ? `u:r:t:${level}` : "") };
+
+test("CsiVolumes mounts a ReadWriteOncePod volume with the label of the pod's containers, and not with two", async () => {
+  await using bench = await Bench.start({ ...NO_ATTACH, seLinuxMount: true }, { selinux: SELINUX });
+  const volume = volumeOf("labelled", { accessModes: ["ReadWriteOncePod"], mountOptions: ["noatime"] });
+  await bench.setUpLabelled("p1", volume, "s0:c1,c2");
+  const flags = (method: string) =>
+    bench.driver.requests(method).map((request) => request.volumeCapability.mount?.mountFlags);
+  const labelled = ["noatime", 'context="u:r:t:s0:c1,c2"'];
+  assert.deepEqual([...flags("NodeStageVolume"), ...flags("NodePublishVolume")], [labelled, labelled]);
+  // The next kubelet finds the label on the disk.
+  bench.restarted();
+  await bench.register();
+  const lists = "unmounted volumes=[v], unattached volumes=[], failed to process volumes=[v]";
+  const words = 'conflicting SELinux labels of volume pv-labelled: "u:r:t:s0:c1,c2" and "u:r:t:s0:c3,c4"';
+  await assert.rejects(bench.setUpLabelled("p2", volume, "s0:c3,c4"), {
+    message: `Unable to attach or mount volumes: ${lists}: ${words}`,
+  });
+  await bench.setUpLabelled("p1", volume, "s0:c3,c4");
+  assert.deepEqual(flags("NodePublishVolume").at(-1), labelled, "what is mounted keeps its label");
+  const series = `{volume_plugin="kubernetes.io/csi:${DRIVER}",access_mode="RWOP"} 1`;
+  const text = bench.metrics.render();
+  assert.ok(text.includes(`volume_manager_selinux_volume_context_mismatch_errors_total${series}`), text);
+  await bench.csi.tearDown.tearDown("p1");
+  await bench.setUpLabelled("p2", volume, "s0:c3,c4");
+  assert.deepEqual(flags("NodeStageVolume").at(-1), ["noatime", 'context="u:r:t:s0:c3,c4"']);
+  assert.ok(bench.metrics.render().includes(`volume_manager_selinux_volumes_admitted_total${series}`));
+  await bench.csi.tearDown.tearDown("p2");
+});
+
+test("CsiVolumes mounts without a label what others may share, or whose pod or driver wants it so", async () => {
+  await using bench = await Bench.start({ ...NO_ATTACH, seLinuxMount: true }, { selinux: SELINUX });
+  const alone = { accessModes: ["ReadWriteOncePod"] };
+  await bench.setUpLabelled("p1", volumeOf("shared"), "s0:c1");
+  await bench.setUpLabelled("p2", volumeOf("recursive", alone), "s0:c1", "Recursive");
+  bench.objects.set(`csidrivers/${DRIVER}`, { metadata: sampleMeta(DRIVER), spec: NO_ATTACH });
+  await bench.setUpLabelled("p3", volumeOf("plain", alone), "s0:c1");
+  const flags = bench.driver.requests("NodePublishVolume").map((one) => one.volumeCapability.mount?.mountFlags);
+  assert.deepEqual(flags, [[], [], []]);
+  for (const uid of ["p1", "p2", "p3"]) await bench.csi.tearDown.tearDown(uid);
 });
 
 test("CsiVolumes publishes again where the driver asks for it, and goes on when that fails", async () => {

@@ -7,6 +7,7 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 import { RpcError } from "../../plugin-registration/plugin-client.ts";
 import { isMounted } from "../mounts.ts";
 import { takeOwnership } from "../ownership.ts";
+import type { VolumeLabels } from "../selinux/volume-labels.ts";
 import type { VolumeStep } from "../volume-error.ts";
 import { notAttached, stepFailed, VolumeError } from "../volume-error.ts";
 import type { VolumeLocks } from "../volume-locks.ts";
@@ -20,7 +21,7 @@ import type { CsiVolume } from "./csi-source.ts";
 import { uniqueName } from "./csi-source.ts";
 import type { CsiTearDown } from "./csi-tear-down.ts";
 import { readDriverSpec } from "./driver-spec.ts";
-import { attachmentName, removeVolumeData, volumeDataOf, writeVolumeData } from "./volume-data.ts";
+import { attachmentName, readVolumeData, removeVolumeData, volumeDataOf, writeVolumeData } from "./volume-data.ts";
 import type { VolumesInUse } from "./volumes-in-use.ts";
 
 export interface CsiVolumesDeps {
@@ -31,7 +32,8 @@ export interface CsiVolumesDeps {
   readonly drivers: Pick<CsiDrivers, "client">;
   readonly locks: VolumeLocks;
   readonly inUse: VolumesInUse;
-  readonly users: Pick<CsiTearDown, "users">;
+  readonly users: Pick<CsiTearDown, "users" | "labels">;
+  readonly labels: Pick<VolumeLabels, "isOn" | "labelFor" | "admit">;
   readonly secrets: CsiSecrets;
   node(): Readonly<Node> | undefined;
   /** Tells the pod's owner of what could not be renewed. */
@@ -47,10 +49,13 @@ interface Request {
   readonly place: CsiPlace;
   readonly spec: CSIDriverSpec | undefined;
   readonly publishContext: Strings;
+  /** The SELinux label of the mount; "" for an ordinary one. */
+  readonly label: string;
   readonly signal: AbortSignal;
 }
 
 interface Published {
+  readonly label: string;
   readonly requiresRepublish: boolean;
   readonly publishContext: Strings;
   /** Monotonic. */
@@ -88,7 +93,8 @@ export class CsiVolumes {
       const spec = await readDriverSpec(volume.driver, this.deps.client, signal);
       checkLifecycle(volume, spec);
       const publishContext = await this.attached(pod, name, volume, spec, signal);
-      const request = { pod, name, volume, place, spec, publishContext, signal };
+      const label = this.deps.labels.labelFor(pod, name, volume, spec);
+      const request = { pod, name, volume, place, spec, publishContext, label, signal };
       const work = this.deps.locks.run(uniqueName(volume), () => this.mount(request));
       // The driver works on, and what ends the volume waits for it; but the pod's end need not wait.
       await untilAborted(work, signal);
@@ -133,10 +139,11 @@ export class CsiVolumes {
     throw notAttached(name);
   }
 
-  private async mount(request: Request): Promise<void> {
-    const { pod, volume, place, spec, publishContext, signal } = request;
+  private async mount(wanted: Request): Promise<void> {
+    const { pod, volume, place, spec, publishContext, signal } = wanted;
     // It may have waited behind another pod's call, and its own pod may be gone by now.
     signal.throwIfAborted();
+    const request = { ...wanted, label: await this.admittedLabel(wanted) };
     await this.refuseSecondWriter(pod, volume);
     const client = this.clientFor(volume);
     await this.mark(request);
@@ -153,10 +160,25 @@ export class CsiVolumes {
       });
     }
     this.published.set(place.target, {
+      label: request.label,
       requiresRepublish: spec?.requiresRepublish ?? false,
       publishContext,
       at: this.deps.clock.monotonic(),
     });
+  }
+
+  /** What is mounted for the pod already keeps its label, whatever the node makes of the pod's options by now. */
+  private async admittedLabel({ pod, name, volume, place, label }: Request): Promise<string> {
+    const { users, labels: judge } = this.deps;
+    if (!judge.isOn) return label;
+    const labels = await users.labels(volume);
+    const own = labels.get(pod.metadata.uid ?? "");
+    if (own !== undefined && (await isMounted(place.target))) return own;
+    const others = [...labels].flatMap(([uid, other]) => (uid === pod.metadata.uid ? [] : [other]));
+    const staged = volume.lifecycle === "Persistent" ? await readVolumeData(place.stagingData) : undefined;
+    const stagedLabel = staged && (staged.seLinuxMountContext ?? "");
+    judge.admit(name, volume, label, { labels: others, staged: stagedLabel });
+    return label;
   }
 
   /** The scheduler keeps to it too, but two pods may have been bound at once or by hand. */
@@ -181,8 +203,8 @@ export class CsiVolumes {
   }
 
   /** Before anything is mounted, so that a kubelet that ends now leaves a trace of it. */
-  private async mark({ volume, place }: Request): Promise<void> {
-    await writeVolumeData(place.targetData, volumeDataOf(volume, this.deps.nodeName));
+  private async mark({ volume, place, label }: Request): Promise<void> {
+    await writeVolumeData(place.targetData, volumeDataOf(volume, this.deps.nodeName, label));
     await mkdir(dirname(place.target), { recursive: true, mode: 0o750 });
     if (!volume.isBlock) return;
     await mkdir(dirname(place.mark), { recursive: true, mode: 0o750 });
@@ -191,12 +213,12 @@ export class CsiVolumes {
   }
 
   private async stage(client: CsiClient, request: Request): Promise<void> {
-    const { volume, place, publishContext, signal } = request;
+    const { volume, place, publishContext, label, signal } = request;
     if (volume.lifecycle !== "Persistent" || this.staged.has(place.staging)) return;
     try {
       if (!(await client.can("STAGE_UNSTAGE_VOLUME"))) return;
       const secrets = await this.deps.secrets.read("NodeStageSecretRef", volume.stageSecret, signal);
-      await writeVolumeData(place.stagingData, volumeDataOf(volume, this.deps.nodeName));
+      await writeVolumeData(place.stagingData, volumeDataOf(volume, this.deps.nodeName, label));
       await mkdir(place.staging, { recursive: true, mode: 0o750 });
       await client.stage({
         volumeId: volume.handle,
@@ -234,9 +256,10 @@ export class CsiVolumes {
     });
   }
 
-  private async capability(client: CsiClient, { pod, volume }: Pick<Request, "pod" | "volume">) {
+  private async capability(client: CsiClient, { pod, volume, label }: Pick<Request, "pod" | "volume" | "label">) {
     const byDriver = await client.can("VOLUME_MOUNT_GROUP");
     return volumeCapability(volume, {
+      label,
       singleNodeMultiWriter: await client.can("SINGLE_NODE_MULTI_WRITER"),
       mountGroup: byDriver ? pod.spec?.securityContext?.fsGroup : undefined,
     });
@@ -275,7 +298,7 @@ export class CsiVolumes {
     }
   }
 
-  private async renew(known: Published, request: Omit<Request, "spec" | "publishContext">): Promise<void> {
+  private async renew(known: Published, request: Omit<Request, "spec" | "publishContext" | "label">): Promise<void> {
     const { clock, locks } = this.deps;
     if (!known.requiresRepublish || clock.monotonic() - known.at < REPUBLISH_MS) return;
     const { pod, volume, signal } = request;
@@ -283,8 +306,9 @@ export class CsiVolumes {
     try {
       const client = this.deps.drivers.client(volume.driver);
       const spec = await readDriverSpec(volume.driver, this.deps.client, signal);
-      const { publishContext } = known;
-      const work = locks.run(uniqueName(volume), () => this.publish(client, { ...request, spec, publishContext }));
+      const { publishContext, label } = known;
+      const again = { ...request, spec, publishContext, label };
+      const work = locks.run(uniqueName(volume), () => this.publish(client, again));
       await untilAborted(work, signal);
     } catch (error) {
       signal.throwIfAborted();

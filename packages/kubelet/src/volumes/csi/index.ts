@@ -4,8 +4,11 @@ import type { Node, Pod } from "@skiff/api/types.ts";
 import type { RestClient } from "@skiff/client/rest-client.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
+import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { PodEvents } from "../../events/pod-events.ts";
 import type { PodPaths } from "../../pod-paths.ts";
+import type { SelinuxHost } from "../selinux/selinux-host.ts";
+import { VolumeLabels } from "../selinux/volume-labels.ts";
 import type { TokenManager } from "../token-manager.ts";
 import { VolumeLocks } from "../volume-locks.ts";
 import { CsiDrivers } from "./csi-drivers.ts";
@@ -27,6 +30,9 @@ export interface CsiDeps {
   readonly tokens: Pick<TokenManager, "grant">;
   readonly events: Pick<PodEvents, "pod">;
   readonly inUse: VolumesInUse;
+  readonly metrics: MetricsRegistry;
+  /** Undefined on a node without SELinux. */
+  readonly selinux: SelinuxHost | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   node(): Readonly<Node> | undefined;
@@ -72,6 +78,7 @@ export class Csi {
       inUse,
       secrets,
       users: this.tearDown,
+      labels: new VolumeLabels(deps.selinux, deps.metrics),
       node: deps.node,
       warn: (pod, message) => deps.events.pod(pod, "Warning", "FailedMount", message),
     });

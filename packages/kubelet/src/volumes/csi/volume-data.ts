@@ -14,10 +14,12 @@ export interface VolumeData {
   readonly volumeLifecycleMode?: string;
   readonly nodeName?: string;
   readonly attachmentID?: string;
+  /** The SELinux label that it is mounted with, where it is. */
+  readonly seLinuxMountContext?: string;
 }
 
 /** The same keys and values as upstream's, so that either kubelet can take over the other's volumes. */
-export function volumeDataOf(volume: CsiVolume, nodeName: string): VolumeData {
+export function volumeDataOf(volume: CsiVolume, nodeName: string, label = ""): VolumeData {
   return {
     specVolID: volume.specName,
     volumeHandle: volume.handle,
@@ -25,6 +27,7 @@ export function volumeDataOf(volume: CsiVolume, nodeName: string): VolumeData {
     nodeName,
     attachmentID: attachmentName(volume, nodeName),
     volumeLifecycleMode: volume.lifecycle,
+    ...(label ? { seLinuxMountContext: label } : {}),
   };
 }
 
