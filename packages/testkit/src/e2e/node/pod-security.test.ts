@@ -1,9 +1,11 @@
 // What security contexts make of a container: its users, groups, capabilities, system calls and what it may write.
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import type { SecurityContext } from "@skiff/api/types.ts";
+import { nodes } from "@skiff/api/resource-ref.ts";
+import type { PodSecurityContext, SecurityContext } from "@skiff/api/types.ts";
+import { writeOciArchive } from "@skiff/cli/images/oci-archive.ts";
 import { nodeLayoutOf } from "@skiff/cli/layout.ts";
 import { isDone, shell, TestPods } from "../../test-pods.ts";
 
@@ -50,6 +52,55 @@ describe("a container runs", { concurrency: 4 }, () => {
     assert.equal(await words("root-user"), `container's runAsUser breaks non-root policy ${where(byUser)}`);
     const id = shell("id -u", { securityContext: { runAsNonRoot: true, runAsUser: 5 } });
     assert.equal(await pods.output("no-root", id), "5\n");
+  });
+
+  test("as the image's user by name, unless that has to be proven not to be root, or is nobody", async () => {
+    const busybox = readFileSync("/bin/busybox");
+    const files = [
+      { path: "bin/sh", mode: 0o755, content: busybox },
+      { path: "etc/passwd", mode: 0o644, content: Buffer.from("web:x:1234:1234::/:/bin/sh\n") },
+    ];
+    const image = (user: string) => ({ name: `example.test/user-${user}:1`, files, entrypoint: ["/bin/sh"], user });
+    const archive = join(pods.cluster.state, "users.tar");
+    await writeOciArchive(archive, [image("web"), image("ghost")]);
+    await pods.cluster.skiff("images", "load", archive, "--state", pods.cluster.state);
+    const as = (user: string, securityContext: SecurityContext = {}) => ({
+      ...{
+        name: "c",
+        image: image(user).name,
+        command: ["/bin/sh", "-c", "while read a b; do echo $a $b; done < /proc/self/status"],
+      },
+      securityContext,
+    });
+    assert.match(await pods.output("by-name", as("web")), /^Uid: 1234/m);
+    const { metadata } = await pods.create("unproven", { containers: [as("web", { runAsNonRoot: true })] });
+    await pods.create("ghost", { containers: [as("ghost")] });
+    const unproven = await pods.whenWaiting("unproven", "CreateContainerConfigError");
+    const where = `(pod: "unproven_default(${metadata.uid})", container: c)`;
+    const words = `container has runAsNonRoot and image has non-numeric user (web), cannot verify user is non-root ${where}`;
+    assert.equal(unproven.state?.waiting?.message, words);
+    const ghost = await pods.whenWaiting("ghost", "CreateContainerError");
+    assert.match(ghost.state?.waiting?.message ?? "", /user ghost|no users found/);
+  });
+
+  test("with those groups alone that it names, or not where the runtime cannot; confined by AppArmor, or not where the kernel cannot", async () => {
+    const { status } = await pods.client.of(nodes).get("", "node-1", { signal: new AbortController().signal });
+    const strict = { runAsUser: 5, supplementalGroups: [7], supplementalGroupsPolicy: "Strict" };
+    const confined = { appArmorProfile: { type: "RuntimeDefault" } };
+    const once = (name: string, securityContext: PodSecurityContext) =>
+      pods.create(name, { restartPolicy: "Never", securityContext, containers: [shell("id -G")] });
+    await once("strict", strict);
+    await once("confined", confined);
+    const ends = async (name: string) => {
+      const { phase, reason, message } = (await pods.when(name, isDone)).status ?? {};
+      return [phase, reason, message];
+    };
+    const refused = ["Failed", "SupplementalGroupsPolicyNotSupported"];
+    const words = "Pod was rejected: SupplementalGroupsPolicy=Strict is not supported in this node";
+    const done = ["Succeeded", undefined, undefined];
+    assert.deepEqual(await ends("strict"), status?.features?.supplementalGroupsPolicy ? done : [...refused, words]);
+    const noAppArmor = "Pod was rejected: Cannot enforce AppArmor: AppArmor is not enabled on the host";
+    assert.deepEqual(await ends("confined"), hasAppArmor() ? done : ["Failed", "AppArmor", noAppArmor]);
   });
 
   test("with the capabilities that it adds and without those that it drops", async () => {
@@ -102,3 +153,8 @@ describe("a container runs", { concurrency: 4 }, () => {
     assert.match(text, /Read-only file system/);
   });
 });
+
+function hasAppArmor(): boolean {
+  const enabled = "/sys/module/apparmor/parameters/enabled";
+  return existsSync(enabled) && readFileSync(enabled, "utf8").startsWith("Y");
+}

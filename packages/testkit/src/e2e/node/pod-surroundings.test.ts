@@ -1,9 +1,9 @@
 // What a container finds around itself: its host name, /etc/hosts, DNS, namespaces, host ports and environment.
 import assert from "node:assert/strict";
-import { readlinkSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { describe, test } from "node:test";
 import type { PodSpec } from "@skiff/api/types.ts";
-import { isReady, shell, TestPods, WAIT } from "../../test-pods.ts";
+import { isDone, isReady, shell, TestPods, WAIT } from "../../test-pods.ts";
 import { waitFor } from "../../wait-for.ts";
 
 const pods = await TestPods.start();
@@ -54,6 +54,31 @@ describe("a container finds", { concurrency: 4 }, () => {
     const added = await pods.output("added-dns", cat, { dnsPolicy: "Default", dnsConfig: { searches: ["added"] } });
     assert.match(added, /^search .*\badded$/m);
     assert.doesNotMatch(added, /10\.1\.1\./);
+  });
+
+  test("no more of a resolver than programs read, and an event that tells what was left out", async () => {
+    const nameservers = ["10.1.1.1", "10.1.1.2", "10.1.1.3"];
+    const searches = Array.from({ length: 32 }, (_, index) => `${index}.example`);
+    const spec = { dnsPolicy: "Default", dnsConfig: { nameservers, searches } };
+    const text = await pods.output("much-dns", shell("cat /etc/resolv.conf"), spec);
+    const servers = [...text.matchAll(/^nameserver (\S+)$/gm)].map(([, server]) => server);
+    const [, line = ""] = /^search (.*)$/m.exec(text) ?? [];
+    // The node's own come first, if it has any.
+    assert.deepEqual([servers.length, line.split(" ").length], [3, 32]);
+    const toldOf = (what: RegExp, left: string) =>
+      pods.event("much-dns", new RegExp(`^DNSConfigForming ${what.source} have been omitted, .* line is: ${left}$`));
+    if (servers.includes("10.1.1.3")) return;
+    await toldOf(/Nameserver limits were exceeded, some nameservers/, servers.join(" "));
+    if (!searches.every((one) => line.includes(one)))
+      await toldOf(/Search Line limits were exceeded, some search paths/, line);
+  });
+
+  test("the node's /etc/hosts with its aliases, where it is on the node's network", async () => {
+    const hostAliases = [{ ip: "10.1.2.3", hostnames: ["one.example"] }];
+    const hosts = await pods.output("node-hosts", shell("cat /etc/hosts"), { hostNetwork: true, hostAliases });
+    const own = readFileSync("/etc/hosts", "utf8");
+    const head = "# Kubernetes-managed hosts file (host network).\n";
+    assert.equal(hosts, `${head}${own}\n# Entries added by HostAliases.\n10.1.2.3\tone.example\n`);
   });
 
   test("another file system, network and processes than its neighbours in other pods, unless it shares", async () => {
@@ -107,6 +132,15 @@ describe("a container finds", { concurrency: 4 }, () => {
       );
       assert.equal(answer, "Hello from host-port\n");
     }
+    // Past the scheduler, which would not have sent it here.
+    const second = { nodeName: "node-1", containers: [{ name: "c", image: shell("").image, ports: [port(18080)] }] };
+    await pods.create("same-port", second);
+    const { status } = await pods.when("same-port", isDone);
+    const words = "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports";
+    assert.deepEqual(
+      [status?.phase, status?.reason, status?.message],
+      ["Failed", "NodePorts", `Pod was rejected: ${words}`],
+    );
   });
 
   test("facts of its pod, its node and its resources in its environment", async () => {

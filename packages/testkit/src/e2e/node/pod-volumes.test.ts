@@ -6,6 +6,7 @@ import { describe, test } from "node:test";
 import type { Unsaved } from "@skiff/api/object.ts";
 import { configMaps, persistentVolumeClaims, persistentVolumes, pods as podRef } from "@skiff/api/resource-ref.ts";
 import type { PersistentVolume, Volume } from "@skiff/api/types.ts";
+import { commandOutput } from "@skiff/component-base/command.ts";
 import { isDone, isReady, shell, TestPods, WAIT } from "../../test-pods.ts";
 import { waitFor } from "../../wait-for.ts";
 
@@ -19,7 +20,7 @@ const at = (mountPath: string, more: object = {}) => ({ volumeMounts: [{ name: "
 const volume = (source: Omit<Volume, "name">) => ({ volumes: [{ name: "v", ...source }] });
 const file = (path: string) => join(folder, path);
 
-describe("a container has", { concurrency: 4 }, () => {
+describe("a container has", { concurrency: 5 }, () => {
   test("an emptyDir on disk or in memory, which outlives it", async () => {
     const look = "grep ' /data ' /proc/mounts; stat -c %a /data; ls /data";
     await pods.create("memory", {
@@ -174,6 +175,72 @@ describe("a container has", { concurrency: 4 }, () => {
     });
     const { state } = await pods.whenWaiting("escapes", "CreateContainerConfigError");
     assert.equal(state?.waiting?.message, 'failed to prepare subPath for volumeMount "v" of container "c"');
+  });
+
+  test("what is mounted on its node later, if it asks to see that", async () => {
+    const shared = file("shared");
+    mkdirSync(shared);
+    // Whatever the machine's root is, this mount passes on what is mounted below it.
+    for (const args of [
+      ["--bind", shared, shared],
+      ["--make-rshared", shared],
+    ])
+      await commandOutput("mount", args);
+    try {
+      const seeing = (name: string, mountPropagation: string) =>
+        shell(WAIT, { name, ...at("/v", { mountPropagation }) });
+      const containers = [seeing("c", "HostToContainer"), seeing("blind", "None")];
+      await pods.create("propagates", { containers, ...volume({ hostPath: { path: shared } }) });
+      await pods.when("propagates", isReady);
+      mkdirSync(join(shared, "later"));
+      await commandOutput("mount", ["-t", "tmpfs", "later", join(shared, "later")]);
+      writeFileSync(join(shared, "later/file"), "");
+      const seen = (container: string) =>
+        pods.kubectl.run("exec", "propagates", "-c", container, "--", "ls", "/v/later");
+      assert.deepEqual([await seen("c"), await seen("blind")], ["file\n", ""]);
+      await pods.kubectl.run("delete", "pod", "propagates", "--now");
+    } finally {
+      await commandOutput("umount", ["-R", "-l", shared]);
+    }
+  });
+
+  test("no more room on the node's disk than it may use", async () => {
+    const resources = { limits: { "ephemeral-storage": "1Mi" } };
+    await pods.create("fills", { containers: [shell(`head -c 3000000 /dev/zero > /file; ${WAIT}`, { resources })] });
+    const { status } = await pods.when("fills", isDone);
+    assert.deepEqual([status?.phase, status?.reason], ["Failed", "Evicted"]);
+    assert.equal(status?.message, "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. ");
+    const target = status?.conditions?.find(({ type }) => type === "DisruptionTarget");
+    assert.deepEqual([target?.status, target?.reason, target?.observedGeneration], ["True", "TerminationByKubelet", 1]);
+  });
+
+  test("files about its pod and its resources, and none of a key that may be missing", async () => {
+    await pods.createConfigMap("partial", { data: { a: "one" }, immutable: true });
+    const amount = (resource: string, divisor: string) => ({
+      resourceFieldRef: { containerName: "c", resource, divisor },
+    });
+    const items = [
+      { path: "name", fieldRef: { fieldPath: "metadata.name" } },
+      { path: "deep/notes", fieldRef: { fieldPath: "metadata.annotations" }, mode: 0o400 },
+      { path: "cpu", ...amount("limits.cpu", "1m") },
+      { path: "memory", ...amount("requests.memory", "1Mi") },
+    ];
+    const keys = [
+      { key: "a", path: "a" },
+      { key: "none", path: "none" },
+    ];
+    const volumes = [
+      { name: "v", downwardAPI: { items, defaultMode: 0o440 } },
+      { name: "w", configMap: { name: "partial", items: keys, optional: true } },
+    ];
+    const script = "cd /v; for f in name deep/notes cpu memory; do cat $f; stat -L -c ' %a' $f; done; ls /w";
+    const container = shell(script, {
+      volumeMounts: [...at("/v").volumeMounts, { name: "w", mountPath: "/w" }],
+      resources: { limits: { cpu: "250m" }, requests: { cpu: "10m", memory: "8Mi" } },
+    });
+    const annotations = { "example.com/note": "two\nlines" };
+    const text = await pods.output("tells", container, { volumes }, { annotations });
+    assert.match(text, /^tells 440\nexample\.com\/note="two\\nlines".* 400\n250 440\n8 440\na\n$/s);
   });
 
   test("a volume of its claim's, on a folder of the node", async () => {
