@@ -13,7 +13,7 @@ import type { PodSyncer, SyncMemory, SyncOutcome } from "./pod-syncer.ts";
 import type { PodKiller } from "./runtime/pod-killer.ts";
 import { hasNewExit, type RuntimePod, runningContainers } from "./runtime/runtime-pod.ts";
 import type { ProbeStates } from "./status/container-statuses.ts";
-import { hasFinished } from "./status/pod-phase.ts";
+import { hasFinished, isFinal } from "./status/pod-phase.ts";
 import { makePodStatus, type PodVerdict } from "./status/pod-status.ts";
 import type { StatusManager } from "./status/status-manager.ts";
 
@@ -92,9 +92,9 @@ export class PodWorker {
     return this.deps.resizer.allocatedPod(this.pod);
   }
 
-  /** Whether containers of the pod may still run, so that its resources count as taken. */
-  get isAlive(): boolean {
-    return !this.terminated && this.verdict === undefined;
+  /** Whether it has run to its end and holds nothing any more but what is left of dead containers. */
+  get hasEnded(): boolean {
+    return this.released;
   }
 
   /** Whether a pass is under way. */
@@ -102,9 +102,9 @@ export class PodWorker {
     return this.busy;
   }
 
-  /** Whether the node took the pod in. */
+  /** Whether the node took the pod in and containers of it may still run, so that its resources count as taken. */
   get isAdmitted(): boolean {
-    return this.admitted && this.isAlive;
+    return this.admitted && !this.terminated && this.verdict === undefined;
   }
 
   /** Another pass as soon as the present one ends. */
@@ -213,7 +213,7 @@ export class PodWorker {
   }
 
   private async step(): Promise<boolean> {
-    this.finished ||= isTerminalPhase(this.deps.statuses.current(this.pod));
+    this.finished ||= isFinal(this.deps.statuses.current(this.pod).phase);
     if (this.shallEnd() || this.finished) {
       if (!this.terminated) await this.terminate();
       return this.afterTermination();
@@ -232,7 +232,7 @@ export class PodWorker {
     this.deps.probes.update(this.pod);
     const status = this.publish(runtime);
     // All containers have run to their end: what is left is to stop the rest of the pod.
-    this.finished = isTerminalPhase(status) || hasFinished(this.pod, status);
+    this.finished = isFinal(status.phase) || hasFinished(this.pod, status);
     if (this.finished) return this.wake();
     const leftMs = activeMsLeft(this.pod, status, this.deps.clock.now());
     if (leftMs <= 0) return this.expire();
@@ -393,8 +393,4 @@ function activeMsLeft(pod: Readonly<Pod>, status: PodStatus, now: number): numbe
   const seconds = pod.spec?.activeDeadlineSeconds;
   if (seconds === undefined || !status.startTime) return Number.POSITIVE_INFINITY;
   return Date.parse(status.startTime) + seconds * 1000 - now;
-}
-
-function isTerminalPhase({ phase }: PodStatus): boolean {
-  return phase === "Succeeded" || phase === "Failed";
 }

@@ -60,6 +60,11 @@ export class PodWorkers {
     return this.workers.has(uid);
   }
 
+  /** Whether the pod has run to its end, and is still known to the API. */
+  hasEnded(uid: string): boolean {
+    return this.workers.get(uid)?.hasEnded ?? false;
+  }
+
   /** Whether the pod's worker is in a pass; without a UID, whether any is. */
   isBusy(uid?: string): boolean {
     if (uid !== undefined) return this.workers.get(uid)?.isBusy ?? false;

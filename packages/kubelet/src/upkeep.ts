@@ -161,7 +161,10 @@ export class Upkeep {
         measure: (active) => measurePods(active, { cri, cgroups: cgroupFs, podCgroups, paths }),
         evict: (pod, eviction) => this.evict(pod, eviction),
         removeDeadContainers: async () => {
-          for (const pod of pleg.pods()) await collector.trim(pod, 0);
+          // What a pod wrote into its containers is gone with them alone, so those of evicted pods go whole.
+          for (const pod of pleg.pods()) {
+            await (workers.hasEnded(pod.uid) ? collector.clear(pod) : collector.trim(pod, 0));
+          }
         },
         removeUnusedImages: async () => {
           await this.images.removeUnused();

@@ -48,6 +48,12 @@ export class GarbageCollector {
     for (const sandbox of older.filter((candidate) => !candidate.ready)) await this.removeSandbox(sandbox.id);
   }
 
+  /** All that the runtime keeps of a pod that has run to its end, the logs too: the API knows how it ended. */
+  async clear(pod: RuntimePod): Promise<void> {
+    for (const container of pod.containers) if (container.state !== "running") await this.removeContainer(container);
+    for (const sandbox of pod.sandboxes) if (!sandbox.ready) await this.removeSandbox(sandbox.id);
+  }
+
   /** The oldest dead containers beyond what the whole node keeps. */
   async trimNode(pods: readonly RuntimePod[]): Promise<void> {
     for (const container of surplusOfNode(pods, this.limits.total)) await this.removeContainer(container);

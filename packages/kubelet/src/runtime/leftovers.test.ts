@@ -3,8 +3,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { sampleRuntime, sampleState } from "../testing/sample-pods.ts";
-import { surplusContainers, surplusOfNode } from "./garbage-collector.ts";
+import { realClock } from "@skiff/component-base/clock.ts";
+import { PodPaths } from "../pod-paths.ts";
+import { sampleRuntime, sampleSandbox, sampleState } from "../testing/sample-pods.ts";
+import { GarbageCollector, surplusContainers, surplusOfNode } from "./garbage-collector.ts";
+import { gateOptions, StartGate } from "./start-gate.ts";
 import { lastLogLines, terminationMessage } from "./termination-message.ts";
 
 test("surplusContainers keeps the newest and one dead before it, and whatever runs", () => {
@@ -49,4 +52,27 @@ test("surplusOfNode takes the oldest of all pods, but never a container's newest
   );
   assert.equal(surplusOfNode(pods, 0).length, 3);
   assert.deepEqual(surplusOfNode(pods, -1), []);
+});
+
+test("clear removes all that is dead of a pod that has ended, the newest too, which trim keeps", async () => {
+  const removed: string[] = [];
+  const remove = async (id: string) => void removed.push(id);
+  const cri = { removeContainer: remove, removePodSandbox: remove, stopPodSandbox: async () => {} };
+  const gate = new StartGate(gateOptions(1), { clock: realClock });
+  const limits = { perContainer: 1, total: -1, minAgeMs: 0 };
+  const collector = new GarbageCollector(limits, {
+    cri,
+    paths: new PodPaths("/none", "/none"),
+    gate,
+    clock: realClock,
+  });
+  const containers = [
+    sampleState("c", { id: "last", state: "exited" }),
+    sampleState("c", { id: "old", state: "exited" }),
+  ];
+  const pod = sampleRuntime(containers, [sampleSandbox({ id: "sandbox", ready: false })]);
+  await collector.trim(pod, 0);
+  assert.deepEqual(removed, ["old"]);
+  await collector.clear(pod);
+  assert.deepEqual(removed, ["old", "last", "old", "sandbox"]);
 });

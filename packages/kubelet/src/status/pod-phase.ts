@@ -26,7 +26,8 @@ export function hasFinished(pod: Pod, { initContainerStatuses = [], containerSta
   return isFinal(phaseOfContainers(pod, input));
 }
 
-function isFinal(phase: PodPhase): boolean {
+/** A phase that a pod never leaves. */
+export function isFinal(phase: string | undefined): boolean {
   return phase === "Succeeded" || phase === "Failed";
 }
 
