@@ -122,7 +122,7 @@ export class Housekeeper {
     }
   }
 
-  private async attempt(uid: string, work: () => Promise<void>): Promise<void> {
+  private async attempt(uid: string, work: () => Promise<unknown>): Promise<void> {
     try {
       await work();
     } catch (error) {

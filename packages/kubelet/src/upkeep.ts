@@ -162,9 +162,11 @@ export class Upkeep {
         evict: (pod, eviction) => this.evict(pod, eviction),
         removeDeadContainers: async () => {
           // What a pod wrote into its containers is gone with them alone, so those of evicted pods go whole.
+          let removed = 0;
           for (const pod of pleg.pods()) {
-            await (workers.hasEnded(pod.uid) ? collector.clear(pod) : collector.trim(pod, 0));
+            removed += await (workers.hasEnded(pod.uid) ? collector.clear(pod) : collector.trim(pod, 0));
           }
+          return removed;
         },
         removeUnusedImages: async () => {
           await this.images.removeUnused();

@@ -22,10 +22,10 @@ export interface EvictionOptions {
   readonly isolatesStorage: boolean;
 }
 
-/** `message` goes into the pod's status; no grace means the pod's own. */
+/** `message` goes into the pod's status. */
 export interface Eviction {
   readonly message: string;
-  readonly graceSeconds: number | undefined;
+  readonly graceSeconds: number;
 }
 
 export interface EvictionDeps {
@@ -35,7 +35,8 @@ export interface EvictionDeps {
   measure(pods: readonly Readonly<Pod>[]): Promise<readonly Measured[]>;
   /** Ends the pod as evicted; resolves once its containers have stopped and its volumes are gone. */
   evict(pod: Readonly<Pod>, eviction: Eviction): Promise<void>;
-  removeDeadContainers(): Promise<void>;
+  /** Resolves with how many went. */
+  removeDeadContainers(): Promise<number>;
   removeUnusedImages(): Promise<void>;
   onConditions(): void;
   readonly events: { warn(reason: string, message: string): void };
@@ -46,8 +47,13 @@ export interface EvictionDeps {
 
 /** Upstream's interval between looks. */
 const PERIOD_MS = 10_000;
-/** Upstream gives a pod this long to be gone before it looks whether that was enough. */
+/** Upstream gives what a pod leaves behind this long to be gone before it looks whether that was enough. */
 const CLEANUP_LIMIT_MS = 30_000;
+/** And its containers this long at least to stop, which a grace may lengthen. */
+const SHORTEST_STOP_MS = 10_000;
+/** containerd takes some seconds to give back the disk of a container that it has removed. */
+const GIVE_BACK_LIMIT_MS = 10_000;
+const GIVE_BACK_LOOK_MS = 500;
 /** A hard threshold leaves no time for more: memory may be gone in seconds. */
 const IMMEDIATE_GRACE_SECONDS = 1;
 
@@ -83,7 +89,7 @@ export class EvictionManager {
     while (!signal.aborted) {
       let evicted: Readonly<Pod> | undefined;
       try {
-        evicted = await this.synchronize();
+        evicted = await this.synchronize(signal);
       } catch (error) {
         this.deps.log.warn({ err: error }, "eviction could not be judged, trying again");
       }
@@ -93,7 +99,7 @@ export class EvictionManager {
   }
 
   /** One look; the pod that it evicted, if any. */
-  async synchronize(): Promise<Readonly<Pod> | undefined> {
+  async synchronize(signal?: AbortSignal): Promise<Readonly<Pod> | undefined> {
     const observed = await this.deps.observe();
     const startedAt = this.deps.clock.monotonic();
     const { thresholds, transitionMs } = this.options;
@@ -107,7 +113,7 @@ export class EvictionManager {
     const resource = RESOURCE_OF[threshold.signal];
     this.deps.log.warn({ signal: threshold.signal, resource }, "node is short of a resource, reclaiming it");
     this.deps.events.warn("EvictionThresholdMet", `Attempting to reclaim ${resource}`);
-    if (await this.reclaimFromNode(threshold, observed)) return undefined;
+    if (await this.reclaimFromNode(threshold, observed, signal)) return undefined;
     return this.evictOne(threshold, observed, startedAt);
   }
 
@@ -131,18 +137,32 @@ export class EvictionManager {
   }
 
   /** Dead containers and unused images first: true when that was enough. */
-  private async reclaimFromNode(threshold: Threshold, { hasDedicatedImageFs }: NodeObservations): Promise<boolean> {
-    const { signal } = threshold;
-    const onDisk = RESOURCE_OF[signal] === "ephemeral-storage" || RESOURCE_OF[signal] === "inodes";
+  private async reclaimFromNode(
+    threshold: Threshold,
+    { hasDedicatedImageFs }: NodeObservations,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const onDisk = ["ephemeral-storage", "inodes"].includes(RESOURCE_OF[threshold.signal]);
     // Images on a disk of their own do not fill the node's.
-    if (!onDisk || (signal.startsWith("nodefs") && hasDedicatedImageFs)) return false;
-    const { log } = this.deps;
-    await this.deps.removeDeadContainers().catch((error) => log.warn({ err: error }, "dead containers not removed"));
+    if (!onDisk || (threshold.signal.startsWith("nodefs") && hasDedicatedImageFs)) return false;
+    const { log, clock } = this.deps;
+    const removed = await this.deps.removeDeadContainers().catch((error) => {
+      log.warn({ err: error }, "dead containers not removed");
+      return 0;
+    });
     await this.deps.removeUnusedImages().catch((error) => log.warn({ err: error }, "unused images not removed"));
+    const until = clock.monotonic() + (removed > 0 ? GIVE_BACK_LIMIT_MS : 0);
+    for (;;) {
+      if (await this.isEnough(threshold)) return true;
+      if (clock.monotonic() >= until) return false;
+      await clock.sleep(GIVE_BACK_LOOK_MS, signal);
+    }
+  }
+
+  /** With the minimum reclaim: freeing just enough would bring the node back here at once. */
+  private async isEnough(threshold: Threshold): Promise<boolean> {
     const { signals } = await this.deps.observe();
-    // With the minimum reclaim: freeing just enough would bring the node back here at once.
-    const left = thresholdsMet(this.memory.met.length > 0 ? this.memory.met : [threshold], signals, true);
-    return left.length === 0;
+    return thresholdsMet(this.memory.met.length > 0 ? this.memory.met : [threshold], signals, true).length === 0;
   }
 
   private async evictOne(
@@ -170,7 +190,7 @@ export class EvictionManager {
     return undefined;
   }
 
-  private grace({ isSoft }: Threshold, pod: Readonly<Pod>): number | undefined {
+  private grace({ isSoft }: Threshold, pod: Readonly<Pod>): number {
     if (!isSoft) return IMMEDIATE_GRACE_SECONDS;
     const own = pod.spec?.terminationGracePeriodSeconds ?? 30;
     const most = this.options.maxPodGraceSeconds;
@@ -182,7 +202,9 @@ export class EvictionManager {
     deps.log.warn({ pod: `${pod.metadata.namespace}/${pod.metadata.name}`, signal }, "evicting pod");
     this.evictions.inc({ eviction_signal: signal });
     const stop = new AbortController();
-    const limit = deps.clock.sleep(CLEANUP_LIMIT_MS, stop.signal).catch(() => {});
+    // Until it has stopped it may go on filling the disk, and the next pod would be evicted for what it does.
+    const stopMs = Math.max(SHORTEST_STOP_MS, eviction.graceSeconds * 1500);
+    const limit = deps.clock.sleep(stopMs + CLEANUP_LIMIT_MS, stop.signal).catch(() => {});
     await Promise.race([deps.evict(pod, eviction), limit]);
     stop.abort();
   }

@@ -8,8 +8,10 @@ import type { Pod } from "@skiff/api/types.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
 import { silentLogger } from "@skiff/component-base/logger.ts";
 import { MetricsRegistry } from "@skiff/component-base/metrics.ts";
+import { FakeClock } from "@skiff/testkit/fake-clock.ts";
+import { waitFor } from "@skiff/testkit/wait-for.ts";
 import { sampleContainer, samplePod } from "../testing/sample-pods.ts";
-import type { Eviction } from "./eviction-manager.ts";
+import type { Eviction, EvictionDeps } from "./eviction-manager.ts";
 import { EvictionManager } from "./eviction-manager.ts";
 import type { Measured } from "./measure-pods.ts";
 import { folderSize } from "./measure-pods.ts";
@@ -136,11 +138,11 @@ interface Bench {
   readonly manager: EvictionManager;
 }
 
-function bench(signal: Signal, settings: Partial<ThresholdSettings>): Bench {
+function bench(signal: Signal, settings: Partial<ThresholdSettings>, more: Partial<EvictionDeps> = {}): Bench {
   const done: string[] = [];
   const state = { done, available: 50, freed: 0, pods: [] as Measured[] };
   const manager = new EvictionManager(
-    { thresholds: parse(settings), transitionMs: 0, maxPodGraceSeconds: 5, isolatesStorage: true },
+    { thresholds: parse(settings), transitionMs: 0, maxPodGraceSeconds: 30, isolatesStorage: true },
     {
       observe: async () => ({ signals: reading(signal, state.available), hasDedicatedImageFs: false }),
       activePods: () => state.pods.map(({ pod }) => pod),
@@ -150,6 +152,7 @@ function bench(signal: Signal, settings: Partial<ThresholdSettings>): Bench {
       },
       removeDeadContainers: async () => {
         done.push("containers");
+        return 0;
       },
       removeUnusedImages: async () => {
         done.push("images");
@@ -160,6 +163,7 @@ function bench(signal: Signal, settings: Partial<ThresholdSettings>): Bench {
       metrics: new MetricsRegistry(),
       clock: realClock,
       log: silentLogger(),
+      ...more,
     },
   );
   return Object.assign(state, { manager });
@@ -190,9 +194,45 @@ test("eviction manager gives soft evictions their grace, and judges pods' own li
   const soft = bench("memory.available", settings);
   soft.pods = [figures(podOf("p"), 10)];
   await soft.manager.synchronize();
-  assert.deepEqual(soft.done, ["conditions MemoryPressure", "Attempting to reclaim memory", "evict p 5"]);
+  assert.deepEqual(soft.done, ["conditions MemoryPressure", "Attempting to reclaim memory", "evict p 30"]);
   const limits = bench("memory.available", {});
   limits.pods = [figures(podOf("greedy", { limit: "1Ki" }), 0, 2048)];
   await limits.manager.synchronize();
   assert.deepEqual(limits.done, ["evict greedy 1"]);
+});
+
+test("eviction manager waits for a pod that uses its grace up before it looks again", async () => {
+  const settings = {
+    evictionSoft: { "nodefs.available": "100" },
+    evictionSoftGracePeriod: { "nodefs.available": "0s" },
+  };
+  const clock = new FakeClock();
+  const b = bench("nodefs.available", settings, { clock, evict: () => new Promise(() => {}) });
+  b.pods = [figures(podOf("stubborn"), 0, 10)];
+  let over = false;
+  const look = b.manager.synchronize().then(() => {
+    over = true;
+  });
+  await waitFor("the wait", () => clock.waiting > 0);
+  await clock.advance(74_000);
+  assert.equal(over, false);
+  await clock.advance(2000);
+  await look;
+});
+
+test("eviction manager waits for the disk of dead containers, which the runtime gives back later", async () => {
+  const clock = new FakeClock();
+  const more = { clock, removeDeadContainers: async () => 1 };
+  const b = bench("nodefs.available", { evictionHard: { "nodefs.available": "10%" } }, more);
+  b.pods = [figures(podOf("innocent"), 0, 10)];
+  const look = b.manager.synchronize();
+  await waitFor("a second look", () => clock.waiting > 0);
+  b.available = 500;
+  await clock.advance(1000);
+  assert.equal(await look, undefined);
+  b.available = 50;
+  const fruitless = b.manager.synchronize();
+  await waitFor("a second look", () => clock.waiting > 0);
+  await clock.advance(11_000);
+  assert.equal((await fruitless)?.metadata.name, "innocent");
 });

@@ -37,21 +37,26 @@ export class GarbageCollector {
     this.deps = deps;
   }
 
-  /** Old containers and sandboxes of a pod that lives on; `perContainer` may be stricter than the limits. */
-  async trim(pod: RuntimePod, perContainer = this.limits.perContainer): Promise<void> {
+  /**
+   * Old containers and sandboxes of a pod that lives on; `perContainer` may be stricter than the limits. Resolves with how many
+   * containers went.
+   */
+  async trim(pod: RuntimePod, perContainer = this.limits.perContainer): Promise<number> {
     const before = this.deps.clock.now() - this.limits.minAgeMs;
-    for (const container of surplusContainers(pod.containers, perContainer)) {
-      if (container.finishedAt <= before) await this.removeContainer(container);
-    }
+    const old = surplusContainers(pod.containers, perContainer).filter(({ finishedAt }) => finishedAt <= before);
+    for (const container of old) await this.removeContainer(container);
     // The newest one stays, ready or not: its attempt is what the next one counts from.
     const [, ...older] = pod.sandboxes;
     for (const sandbox of older.filter((candidate) => !candidate.ready)) await this.removeSandbox(sandbox.id);
+    return old.length;
   }
 
   /** All that the runtime keeps of a pod that has run to its end, the logs too: the API knows how it ended. */
-  async clear(pod: RuntimePod): Promise<void> {
-    for (const container of pod.containers) if (container.state !== "running") await this.removeContainer(container);
+  async clear(pod: RuntimePod): Promise<number> {
+    const dead = pod.containers.filter(({ state }) => state !== "running");
+    for (const container of dead) await this.removeContainer(container);
     for (const sandbox of pod.sandboxes) if (!sandbox.ready) await this.removeSandbox(sandbox.id);
+    return dead.length;
   }
 
   /** The oldest dead containers beyond what the whole node keeps. */
