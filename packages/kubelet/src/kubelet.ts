@@ -52,7 +52,7 @@ import { RuntimeReader } from "./runtime/runtime-reader.ts";
 import { gateOptions, StartGate } from "./runtime/start-gate.ts";
 import { ServedPods } from "./served-pods.ts";
 import { type ServedKubelet, serveKubelet } from "./server/index.ts";
-import { serverOptionsOf } from "./server/server-options.ts";
+import { authOptions, serverOptionsOf } from "./server/server-options.ts";
 import { StatusManager } from "./status/status-manager.ts";
 import { Upkeep } from "./upkeep.ts";
 import { NodeStorage } from "./volumes/node-storage.ts";
@@ -226,7 +226,7 @@ export class Kubelet {
       runtime: this.reader,
       cgroups: parts.cgroups.files,
       podCgroups: this.cgroups,
-      auth: new DelegatedAuth(parts.client, { anonymous: config["anonymous-auth"] }, { clock, log }),
+      auth: new DelegatedAuth(parts.client, authOptions(config), { clock, log }),
       metrics,
       probeMetrics: this.probeMetrics,
       checks: this.checks,

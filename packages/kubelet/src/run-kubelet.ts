@@ -15,6 +15,7 @@ import { Kubelet } from "./kubelet.ts";
 import { enforceReserved } from "./node/enforce-reserved.ts";
 import { readMachineInfo, refuseSwap } from "./node/machine-info.ts";
 import { nodeShape } from "./node/node-shape.ts";
+import { keepProcessesPlaced, placeProcesses, setOomScore } from "./node/place-processes.ts";
 import { PodPaths } from "./pod-paths.ts";
 import { requestToken } from "./volumes/request-token.ts";
 import { readSelinuxHost } from "./volumes/selinux/selinux-host.ts";
@@ -55,6 +56,9 @@ export async function runKubelet(config: KubeletConfig, program: ProgramContext)
   const identity = certificates.run(client, (pair) => serving.use(pair), signal);
   identity.catch((error) => over.abort(error));
   const cgroups = await openCgroups(settings.cgroupDriver, { cri, clock, log, signal });
+  if (settings.failCgroupV1 && !cgroups.files.isUnified) throw new Error(NO_CGROUP_V1);
+  await setOomScore(settings.oomScoreAdj, log);
+  await placeProcesses(settings, cgroups.files);
   await enforceReserved(settings, { cgroups, recorder, nodeName: config.nodeName });
   const tokens = new TokenManager(requestToken(client), { clock });
   const providers = await openProviders(config, context, { client, tokens });
@@ -72,13 +76,17 @@ export async function runKubelet(config: KubeletConfig, program: ProgramContext)
   await using server = await kubelet.serve(serving.newest);
   serving.fill(server);
   try {
-    await Promise.all([kubelet.run(signal), identity]);
+    const placed = keepProcessesPlaced(settings, { files: cgroups.files, clock, log }, signal);
+    await Promise.all([kubelet.run(signal), identity, placed]);
   } finally {
     // Workers stop where they are; their containers run on and are found again by the next kubelet.
     over.abort(new Error("the kubelet is ending"));
     await kubelet.stopped();
   }
 }
+
+const NO_CGROUP_V1 =
+  "kubelet is configured to not run on a host using cgroup v1. cgroup v1 support is unsupported and will be removed in a future release";
 
 type Pair = { readonly cert: string; readonly key: string };
 

@@ -111,6 +111,29 @@ export class CgroupFs {
     }
   }
 
+  /** Makes the cgroup, and puts a process with all its threads into it. */
+  async enter(path: string, pid: number): Promise<void> {
+    await this.create(path, {});
+    for (const { mountPoint } of this.hierarchies) await writeFile(join(mountPoint, path, "cgroup.procs"), String(pid));
+  }
+
+  /**
+   * Moves what stands in `from` itself, not below, into `to`, which is there. Each hierarchy on its own: a process that has a
+   * place in one of them keeps it. Resolves with how many went.
+   */
+  async movePlaceless(from: string, to: string, mayMove: (pid: number) => Promise<boolean>): Promise<number> {
+    const moved = new Set<number>();
+    for (const { mountPoint } of this.hierarchies) {
+      for (const pid of parseProcesses(await readFile(join(mountPoint, from, "cgroup.procs"), "utf8"))) {
+        if (!(await mayMove(pid))) continue;
+        // It may have ended since.
+        const went = writeFile(join(mountPoint, to, "cgroup.procs"), String(pid)).then(() => moved.add(pid));
+        await went.catch(() => {});
+      }
+    }
+    return moved.size;
+  }
+
   /** Names of the child cgroups in any hierarchy, or in the first alone, which is cheap and enough as a rule. */
   async children(path: string, where: "any" | "first" = "any"): Promise<Set<string>> {
     const names = new Set<string>();

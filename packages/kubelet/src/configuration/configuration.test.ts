@@ -42,7 +42,7 @@ test("flags win over drop-ins, drop-ins over the file, and the file over default
   assert.equal(shown.syncFrequency, "1m30s");
   assert.deepEqual(shown.authentication, {
     x509: { clientCAFile: "" },
-    webhook: { enabled: true },
+    webhook: { enabled: true, cacheTTL: "2m0s" },
     anonymous: { enabled: true },
   });
 });
@@ -132,6 +132,90 @@ test("options that are numbers have their bounds", async () => {
   await refused(/the minimum value of "max-allowable-numa-nodes" should not be less than 8/, nodes("7"));
   await refused(/"many" is no whole number/, nodes("many"));
   await refused(/of more than 30 is not supported by this kubelet/, nodes("31"));
+});
+
+/** What kubeadm writes of a KubeletConfiguration about which it was told nothing. */
+const FROM_KUBEADM = `
+authentication:
+  anonymous: {enabled: false}
+  webhook: {cacheTTL: 0s, enabled: true}
+  x509: {clientCAFile: /etc/kubernetes/pki/ca.crt}
+authorization:
+  mode: Webhook
+  webhook: {cacheAuthorizedTTL: 0s, cacheUnauthorizedTTL: 0s}
+cgroupDriver: systemd
+clusterDNS: [10.96.0.10]
+clusterDomain: cluster.local
+containerRuntimeEndpoint: ""
+cpuManagerReconcilePeriod: 0s
+crashLoopBackOff: {}
+evictionPressureTransitionPeriod: 0s
+fileCheckFrequency: 0s
+healthzBindAddress: 127.0.0.1
+healthzPort: 10248
+httpCheckFrequency: 0s
+imageMaximumGCAge: 0s
+imageMinimumGCAge: 0s
+logging:
+  flushFrequency: 0
+  options:
+    json: {infoBufferSize: "0"}
+    text: {infoBufferSize: "0"}
+  verbosity: 0
+memorySwap: {}
+nodeStatusReportFrequency: 0s
+nodeStatusUpdateFrequency: 0s
+rotateCertificates: true
+runtimeRequestTimeout: 0s
+shutdownGracePeriod: 0s
+shutdownGracePeriodCriticalPods: 0s
+staticPodPath: /etc/kubernetes/manifests
+streamingConnectionIdleTimeout: 0s
+syncFrequency: 0s
+volumeStatsAggPeriod: 0s
+`;
+
+test("a file as kubeadm writes it is taken, and no time at all means the default", async () => {
+  const { settings } = await parseConfig([...REQUIRED, `--config=${await file("kubeadm.yaml", FROM_KUBEADM)}`]);
+  const defaults = (await parseConfig(REQUIRED)).settings;
+  for (const [name, value] of Object.entries(settings)) {
+    if (name.startsWith("logging.")) continue;
+    const isDuration = name.endsWith("Period") || name.endsWith("Frequency") || name.endsWith("TTL");
+    if (isDuration) assert.equal(value, defaults[name as keyof typeof defaults], name);
+  }
+  assert.deepEqual(
+    [settings.cgroupDriver, settings.containerRuntimeEndpoint],
+    ["systemd", defaults.containerRuntimeEndpoint],
+  );
+});
+
+test("what is shown can be given back, and what changes nothing here cannot be changed", async () => {
+  const shown = JSON.stringify({
+    ...configzOf(await parseConfig(REQUIRED)),
+    apiVersion: "kubelet.config.k8s.io/v1beta1",
+    kind: "KubeletConfiguration",
+  });
+  const path = join(dir, "shown.json");
+  await writeFile(path, shown);
+  const again = await parseConfig([...REQUIRED, `--config=${path}`]);
+  assert.equal(again.settings.cpuCFSQuota, true);
+  for (const [text, problem] of Object.entries({
+    "cpuCFSQuota: false": /cpuCFSQuota: only true is supported/,
+    "cpuCFSQuotaPeriod: 5ms": /cpuCFSQuotaPeriod: only 100ms is supported/,
+    "tlsCipherSuites: [TLS_AES_128_GCM_SHA256]": /tlsCipherSuites: a choice of one's own is not supported/,
+    "qosReserved: {memory: 50%}": /qosReserved: nothing in it is supported/,
+    "oomScoreAdj: 1001": /oomScoreAdj \(--oom-score-adj\) 1001 must be between -1000 and 1000, inclusive/,
+    "systemCgroups: /": /system container cannot be root/,
+  })) {
+    await refused(problem, `--config=${await file("fixed.yaml", `${text}\n`)}`);
+  }
+});
+
+test("who asks for the node's status at certain times gets it whole at those", async () => {
+  const often = await file("often.yaml", "nodeStatusUpdateFrequency: 4s\n");
+  assert.equal((await parseConfig([...REQUIRED, `--config=${often}`])).settings.nodeStatusReportFrequency, 4000);
+  const both = await file("both.yaml", "nodeStatusUpdateFrequency: 4s\nnodeStatusReportFrequency: 1m\n");
+  assert.equal((await parseConfig([...REQUIRED, `--config=${both}`])).settings.nodeStatusReportFrequency, 60_000);
 });
 
 test("formatDuration prints as Go does", () => {

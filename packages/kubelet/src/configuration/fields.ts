@@ -17,6 +17,7 @@ import {
   text,
   word,
 } from "./field-types.ts";
+import { FIXED_FIELDS } from "./fixed-fields.ts";
 import { RESOURCE_FIELDS } from "./resource-fields.ts";
 
 /** A dot stands for a field inside an object. */
@@ -40,10 +41,14 @@ export const FIELDS = {
   // Callers are always authenticated and authorized by the apiserver; a kubelet that lets everybody in is not
   // offered.
   "authentication.webhook.enabled": only(true),
+  "authentication.webhook.cacheTTL": duration(120_000),
   "authentication.anonymous.enabled": bool(false),
   "authorization.mode": only("Webhook"),
+  "authorization.webhook.cacheAuthorizedTTL": duration(300_000),
+  "authorization.webhook.cacheUnauthorizedTTL": duration(30_000),
   healthzPort: int(10248),
   healthzBindAddress: text("127.0.0.1"),
+  oomScoreAdj: int(-999),
   clusterDomain: text(""),
   clusterDNS: strings([]),
   resolvConf: text("/etc/resolv.conf"),
@@ -64,15 +69,23 @@ export const FIELDS = {
   // Whether a pod must show the login that an image on the node was pulled with.
   imagePullCredentialsVerificationPolicy: text("NeverVerifyPreloadedImages"),
   preloadedImagesVerificationAllowlist: strings([]),
+  volumeStatsAggPeriod: duration(60_000),
+  // Where the kubelet puts itself, and all others that are in none.
+  kubeletCgroups: text(""),
+  systemCgroups: text(""),
+  // Unlike upstream: many a machine still runs on version 1.
+  failCgroupV1: bool(false),
   cgroupRoot: text("/"),
   cgroupsPerQOS: only(true),
   cgroupDriver: word<CgroupDriver>("cgroupfs", "systemd"),
   ...RESOURCE_FIELDS,
+  ...FIXED_FIELDS,
   runtimeRequestTimeout: duration(120_000),
   maxPods: int(110),
   // 0: maxPods alone counts.
   podsPerCore: int(0),
   podCIDR: text(""),
+  providerID: text(""),
   evictionHard: map({}),
   evictionSoft: map({}),
   evictionSoftGracePeriod: map({}),
@@ -116,6 +129,23 @@ export const FIELDS = {
   // Whether a pod may reach itself through its Service; a matter of the network plug-in since the CRI.
   hairpinMode: only("promiscuous-bridge"),
 } as const;
+
+/**
+ * Where an empty text, zero, or no time at all means the default, as upstream reads them: kubeadm writes `0s` for each duration
+ * about which it was told nothing.
+ */
+export const ZERO_IS_DEFAULT: ReadonlySet<string> = new Set<keyof typeof FIELDS>([
+  ...(["syncFrequency", "fileCheckFrequency", "httpCheckFrequency", "streamingConnectionIdleTimeout"] as const),
+  ...(["nodeStatusUpdateFrequency", "nodeStatusReportFrequency", "nodeLeaseDurationSeconds"] as const),
+  ...(["authentication.webhook.cacheTTL", "authorization.webhook.cacheAuthorizedTTL"] as const),
+  ...(["authorization.webhook.cacheUnauthorizedTTL", "authorization.mode"] as const),
+  ...(["imageMinimumGCAge", "volumeStatsAggPeriod", "cpuManagerReconcilePeriod", "runtimeRequestTimeout"] as const),
+  ...(["evictionPressureTransitionPeriod", "address", "port", "healthzBindAddress", "podLogsDir"] as const),
+  ...(["cpuManagerPolicy", "memoryManagerPolicy", "topologyManagerPolicy", "topologyManagerScope"] as const),
+  ...(["cgroupDriver", "hairpinMode", "maxPods", "maxOpenFiles", "contentType", "containerLogMaxSize"] as const),
+  ...(["registryBurst", "eventBurst", "kubeAPIBurst", "volumePluginDir", "containerRuntimeEndpoint"] as const),
+  ...(["configMapAndSecretChangeDetectionStrategy", "logging.format", "cgroupRoot"] as const),
+]);
 
 /** A field's path with dots, as errors name it. */
 export type FieldName = keyof typeof FIELDS;

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import type { Field } from "./field-types.ts";
 import type { FieldName, Settings } from "./fields.ts";
-import { DEFAULT_EVICTION_HARD, defaultSettings, FIELDS } from "./fields.ts";
+import { DEFAULT_EVICTION_HARD, defaultSettings, FIELDS, ZERO_IS_DEFAULT } from "./fields.ts";
 
 type Json = Record<string, unknown>;
 
@@ -16,7 +16,11 @@ export async function readConfiguration(file: string, dropInDir: string): Promis
   let merged: Json = {};
   if (file) merged = await loadFile(file, "kubelet config file");
   for (const path of dropIns(dropInDir)) merged = mergeInto(merged, await loadFile(path, "kubelet dropin file"));
-  return { ...defaultSettings(), ...decodeSettings(merged) };
+  const given = decodeSettings(merged);
+  // Whoever wants to hear of the node at certain times gets them for what has not changed too.
+  const { nodeStatusUpdateFrequency: often, nodeStatusReportFrequency = often } = given;
+  const reports = nodeStatusReportFrequency === undefined ? {} : { nodeStatusReportFrequency };
+  return { ...defaultSettings(), ...given, ...reports };
 }
 
 function dropIns(dir: string): string[] {
@@ -76,6 +80,7 @@ function decodeSettings(fields: Json): Partial<Settings> {
   }
   const settings: Record<string, unknown> = {};
   for (const [name, value] of found) {
+    if (ZERO_IS_DEFAULT.has(name) && isZero(value)) continue;
     try {
       settings[name] = (FIELDS[name] as Field<unknown>).decode(value);
     } catch (error) {
@@ -83,6 +88,10 @@ function decodeSettings(fields: Json): Partial<Settings> {
     }
   }
   return settings as Partial<Settings>;
+}
+
+function isZero(value: unknown): boolean {
+  return value === 0 || value === "" || (typeof value === "string" && /^0[0hmsuµn.]*$/.test(value));
 }
 
 function collect(fields: Json, prefix: string, found: [FieldName, unknown][], unknown: string[]): void {

@@ -20,6 +20,8 @@ export function validateConfiguration(settings: Settings): string[] {
 const RULES: readonly Rule[] = [
   (s) => between(s.port, 1, 65535, "port (--port)"),
   (s) => (s.healthzPort === 0 ? undefined : between(s.healthzPort, 1, 65535, "healthzPort (--healthz-port)")),
+  (s) => between(s.oomScoreAdj, -1000, 1000, "oomScoreAdj (--oom-score-adj)"),
+  (s) => (s.systemCgroups === "/" ? 'system container cannot be root ("/")' : undefined),
   (s) => between(s.imageGCHighThresholdPercent, 0, 100, "imageGCHighThresholdPercent (--image-gc-high-threshold)"),
   (s) => between(s.imageGCLowThresholdPercent, 0, 100, "imageGCLowThresholdPercent (--image-gc-low-threshold)"),
   ({ imageGCLowThresholdPercent: low, imageGCHighThresholdPercent: high }) =>

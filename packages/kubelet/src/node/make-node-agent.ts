@@ -31,6 +31,7 @@ export function makeNodeAgent(
       reservation: node.reservation,
       port: config.port,
       statusUpdateMs: config["node-status-update-frequency"],
+      providerId: config["provider-id"],
       statusReportMs: config.settings.nodeStatusReportFrequency,
       leaseSeconds: config.settings.nodeLeaseDurationSeconds,
       machine,

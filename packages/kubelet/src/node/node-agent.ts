@@ -26,6 +26,8 @@ export interface NodeAgentOptions {
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
   readonly register: boolean;
+  /** What a cloud calls the machine; empty for none. */
+  readonly providerId: string;
   readonly size: NodeSize;
   readonly reservation: Reservation;
   readonly port: number;
@@ -112,7 +114,7 @@ export class NodeAgent {
   }
 
   private async register(signal: AbortSignal): Promise<void> {
-    const { nodeName, taints } = this.options;
+    const { nodeName, taints, providerId } = this.options;
     const client = this.deps.client.of(nodes);
     const labels = this.labels();
     const status = await this.status(undefined);
@@ -131,7 +133,10 @@ export class NodeAgent {
       // Tells the attach-detach controller that volumes of this node are its to attach.
       annotations: { "volumes.kubernetes.io/controller-managed-attach-detach": "true" },
     };
-    const spec = taints.length > 0 ? { taints: [...taints] } : {};
+    const spec = {
+      ...(taints.length > 0 ? { taints: [...taints] } : {}),
+      ...(providerId ? { providerID: providerId } : {}),
+    };
     this.learn(await client.create("", { metadata, spec, status }, { signal }));
     this.deps.log.info({ node: nodeName }, "registered node");
   }

@@ -30,6 +30,8 @@ export interface KubeletServerOptions {
   readonly rootDir?: string;
   /** Cgroups of parts of the system that are no pods, by upstream's name of the part, such as `kubelet`. */
   readonly systemCgroups?: Readonly<Record<string, string>>;
+  /** How old figures of volumes may be; negative for none at all. */
+  readonly volumeStatsMs?: number;
 }
 
 /** The pods of this node as the kubelet knows them, with the newest status that it has worked out for each. */

@@ -85,7 +85,7 @@ function addHealth(app: App, { checks = [] }: Pick<KubeletServerDeps, "checks">)
 
 function addMetrics(app: App, options: KubeletServerOptions, deps: KubeletServerDeps): void {
   const rates = new CpuRates();
-  const volumes = new PodVolumes(options.rootDir ?? "/", deps);
+  const volumes = new PodVolumes(options.rootDir ?? "/", deps, options.volumeStatsMs);
   const { pods, metrics, clock } = deps;
   const claims = new ClaimMetrics({ pods, volumes, clock });
   app.get("/metrics", async (_request, reply) =>

@@ -4,6 +4,16 @@ import type { KubeletConfig } from "../config.ts";
 import type { KubeletServerOptions } from "./deps.ts";
 import { systemCgroups } from "./stats/system-cgroups.ts";
 
+/** How callers are known, and for how long. */
+export function authOptions({ settings, "anonymous-auth": anonymous }: KubeletConfig) {
+  return {
+    anonymous,
+    tokenTtlMs: settings["authentication.webhook.cacheTTL"],
+    allowedTtlMs: settings["authorization.webhook.cacheAuthorizedTTL"],
+    deniedTtlMs: settings["authorization.webhook.cacheUnauthorizedTTL"],
+  };
+}
+
 /** Without a certificate handshakes fail until one is given. */
 export async function serverOptionsOf(
   config: KubeletConfig,
@@ -19,6 +29,10 @@ export async function serverOptionsOf(
     podLogDir: config["pod-log-dir"],
     nodeName,
     rootDir: config["root-dir"],
-    systemCgroups: systemCgroups(config["runtime-cgroups"], await readFile("/proc/self/cgroup", "utf8")),
+    systemCgroups: systemCgroups(
+      { runtime: config["runtime-cgroups"], system: config["system-cgroups"] },
+      await readFile("/proc/self/cgroup", "utf8"),
+    ),
+    volumeStatsMs: config["volume-stats-agg-period"],
   };
 }

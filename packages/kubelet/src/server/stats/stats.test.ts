@@ -45,14 +45,15 @@ test("parseProcessLimits takes the lower limit, and the threads that there are",
 });
 
 test("systemCgroups names the kubelet's own cgroup in both versions, but not the machine's root", () => {
-  assert.deepEqual(systemCgroups("/run", "5:cpu:/other\n4:memory:/kubelet\n0::/\n"), {
+  assert.deepEqual(systemCgroups({ runtime: "/run", system: "/system" }, "5:cpu:/other\n4:memory:/kubelet\n0::/\n"), {
     kubelet: "/kubelet",
     runtime: "/run",
+    misc: "/system",
   });
-  assert.deepEqual(systemCgroups("", "0::/system.slice/kubelet.service\n"), {
+  assert.deepEqual(systemCgroups({ runtime: "", system: "" }, "0::/system.slice/kubelet.service\n"), {
     kubelet: "/system.slice/kubelet.service",
   });
-  assert.deepEqual(systemCgroups("", "4:memory:/\n0::/\n"), {});
+  assert.deepEqual(systemCgroups({ runtime: "", system: "" }, "4:memory:/\n0::/\n"), {});
 });
 
 test("parseMeminfo and parseCpuStat read the kernel's units", () => {

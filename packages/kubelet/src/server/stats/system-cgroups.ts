@@ -1,12 +1,19 @@
-// Which cgroups /stats/summary tells of beside those of pods: the kubelet's own and the runtime's.
+// Which cgroups /stats/summary tells of beside those of pods: the kubelet's own, the runtime's and the system's.
 
 /**
  * By upstream's names of the parts. `ownCgroups` is the kubelet's /proc/self/cgroup; a kubelet in the root shares its cgroup
  * with the whole machine, whose figures are no figures of it.
  */
-export function systemCgroups(runtimeCgroups: string, ownCgroups: string): Readonly<Record<string, string>> {
+export function systemCgroups(
+  { runtime, system }: { readonly runtime: string; readonly system: string },
+  ownCgroups: string,
+): Readonly<Record<string, string>> {
   const kubelet = cgroupOf(ownCgroups);
-  return { ...(kubelet === "/" ? {} : { kubelet }), ...(runtimeCgroups ? { runtime: runtimeCgroups } : {}) };
+  return {
+    ...(kubelet === "/" ? {} : { kubelet }),
+    ...(runtime ? { runtime } : {}),
+    ...(system ? { misc: system } : {}),
+  };
 }
 
 /** By the memory controller of version 1 where there is one (`4:memory:/path`), else by version 2 (`0::/path`). */
