@@ -1,6 +1,6 @@
 // The pod workers with all that a pod's life goes through: syncer, container starter, cleanup.
 import { randomInt } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Service } from "@skiff/api/types.ts";
 import type { ProgramContext } from "@skiff/component-base/program.ts";
@@ -102,7 +102,7 @@ function makeSyncer(config: KubeletConfig, { clock, log }: ProgramContext, parts
     dns: async () => ({
       clusterDns: config["cluster-dns"],
       clusterDomain,
-      node: parseResolvConf(await readFile(config["resolv-conf"] || "/dev/null", "utf8")),
+      node: parseResolvConf(readFileSync(config["resolv-conf"] || "/dev/null", "utf8")),
     }),
     allocatable: parts.allocatable,
     runtime: (uid) => pleg.get(uid),

@@ -1,5 +1,5 @@
 // Takes the next step for a pod that shall run: volumes, sandbox, containers, as sync-pod decides.
-import { mkdir } from "node:fs/promises";
+import { mkdirSync } from "node:fs";
 import type { Container, Pod } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
@@ -183,8 +183,8 @@ export class PodSyncer {
 
   private async prepareNode(pod: Pod): Promise<string> {
     const { paths, cgroups, resizer } = this.deps;
-    await mkdir(paths.pod(pod.metadata.uid ?? ""), { recursive: true, mode: 0o750 });
-    await mkdir(paths.podLogs(pod), { recursive: true, mode: 0o755 });
+    mkdirSync(paths.pod(pod.metadata.uid ?? ""), { recursive: true, mode: 0o750 });
+    mkdirSync(paths.podLogs(pod), { recursive: true, mode: 0o755 });
     // With what its containers have: until they are resized, less than that would be refused.
     return cgroups.create(resizer.actuatedPod(pod));
   }

@@ -1,5 +1,6 @@
 // The cgroup file systems of this machine: v1, v2, or both beside each other.
-import { mkdir, readdir, readFile, rmdir, stat, writeFile } from "node:fs/promises";
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { readdir, readFile, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import { NO_QUOTA } from "./cpu-quotas.ts";
@@ -31,7 +32,12 @@ const V1_CONTROLLERS: ReadonlySet<string> = new Set([
   "misc",
 ]);
 
-/** cgroups by their path from the root, such as `/kubepods/burstable/podX`; each call acts on every hierarchy. */
+/**
+ * cgroups by their path from the root, such as `/kubepods/burstable/podX`; each call acts on every hierarchy.
+ *
+ * What a pod's start waits for is done at once: the kernel makes a cgroup in less time than it takes to wake a thread
+ * for it and to be woken by that, and a pod needs some fifty such calls where version 1 has ten hierarchies.
+ */
 export class CgroupFs {
   private readonly hierarchies: readonly Hierarchy[];
   private readonly clock: Pick<Clock, "sleep">;
@@ -76,8 +82,8 @@ export class CgroupFs {
   /** Makes the cgroup with all above it and sets its limits. One that exists gets the limits. */
   async create(path: string, limits: CgroupLimits): Promise<void> {
     for (const hierarchy of this.hierarchies) {
-      if (hierarchy.isV2) await this.createV2(hierarchy, path);
-      else await this.createV1(hierarchy, path);
+      if (hierarchy.isV2) this.createV2(hierarchy, path);
+      else createV1(hierarchy, path);
     }
     await this.apply(path, limits);
   }
@@ -86,13 +92,13 @@ export class CgroupFs {
   async apply(path: string, limits: CgroupLimits): Promise<void> {
     for (const hierarchy of this.hierarchies) {
       const settings = hierarchy.isV2 ? (this.isUnified ? settingsV2(limits) : []) : settingsV1(hierarchy, limits);
-      for (const [file, value] of settings) await writeFile(join(hierarchy.mountPoint, path, file), value);
+      for (const [file, value] of settings) writeFileSync(join(hierarchy.mountPoint, path, file), value);
     }
   }
 
   /** Kills what still runs below `path` and removes it with all below. A path that is gone is fine. */
   async remove(path: string): Promise<void> {
-    const gone = await Promise.all(this.hierarchies.map(({ mountPoint }) => isRemoved(join(mountPoint, path))));
+    const gone = this.hierarchies.map(({ mountPoint }) => isRemoved(join(mountPoint, path)));
     // Empty, as the runtime leaves it after a pod that ended in good order.
     if (gone.every(Boolean)) return;
     // A cgroup that holds a process cannot be removed.
@@ -162,23 +168,14 @@ export class CgroupFs {
     return (await this.processes(path, "first")).size;
   }
 
-  private async createV1({ mountPoint, controllers }: Hierarchy, path: string): Promise<void> {
-    await mkdir(join(mountPoint, path), { recursive: true });
-    if (!controllers.includes("cpuset")) return;
-    // A version-1 cpuset starts empty, and no process can enter one without processors and memory.
-    for (const step of await unset(mountPoint, path)) {
-      for (const file of ["cpuset.cpus", "cpuset.mems"]) await copyDown(join(mountPoint, step), file);
-    }
-  }
-
-  private async createV2({ mountPoint }: Hierarchy, path: string): Promise<void> {
-    await mkdir(join(mountPoint, path), { recursive: true });
+  private createV2({ mountPoint, controllers }: Hierarchy, path: string): void {
+    mkdirSync(join(mountPoint, path), { recursive: true });
     if (!this.isUnified) return;
     for (const parent of ["/", ...ancestors(path).slice(0, -1)]) {
-      const available = (await readFile(join(mountPoint, parent, "cgroup.controllers"), "utf8")).trim().split(" ");
-      for (const name of available.filter(Boolean)) {
-        // One at a time: a controller that cannot be delegated must not keep the others away.
-        await writeFile(join(mountPoint, parent, "cgroup.subtree_control"), `+${name}`).catch(() => {});
+      const file = join(mountPoint, parent, "cgroup.subtree_control");
+      const given = readFileSync(file, "utf8").trim().split(" ");
+      for (const name of controllers) {
+        if (!given.includes(name)) delegate(file, name);
       }
     }
   }
@@ -212,11 +209,31 @@ export class CgroupFs {
   }
 }
 
-async function isRemoved(dir: string): Promise<boolean> {
-  return rmdir(dir).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => error.code === "ENOENT",
-  );
+function createV1({ mountPoint, controllers }: Hierarchy, path: string): void {
+  mkdirSync(join(mountPoint, path), { recursive: true });
+  if (!controllers.includes("cpuset")) return;
+  // A version-1 cpuset starts empty, and no process can enter one without processors and memory.
+  for (const step of unset(mountPoint, path)) {
+    for (const file of ["cpuset.cpus", "cpuset.mems"]) copyDown(join(mountPoint, step), file);
+  }
+}
+
+/** One at a time: a controller that cannot be given on must not keep the others away. */
+function delegate(subtreeControl: string, controller: string): void {
+  try {
+    writeFileSync(subtreeControl, `+${controller}`);
+  } catch {
+    // Limits of this controller fail where they are set, with the kernel's own words.
+  }
+}
+
+function isRemoved(dir: string): boolean {
+  try {
+    rmdirSync(dir);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOENT";
+  }
 }
 
 function ancestors(path: string): string[] {
@@ -225,20 +242,20 @@ function ancestors(path: string): string[] {
 }
 
 /** The cpusets on the way down to `path` that have no processors yet, topmost first. */
-async function unset(mountPoint: string, path: string): Promise<string[]> {
+function unset(mountPoint: string, path: string): string[] {
   const found: string[] = [];
   for (const step of ancestors(path).reverse()) {
-    const cpus = await readFile(join(mountPoint, step, "cpuset.cpus"), "utf8");
-    const mems = await readFile(join(mountPoint, step, "cpuset.mems"), "utf8");
+    const cpus = readFileSync(join(mountPoint, step, "cpuset.cpus"), "utf8");
+    const mems = readFileSync(join(mountPoint, step, "cpuset.mems"), "utf8");
     if (cpus.trim() && mems.trim()) break;
     found.unshift(step);
   }
   return found;
 }
 
-async function copyDown(dir: string, file: string): Promise<void> {
-  const own = await readFile(join(dir, file), "utf8");
-  if (own.trim() === "") await writeFile(join(dir, file), await readFile(join(dirname(dir), file), "utf8"));
+function copyDown(dir: string, file: string): void {
+  const own = readFileSync(join(dir, file), "utf8");
+  if (own.trim() === "") writeFileSync(join(dir, file), readFileSync(join(dirname(dir), file), "utf8"));
 }
 
 /** Files and values. Limits that are absent, or 0, are left as they are. */

@@ -1,5 +1,6 @@
 // A small state file that survives the kubelet: replaced as a whole, one write at a time, the newest state always.
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdirSync, renameSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /**
@@ -57,9 +58,9 @@ export class CheckpointFile {
   }
 
   private async replace(text: string): Promise<void> {
-    await mkdir(dirname(this.path), { recursive: true, mode: 0o750 });
+    mkdirSync(dirname(this.path), { recursive: true, mode: 0o750 });
     const temporary = `${this.path}.tmp`;
     await writeFile(temporary, text, { mode: 0o600, flush: true });
-    await rename(temporary, this.path);
+    renameSync(temporary, this.path);
   }
 }

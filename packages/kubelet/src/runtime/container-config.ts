@@ -1,6 +1,7 @@
 // The container's half of what the runtime is told: command, environment, mounts, resources, identity.
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import type { MachineLimits } from "../cgroups/machine-limits.ts";
 import { containerResources } from "../cgroups/resources.ts";
@@ -41,7 +42,7 @@ export async function containerConfig(request: ContainerRequest, deps: Container
   const securityContext = containerSecurityContext(pod, container, image, { seccompRoot, seccompDefault, targetId });
   const env = await makeEnv(request);
   const lookup = (name: string) => env.get(name);
-  await mkdir(join(deps.paths.podLogs(pod), container.name), { recursive: true, mode: 0o755 });
+  mkdirSync(join(deps.paths.podLogs(pod), container.name), { recursive: true, mode: 0o755 });
   return {
     metadata: { name: container.name, attempt: restartCount },
     image: { image: image.id, userSpecifiedImage: container.image ?? "" },
@@ -76,7 +77,7 @@ async function containerMounts(
   if (!taken.has("/etc/hosts")) mounts.push(plainMount("/etc/hosts", await writeHosts(request, deps), relabels));
   const messagePath = container.terminationMessagePath ?? "/dev/termination-log";
   if (messagePath !== "") {
-    const file = await messageFile(deps.paths.container(pod.metadata.uid ?? "", container.name));
+    const file = messageFile(deps.paths.container(pod.metadata.uid ?? "", container.name));
     mounts.push(plainMount(messagePath, file, relabels));
   }
   return mounts;
@@ -94,16 +95,16 @@ async function writeHosts({ pod, facts }: ContainerRequest, deps: ContainerConfi
     ? hostNetworkHosts(await readFile("/etc/hosts", "utf8").catch(() => ""), aliases)
     : podHosts({ ips: facts.podIps, aliases, ...podHostname(pod, deps.clusterDomain) });
   // Rewritten in place: running containers have this very file mounted.
-  await writeFile(path, text, { mode: 0o644 });
+  writeFileSync(path, text, { mode: 0o644 });
   return path;
 }
 
-async function messageFile(dir: string): Promise<string> {
-  await mkdir(dir, { recursive: true });
+function messageFile(dir: string): string {
+  mkdirSync(dir, { recursive: true });
   // A new name for each start, so that the last container's words can still be read.
   const path = join(dir, randomBytes(4).toString("hex"));
-  await writeFile(path, "");
+  writeFileSync(path, "");
   // Whatever user the container runs as may leave its last words.
-  await chmod(path, 0o666);
+  chmodSync(path, 0o666);
   return path;
 }

@@ -1,18 +1,26 @@
 // Writes the files of a volume so that readers see all of the old or all of the new, through the `..data` symlink.
+//
+// All of it at once: the files are small and mostly in memory, and a token's volume alone takes some fifty calls, of which
+// each would cost more in wake-ups of threads than in work.
 import {
-  chmod,
-  chown,
-  lstat,
-  mkdir,
-  mkdtemp,
-  open,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  symlink,
-} from "node:fs/promises";
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  fchmodSync,
+  fchownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, sep } from "node:path";
 
 /** One file of a volume. */
@@ -33,27 +41,27 @@ const DATA = "..data";
  * Makes `dir` show exactly `payload`, as upstream lays it out: `..data` → `..2026_…`, and a symlink per top-level name.
  * A crash at any point leaves the old or the new content. Returns whether anything changed.
  */
-export async function writeAtomically(
+export function writeAtomically(
   dir: string,
   payload: Payload,
   options: { stamp: string; fsGroup?: number | undefined },
-): Promise<boolean> {
+): boolean {
   for (const path of payload.keys()) checkPath(path);
-  const old = await readlink(join(dir, DATA)).catch(() => undefined);
-  if (old && (await isSame(join(dir, old), payload, options.fsGroup))) {
-    await linkNames(dir, payload);
+  const old = linkAt(join(dir, DATA));
+  if (old && isSame(join(dir, old), payload, options.fsGroup)) {
+    linkNames(dir, payload);
     return false;
   }
-  const fresh = await mkdtemp(join(dir, `..${options.stamp}.`));
-  await writeFiles(fresh, payload, options.fsGroup);
-  await linkNames(dir, payload);
+  const fresh = mkdtempSync(join(dir, `..${options.stamp}.`));
+  writeFiles(fresh, payload, options.fsGroup);
+  linkNames(dir, payload);
   const temporary = join(dir, `${DATA}_tmp`);
-  await rm(temporary, { force: true });
-  await symlink(fresh.slice(dir.length + 1), temporary);
-  await rename(temporary, join(dir, DATA));
+  rmSync(temporary, { force: true });
+  symlinkSync(fresh.slice(dir.length + 1), temporary);
+  renameSync(temporary, join(dir, DATA));
   // After the switch: until then readers may still be in the old version.
-  await unlinkStale(dir, payload);
-  await removeOldVersions(dir, fresh.slice(dir.length + 1));
+  unlinkStale(dir, payload);
+  removeOldVersions(dir, fresh.slice(dir.length + 1));
   return true;
 }
 
@@ -65,15 +73,16 @@ function checkPath(path: string): void {
 }
 
 /** Whether the version on disk holds these bytes with these modes; links are not judged here. */
-async function isSame(dir: string, payload: Payload, fsGroup: number | undefined): Promise<boolean> {
-  const present = await listFiles(dir, "").catch(() => []);
+function isSame(dir: string, payload: Payload, fsGroup: number | undefined): boolean {
+  if (!existsSync(dir)) return false;
+  const present = listFiles(dir, "");
   if (present.length !== payload.size) return false;
   for (const path of present) {
     const wanted = payload.get(path);
     if (!wanted) return false;
-    const found = await lstat(join(dir, path));
+    const found = lstatSync(join(dir, path));
     if ((found.mode & 0o777) !== modeOf(wanted, fsGroup)) return false;
-    if (!wanted.data.equals(await readFile(join(dir, path)))) return false;
+    if (!wanted.data.equals(readFileSync(join(dir, path)))) return false;
   }
   return true;
 }
@@ -83,69 +92,72 @@ function modeOf(file: FileContent, fsGroup: number | undefined): number {
   return (fsGroup === undefined ? file.mode : file.mode | 0o440) & 0o777;
 }
 
-async function listFiles(dir: string, prefix: string): Promise<string[]> {
+function listFiles(dir: string, prefix: string): string[] {
   const found: string[] = [];
-  for (const entry of await readdir(join(dir, prefix), { withFileTypes: true })) {
+  for (const entry of readdirSync(join(dir, prefix), { withFileTypes: true })) {
     const path = prefix ? `${prefix}${sep}${entry.name}` : entry.name;
-    if (entry.isDirectory()) found.push(...(await listFiles(dir, path)));
+    if (entry.isDirectory()) found.push(...listFiles(dir, path));
     else found.push(path);
   }
   return found;
 }
 
-async function writeFiles(dir: string, payload: Payload, fsGroup: number | undefined): Promise<void> {
-  await chmod(dir, 0o755);
+function writeFiles(dir: string, payload: Payload, fsGroup: number | undefined): void {
+  chmodSync(dir, 0o755);
   for (const [path, file] of payload) {
     const target = join(dir, path);
-    await mkdir(dirname(target), { recursive: true, mode: 0o755 });
-    const handle = await open(target, "w");
+    mkdirSync(dirname(target), { recursive: true, mode: 0o755 });
+    const fd = openSync(target, "w");
     try {
-      await handle.writeFile(file.data);
-      if (fsGroup !== undefined || file.uid !== undefined) await handle.chown(file.uid ?? 0, fsGroup ?? 0);
+      writeFileSync(fd, file.data);
+      if (fsGroup !== undefined || file.uid !== undefined) fchownSync(fd, file.uid ?? 0, fsGroup ?? 0);
       // After chown, which clears set-id bits, and not subject to the umask.
-      await handle.chmod(modeOf(file, fsGroup));
+      fchmodSync(fd, modeOf(file, fsGroup));
     } finally {
-      await handle.close();
+      closeSync(fd);
     }
   }
-  if (fsGroup !== undefined) await ownDirectories(dir, payload, fsGroup);
+  if (fsGroup !== undefined) ownDirectories(dir, payload, fsGroup);
 }
 
-async function ownDirectories(dir: string, payload: Payload, gid: number): Promise<void> {
+function ownDirectories(dir: string, payload: Payload, gid: number): void {
   const dirs = new Set([dir]);
   for (const path of payload.keys()) {
     for (let parent = dirname(path); parent !== "."; parent = dirname(parent)) dirs.add(join(dir, parent));
   }
   for (const path of dirs) {
-    await chown(path, 0, gid);
-    await chmod(path, 0o2755);
+    chownSync(path, 0, gid);
+    chmodSync(path, 0o2755);
   }
 }
 
-async function linkNames(dir: string, payload: Payload): Promise<void> {
+function linkNames(dir: string, payload: Payload): void {
   for (const name of topNames(payload)) {
     const at = join(dir, name);
-    const present = await readlink(at).catch(() => undefined);
-    if (present === join(DATA, name)) continue;
-    await rm(at, { recursive: true, force: true });
-    await symlink(join(DATA, name), at);
+    if (linkAt(at) === join(DATA, name)) continue;
+    rmSync(at, { recursive: true, force: true });
+    symlinkSync(join(DATA, name), at);
   }
 }
 
-async function unlinkStale(dir: string, payload: Payload): Promise<void> {
+function unlinkStale(dir: string, payload: Payload): void {
   const names = topNames(payload);
-  for (const name of await readdir(dir)) {
+  for (const name of readdirSync(dir)) {
     if (name.startsWith("..") || names.has(name)) continue;
-    const target = await readlink(join(dir, name)).catch(() => "");
-    if (target.startsWith(`${DATA}${sep}`)) await rm(join(dir, name), { force: true });
+    if (linkAt(join(dir, name))?.startsWith(`${DATA}${sep}`)) rmSync(join(dir, name), { force: true });
   }
 }
 
-async function removeOldVersions(dir: string, current: string): Promise<void> {
-  for (const name of await readdir(dir)) {
+function removeOldVersions(dir: string, current: string): void {
+  for (const name of readdirSync(dir)) {
     if (!name.startsWith("..") || name === DATA || name === current) continue;
-    await rm(join(dir, name), { recursive: true, force: true });
+    rmSync(join(dir, name), { recursive: true, force: true });
   }
+}
+
+/** Where the link at `path` leads; undefined where there is none. */
+function linkAt(path: string): string | undefined {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ? readlinkSync(path) : undefined;
 }
 
 function topNames(payload: Payload): Set<string> {

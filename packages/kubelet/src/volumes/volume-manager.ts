@@ -1,6 +1,7 @@
 // Sets up, refreshes and tears down the volumes of pods under the kubelet's root folder.
 
 import { createHash } from "node:crypto";
+import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import { chmod, chown, lstat, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Container, Pod, Volume, VolumeMount } from "@skiff/api/types.ts";
@@ -149,7 +150,7 @@ export class VolumeManager {
     const dir = plugin.inMemory
       ? join(await this.memory(), uid, plugin.name, volume.name)
       : this.deps.paths.volume(uid, plugin.name, volume.name);
-    await this.writePayload(dir, payload ?? new Map(), pod.spec?.securityContext?.fsGroup);
+    this.writePayload(dir, payload ?? new Map(), pod.spec?.securityContext?.fsGroup);
     return dir;
   }
 
@@ -168,14 +169,14 @@ export class VolumeManager {
     return root;
   }
 
-  private async writePayload(dir: string, payload: Payload, fsGroup: number | undefined): Promise<void> {
+  private writePayload(dir: string, payload: Payload, fsGroup: number | undefined): void {
     const digest = digestOf(payload);
     if (this.written.get(dir) === digest) return;
-    await mkdir(dir, { recursive: true });
-    await chmod(dir, fsGroup === undefined ? 0o777 : 0o2775);
-    if (fsGroup !== undefined) await chown(dir, 0, fsGroup);
+    mkdirSync(dir, { recursive: true });
+    chmodSync(dir, fsGroup === undefined ? 0o777 : 0o2775);
+    if (fsGroup !== undefined) chownSync(dir, 0, fsGroup);
     const stamp = new Date(this.deps.clock.now()).toISOString().slice(0, 19).replace(/[-:]/g, "_").replace("T", "_");
-    await writeAtomically(dir, payload, { stamp, fsGroup });
+    writeAtomically(dir, payload, { stamp, fsGroup });
     this.written.set(dir, digest);
   }
 
