@@ -45,6 +45,10 @@ export type AuthVerdict =
 export interface DelegatedAuthOptions {
   /** Whether callers without credentials are `system:anonymous` (who then needs permission) or turned away with 401. */
   readonly anonymous?: boolean;
+  /** Whether the apiserver is asked whose a token is; otherwise whoever has only that is anonymous. True unless told. */
+  readonly reviewsTokens?: boolean;
+  /** Whether everybody who is authenticated may do everything, and nobody is asked. False unless told. */
+  readonly allowsAll?: boolean;
   /** How long the answer about a token is believed, 2 min unless told: so long a deleted account still gets in. */
   readonly tokenTtlMs?: number;
   /** The same of permissions; 5 min unless told. */
@@ -76,7 +80,14 @@ export class DelegatedAuth {
     this.client = client;
     this.log = deps.log.child({ part: "delegated-auth" });
     // The times of upstream's kubelet (--authentication-token-webhook-cache-ttl, --authorization-webhook-cache-*-ttl).
-    const defaults = { anonymous: true, tokenTtlMs: 120_000, allowedTtlMs: 300_000, deniedTtlMs: 30_000 };
+    const defaults = {
+      anonymous: true,
+      reviewsTokens: true,
+      allowsAll: false,
+      tokenTtlMs: 120_000,
+      allowedTtlMs: 300_000,
+      deniedTtlMs: 30_000,
+    };
     this.options = { ...defaults, ...options };
     this.users = new LruCache(CACHE_SIZE, deps.clock);
     this.decisions = new LruCache(CACHE_SIZE, deps.clock);
@@ -86,7 +97,7 @@ export class DelegatedAuth {
   async authorize(request: AuthRequest, signal: AbortSignal): Promise<AuthVerdict> {
     const user = await this.authenticate(request, signal);
     if (!user) return { status: 401, reason: "Unauthorized" };
-    if (user.groups?.includes(MASTERS)) return { status: 200, user };
+    if (this.options.allowsAll || user.groups?.includes(MASTERS)) return { status: 200, user };
     const { allowed, reason } = await this.decide(user, request.attributes, signal);
     return allowed ? { status: 200, user } : { status: 403, user, reason };
   }
@@ -105,7 +116,8 @@ export class DelegatedAuth {
 
   private async authenticate(request: Credentials, signal: AbortSignal): Promise<UserInfo | undefined> {
     if (request.certificate) return userOfCertificate(request.certificate);
-    if (request.bearerToken) return (await this.userOfToken(request.bearerToken, signal)) ?? undefined;
+    if (request.bearerToken && this.options.reviewsTokens)
+      return (await this.userOfToken(request.bearerToken, signal)) ?? undefined;
     return this.options.anonymous ? ANONYMOUS : undefined;
   }
 

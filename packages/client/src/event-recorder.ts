@@ -15,6 +15,7 @@ import { EventCorrelator } from "./event-correlator.ts";
 import { Fifo } from "./fifo.ts";
 import type { ResourceClient } from "./resource-client.ts";
 import type { RestClient } from "./rest-client.ts";
+import { TokenBucket, type TokenBucketOptions } from "./token-bucket.ts";
 
 /** What an event is about: an object with its kind, or a reference (with `fieldPath` for a part, such as a container). */
 export type EventSubject = { readonly ref: ResourceRef; readonly object: Readonly<KubeObject> } | ObjectReference;
@@ -53,6 +54,8 @@ export class EventRecorder implements AsyncDisposable {
   private readonly correlator: EventCorrelator;
   private readonly lanes: readonly Lane[] = Array.from({ length: LANES }, () => ({ pending: new Fifo() }));
   private readonly stop = new AbortController();
+  /** Undefined for no limit. */
+  private readonly rate: TokenBucket | undefined;
   /** Tells events of the same object and millisecond apart. */
   private sequence = 0;
   private dropped = 0;
@@ -63,9 +66,11 @@ export class EventRecorder implements AsyncDisposable {
     client: Pick<RestClient, "of">,
     source: { readonly component: string; readonly host?: string },
     deps: { readonly clock: Clock; readonly log: Logger },
+    rate?: TokenBucketOptions,
   ) {
     this.client = client.of(events);
     this.source = source;
+    this.rate = rate && new TokenBucket(rate, deps.clock);
     this.clock = deps.clock;
     this.log = deps.log.child({ part: "events" });
     this.correlator = new EventCorrelator(deps.clock);
@@ -138,6 +143,8 @@ export class EventRecorder implements AsyncDisposable {
     if (correlation.action === "drop") return;
     // Chosen before the first try: a try whose answer was lost is then found by its name instead of being written twice.
     const newName = this.nameFor(event.draft.involvedObject);
+    const waitMs = this.rate?.reserve() ?? 0;
+    if (waitMs > 0) await this.clock.sleep(waitMs, this.stop.signal).catch(() => {});
     const backOff = new BackOff({ initialMs: 1000, ceilingMs: 10_000 });
     for (let tries = 1; ; tries++) {
       try {

@@ -8,8 +8,10 @@ import { commonFlags, flag, parseFlags, UsageError } from "@skiff/component-base
 import type { CgroupDriver } from "./cgroups/cgroup-names.ts";
 import { type FeatureGates, parseFeatureGates } from "./configuration/feature-gates.ts";
 import { FIELDS, type FieldName, type Settings } from "./configuration/fields.ts";
+import { PROCESS_FIELD_OF, PROCESS_FLAGS } from "./configuration/process-fields.ts";
 import { readConfiguration } from "./configuration/read-configuration.ts";
 import { RESOURCE_FIELD_OF, RESOURCE_FLAGS } from "./configuration/resource-fields.ts";
+import { SERVER_FIELD_OF, SERVER_FLAGS } from "./configuration/server-fields.ts";
 import { validateConfiguration } from "./configuration/validate-configuration.ts";
 
 /**
@@ -34,6 +36,7 @@ const FLAGS = {
     "socket of the container runtime",
   ),
   "cgroup-root": flag.string("/", "cgroup under which kubepods lies"),
+  "fail-cgroupv1": flag.bool(false, "do not start on cgroup v1"),
   "cgroup-driver": flagOfDriver("who makes the cgroups, where the runtime does not say: cgroupfs or systemd"),
   "kubelet-cgroups": flag.string("", "cgroup that the kubelet moves itself into"),
   "system-cgroups": flag.string("", "cgroup for the system's processes that are in none"),
@@ -59,8 +62,7 @@ const FLAGS = {
   "cadvisor-port": flag.int(0, "port of cAdvisor's metrics without authentication, such as 4194; 0 for none"),
   "tls-cert-file": flag.string("", "certificate of the HTTPS API"),
   "tls-private-key-file": flag.string("", "key of that certificate"),
-  "client-ca-file": flag.string("", "CA of the certificates of callers"),
-  "anonymous-auth": flag.bool(false, "let callers without credentials ask, as system:anonymous"),
+  ...SERVER_FLAGS,
   "cluster-dns": flag.strings([], "addresses of the cluster's DNS service"),
   "cluster-domain": flag.string("", "domain of the cluster, such as cluster.local; without it pods search none"),
   "resolv-conf": flag.string("/etc/resolv.conf", "resolver configuration of the node"),
@@ -74,13 +76,14 @@ const FLAGS = {
   "pod-cidr": flag.string("", "addresses for pods, where the API does not say"),
   "pod-manifest-path": flag.string("", "folder, or file, of static pods"),
   "manifest-url": flag.string("", "address of a manifest of static pods"),
-  "manifest-url-header": flag.map({}, "headers for requests to that address"),
+  "manifest-url-header": flagOfHeaders("headers for requests to that address, as NAME:VALUE"),
   "file-check-frequency": flag.duration(20_000, "how often the folder of static pods is read"),
   "http-check-frequency": flag.duration(20_000, "how often the address of static pods is asked"),
   "pod-infra-container-image": flag.string("", "image of the sandboxes, which image collection spares"),
   "image-gc-high-threshold": flag.int(85, "percentage of the disk from which on images are removed"),
   "image-gc-low-threshold": flag.int(80, "percentage of the disk down to which images are removed"),
   "minimum-image-ttl-duration": flag.duration(120_000, "no image is removed sooner after it was first seen"),
+  "sync-frequency": flag.duration(60_000, "how often a running pod is looked at without news"),
   "serialize-image-pulls": flag.bool(true, "pull one image at a time"),
   "image-credential-provider-config": flag.string(
     "",
@@ -93,6 +96,7 @@ const FLAGS = {
   "maximum-dead-containers": flag.int(-1, "dead containers that are kept on the node; -1 for no limit"),
   "minimum-container-ttl-duration": flag.duration(0, "no dead container is removed sooner"),
   ...RESOURCE_FLAGS,
+  ...PROCESS_FLAGS,
   "eviction-hard": flagOfThresholds("thresholds of eviction at once, such as memory.available<100Mi"),
   "eviction-soft": flagOfThresholds("thresholds of eviction after a grace period"),
   "eviction-soft-grace-period": flag.map({}, "grace periods of those, such as memory.available=1m30s"),
@@ -110,6 +114,7 @@ const FIELD_OF = {
   "feature-gates": "featureGates",
   "container-runtime-endpoint": "containerRuntimeEndpoint",
   "cgroup-root": "cgroupRoot",
+  "fail-cgroupv1": "failCgroupV1",
   "cgroup-driver": "cgroupDriver",
   "kubelet-cgroups": "kubeletCgroups",
   "system-cgroups": "systemCgroups",
@@ -127,8 +132,7 @@ const FIELD_OF = {
   "tls-private-key-file": "tlsPrivateKeyFile",
   "rotate-certificates": "rotateCertificates",
   "rotate-server-certificates": "serverTLSBootstrap",
-  "client-ca-file": "authentication.x509.clientCAFile",
-  "anonymous-auth": "authentication.anonymous.enabled",
+  ...SERVER_FIELD_OF,
   "cluster-dns": "clusterDNS",
   "cluster-domain": "clusterDomain",
   "resolv-conf": "resolvConf",
@@ -146,10 +150,12 @@ const FIELD_OF = {
   "image-gc-high-threshold": "imageGCHighThresholdPercent",
   "image-gc-low-threshold": "imageGCLowThresholdPercent",
   "minimum-image-ttl-duration": "imageMinimumGCAge",
+  "sync-frequency": "syncFrequency",
   "serialize-image-pulls": "serializeImagePulls",
   "container-log-max-size": "containerLogMaxSize",
   "container-log-max-files": "containerLogMaxFiles",
   ...RESOURCE_FIELD_OF,
+  ...PROCESS_FIELD_OF,
   "eviction-hard": "evictionHard",
   "eviction-soft": "evictionSoft",
   "eviction-soft-grace-period": "evictionSoftGracePeriod",
@@ -231,6 +237,25 @@ function flagOfGates(help: string): Flag<FeatureGates> {
     help,
     isBoolean: false,
     parse: (text, previous) => ({ ...previous, ...parseFeatureGates(text) }),
+  };
+}
+
+/** `a:hello,b:again,a:too`. */
+function flagOfHeaders(help: string): Flag<Readonly<Record<string, readonly string[]>>> {
+  return {
+    default: {},
+    help,
+    isBoolean: false,
+    parse(text, previous) {
+      const found: Record<string, readonly string[]> = { ...previous };
+      for (const pair of text.split(",").filter(Boolean)) {
+        const at = pair.indexOf(":");
+        if (at < 1) throw new Error(`malformed pair, expect string:string`);
+        const name = pair.slice(0, at).trim();
+        found[name] = [...(found[name] ?? []), pair.slice(at + 1)];
+      }
+      return found;
+    },
   };
 }
 

@@ -13,8 +13,10 @@ import { CriClient } from "./cri/cri-client.ts";
 import type { CredentialProviders } from "./images/credential-providers/credential-providers.ts";
 import { Kubelet } from "./kubelet.ts";
 import { enforceReserved } from "./node/enforce-reserved.ts";
+import { refuseOtherKernel } from "./node/kernel-flags.ts";
 import { readMachineInfo, refuseSwap } from "./node/machine-info.ts";
 import { nodeShape } from "./node/node-shape.ts";
+import { raiseOpenFiles } from "./node/open-files.ts";
 import { keepProcessesPlaced, placeProcesses, setOomScore } from "./node/place-processes.ts";
 import { PodPaths } from "./pod-paths.ts";
 import { requestToken } from "./volumes/request-token.ts";
@@ -45,7 +47,13 @@ export async function runKubelet(config: KubeletConfig, program: ProgramContext)
     { userAgent, connections: CONNECTIONS },
     { clock, log, metrics },
   );
-  await using recorder = new EventRecorder(client, { component: "kubelet", host: config.nodeName }, { clock, log });
+  const { eventRecordQPS: perSecond, eventBurst: burst } = settings;
+  await using recorder = new EventRecorder(
+    client,
+    { component: "kubelet", host: config.nodeName },
+    { clock, log },
+    perSecond > 0 ? { perSecond, burst } : undefined,
+  );
   using cri = new CriClient(
     config["container-runtime-endpoint"],
     { clock, observe: callMetrics(metrics) },
@@ -57,7 +65,9 @@ export async function runKubelet(config: KubeletConfig, program: ProgramContext)
   identity.catch((error) => over.abort(error));
   const cgroups = await openCgroups(settings.cgroupDriver, { cri, clock, log, signal });
   if (settings.failCgroupV1 && !cgroups.files.isUnified) throw new Error(NO_CGROUP_V1);
+  if (settings.protectKernelDefaults) await refuseOtherKernel();
   await setOomScore(settings.oomScoreAdj, log);
+  await raiseOpenFiles(settings.maxOpenFiles, log);
   await placeProcesses(settings, cgroups.files);
   await enforceReserved(settings, { cgroups, recorder, nodeName: config.nodeName });
   const tokens = new TokenManager(requestToken(client), { clock });

@@ -200,15 +200,85 @@ test("what is shown can be given back, and what changes nothing here cannot be c
   const again = await parseConfig([...REQUIRED, `--config=${path}`]);
   assert.equal(again.settings.cpuCFSQuota, true);
   for (const [text, problem] of Object.entries({
-    "cpuCFSQuota: false": /cpuCFSQuota: only true is supported/,
     "cpuCFSQuotaPeriod: 5ms": /cpuCFSQuotaPeriod: only 100ms is supported/,
-    "tlsCipherSuites: [TLS_AES_128_GCM_SHA256]": /tlsCipherSuites: a choice of one's own is not supported/,
     "qosReserved: {memory: 50%}": /qosReserved: nothing in it is supported/,
     "oomScoreAdj: 1001": /oomScoreAdj \(--oom-score-adj\) 1001 must be between -1000 and 1000, inclusive/,
     "systemCgroups: /": /system container cannot be root/,
   })) {
     await refused(problem, `--config=${await file("fixed.yaml", `${text}\n`)}`);
   }
+});
+
+test("a configuration as upstream's /configz shows it is taken", async () => {
+  const path = await file(
+    "dump.yaml",
+    `enableServer: true
+registryPullQPS: 5
+registryBurst: 10
+eventRecordQPS: 50
+eventBurst: 100
+enableDebuggingHandlers: true
+oomScoreAdj: -999
+cgroupsPerQOS: true
+hairpinMode: promiscuous-bridge
+cpuCFSQuota: true
+cpuCFSQuotaPeriod: 100ms
+maxOpenFiles: 1000000
+contentType: application/vnd.kubernetes.protobuf
+kubeAPIQPS: 50
+kubeAPIBurst: 100
+enableControllerAttachDetach: true
+makeIPTablesUtilChains: true
+iptablesMasqueradeBit: 14
+iptablesDropBit: 15
+configMapAndSecretChangeDetectionStrategy: Watch
+volumePluginDir: /usr/libexec/kubernetes/kubelet-plugins/volume/exec/
+logging: {format: text, flushFrequency: 5s, verbosity: 2, options: {}}
+enableSystemLogHandler: true
+enableProfilingHandler: true
+enableDebugFlagsHandler: true
+memoryThrottlingFactor: 0.9
+failCgroupV1: false
+`,
+  );
+  const shown = configzOf(await parseConfig([...REQUIRED, `--config=${path}`])) as Record<string, unknown>;
+  assert.deepEqual([shown.oomScoreAdj, shown.cpuCFSQuotaPeriod, shown.maxOpenFiles], [-999, "100ms", 1_000_000]);
+});
+
+test("what is not there is refused by its name, in a file and as a flag", async () => {
+  const cases: Record<string, RegExp> = {
+    "runOnce: true": /runOnce: only false is supported/,
+    "tracing: {endpoint: x}": /tracing: nothing in it is supported by this kubelet/,
+    "kernelMemcgNotification: true": /kernelMemcgNotification: only false is supported/,
+    "eventBurst: -1": /eventBurst \(--event-burst\) -1 must not be a negative number/,
+    "tlsMinVersion: VersionTLS10": /unknown tls version "VersionTLS10"/,
+    "tlsCipherSuites: [TLS_X]": /cipher suite TLS_X not supported or doesn't exist/,
+    "enforceNodeAllocatable: [pods, pods]": /duplicated enforcements "pods"/,
+    "registerWithTaints: [{key: a, effect: No}]": /invalid taint: a=:No/,
+    "podLogsDir: /var//log": /pod logs path "\/var\/\/log" must be normalized/,
+    "memoryThrottlingFactor: 1.5": /memoryThrottlingFactor 1.5 must be greater than 0 and less than or equal to 1.0/,
+    "authorization: {mode: RBAC}": /authorization.mode: only "Webhook" or "AlwaysAllow" is supported/,
+  };
+  for (const [text, expected] of Object.entries(cases)) {
+    await refused(expected, `--config=${await file("one.yaml", `${text}\n`)}`);
+  }
+  await refused(/invalid argument "true" for "--runonce" flag: only false is supported/, "--runonce=true");
+});
+
+test("flags reach the fields of the server and of the process", async () => {
+  const flags = ["--authorization-mode=AlwaysAllow", "--authentication-token-webhook=false", "--event-qps=0"];
+  const more = ["--authorization-webhook-cache-authorized-ttl=0s", "--kubelet-cgroups=/k", "--fail-cgroupv1"];
+  const { settings } = await parseConfig([...REQUIRED, ...flags, ...more, "--manifest-url-header=a:b,a:c:d,e:f"]);
+  assert.equal(settings["authorization.mode"], "AlwaysAllow");
+  assert.equal(settings["authentication.webhook.enabled"], false);
+  assert.equal(settings["authorization.webhook.cacheAuthorizedTTL"], 0, "zero where a flag says so");
+  assert.deepEqual([settings.eventRecordQPS, settings.kubeletCgroups, settings.failCgroupV1], [0, "/k", true]);
+  assert.deepEqual(settings.staticPodURLHeader, { a: ["b", "c:d"], e: ["f"] });
+});
+
+test("parallel pulls need no second word", async () => {
+  const path = await file("pulls.yaml", "maxParallelImagePulls: 3\n");
+  assert.equal((await parseConfig([...REQUIRED, `--config=${path}`])).settings.serializeImagePulls, false);
 });
 
 test("who asks for the node's status at certain times gets it whole at those", async () => {

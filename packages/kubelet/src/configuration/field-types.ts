@@ -1,7 +1,7 @@
 // How one field of KubeletConfiguration is read from a file and written back by /configz.
 import { isQuantity } from "@skiff/api/quantity.ts";
 import type { Taint } from "@skiff/api/types.ts";
-import { parseDuration } from "@skiff/component-base/flags.ts";
+import { type Flag, flag, parseDuration } from "@skiff/component-base/flags.ts";
 
 /** One field: its value when absent, and both ways between what a file holds and what the kubelet uses. */
 export interface Field<T> {
@@ -9,6 +9,9 @@ export interface Field<T> {
   /** Throws an Error that says what is wanted. */
   decode(value: unknown): T;
   encode(value: T): unknown;
+  /** From a command line; absent means that the text is decoded as it stands. */
+  parse?(text: string): T;
+  readonly isBoolean?: boolean;
 }
 
 /** The identity: most values are written back as they were read. */
@@ -38,6 +41,19 @@ export function int(fallback: number): Field<number> {
       return value;
     },
     encode: same,
+    parse: (given) => flag.int(fallback, "").parse(given, undefined),
+  };
+}
+
+/** A number that may have a fraction. */
+export function fraction(fallback: number): Field<number> {
+  return {
+    default: fallback,
+    decode(value) {
+      if (typeof value !== "number") throw new Error("a number is wanted");
+      return value;
+    },
+    encode: same,
   };
 }
 
@@ -55,6 +71,8 @@ export function bool(fallback: boolean): Field<boolean> {
       return value;
     },
     encode: same,
+    parse: (given) => flag.bool(fallback, "").parse(given, undefined),
+    isBoolean: true,
   };
 }
 
@@ -72,12 +90,22 @@ export function only<T extends string | number | boolean>(fallback: T): Field<T>
       return fallback;
     },
     encode: same,
+    parse(given) {
+      if (given !== String(fallback)) throw new Error(`only ${String(fallback)} is supported by this kubelet`);
+      return fallback;
+    },
+    isBoolean: typeof fallback === "boolean",
   };
 }
 
 /** `1m30s` in a file, milliseconds here. */
 export function duration(fallbackMs: number): Field<number> {
-  return { default: fallbackMs, decode: (value) => parseDuration(asText(value)), encode: formatDuration };
+  return {
+    default: fallbackMs,
+    decode: (value) => parseDuration(asText(value)),
+    encode: formatDuration,
+    parse: parseDuration,
+  };
 }
 
 /** A list of texts, which replaces the default as a whole. */
@@ -99,6 +127,18 @@ export function map(fallback: Readonly<Record<string, string>>): Field<Readonly<
     decode(value) {
       const entries = Object.entries(asObject(value));
       return Object.fromEntries(entries.map(([key, inner]) => [key, asText(inner)]));
+    },
+    encode: same,
+  };
+}
+
+/** Values of HTTP headers by name; one text is a list of one. */
+export function headers(): Field<Readonly<Record<string, readonly string[]>>> {
+  return {
+    default: {},
+    decode(value) {
+      const entries = Object.entries(asObject(value));
+      return Object.fromEntries(entries.map(([name, given]) => [name, [given].flat().map(asText)]));
     },
     encode: same,
   };
@@ -182,4 +222,16 @@ export function asObject(value: unknown): Record<string, unknown> {
 
 function quoted(words: readonly string[]): string {
   return words.map((one) => JSON.stringify(one)).join(" or ");
+}
+
+/** The flag of a field, which takes what the field does. */
+export function flagOf<T>(field: Field<T>, help: string): Flag<T> {
+  const { decode, encode, parse = decode } = field;
+  return {
+    default: field.default,
+    help,
+    isBoolean: field.isBoolean ?? false,
+    parse: (given) => parse(given),
+    format: (value) => String(encode(value)),
+  };
 }

@@ -5,6 +5,7 @@ import type { Field } from "./field-types.ts";
 import {
   bool,
   duration,
+  headers,
   int,
   map,
   only,
@@ -18,13 +19,15 @@ import {
   word,
 } from "./field-types.ts";
 import { FIXED_FIELDS } from "./fixed-fields.ts";
+import { PROCESS_FIELDS } from "./process-fields.ts";
 import { RESOURCE_FIELDS } from "./resource-fields.ts";
+import { SERVER_FIELDS } from "./server-fields.ts";
 
 /** A dot stands for a field inside an object. */
 export const FIELDS = {
   staticPodPath: text(""),
   staticPodURL: text(""),
-  staticPodURLHeader: map({}),
+  staticPodURLHeader: headers(),
   podLogsDir: text("/var/log/pods"),
   featureGates: featureGates(),
   syncFrequency: duration(60_000),
@@ -37,15 +40,7 @@ export const FIELDS = {
   tlsPrivateKeyFile: text(""),
   rotateCertificates: bool(false),
   serverTLSBootstrap: bool(false),
-  "authentication.x509.clientCAFile": text(""),
-  // Callers are always authenticated and authorized by the apiserver; a kubelet that lets everybody in is not
-  // offered.
-  "authentication.webhook.enabled": only(true),
-  "authentication.webhook.cacheTTL": duration(120_000),
-  "authentication.anonymous.enabled": bool(false),
-  "authorization.mode": only("Webhook"),
-  "authorization.webhook.cacheAuthorizedTTL": duration(300_000),
-  "authorization.webhook.cacheUnauthorizedTTL": duration(30_000),
+  ...SERVER_FIELDS,
   healthzPort: int(10248),
   healthzBindAddress: text("127.0.0.1"),
   oomScoreAdj: int(-999),
@@ -80,6 +75,7 @@ export const FIELDS = {
   cgroupDriver: word<CgroupDriver>("cgroupfs", "systemd"),
   ...RESOURCE_FIELDS,
   ...FIXED_FIELDS,
+  ...PROCESS_FIELDS,
   runtimeRequestTimeout: duration(120_000),
   maxPods: int(110),
   // 0: maxPods alone counts.
@@ -121,13 +117,12 @@ export const FIELDS = {
   shutdownGracePeriodCriticalPods: duration(0),
   shutdownGracePeriodByPodPriority: shutdownClasses(),
   enableServer: only(true),
-  enableDebuggingHandlers: only(true),
   // Absent: true on cgroup v1, which cannot end a container whole, else false.
   singleProcessOOMKill: optionalBool(),
   // Ids of a pod that has users of its own.
   "userNamespaces.idsPerPod": int(65536),
   // Whether a pod may reach itself through its Service; a matter of the network plug-in since the CRI.
-  hairpinMode: only("promiscuous-bridge"),
+  hairpinMode: word("promiscuous-bridge", "hairpin-veth", "none"),
 } as const;
 
 /**
@@ -144,6 +139,7 @@ export const ZERO_IS_DEFAULT: ReadonlySet<string> = new Set<keyof typeof FIELDS>
   ...(["cpuManagerPolicy", "memoryManagerPolicy", "topologyManagerPolicy", "topologyManagerScope"] as const),
   ...(["cgroupDriver", "hairpinMode", "maxPods", "maxOpenFiles", "contentType", "containerLogMaxSize"] as const),
   ...(["registryBurst", "eventBurst", "kubeAPIBurst", "volumePluginDir", "containerRuntimeEndpoint"] as const),
+  ...(["imagePullCredentialsVerificationPolicy", "memoryReservationPolicy"] as const),
   ...(["configMapAndSecretChangeDetectionStrategy", "logging.format", "cgroupRoot"] as const),
 ]);
 

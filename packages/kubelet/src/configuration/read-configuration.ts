@@ -20,7 +20,8 @@ export async function readConfiguration(file: string, dropInDir: string): Promis
   // Whoever wants to hear of the node at certain times gets them for what has not changed too.
   const { nodeStatusUpdateFrequency: often, nodeStatusReportFrequency = often } = given;
   const reports = nodeStatusReportFrequency === undefined ? {} : { nodeStatusReportFrequency };
-  return { ...defaultSettings(), ...given, ...reports };
+  const { maxParallelImagePulls: pulls = 1, serializeImagePulls = pulls < 2 } = given;
+  return { ...defaultSettings(), ...given, ...reports, serializeImagePulls };
 }
 
 function dropIns(dir: string): string[] {

@@ -1,10 +1,13 @@
 // What a configuration must satisfy, in upstream's words. Pure.
+import { normalize } from "node:path/posix";
 import { isQuantity, quantityValue } from "@skiff/api/quantity.ts";
 import { parseThresholds } from "../eviction/thresholds.ts";
 import { allowlistProblem, VERIFICATION_POLICIES } from "../images/pull-records/verification-policy.ts";
 import { formatDuration } from "./field-types.ts";
 import type { Settings } from "./fields.ts";
 import { effectiveEvictionHard } from "./read-configuration.ts";
+import { tlsProblem } from "./tls-bounds.ts";
+import { PROCESS_RULES } from "./validate-process.ts";
 import { RESOURCE_RULES } from "./validate-resources.ts";
 
 /** The problem, or undefined. */
@@ -28,6 +31,7 @@ const RULES: readonly Rule[] = [
     low >= high
       ? `imageGCLowThresholdPercent (--image-gc-low-threshold) ${low} must be less than imageGCHighThresholdPercent (--image-gc-high-threshold) ${high}`
       : undefined,
+  (s) => notNegative(s.imageMinimumGCAge, "imageMinimumGCAge", formatDuration),
   (s) => notNegative(s.imageMaximumGCAge, "imageMaximumGCAge", formatDuration),
   ({ imageMaximumGCAge: max, imageMinimumGCAge: min }) =>
     max > 0 && max <= min
@@ -53,6 +57,21 @@ const RULES: readonly Rule[] = [
     if (podLogsDir === "") return "podLogsDir was not specified";
     return podLogsDir.startsWith("/") ? undefined : `pod logs path ${JSON.stringify(podLogsDir)} must be absolute path`;
   },
+  ({ podLogsDir }) => {
+    if (normalize(podLogsDir).replace(/(.)\/$/, "$1") !== podLogsDir)
+      return `pod logs path ${JSON.stringify(podLogsDir)} must be normalized`;
+    // It is part of metrics.
+    return /[^\0-\x7f]/.test(podLogsDir)
+      ? `pod logs path ${JSON.stringify(podLogsDir)} mut contains ASCII characters only`
+      : undefined;
+  },
+  (s) => (s.readOnlyPort === 0 ? undefined : between(s.readOnlyPort, 0, 65535, "readOnlyPort (--read-only-port)")),
+  ({ registerWithTaints }) => {
+    const wrong = registerWithTaints.find(({ key, effect }) => !key || !EFFECTS.includes(effect));
+    return wrong === undefined ? undefined : `invalid taint: ${wrong.key}=${wrong.value ?? ""}:${wrong.effect}`;
+  },
+  tlsProblem,
+  ...PROCESS_RULES,
   shutdownProblem,
   (s) => reserved(s.kubeReserved, "kubeReserved (--kube-reserved)"),
   (s) => reserved(s.systemReserved, "systemReserved (--system-reserved)"),
@@ -89,6 +108,8 @@ function verificationProblem(s: Settings): string | undefined {
   const problem = patterns.map(allowlistProblem).find((one) => one !== undefined);
   return problem && `invalid image pattern in \`preloadedImagesVerificationAllowlist\`: ${problem}`;
 }
+
+const EFFECTS: readonly string[] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 /** The kernel's ids have 32 bits. */
 const MAX_ID = 2 ** 32 - 1;

@@ -45,7 +45,14 @@ export const RESOURCE_RULES: readonly ((settings: Settings) => string | undefine
       : "the static policy requires systemreserved.cpu + kubereserved.cpu to be greater than zero",
   ({ enforceNodeAllocatable, systemReservedCgroup, kubeReservedCgroup }) => {
     const name = "enforceNodeAllocatable (--enforce-node-allocatable)";
-    for (const what of enforceNodeAllocatable) {
+    for (const part of ["system-reserved", "kube-reserved"]) {
+      const both = [part, `${part}-compressible`];
+      if (both.every((what) => enforceNodeAllocatable.includes(what))) {
+        return `both ${both.map(quoted).reverse().join(" and ")} cannot be specified together in ${name}`;
+      }
+    }
+    for (const [i, what] of enforceNodeAllocatable.entries()) {
+      if (enforceNodeAllocatable.indexOf(what) < i) return `duplicated enforcements ${quoted(what)} in ${name}`;
       if (!ENFORCEABLE.includes(what)) {
         return `option ${quoted(what)} specified for ${name}. Valid options are "pods", "system-reserved", "system-reserved-compressible", "kube-reserved", "kube-reserved-compressible" or "none"`;
       }

@@ -1,5 +1,6 @@
 // Makes sure that a container's image is on the node, as its pull policy says.
 import type { Container, NodeStatus, Pod, Secret } from "@skiff/api/types.ts";
+import { TokenBucket, type TokenBucketOptions } from "@skiff/client/token-bucket.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Counter, MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import { BackOff } from "../back-off.ts";
@@ -41,6 +42,8 @@ export interface ImageManagerOptions {
   readonly parallelPulls: number;
   /** Images in the node's status; -1 for all. */
   readonly maxNodeImages: number;
+  /** Of pulls; undefined for no limit. */
+  readonly rate?: TokenBucketOptions | undefined;
 }
 
 /** One container's image, wanted now: `wanted` as the pod has it, `image` completed. */
@@ -74,7 +77,11 @@ export class ImageManager {
   constructor(options: ImageManagerOptions, deps: ImageManagerDeps) {
     this.options = options;
     this.deps = deps;
-    this.puller = new ImagePuller(deps.cri, options.parallelPulls);
+    this.puller = new ImagePuller(
+      deps.cri,
+      options.parallelPulls,
+      options.rate && new TokenBucket(options.rate, deps.clock),
+    );
     this.requests = deps.metrics.counter(
       "kubelet_image_manager_ensure_image_requests_total",
       "Number of ensure-image requests processed by the kubelet.",

@@ -5,13 +5,18 @@ import type { ImageManagerOptions } from "./image-manager.ts";
 import type { PullRecordsOptions } from "./pull-records/pull-records.ts";
 import { VERIFICATION_POLICIES } from "./pull-records/verification-policy.ts";
 
-type Pulls = Pick<Settings, "serializeImagePulls" | "maxParallelImagePulls" | "nodeStatusMaxImages">;
+type Pulls = Pick<
+  Settings,
+  "serializeImagePulls" | "maxParallelImagePulls" | "nodeStatusMaxImages" | "registryPullQPS" | "registryBurst"
+>;
 
 /** One pull at a time unless told otherwise: upstream's default, which spares slow disks. */
 export function imageOptions(settings: Pulls): ImageManagerOptions {
   const { serializeImagePulls, maxParallelImagePulls, nodeStatusMaxImages } = settings;
+  const { registryPullQPS: perSecond, registryBurst: burst } = settings;
   const parallelPulls = serializeImagePulls ? 1 : (maxParallelImagePulls ?? Number.POSITIVE_INFINITY);
-  return { parallelPulls, maxNodeImages: nodeStatusMaxImages };
+  const rate = perSecond > 0 ? { perSecond, burst } : undefined;
+  return { parallelPulls, maxNodeImages: nodeStatusMaxImages, rate };
 }
 
 type Verification = Pick<Settings, "imagePullCredentialsVerificationPolicy" | "preloadedImagesVerificationAllowlist">;

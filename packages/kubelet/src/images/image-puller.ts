@@ -1,4 +1,5 @@
 // Pulls images through the runtime: one login after another, one pull for all pods that want the same, a few at once.
+import type { TokenBucket } from "@skiff/client/token-bucket.ts";
 import type { CriClient } from "../cri/cri-client.ts";
 import type { AuthConfig, PodSandboxConfig } from "../cri/types.ts";
 import type { PullLogin } from "./pull-secrets.ts";
@@ -20,13 +21,15 @@ export interface Pulled {
 export class ImagePuller {
   private readonly cri: Pick<CriClient, "pullImage">;
   private readonly parallel: number;
+  private readonly rate: Pick<TokenBucket, "tryTake"> | undefined;
   private readonly pulls = new Map<string, SharedPull>();
   private running = 0;
   private readonly waiting: (() => void)[] = [];
 
-  /** `parallel` pulls at once; Infinity for no limit. */
-  constructor(cri: Pick<CriClient, "pullImage">, parallel: number) {
+  /** `parallel` pulls at once, Infinity for no limit; `rate` undefined for none. */
+  constructor(cri: Pick<CriClient, "pullImage">, parallel: number, rate?: Pick<TokenBucket, "tryTake">) {
     this.cri = cri;
+    this.rate = rate;
     this.parallel = parallel;
   }
 
@@ -74,6 +77,8 @@ export class ImagePuller {
     const stop = new AbortController();
     const done = this.inTurn(() => {
       stop.signal.throwIfAborted();
+      // Refused rather than delayed, as upstream: the pod's back-off spreads the tries.
+      if (this.rate && !this.rate.tryTake()) throw new Error("pull QPS exceeded");
       return this.cri.pullImage(image, auth, sandbox, stop.signal);
     });
     const pull = { done, stop, wanted: 0 };

@@ -1,4 +1,5 @@
 // What the HTTPS API is given: its options, and the narrow views of the kubelet that it serves from.
+import type { SecureVersion } from "node:tls";
 import type { Pod } from "@skiff/api/types.ts";
 import type { DelegatedAuth } from "@skiff/client/delegated-auth.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
@@ -22,7 +23,12 @@ export interface KubeletServerOptions {
     readonly cert?: string | undefined;
     readonly key?: string | undefined;
     readonly clientCa?: string | undefined;
+    /** As Node names them; absent means Node's own. */
+    readonly minVersion?: SecureVersion | undefined;
+    readonly ciphers?: string | undefined;
   };
+  /** Whether containers can be looked into at all; absent means that they can. */
+  readonly hasDebuggingHandlers?: boolean;
   /** Where the logs of pods lie, such as /var/log/pods. */
   readonly podLogDir: string;
   readonly nodeName: string;

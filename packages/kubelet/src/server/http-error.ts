@@ -9,3 +9,6 @@ export class HttpError extends Error {
     this.status = status;
   }
 }
+
+/** Upstream's words, of a kubelet that lets nobody look into containers. */
+export const DEBUGGING_REFUSED = "Debug endpoints are disabled.";

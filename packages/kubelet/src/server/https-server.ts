@@ -4,7 +4,7 @@ import type { ServerOptions } from "node:https";
 import { authorizeRequest } from "./authorize.ts";
 import { checkpointHandler } from "./checkpoint-container.ts";
 import type { KubeletServerDeps, KubeletServerOptions } from "./deps.ts";
-import { HttpError } from "./http-error.ts";
+import { DEBUGGING_REFUSED, HttpError } from "./http-error.ts";
 import { containerLogsHandler } from "./logs/serve-container-logs.ts";
 import { runningPodList } from "./pod-lists.ts";
 import type { App, ServedDeps } from "./read-routes.ts";
@@ -22,8 +22,8 @@ export function createServer(options: KubeletServerOptions, deps: ServedDeps, st
   countRequests(app, "readwrite", deps.requests);
   answerErrors(app, deps);
   addReadRoutes(app, options, deps);
-  app.get("/configz", () => ({ kubeletconfig: deps.configz() }));
-  addContainers(app, options, deps, stop);
+  if (options.hasDebuggingHandlers === false) refuseContainers(app);
+  else addContainers(app, options, deps, stop);
   return app;
 }
 
@@ -31,10 +31,12 @@ export function createServer(options: KubeletServerOptions, deps: ServedDeps, st
  * Unknown client certificates do not end the handshake: the caller may have a token, or be refused with a 401 that
  * says so.
  */
-export function tlsOptions({ cert, key, clientCa }: KubeletServerOptions["tls"]): ServerOptions {
+export function tlsOptions({ cert, key, clientCa, minVersion, ciphers }: KubeletServerOptions["tls"]): ServerOptions {
   return {
     cert,
     key,
+    ...(minVersion ? { minVersion } : {}),
+    ...(ciphers ? { ciphers } : {}),
     // Without a CA of ours Node would trust any public one, so then none is asked for.
     ...(clientCa ? { ca: clientCa, requestCert: true, rejectUnauthorized: false } : {}),
     // Offers of other protocols (h2c) are ignored, as RFC 9110 allows.
@@ -42,8 +44,19 @@ export function tlsOptions({ cert, key, clientCa }: KubeletServerOptions["tls"])
   };
 }
 
+/** What is there to look into, or to act in. */
+const DEBUGGING = ["run", "exec", "attach", "portForward", "containerLogs", "runningpods", "debug/pprof", "logs"];
+
+function refuseContainers(app: App): void {
+  const handler = () => {
+    throw new HttpError(405, DEBUGGING_REFUSED);
+  };
+  for (const root of DEBUGGING) app.route({ method: ["GET", "POST"], url: `/${root}/*`, handler });
+}
+
 /** What looks into containers, or acts in them. */
 function addContainers(app: App, options: KubeletServerOptions, deps: KubeletServerDeps, stop: AbortSignal): void {
+  app.get("/configz", () => ({ kubeletconfig: deps.configz() }));
   for (const path of ["/runningpods", "/runningpods/"]) app.get(path, () => runningPodList(deps.runtime));
   app.get("/containerLogs/:namespace/:pod/:container", containerLogsHandler(options, deps, stop));
   app.post("/run/:namespace/:pod/:container", runHandler(deps));

@@ -18,6 +18,7 @@ import type { AuthRequest } from "@skiff/client/delegated-auth.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
 import { silentLogger } from "@skiff/component-base/logger.ts";
 import { MetricsRegistry } from "@skiff/component-base/metrics.ts";
+import { tlsBounds } from "../configuration/tls-bounds.ts";
 import type { RuntimePod } from "../runtime/runtime-pod.ts";
 import type { KubeletServerDeps } from "./index.ts";
 import { serveKubelet } from "./index.ts";
@@ -257,4 +258,50 @@ test("serveKubelet refuses streams that lead nowhere", { timeout: 20_000 }, asyn
   assert.equal(await status("/exec/default/web/app"), "HTTP/1.1 400 Bad Request");
   const anonymous = upgrade("/exec/default/web/app?output=1", "SPDY/3.1").replace(/Authorization.*\r\n/, "");
   assert.match((await rawCall(anonymous)).toString(), /^HTTP\/1.1 401 Unauthorized/);
+});
+
+test("a kubelet without debugging handlers says so in upstream's words, and still shows pods and metrics", async () => {
+  const before = server;
+  const tls = { cert: file("ca.crt"), key: file("ca.key") };
+  const options = { address: "127.0.0.1", port: 0, tls, podLogDir: dir, nodeName: "n1", hasDebuggingHandlers: false };
+  await using closed = await serveKubelet(options, { ...deps, metrics: new MetricsRegistry() });
+  server = closed;
+  try {
+    const refused = { status: 405, text: "Debug endpoints are disabled.\n" };
+    for (const path of ["/containerLogs/default/web/app", "/runningpods/", "/exec/default/web/app", "/logs/syslog"]) {
+      assert.deepEqual(await call(path), refused, path);
+    }
+    const answer = await rawCall(upgrade("/exec/default/web/app?command=x", "SPDY/3.1"));
+    assert.match(answer.toString(), /^HTTP\/1.1 405 /);
+    assert.equal((await call("/pods")).status, 200);
+    assert.equal((await call("/pods", {})).status, 401);
+  } finally {
+    server = before;
+  }
+});
+
+test("a kubelet speaks no older TLS and no other suites than it is told to", async () => {
+  const bounds = tlsBounds({ tlsMinVersion: "VersionTLS13", tlsCipherSuites: [] });
+  const suite = tlsBounds({ tlsMinVersion: "", tlsCipherSuites: ["TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"] });
+  const shake = async (offered: ReturnType<typeof tlsBounds>, ciphers?: string) => {
+    const tls = { cert: file("ca.crt"), key: file("ca.key"), ...offered };
+    const options = { address: "127.0.0.1", port: 0, tls, podLogDir: dir, nodeName: "n1" };
+    await using served = await serveKubelet(options, { ...deps, metrics: new MetricsRegistry() });
+    return await new Promise<string>((resolve) => {
+      const client = {
+        host: "127.0.0.1",
+        port: served.port,
+        rejectUnauthorized: false,
+        maxVersion: "TLSv1.2" as const,
+      };
+      const socket = tlsConnect({ ...client, ...(ciphers ? { ciphers } : {}) }, () => {
+        resolve(socket.getCipher().name);
+        socket.destroy();
+      });
+      socket.on("error", () => resolve("refused"));
+    });
+  };
+  assert.equal(await shake(bounds), "refused");
+  assert.equal(await shake(suite), "ECDHE-ECDSA-AES256-GCM-SHA384");
+  assert.equal(await shake(suite, "ECDHE-ECDSA-AES128-GCM-SHA256"), "refused");
 });

@@ -8,7 +8,7 @@ import type { ManifestSource } from "./static-pods.ts";
 /** `headers` go with each request, such as a token. */
 export interface ManifestUrlOptions {
   readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, readonly string[]>>;
   readonly nodeName: string;
   readonly pollMs: number;
 }
@@ -53,7 +53,10 @@ export class ManifestUrl implements ManifestSource {
   private async ask(signal: AbortSignal): Promise<Pod[] | undefined> {
     const { url, headers, nodeName } = this.options;
     const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
-    const answer = await fetch(url, { headers, signal: limit });
+    const pairs = Object.entries(headers).flatMap(([name, values]) =>
+      values.map((value): [string, string] => [name, value]),
+    );
+    const answer = await fetch(url, { headers: pairs, signal: limit });
     if (answer.status !== 200) throw new Error(`${url}: ${answer.status} ${answer.statusText}`);
     const text = await answer.text();
     if (text.length === 0) throw new Error(`zero-length data received from ${url}`);

@@ -1,6 +1,7 @@
 // What pods may use of one real node, step by step; resources.component.test.ts runs it inside a network namespace.
 import assert from "node:assert/strict";
 import { readFile, rm } from "node:fs/promises";
+import { get } from "node:https";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { events, nodes, pods } from "@skiff/api/resource-ref.ts";
@@ -48,6 +49,7 @@ class Scenario {
     await this.defersAResize();
     await this.givesDevices();
     await this.pinsProcessors();
+    await this.keepsItsPlace();
   }
 
   private async prepare(): Promise<void> {
@@ -57,6 +59,7 @@ class Scenario {
   }
 
   private async resizes(): Promise<void> {
+    assert.equal((await this.ask("/stats/summary")).status, 401, "nobody comes in unless told");
     await this.create("resized", [sleeper("c", amounts("100m", "64Mi"))]);
     const before = await this.node.podIsReady("resized");
     assert.deepEqual(await this.limitsOf(before), { quota: 10_000, memory: 64 * MIB });
@@ -209,7 +212,9 @@ class Scenario {
     await this.node.stopKubelet("SIGTERM");
     // As upstream wants it where the policy changes.
     await rm(join(this.node.rootDir, "cpu_manager_state"));
-    this.node.startKubelet("--cpu-manager-policy=static", "--reserved-cpus=0");
+    const open = ["--anonymous-auth=true", "--authorization-mode=AlwaysAllow"];
+    const place = [`--kubelet-cgroups=${this.ownCgroup}`, "--oom-score-adj=500"];
+    this.node.startKubelet("--cpu-manager-policy=static", "--reserved-cpus=0", ...open, ...place);
     await waitFor("the reservation to show", async () => {
       const { status } = await this.node.client.of(nodes).get("", NODE_NAME, options);
       return Number(status?.capacity?.cpu) - Number(status?.allocatable?.cpu) === 1;
@@ -226,6 +231,36 @@ class Scenario {
     await waitFor("the others to move aside", async () => (await this.cpusetOf(sharing)) === others);
     await this.pods.delete("default", "pinned", { gracePeriodSeconds: 0 }, options);
     await waitFor("the others to come back", async () => (await this.cpusetOf(sharing))?.startsWith("0-"));
+  }
+
+  /** In its cgroup and with its score (a higher one needs no privilege), which its figures tell everybody, as this one lets everybody in. */
+  private async keepsItsPlace(): Promise<void> {
+    const pid = (await this.cgroups.read("memory", this.ownCgroup, "cgroup.procs"))?.trim();
+    assert.equal(await readFile(`/proc/${pid}/oom_score_adj`, "utf8"), "500\n");
+    const { status, text } = await this.ask("/stats/summary");
+    const { node } = JSON.parse(text) as { node: { systemContainers: { name: string; memory?: object }[] } };
+    const told = node.systemContainers.find(({ name }) => name === "kubelet");
+    assert.deepEqual([status, told?.memory !== undefined], [200, true]);
+  }
+
+  private get ownCgroup(): string {
+    return join(this.node.cgroupRoot, "own");
+  }
+
+  /** Of the kubelet's API, by a caller without credentials. */
+  private async ask(path: string): Promise<{ status: number; text: string }> {
+    const { status } = await this.node.client.of(nodes).get("", NODE_NAME, options);
+    const port = status?.daemonEndpoints?.kubeletEndpoint?.Port;
+    return new Promise((resolve, reject) => {
+      const request = get(
+        { host: "127.0.0.1", port, path, rejectUnauthorized: false, agent: false },
+        async (answer) => {
+          const text = (await answer.setEncoding("utf8").toArray()).join("");
+          resolve({ status: answer.statusCode ?? 0, text });
+        },
+      );
+      request.on("error", reject);
+    });
   }
 
   private async cpusetOf(pod: Pod): Promise<string | undefined> {

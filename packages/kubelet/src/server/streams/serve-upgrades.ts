@@ -5,7 +5,7 @@ import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { authorizeRequest, pathOf } from "../authorize.ts";
 import type { KubeletServerDeps, KubeletServerOptions } from "../deps.ts";
-import { HttpError } from "../http-error.ts";
+import { DEBUGGING_REFUSED, HttpError } from "../http-error.ts";
 import { relayUpgrade } from "./relay-upgrade.ts";
 import { parseStreamTarget } from "./stream-target.ts";
 import { streamingUrl } from "./streaming-url.ts";
@@ -16,14 +16,14 @@ type Deps = Pick<KubeletServerDeps, "pods" | "runtime" | "cri" | "auth" | "clock
 /** Takes the server's upgrades until disposed; `stop` ends the streams that run. */
 export function serveUpgrades(
   server: Pick<Server, "on" | "off">,
-  { nodeName }: Pick<KubeletServerOptions, "nodeName">,
+  options: Pick<KubeletServerOptions, "nodeName" | "hasDebuggingHandlers">,
   deps: Deps,
   stop: AbortSignal,
 ): Disposable {
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // A client that breaks off shows up where its stream is piped; here it must only not be thrown.
     socket.on("error", () => socket.destroy());
-    serveUpgrade({ request, socket, head }, nodeName, deps, stop).catch((error) => refuse(socket, error, deps));
+    serveUpgrade({ request, socket, head }, options, deps, stop).catch((error) => refuse(socket, error, deps));
   };
   server.on("upgrade", onUpgrade);
   return { [Symbol.dispose]: () => void server.off("upgrade", onUpgrade) };
@@ -31,12 +31,13 @@ export function serveUpgrades(
 
 async function serveUpgrade(
   client: { readonly request: IncomingMessage; readonly socket: Duplex; readonly head: Buffer },
-  nodeName: string,
+  { nodeName, hasDebuggingHandlers = true }: Pick<KubeletServerOptions, "nodeName" | "hasDebuggingHandlers">,
   deps: Deps,
   stop: AbortSignal,
 ): Promise<void> {
   const { request } = client;
   await authorizeRequest(request, nodeName, deps, stop);
+  if (!hasDebuggingHandlers) throw new HttpError(405, DEBUGGING_REFUSED);
   // What follows the head would reach the runtime as part of the stream.
   if (hasBody(request.rawHeaders)) throw new HttpError(400, "an upgrade request cannot have a body");
   const path = pathOf(request.url ?? "/");
