@@ -8,6 +8,7 @@ import { nodeAddress } from "../network/address-plan.ts";
 import type { Place } from "../place.ts";
 import type { HealthSpec, ProgramSpec } from "../programs.ts";
 import { PROGRAMS, programCommand, SMALL_FOOTPRINT } from "../programs.ts";
+import { endIdleShims } from "./end-idle-shims.ts";
 import type { HealthProbe } from "./health-probe.ts";
 import type { ProgramInstance } from "./supervised-program.ts";
 
@@ -67,7 +68,13 @@ function instanceOf(
     logFile: join(layout.logs, `${key}.log`),
     after: program.after.map((name) => instanceKey(name, scopeOf(name) === "node" ? node : undefined)),
     ...(health ? { probe: () => loadProbe(health(place)) } : {}),
+    ...(program.name === "containerd" && owner ? { tend: shimKeeper(owner.containerdSocket) } : {}),
   };
+}
+
+/** Whoever starts containerd owns what it leaves behind. */
+function shimKeeper(socket: string): NonNullable<ProgramInstance["tend"]> {
+  return (deps, signal) => endIdleShims(socket, deps, signal);
 }
 
 function scopeOf(name: string): ProgramSpec["scope"] | undefined {

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { shimId } from "./end-idle-shims.ts";
 import { rotateLog, tailLog } from "./log-file.ts";
 import { identifyProcess, isAlive, parseStat } from "./process-identity.ts";
 import { restartDelayMs } from "./supervised-program.ts";
@@ -18,6 +19,16 @@ test("isAlive is false for another process under the same pid, and after a reboo
   assert.ok(isAlive(self));
   assert.ok(!isAlive({ ...self, startTicks: self.startTicks - 1 }));
   assert.ok(!isAlive({ ...self, bootId: "another" }));
+});
+
+test("shimId takes the shims of one containerd alone, and not the helpers that end by themselves", () => {
+  const words = ["/usr/bin/containerd-shim-runc-v2", "-namespace", "k8s.io", "-id", "one", "-address", "/run/a.sock"];
+  assert.equal(shimId(words, "/run/a.sock"), "one");
+  assert.equal(shimId(words, "/run/b.sock"), undefined);
+  assert.equal(shimId([...words, "start"], "/run/a.sock"), undefined);
+  assert.equal(shimId(words.with(0, "/usr/bin/containerd"), "/run/a.sock"), undefined);
+  assert.equal(shimId(words.with(2, "moby"), "/run/a.sock"), undefined);
+  assert.equal(shimId([], "/run/a.sock"), undefined);
 });
 
 test("restartDelayMs grows from nothing to 15 seconds", () => {

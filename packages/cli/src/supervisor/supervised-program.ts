@@ -15,6 +15,8 @@ export interface ProgramInstance extends StartRequest {
   readonly key: string;
   /** Keys of instances that must be healthy before the first start. */
   readonly after: readonly string[];
+  /** Chores that follow each start, as far as the program lives that long. */
+  readonly tend?: (deps: { clock: Clock; log: Logger }, signal: AbortSignal) => Promise<void>;
 }
 
 /** Shared by all programs of one supervisor. */
@@ -46,7 +48,9 @@ export async function superviseProgram(
     try {
       current ??= await startOnce(instance, options.runFolder, restarts, clock, () => exit.abort());
       log.info({ key: instance.key, pid: current.pid, restarts }, "running");
+      tend(instance, { clock, log }, AbortSignal.any([exit.signal, signal]));
       await untilGone(current, instance.logFile, clock, exit.signal, signal);
+      exit.abort();
     } catch (error) {
       signal.throwIfAborted();
       log.warn({ key: instance.key, err: error }, "start failed");
@@ -58,6 +62,13 @@ export async function superviseProgram(
     log.warn({ key: instance.key, failures, delayMs }, "ended; starting it again");
     await clock.sleep(delayMs, signal);
   }
+}
+
+/** Beside the program: it is not held up, and does not fail, by what goes wrong here. */
+function tend(instance: ProgramInstance, deps: { clock: Clock; log: Logger }, signal: AbortSignal): void {
+  instance.tend?.(deps, signal).catch((error) => {
+    if (!signal.aborted) deps.log.warn({ key: instance.key, err: error }, "chores after the start failed");
+  });
 }
 
 /** A program that ran for long starts again at once; one that keeps dying waits up to 15 s. */

@@ -1,11 +1,15 @@
 // Whatever is killed comes back by itself, and what was acknowledged is still there.
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { ConfigMap, Pod } from "@skiff/api/types.ts";
 import { nodeLayoutOf } from "@skiff/cli/layout.ts";
+import { endIdleShims, idleShims } from "@skiff/cli/supervisor/end-idle-shims.ts";
 import { signalProcess } from "@skiff/cli/supervisor/process-identity.ts";
+import { realClock } from "@skiff/component-base/clock.ts";
+import { commandOutput } from "@skiff/component-base/command.ts";
+import { silentLogger } from "@skiff/component-base/logger.ts";
 import { bindVolume } from "../csi/bind-volume.ts";
 import { CsiDriver } from "../csi/csi-driver.ts";
 import { findKubectls, KubectlRunner } from "../kubectl.ts";
@@ -138,6 +142,40 @@ test("a killed containerd comes back, and its containers never noticed", async (
   await assertWorks("after-containerd");
   assert.deepEqual(await identities(), before);
 });
+
+test("idle shims that containerd has lost are ended, and no others", async () => {
+  const { containerdSocket: socket } = nodeLayoutOf(cluster.layout, "node-1");
+  const known = join(cluster.state, "known-bundle");
+  await startIdleShim("lost", join(cluster.state, "lost-bundle"), socket);
+  await startIdleShim("known", known, socket);
+  await cluster.ctr("node-1", "containers", "create", "--rootfs", known, "known", "true");
+  const before = await identities();
+  const idle = () => idleShims(socket).map(({ id }) => id);
+  assert.deepEqual(idle().toSorted(), ["known", "lost"]);
+  const stop = new AbortController();
+  const ending = endIdleShims(socket, { clock: realClock, log: silentLogger() }, stop.signal, 100);
+  try {
+    await waitFor("the lost shim to be ended", () => !idle().includes("lost"));
+    assert.deepEqual(idle(), ["known"]);
+    await cluster.ctr("node-1", "containers", "delete", "known");
+    await ending;
+    await waitFor("the other to be ended, too", () => idle().length === 0);
+  } finally {
+    stop.abort();
+    await ending.catch(() => {});
+  }
+  assert.deepEqual(await identities(), before);
+});
+
+/** As containerd starts one before it has anything to run in it. */
+async function startIdleShim(id: string, bundle: string, socket: string): Promise<void> {
+  await mkdir(bundle);
+  await writeFile(join(bundle, "config.json"), '{"ociVersion":"1.0.2"}');
+  const words = `containerd-shim-runc-v2 -namespace k8s.io -id ${id} -address ${socket} start`;
+  // It logs into the pipe, which somebody must be reading when it starts.
+  await commandOutput("sh", ["-c", `cd ${bundle}; mkfifo log; exec 3<>log; TTRPC_ADDRESS=${socket}.ttrpc ${words}`]);
+  await waitFor("the shim to run", () => idleShims(socket).some((shim) => shim.id === id));
+}
 
 test("a killed apiserver comes back, and everybody finds it again", async () => {
   const before = await identities();
