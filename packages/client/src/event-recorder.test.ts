@@ -136,3 +136,11 @@ test("event recorder lets work go first, but not for ever, and not when the prog
   await Promise.all([last, stopped]);
   assert.equal(created.length, 3);
 });
+
+test("event recorder writes annotations onto the event itself", async () => {
+  const { created, recorder } = make();
+  const subject = { kind: "Pod", apiVersion: "v1", name: "web", namespace: "a", uid: "u" };
+  recorder.record(subject, "Warning", "Evicted", "no room", { starved_resource: "memory" });
+  await recorder.flush();
+  assert.deepEqual(created[0]?.metadata.annotations, { starved_resource: "memory" });
+});

@@ -32,8 +32,12 @@ const YIELD_STEP_MS = 100;
 /** A stopping program tells its last events, but does not hang on a server that is stopping too. */
 const FLUSH_ON_STOP_MS = 3000;
 
+/** Of the event's object itself, for machines that read more than its message. */
+type Annotations = Readonly<Record<string, string>>;
+
 interface PendingEvent {
   readonly draft: EventDraft;
+  readonly annotations: Annotations | undefined;
   /** When it happened, not when it is sent: RFC 3339. */
   readonly at: string;
   /** The same on the monotonic clock. */
@@ -77,7 +81,13 @@ export class EventRecorder implements AsyncDisposable {
   }
 
   /** `reason` is one word in CamelCase for machines, `message` a sentence for people. Returns at once; never throws. */
-  record(subject: EventSubject, type: "Normal" | "Warning", reason: string, message: string): void {
+  record(
+    subject: EventSubject,
+    type: "Normal" | "Warning",
+    reason: string,
+    message: string,
+    annotations?: Annotations,
+  ): void {
     if (this.stop.signal.aborted) return;
     const draft = this.draftOf(subject, type, reason, message);
     const lane = this.laneOf(draft.involvedObject);
@@ -86,7 +96,7 @@ export class EventRecorder implements AsyncDisposable {
       if (this.dropped++ === 0) this.log.warn({ reason }, "too many unsent events, dropping some");
       return;
     }
-    lane.pending.push({ draft, at: formatTime(this.clock.now()), recordedAt: this.clock.monotonic() });
+    lane.pending.push({ draft, annotations, at: formatTime(this.clock.now()), recordedAt: this.clock.monotonic() });
     // `sendAll` waits at least once before it clears `sending`, so this cannot overwrite the end of it.
     lane.sending ??= this.sendAll(lane);
   }
@@ -148,7 +158,7 @@ export class EventRecorder implements AsyncDisposable {
     const backOff = new BackOff({ initialMs: 1000, ceilingMs: 10_000 });
     for (let tries = 1; ; tries++) {
       try {
-        return await this.write(correlation, newName, event.at);
+        return await this.write(correlation, newName, event);
       } catch (error) {
         if (this.stop.signal.aborted) return;
         // The server's refusal is final (the namespace is going, for one); only an unreachable server is tried again.
@@ -163,14 +173,14 @@ export class EventRecorder implements AsyncDisposable {
   private async write(
     correlation: Exclude<Correlation, { action: "drop" }>,
     newName: string,
-    at: string,
+    event: PendingEvent,
   ): Promise<void> {
     const { key, draft } = correlation;
-    if (correlation.action === "create") return this.create(key, draft, newName, at);
+    if (correlation.action === "create") return this.create(key, draft, newName, event);
     const { name, namespace, firstTimestamp, count } = correlation.known;
     // A sum, not "one more": a patch that is sent again after a lost answer changes nothing.
     const next = { name, namespace, firstTimestamp, count: count + 1 };
-    const body = { count: next.count, lastTimestamp: at, message: draft.message };
+    const body = { count: next.count, lastTimestamp: event.at, message: draft.message };
     try {
       await this.client.patch(namespace, name, "strategic", body, { signal: this.stop.signal });
       this.correlator.written(key, next);
@@ -178,16 +188,16 @@ export class EventRecorder implements AsyncDisposable {
       if (!isNotFound(error)) throw error;
       // It outlived its time on the server: start a new one.
       this.correlator.forget(key);
-      await this.create(key, draft, newName, at);
+      await this.create(key, draft, newName, event);
     }
   }
 
-  private async create(key: string, draft: EventDraft, name: string, at: string): Promise<void> {
+  private async create(key: string, draft: EventDraft, name: string, { at, annotations }: PendingEvent): Promise<void> {
     // Events about objects outside namespaces live in `default`, where kubectl looks for them.
     const namespace = draft.involvedObject.namespace || "default";
     const event: Unsaved<CoreV1Event> = {
       ...draft,
-      metadata: { name, namespace },
+      metadata: { name, namespace, ...(annotations ? { annotations: { ...annotations } } : {}) },
       firstTimestamp: at,
       lastTimestamp: at,
       count: 1,

@@ -135,7 +135,8 @@ export class PodWorker {
     if (this.shallEnd() || this.terminated) return this.ended.promise;
     this.verdict = verdict;
     this.evictionGrace = graceSeconds;
-    if (!verdict.isQuiet) this.deps.events.pod(this.pod, "Warning", verdict.reason, verdict.message);
+    const { reason, message, annotations } = verdict;
+    if (!verdict.isQuiet) this.deps.events.pod(this.pod, "Warning", reason, message, annotations);
     this.endPass();
     this.wake();
     return this.ended.promise;

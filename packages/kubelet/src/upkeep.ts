@@ -180,9 +180,9 @@ export class Upkeep {
     );
   }
 
-  private async evict(pod: Readonly<Pod>, { message, graceSeconds }: Eviction): Promise<void> {
+  private async evict(pod: Readonly<Pod>, { message, annotations, graceSeconds }: Eviction): Promise<void> {
     // As a disruption, which the pod's DisruptionTarget condition tells, it need not count against a Job's retries.
-    const verdict = { phase: "Failed", reason: "Evicted", message, isDisruption: true } as const;
+    const verdict = { phase: "Failed", reason: "Evicted", message, annotations, isDisruption: true } as const;
     await this.deps.workers.evict(pod.metadata.uid ?? "", verdict, graceSeconds);
   }
 

@@ -4,9 +4,12 @@ import type { Container, ObjectReference, Pod } from "@skiff/api/types.ts";
 /** Kubernetes knows these two. */
 export type EventType = "Normal" | "Warning";
 
+/** Of an event's own object. */
+type Annotations = Readonly<Record<string, string>>;
+
 /** The narrow part of the client's EventRecorder. */
 export interface Recorder {
-  record(subject: ObjectReference, type: EventType, reason: string, message: string): void;
+  record(subject: ObjectReference, type: EventType, reason: string, message: string, annotations?: Annotations): void;
 }
 
 /** Recording is fire and forget: an event that cannot be written holds up nobody. */
@@ -17,8 +20,8 @@ export class PodEvents {
     this.recorder = recorder;
   }
 
-  pod(pod: Pod, type: EventType, reason: string, message: string): void {
-    this.recorder.record(referenceTo(pod), type, reason, message);
+  pod(pod: Pod, type: EventType, reason: string, message: string, annotations?: Annotations): void {
+    this.recorder.record(referenceTo(pod), type, reason, message, annotations);
   }
 
   /** The event's fieldPath names the container, as `spec.containers{web}`, by which kubectl shows whom it is about. */

@@ -7,7 +7,14 @@ import { isCriticalPod } from "../static-pods/annotations.ts";
 import type { Measured } from "./measure-pods.ts";
 import type { PressureMemory, PressureType } from "./pressure.ts";
 import { judgePressure, NO_PRESSURE, RESOURCE_OF, thresholdsMet } from "./pressure.ts";
-import { evictionMessage, kibis, limitsLocalStorage, localStorageProblem, rankPods } from "./rank-pods.ts";
+import {
+  evictionAnnotations,
+  evictionMessage,
+  kibis,
+  limitsLocalStorage,
+  localStorageProblem,
+  rankPods,
+} from "./rank-pods.ts";
 import type { NodeObservations } from "./signals.ts";
 import type { Threshold } from "./thresholds.ts";
 import { amountOf } from "./thresholds.ts";
@@ -22,9 +29,10 @@ export interface EvictionOptions {
   readonly isolatesStorage: boolean;
 }
 
-/** `message` goes into the pod's status. */
+/** `message` goes into the pod's status, `annotations` onto the event, where programs read them. */
 export interface Eviction {
   readonly message: string;
+  readonly annotations?: Readonly<Record<string, string>>;
   readonly graceSeconds: number;
 }
 
@@ -182,7 +190,9 @@ export class EvictionManager {
       // Those that keep the node or the cluster running stay, whatever they use.
       if (isCriticalPod(figures.pod)) continue;
       const message = evictionMessage(figures, { resource, threshold: shown });
-      await this.evict(figures.pod, { message, graceSeconds: this.grace(threshold, figures.pod) }, threshold.signal);
+      const annotations = evictionAnnotations(figures, resource);
+      const graceSeconds = this.grace(threshold, figures.pod);
+      await this.evict(figures.pod, { message, annotations, graceSeconds }, threshold.signal);
       this.ages.observe((this.deps.clock.monotonic() - observedAt) / 1000, { eviction_signal: threshold.signal });
       return figures.pod;
     }

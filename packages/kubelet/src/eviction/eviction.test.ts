@@ -16,7 +16,7 @@ import { EvictionManager } from "./eviction-manager.ts";
 import type { Measured } from "./measure-pods.ts";
 import { folderSize } from "./measure-pods.ts";
 import { judgePressure, NO_PRESSURE } from "./pressure.ts";
-import { evictionMessage, localStorageProblem, rankPods } from "./rank-pods.ts";
+import { evictionAnnotations, evictionMessage, localStorageProblem, rankPods } from "./rank-pods.ts";
 import type { Observation } from "./signals.ts";
 import type { Signal, ThresholdSettings } from "./thresholds.ts";
 import { parseThresholds } from "./thresholds.ts";
@@ -104,6 +104,20 @@ test("evictionMessage says what was short, how far, and which container took mor
   );
 });
 
+test("evictionAnnotations names what was short and who took too much, for programs", () => {
+  const greedy = figures(podOf("p", { request: "1Ki" }), 4096);
+  assert.deepEqual(evictionAnnotations(greedy, "memory"), {
+    offending_containers: "c",
+    offending_containers_usage: "4Ki",
+    starved_resource: "memory",
+  });
+  assert.deepEqual(evictionAnnotations(greedy, "pids"), {
+    offending_containers: "",
+    offending_containers_usage: "",
+    starved_resource: "pids",
+  });
+});
+
 test("localStorageProblem holds emptyDirs, pods and containers to their limits", () => {
   const volume = samplePod({ volumes: [{ name: "data", emptyDir: { sizeLimit: "1Mi" } }] });
   const used = new Map([["data", 2 ** 21]]);
@@ -147,8 +161,9 @@ function bench(signal: Signal, settings: Partial<ThresholdSettings>, more: Parti
       observe: async () => ({ signals: reading(signal, state.available), hasDedicatedImageFs: false }),
       activePods: () => state.pods.map(({ pod }) => pod),
       measure: async (pods) => state.pods.filter(({ pod }) => pods.includes(pod)),
-      evict: async (pod, { graceSeconds }: Eviction) => {
-        done.push(`evict ${pod.metadata.name} ${graceSeconds}`);
+      evict: async (pod, { graceSeconds, annotations }: Eviction) => {
+        const starved = annotations ? ` for ${annotations.starved_resource}` : "";
+        done.push(`evict ${pod.metadata.name} ${graceSeconds}${starved}`);
       },
       removeDeadContainers: async () => {
         done.push("containers");
@@ -183,7 +198,7 @@ test("eviction manager frees the node's disk before it evicts, and spares critic
   b.available = 50;
   b.freed = 0;
   assert.equal((await b.manager.synchronize())?.metadata.name, "plain");
-  assert.equal(b.done.at(-1), "evict plain 1");
+  assert.equal(b.done.at(-1), "evict plain 1 for ephemeral-storage");
 });
 
 test("eviction manager gives soft evictions their grace, and judges pods' own limits without any pressure", async () => {
@@ -194,7 +209,7 @@ test("eviction manager gives soft evictions their grace, and judges pods' own li
   const soft = bench("memory.available", settings);
   soft.pods = [figures(podOf("p"), 10)];
   await soft.manager.synchronize();
-  assert.deepEqual(soft.done, ["conditions MemoryPressure", "Attempting to reclaim memory", "evict p 30"]);
+  assert.deepEqual(soft.done, ["conditions MemoryPressure", "Attempting to reclaim memory", "evict p 30 for memory"]);
   const limits = bench("memory.available", {});
   limits.pods = [figures(podOf("greedy", { limit: "1Ki" }), 0, 2048)];
   await limits.manager.synchronize();

@@ -55,18 +55,35 @@ export interface Shortage {
 }
 
 /** Why the pod was evicted, in upstream's words. */
-export function evictionMessage({ pod, containers }: PodFigures, { resource, threshold }: Shortage): string {
+export function evictionMessage(figures: PodFigures, { resource, threshold }: Shortage): string {
   let message = `The node was low on resource: ${resource}. `;
   if (threshold) message += `Threshold quantity: ${threshold.quantity}, available: ${threshold.available}. `;
-  if (resource === "pids" || resource === "inodes") return message;
-  for (const figures of containers) {
+  for (const { name, used, request } of greedyContainers(figures, resource)) {
+    message += `Container ${name} was using ${used}, request is ${request}, has larger consumption of ${resource}. `;
+  }
+  return message;
+}
+
+/** The same for programs, under upstream's names. */
+export function evictionAnnotations(figures: PodFigures, resource: Resource): Readonly<Record<string, string>> {
+  const greedy = greedyContainers(figures, resource);
+  return {
+    offending_containers: greedy.map(({ name }) => name).join(),
+    offending_containers_usage: greedy.map(({ used }) => used).join(),
+    starved_resource: resource,
+  };
+}
+
+/** Those that took more than they had asked for. Processes and inodes are not measured by container. */
+function greedyContainers({ pod, containers }: PodFigures, resource: Resource) {
+  if (resource === "pids" || resource === "inodes") return [];
+  return containers.flatMap((figures) => {
     const spec = containersOf(pod).find(({ name }) => name === figures.name);
     const request = spec?.resources?.requests?.[resource] ?? "0";
     const used = resource === "memory" ? figures.memoryBytes : figures.diskBytes;
-    if (!spec || used <= quantityMilliValue(request) / 1000) continue;
-    message += `Container ${figures.name} was using ${kibis(used)}, request is ${request}, has larger consumption of ${resource}. `;
-  }
-  return message;
+    if (!spec || used <= quantityMilliValue(request) / 1000) return [];
+    return [{ name: figures.name, used: kibis(used), request }];
+  });
 }
 
 /** As upstream prints what it has measured: a multiple of Ki where it is one. */

@@ -44,6 +44,8 @@ export interface PodVerdict {
   readonly isDisruption?: boolean;
   /** Told by the pod's status alone, without an event of its own. */
   readonly isQuiet?: boolean;
+  /** Of that event. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
 /** All of status anew, from what runs and what was said last; what others write into it is kept. */
