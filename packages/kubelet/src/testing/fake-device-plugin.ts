@@ -2,7 +2,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from "@grpc/grpc-js";
-import { credentials, makeGenericClientConstructor, Server, ServerCredentials } from "@grpc/grpc-js";
+import { credentials, makeGenericClientConstructor, Server, ServerCredentials, status } from "@grpc/grpc-js";
 import { serviceMethods } from "../cri/service-methods.ts";
 import descriptor from "../resource-managers/devices/deviceplugin-v1beta1.json" with { type: "json" };
 
@@ -19,7 +19,7 @@ export interface FakePluginOptions {
   readonly preStartRequired?: boolean;
   /** The ids to prefer, from those offered. */
   prefer?(available: readonly string[]): string[];
-  /** What a container gets for its devices. */
+  /** What a container gets for its devices; throws what the kubelet is told instead. */
   respond(ids: readonly string[]): object;
 }
 
@@ -116,7 +116,11 @@ export class FakeDevicePlugin implements AsyncDisposable {
     return (call, callback) => {
       const request = call.request as Record<string, unknown>;
       this.calls.push({ method, request });
-      callback(null, respond(request));
+      try {
+        callback(null, respond(request));
+      } catch (error) {
+        callback({ code: status.UNKNOWN, details: (error as Error).message });
+      }
     };
   }
 }

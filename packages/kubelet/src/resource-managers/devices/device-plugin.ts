@@ -5,6 +5,7 @@ import { credentials, makeGenericClientConstructor } from "@grpc/grpc-js";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { GrpcMethod } from "../../cri/service-methods.ts";
 import { serviceMethods } from "../../cri/service-methods.ts";
+import { RpcError } from "../../plugin-registration/plugin-client.ts";
 import type { DeviceNodes } from "./choose-devices.ts";
 import descriptor from "./deviceplugin-v1beta1.json" with { type: "json" };
 import type { DeviceOptions } from "./pod-devices.ts";
@@ -113,7 +114,7 @@ export class DevicePlugin {
     return new Promise((resolve, reject) => {
       const deadline = new Date(this.clock.now() + CALL_TIMEOUT_MS);
       const done = (error: ServiceError | null, answer?: object) =>
-        error ? reject(rpcError(error)) : resolve(answer as T);
+        error ? reject(new RpcError(error)) : resolve(answer as T);
       this.client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, { deadline }, done);
     });
   }
@@ -125,10 +126,6 @@ function listOf(devices: readonly ListedDevice[]): DeviceList {
   );
   const healthy = devices.filter(({ health }) => health === "Healthy").map(({ ID }) => ID);
   return { nodes: new Map(nodes), healthy: new Set(healthy) };
-}
-
-function rpcError(error: ServiceError): Error {
-  return new Error(`rpc error: code = ${error.code} desc = ${error.details}`, { cause: error });
 }
 
 /** The socket of a plugin that registered under a name in the kubelet's folder. */

@@ -136,6 +136,22 @@ test("a plugin's devices are counted, given out, prepared, and asked for no more
   });
 });
 
+test("a plugin's refusal is told in the form that gRPC has for it", async () => {
+  await withManagers(async (make, folder) => {
+    const managers = await make();
+    const respond = () => {
+      throw new Error("out of order");
+    };
+    await using _plugin = await startPlugin(folder, { respond });
+    await waitFor("the devices", async () => managers.capacity().allocatable[RESOURCE] === "2");
+    assert.deepEqual(await managers.allocate(samplePod({ containers: [wanting("c", 1)] })), {
+      admitted: false,
+      reason: "UnexpectedAdmissionError",
+      message: "Allocate failed due to rpc error: code = Unknown desc = out of order, which is unexpected",
+    });
+  });
+});
+
 test("init containers' devices are the regular containers' afterwards, but not both sidecars' and theirs", async () => {
   await withManagers(async (make, folder) => {
     const managers = await make();
