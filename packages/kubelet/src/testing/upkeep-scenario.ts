@@ -1,12 +1,17 @@
 // Static pods, log rotation, evictions and refusals on one real node; upkeep.component.test.ts runs it in a namespace.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdir, readdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { isNotFound } from "@skiff/api/errors.ts";
 import { events, nodes, persistentVolumeClaims, persistentVolumes, pods } from "@skiff/api/resource-ref.ts";
 import type { Pod } from "@skiff/api/types.ts";
 import type { ResourceClient } from "@skiff/client/resource-client.ts";
+import { freePorts } from "@skiff/testkit/free-port.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
+import { LABEL } from "../runtime/labels.ts";
 import { NODE_NAME, NodeUnderTest } from "./node-under-test.ts";
 import { BUSYBOX_IMAGE } from "./private-containerd.ts";
 
@@ -32,6 +37,8 @@ class Scenario {
   private readonly pods: ResourceClient<Pod>;
   private readonly manifests: string;
   private readonly config: string;
+  private readOnlyPort = 0;
+  private cadvisorPort = 0;
 
   constructor(node: NodeUnderTest) {
     this.node = node;
@@ -41,8 +48,13 @@ class Scenario {
   }
 
   async run(): Promise<void> {
-    await this.prepare();
+    await using served = await serveManifest("from-url", [shell("sleep 1000")]);
+    const running = await this.startsAStaticPodBeforeItIsKnown();
+    await this.prepare(served.url);
     const first = await this.mirrorsAStaticPod();
+    assert.equal(containerId(first), running, "the pod that ran before was not adopted");
+    await this.runsAPodFromAUrl(served);
+    await this.answersOnPlainPorts();
     await this.bringsADeletedMirrorBack(first);
     await this.replacesAChangedStaticPod(first);
     await this.rotatesAndLinksLogs();
@@ -54,14 +66,45 @@ class Scenario {
     await this.evictsUnderPressure();
   }
 
-  private async prepare(): Promise<void> {
+  /** As the first node of a cluster: the API that would sign the kubelet's certificate is itself such a pod. */
+  private async startsAStaticPodBeforeItIsKnown(): Promise<string> {
     await mkdir(this.manifests);
     await this.writeManifest("sleep 1000");
+    const { dir } = this.node.containerd;
+    const nowhere = {
+      clusters: [{ name: "c", cluster: { server: "https://127.0.0.1:1" } }],
+      users: [{ name: "u", user: { token: "abcdef.0123456789abcdef" } }],
+      contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
+      "current-context": "x",
+    };
+    await writeFile(join(dir, "bootstrap.conf"), JSON.stringify(nowhere));
+    this.node.startKubelet(
+      `--bootstrap-kubeconfig=${join(dir, "bootstrap.conf")}`,
+      `--kubeconfig=${join(dir, "none.conf")}`,
+      `--cert-dir=${join(dir, "none-pki")}`,
+      "--rotate-certificates",
+      `--pod-manifest-path=${this.manifests}`,
+    );
+    using cri = this.node.containerd.client();
+    const running = await waitFor("the static pod to run without any API", async () => {
+      const found = await cri.listContainers({ [LABEL.podName]: STATIC });
+      return found.find(({ state }) => state === "CONTAINER_RUNNING");
+    });
+    await this.node.stopKubelet("SIGTERM");
+    return running.id;
+  }
+
+  private async prepare(manifestUrl: string): Promise<void> {
+    [this.readOnlyPort = 0, this.cadvisorPort = 0] = await freePorts(2);
     await writeFile(
       this.config,
       `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 staticPodPath: ${this.manifests}
+staticPodURL: ${manifestUrl}
+staticPodURLHeader: {X-Manifest: [wanted]}
+httpCheckFrequency: 1s
+readOnlyPort: ${this.readOnlyPort}
 containerLogMaxSize: 2Ki
 containerLogMaxFiles: 3
 containerLogMonitorInterval: 3s
@@ -69,7 +112,7 @@ systemReserved: {cpu: 100m}
 maxPods: 7
 `,
     );
-    this.node.startKubelet(`--config=${this.config}`);
+    this.node.startKubelet(`--config=${this.config}`, `--cadvisor-port=${this.cadvisorPort}`);
     const node = await this.node.isReady();
     const { capacity = {}, allocatable = {} } = node.status ?? {};
     assert.equal(allocatable.cpu, `${Number(capacity.cpu) * 1000 - 100}m`);
@@ -93,6 +136,25 @@ maxPods: 7
       [["Node", NODE_NAME]],
     );
     return mirror;
+  }
+
+  private async runsAPodFromAUrl(served: ServedManifest): Promise<void> {
+    const name = `from-url-${NODE_NAME}`;
+    const { metadata } = await this.node.podIsReady(name);
+    assert.equal(metadata.annotations?.["kubernetes.io/config.source"], "http");
+    served.empty();
+    await waitFor("the pod from the URL to be gone", () =>
+      this.pods.get("default", name, options).then(() => false, isNotFound),
+    );
+  }
+
+  private async answersOnPlainPorts(): Promise<void> {
+    const ask = async (port: number, path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text();
+    const { items } = JSON.parse(await ask(this.readOnlyPort, "/pods")) as { items: Pod[] };
+    assert.ok(items.some(({ metadata }) => metadata.name === STATIC));
+    assert.match(await ask(this.cadvisorPort, "/metrics"), new RegExp(`^container_processes\\{.*pod="${STATIC}"`, "m"));
+    const act = await fetch(`http://127.0.0.1:${this.readOnlyPort}/run/default/${STATIC}/c?cmd=id`, { method: "POST" });
+    assert.equal(act.status, 404);
   }
 
   private async bringsADeletedMirrorBack(first: Pod): Promise<void> {
@@ -267,6 +329,34 @@ maxPods: 7
     });
     assert.equal(late.status?.message, "Pod was rejected: The node had condition: [DiskPressure]. ");
   }
+}
+
+interface ServedManifest extends AsyncDisposable {
+  readonly url: string;
+  /** From now on there are no pods in it. */
+  empty(): void;
+}
+
+/** A list with one pod, for those who send the right header. */
+async function serveManifest(name: string, containers: readonly object[]): Promise<ServedManifest> {
+  const pod = { metadata: { name }, spec: { terminationGracePeriodSeconds: 1, containers } };
+  let items: readonly object[] = [pod];
+  const server = createServer(({ headers }, response) => {
+    const known = headers["x-manifest"] === "wanted";
+    response.writeHead(known ? 200 : 403).end(JSON.stringify({ apiVersion: "v1", kind: "PodList", items }));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    empty: () => {
+      items = [];
+    },
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
 }
 
 function shell(script: string, more: object = {}) {
