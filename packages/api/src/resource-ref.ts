@@ -54,6 +54,7 @@ import type {
   StatefulSet,
   StorageClass,
   V1beta1ClusterTrustBundle,
+  V1beta1PodCertificateRequest,
   V2HorizontalPodAutoscaler,
   ValidatingAdmissionPolicy,
   ValidatingAdmissionPolicyBinding,
@@ -226,6 +227,13 @@ export const clusterTrustBundles = ref<V1beta1ClusterTrustBundle>(
   "ClusterTrustBundle",
   "clustertrustbundles",
   false,
+);
+/** Certificates for pods; served only where the server was told to. */
+export const podCertificateRequests = ref<V1beta1PodCertificateRequest>(
+  "certificates.k8s.io",
+  "v1beta1",
+  "PodCertificateRequest",
+  "podcertificaterequests",
 );
 const ADMISSION = "admissionregistration.k8s.io";
 /** Servers that may refuse writes. */

@@ -44,6 +44,7 @@ import { nodeKind } from "./node.ts";
 import { persistentVolumeKind } from "./persistent-volume/persistent-volume.ts";
 import { persistentVolumeClaimKind } from "./persistent-volume-claim/persistent-volume-claim.ts";
 import { podKind } from "./pod/pod.ts";
+import { podCertificateRequestKind } from "./pod-certificate-request/pod-certificate-request.ts";
 import { podDisruptionBudgetKind } from "./pod-disruption-budget.ts";
 import { podTemplateKind } from "./pod-template.ts";
 import { priorityClassKind } from "./priority-class.ts";
@@ -134,7 +135,10 @@ export const KINDS = [
 ] as readonly unknown[] as readonly KindDefinition[];
 
 /** Beta kinds, which are served where --runtime-config asks for them. */
-export const OPTIONAL_KINDS = [clusterTrustBundleKind] as readonly unknown[] as readonly KindDefinition[];
+export const OPTIONAL_KINDS = [
+  clusterTrustBundleKind,
+  podCertificateRequestKind,
+] as readonly unknown[] as readonly KindDefinition[];
 
 // Both keys have the group before them, as two groups may use one word.
 const byPlural = index([...KINDS, ...OPTIONAL_KINDS], (kind) => kind.plural);

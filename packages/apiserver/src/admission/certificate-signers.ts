@@ -83,7 +83,7 @@ async function requireSignerRight(
 }
 
 /** The right may be of one signer, or of all of its domain as `kubernetes.io/*`. */
-async function hasSignerRight(
+export async function hasSignerRight(
   request: AdmissionRequest,
   verb: "approve" | "sign" | "attest",
   signerName: string,

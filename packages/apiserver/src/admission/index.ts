@@ -13,6 +13,7 @@ import { defaultTolerationSeconds } from "./default-toleration-seconds.ts";
 import { measureAdmission } from "./measure-admission.ts";
 import { createNamespaceLifecycle } from "./namespace-lifecycle.ts";
 import { createNodeRestriction } from "./node-restriction.ts";
+import { createPodCertificateCheck } from "./pod-certificate-requests.ts";
 import { createPriorityPlugin } from "./priority.ts";
 import { createRuntimeClassPlugin } from "./runtime-class.ts";
 import { createServiceAccountPlugin } from "./service-account.ts";
@@ -57,6 +58,13 @@ export function createAdmissionPlugins(
   if (duplicate) throw new Error(`admission plug-in ${duplicate.name} is listed twice`);
   const enabled = plugins.filter(({ name }) => !config.disabled?.includes(name));
   // Not plug-ins upstream but part of storing these kinds, so nobody may turn them off.
-  const parts = [createRbacEscalationCheck(deps.authorizer), certificateRequestIdentity, systemPriorityClasses];
+  const { authorizer, clock } = deps;
+  const podCertificates = createPodCertificateCheck(authorizer, clock);
+  const parts = [
+    createRbacEscalationCheck(authorizer),
+    certificateRequestIdentity,
+    podCertificates,
+    systemPriorityClasses,
+  ];
   return measureAdmission([...parts, ...enabled], deps);
 }

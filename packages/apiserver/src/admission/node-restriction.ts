@@ -6,7 +6,7 @@ import { nodeIdentity } from "../authz/node-authorizer.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "./admission.ts";
 import { forbiddenNodeLabels } from "./node-labels.ts";
-import { admitCertificateRequest } from "./node-restriction-certificates.ts";
+import { admitCertificateRequest, admitPodCertificateRequest } from "./node-restriction-certificates.ts";
 import { admitPod, admitTokenRequest } from "./node-restriction-pods.ts";
 import { refuse } from "./refusal.ts";
 
@@ -38,6 +38,8 @@ export function createNodeRestriction(reader: ObjectReader): AdmissionPlugin {
           return admitOwn(request, nodeName, "can only access CSINode with the same name as the requesting node");
         case "certificates.k8s.io/certificatesigningrequests":
           return admitCertificateRequest(request, nodeName);
+        case "certificates.k8s.io/podcertificaterequests":
+          return admitPodCertificateRequest(request, nodeName, reader, signal);
         case "resource.k8s.io/resourceslices":
           return admitResourceSlice(request, nodeName);
       }

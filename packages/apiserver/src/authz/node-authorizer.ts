@@ -63,6 +63,7 @@ const JUDGES: Readonly<Record<string, Judge>> = {
   "coordination.k8s.io/leases": judgeLease,
   "storage.k8s.io/csinodes": judgeCsiNode,
   "resource.k8s.io/resourceslices": judgeResourceSlice,
+  "certificates.k8s.io/podcertificaterequests": judgePodCertificateRequest,
   // The rest is judged by NODE_RULES alone.
   "/nodes": judgeNode,
   "/pods": judgePod,
@@ -154,6 +155,21 @@ function judgeResourceSlice(_graph: NodeGraph, nodeName: string, attributes: Aut
     : noOpinion("can only list/watch/deletecollection resourceslices with spec.nodeName field selector");
 }
 
+/** For whom one is asked, admission sees; a kubelet follows those that it asked for. */
+function judgePodCertificateRequest(
+  _graph: NodeGraph,
+  nodeName: string,
+  attributes: AuthorizationAttributes,
+): Decision {
+  const { verb, subresource } = attributes;
+  if (subresource) return noOpinion("cannot authorize PodCertificateRequest subresources");
+  if (verb === "create") return ALLOW;
+  if (verb !== "list" && verb !== "watch") return noOpinion("can only create, list or watch PodCertificateRequests");
+  return selectsOwn(attributes, nodeName)
+    ? ALLOW
+    : noOpinion("can only list/watch podcertificaterequests with spec.nodeName field selector");
+}
+
 /** Which writes a node may make to its Node is for the NodeRestriction plug-in to say: it sees the object. */
 function judgeNode(
   _graph: NodeGraph,
@@ -243,4 +259,5 @@ export const NODE_RULES: readonly PolicyRule[] = [
     "watch",
   ),
   rule("certificates.k8s.io", ["clustertrustbundles"], "get", "list", "watch"),
+  rule("certificates.k8s.io", ["podcertificaterequests"], "create", "get", "list", "watch"),
 ];

@@ -174,6 +174,8 @@ function defaultProjected(projected: ProjectedVolumeSource): void {
   for (const source of projected.sources ?? []) {
     // An hour; the kubelet fetches a new token before it is over.
     if (source.serviceAccountToken) source.serviceAccountToken.expirationSeconds ??= 3600;
+    // A day.
+    if (source.podCertificate) source.podCertificate.maxExpirationSeconds ??= 86_400;
     for (const item of source.downwardAPI?.items ?? []) defaultDownwardItem(item);
   }
 }

@@ -1,12 +1,19 @@
 // Projected volumes: several sources in one directory, which must not write the same file.
 import type {
+  PodCertificateProjection,
   ProjectedVolumeSource,
   SecretProjection,
   ServiceAccountTokenProjection,
   VolumeProjection,
 } from "../../../generated/types.ts";
 import type { FieldError } from "../../errors.ts";
-import { type FieldPath, forbiddenField, invalidValue, required } from "../../validation/path.ts";
+import { type FieldPath, forbiddenField, invalidValue, notSupported, required } from "../../validation/path.ts";
+import { validateSignerName } from "../certificate-signing-request/validate.ts";
+import {
+  MIN_EXPIRATION_SECONDS,
+  maxExpirationOf,
+  validateUserAnnotations,
+} from "../pod-certificate-request/validate.ts";
 import { validateLocalPath, validateProjectedPath } from "./validate-paths.ts";
 import { validateDownwardFile, validateItem, validateMode } from "./validate-volume-items.ts";
 
@@ -54,7 +61,7 @@ const SOURCES = [
 
 /** A source may be of several kinds, or of none: upstream checks what is there. */
 function validateSource(source: VolumeProjection, volume: FieldPath, path: FieldPath, files: FilePaths): FieldError[] {
-  const { secret, configMap, downwardAPI, serviceAccountToken, clusterTrustBundle } = source;
+  const { secret, configMap, downwardAPI, serviceAccountToken, clusterTrustBundle, podCertificate } = source;
   const errors: FieldError[] = [];
   if (secret) errors.push(...validateKeys(secret, path.child("secret"), files));
   if (configMap) errors.push(...validateKeys(configMap, path.child("configMap"), files));
@@ -69,7 +76,32 @@ function validateSource(source: VolumeProjection, volume: FieldPath, path: Field
     errors.push(...(clusterTrustBundle.path ? validateLocalPath(clusterTrustBundle.path, at) : [required(at)]));
     errors.push(...files.claim(clusterTrustBundle.path, clusterTrustBundle.path));
   }
+  if (podCertificate) errors.push(...validateCertificate(podCertificate, path.child("podCertificate"), files));
   return errors;
+}
+
+const KEY_TYPES = ["ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519", "RSA3072", "RSA4096"];
+
+/** The key and the certificate may lie in one file or in two, or in both. */
+function validateCertificate(source: PodCertificateProjection, path: FieldPath, files: FilePaths): FieldError[] {
+  const { signerName = "", keyType, maxExpirationSeconds: seconds } = source;
+  const errors = validateSignerName(signerName, path.child("signerName"));
+  if (!KEY_TYPES.includes(keyType ?? "")) errors.push(notSupported(path.child("keyType"), keyType ?? "", KEY_TYPES));
+  const max = maxExpirationOf(signerName);
+  const at = path.child("maxExpirationSeconds");
+  if (seconds === undefined) errors.push(required(at));
+  else if (seconds < MIN_EXPIRATION_SECONDS || seconds > max) {
+    const why = `if provided, maxExpirationSeconds must be >= ${MIN_EXPIRATION_SECONDS} and <= ${max}`;
+    errors.push(invalidValue(at, seconds, why));
+  }
+  const names = (["credentialBundlePath", "keyPath", "certificateChainPath"] as const).filter((name) => source[name]);
+  if (names.length === 0) {
+    errors.push(required(path, "specify at least one of credentialBundlePath, keyPath, and certificateChainPath"));
+  }
+  for (const name of names) {
+    errors.push(...validateLocalPath(source[name] ?? "", path.child(name)), ...files.claim(source[name], source[name]));
+  }
+  return [...errors, ...validateUserAnnotations(source.userAnnotations, path.child("userAnnotations"))];
 }
 
 /** ConfigMaps and Secrets have the same shape here. Without `items` all keys become files, known only at run time. */

@@ -15,4 +15,8 @@ export const FIELD_NUMBERS_OF_OLDER_VERSIONS: Readonly<Record<string, string>> =
   V1beta1IngressRule: "host >V1beta1IngressRuleValue",
   V1beta1IngressRuleValue: "http",
   V1beta1IngressSpec: "backend tls rules ingressClassName",
+  V1beta1PodCertificateRequest: "metadata spec status",
+  V1beta1PodCertificateRequestSpec:
+    "signerName podName podUID serviceAccountName serviceAccountUID nodeName nodeUID maxExpirationSeconds pkixPublicKey proofOfPossession unverifiedUserAnnotations stubPKCS10Request",
+  V1beta1PodCertificateRequestStatus: "conditions certificateChain 4:notBefore beginRefreshAt notAfter",
 };
