@@ -7,6 +7,7 @@ import type { Flag } from "@skiff/component-base/flags.ts";
 import { commonFlags, flag, parseFlags, UsageError } from "@skiff/component-base/flags.ts";
 import type { CgroupDriver } from "./cgroups/cgroup-names.ts";
 import { type FeatureGates, parseFeatureGates } from "./configuration/feature-gates.ts";
+import { flagOf } from "./configuration/field-types.ts";
 import { FIELDS, type FieldName, type Settings } from "./configuration/fields.ts";
 import { PROCESS_FIELD_OF, PROCESS_FLAGS } from "./configuration/process-fields.ts";
 import { readConfiguration } from "./configuration/read-configuration.ts";
@@ -97,6 +98,13 @@ const FLAGS = {
   "minimum-container-ttl-duration": flag.duration(0, "no dead container is removed sooner"),
   ...RESOURCE_FLAGS,
   ...PROCESS_FLAGS,
+  "cpu-cfs-quota-period": flagOf(FIELDS.cpuCFSQuotaPeriod, "only 100ms"),
+  "hairpin-mode": flagOf(FIELDS.hairpinMode, "changes nothing: this is the network plug-in's"),
+  "volume-plugin-dir": flagOf(FIELDS.volumePluginDir, "only upstream's default"),
+  "image-service-endpoint": flagOf(FIELDS.imageServiceEndpoint, "only none: images are asked of the runtime"),
+  "cgroups-per-qos": flagOf(FIELDS.cgroupsPerQOS, "only true"),
+  "enable-server": flagOf(FIELDS.enableServer, "only true"),
+  "enable-controller-attach-detach": flagOf(FIELDS.enableControllerAttachDetach, "only true"),
   "eviction-hard": flagOfThresholds("thresholds of eviction at once, such as memory.available<100Mi"),
   "eviction-soft": flagOfThresholds("thresholds of eviction after a grace period"),
   "eviction-soft-grace-period": flag.map({}, "grace periods of those, such as memory.available=1m30s"),
@@ -156,6 +164,13 @@ const FIELD_OF = {
   "container-log-max-files": "containerLogMaxFiles",
   ...RESOURCE_FIELD_OF,
   ...PROCESS_FIELD_OF,
+  "cpu-cfs-quota-period": "cpuCFSQuotaPeriod",
+  "hairpin-mode": "hairpinMode",
+  "volume-plugin-dir": "volumePluginDir",
+  "image-service-endpoint": "imageServiceEndpoint",
+  "cgroups-per-qos": "cgroupsPerQOS",
+  "enable-server": "enableServer",
+  "enable-controller-attach-detach": "enableControllerAttachDetach",
   "eviction-hard": "evictionHard",
   "eviction-soft": "evictionSoft",
   "eviction-soft-grace-period": "evictionSoftGracePeriod",

@@ -262,6 +262,13 @@ test("what is not there is refused by its name, in a file and as a flag", async 
   for (const [text, expected] of Object.entries(cases)) {
     await refused(expected, `--config=${await file("one.yaml", `${text}\n`)}`);
   }
+  const pinning = ["--cpu-manager-policy=static", "--reserved-cpus=0"];
+  await refused(
+    /CPU Manager Policy Alpha-level Options not enabled, but option "align-by-socket" provided/,
+    ...[...pinning, "--cpu-manager-policy-options=align-by-socket=true"],
+  );
+  await refused(/unknown CPU Manager Policy option: "x"/, ...pinning, "--cpu-manager-policy-options=x=true");
+  await refused(/invalid argument "false" for "--cgroups-per-qos" flag: only true/, "--cgroups-per-qos=false");
   await refused(/invalid argument "true" for "--runonce" flag: only false is supported/, "--runonce=true");
 });
 

@@ -10,6 +10,7 @@ const OBEYED = {
   eventBurst: int(100),
   maxOpenFiles: int(1_000_000),
   protectKernelDefaults: bool(false),
+  enableSystemLogHandler: bool(true),
 } as const;
 
 /**
@@ -27,7 +28,6 @@ const NOTED = {
   memoryThrottlingFactor: fraction(0.9),
   enableProfilingHandler: bool(true),
   enableDebugFlagsHandler: bool(true),
-  enableSystemLogHandler: bool(true),
 } as const;
 
 /** Parts of the whole table. */

@@ -19,12 +19,13 @@ export const RESOURCE_RULES: readonly ((settings: Settings) => string | undefine
   ({ memoryManagerPolicy: policy }) =>
     policy === "None" || policy === "Static" ? undefined : `memoryManagerPolicy: unknown policy: ${quoted(policy)}`,
   ({ cpuManagerPolicy, cpuManagerPolicyOptions }) =>
-    optionProblem("cpumanager", cpuManagerPolicyOptions, CPU_OPTIONS) ??
+    alphaProblem(cpuManagerPolicyOptions) ??
+    optionProblem("CPU Manager Policy", cpuManagerPolicyOptions, CPU_OPTIONS) ??
     (cpuManagerPolicy === "none" && Object.keys(cpuManagerPolicyOptions).length > 0
       ? `None policy: received unsupported options=${JSON.stringify(cpuManagerPolicyOptions)}`
       : undefined),
   ({ topologyManagerPolicyOptions }) =>
-    optionProblem("topology manager policy", flagsOf(topologyManagerPolicyOptions), TOPOLOGY_OPTIONS) ??
+    optionProblem("Topology Manager Policy", flagsOf(topologyManagerPolicyOptions), TOPOLOGY_OPTIONS) ??
     numaProblem(topologyManagerPolicyOptions[MAX_NUMA_OPTION]),
   ({ reservedSystemCPUs }) => {
     try {
@@ -131,13 +132,21 @@ function numaProblem(text: string | undefined): string | undefined {
   return `the minimum value of "${MAX_NUMA_OPTION}" should not be less than ${DEFAULT_MAX_NUMA}`;
 }
 
+/** Upstream has these behind the gate CPUManagerPolicyAlphaOptions, which is off. */
+const ALPHA_CPU_OPTIONS: readonly string[] = ["align-by-socket", "distribute-cpus-across-cores"];
+
+function alphaProblem(options: Readonly<Record<string, string>>): string | undefined {
+  const name = ALPHA_CPU_OPTIONS.find((option) => Object.hasOwn(options, option));
+  return name && `CPU Manager Policy Alpha-level Options not enabled, but option ${quoted(name)} provided`;
+}
+
 function optionProblem(
   what: string,
   options: Readonly<Record<string, string>>,
   known: readonly string[],
 ): string | undefined {
   for (const [name, value] of Object.entries(options)) {
-    if (!known.includes(name)) return `unsupported ${what} option: ${quoted(name)} (${value})`;
+    if (!known.includes(name)) return `unknown ${what} option: ${quoted(name)}`;
     if (value !== "true" && value !== "false")
       return `bad value for option ${quoted(name)}: ${quoted(value)} is no truth value`;
   }

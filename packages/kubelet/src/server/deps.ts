@@ -27,6 +27,8 @@ export interface KubeletServerOptions {
     readonly minVersion?: SecureVersion | undefined;
     readonly ciphers?: string | undefined;
   };
+  /** Served at /logs/; absent means that it is not. */
+  readonly systemLogDir?: string | undefined;
   /** Whether containers can be looked into at all; absent means that they can. */
   readonly hasDebuggingHandlers?: boolean;
   /** Where the logs of pods lie, such as /var/log/pods. */

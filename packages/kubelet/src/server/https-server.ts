@@ -11,6 +11,7 @@ import type { App, ServedDeps } from "./read-routes.ts";
 import { addReadRoutes, answerErrors, countRequests, makeApp } from "./read-routes.ts";
 import { runHandler } from "./run-in-container.ts";
 import { isStreamPath } from "./streams/stream-target.ts";
+import { LOGS_REFUSED, systemLogsHandler } from "./system-logs.ts";
 
 /** Not listening yet. `stop` ends what streams. */
 export function createServer(options: KubeletServerOptions, deps: ServedDeps, stop: AbortSignal): App {
@@ -54,6 +55,10 @@ function refuseContainers(app: App): void {
   for (const root of DEBUGGING) app.route({ method: ["GET", "POST"], url: `/${root}/*`, handler });
 }
 
+function refuseLogs(): never {
+  throw new HttpError(405, LOGS_REFUSED);
+}
+
 /** What looks into containers, or acts in them. */
 function addContainers(app: App, options: KubeletServerOptions, deps: KubeletServerDeps, stop: AbortSignal): void {
   app.get("/configz", () => ({ kubeletconfig: deps.configz() }));
@@ -62,6 +67,7 @@ function addContainers(app: App, options: KubeletServerOptions, deps: KubeletSer
   app.post("/run/:namespace/:pod/:container", runHandler(deps));
   app.post("/run/:namespace/:pod/:uid/:container", runHandler(deps));
   app.post("/checkpoint/:namespace/:pod/:container", checkpointHandler(options, deps));
+  app.get("/logs/*", options.systemLogDir === undefined ? refuseLogs : systemLogsHandler(options.systemLogDir));
   // Those with an Upgrade header never come here.
   for (const root of ["exec", "attach", "portForward"]) {
     app.route({

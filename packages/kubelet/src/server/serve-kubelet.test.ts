@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { createServer } from "node:http";
@@ -125,7 +125,10 @@ before(async () => {
   );
   await new Promise<void>((resolve) => streaming.listen(0, "127.0.0.1", resolve));
   const tls = { cert: file("ca.crt"), key: file("ca.key"), clientCa: file("ca.crt") };
-  server = await serveKubelet({ address: "127.0.0.1", port: 0, tls, podLogDir: dir, nodeName: "n1" }, deps);
+  server = await serveKubelet(
+    { address: "127.0.0.1", port: 0, tls, podLogDir: dir, nodeName: "n1", systemLogDir: join(dir, "logs") },
+    deps,
+  );
 });
 
 after(async () => {
@@ -304,4 +307,31 @@ test("a kubelet speaks no older TLS and no other suites than it is told to", asy
   assert.equal(await shake(bounds), "refused");
   assert.equal(await shake(suite), "ECDHE-ECDSA-AES256-GCM-SHA384");
   assert.equal(await shake(suite, "ECDHE-ECDSA-AES128-GCM-SHA256"), "refused");
+});
+
+test("/logs/ shows the machine's logs, follows no link out of them, and refuses where it is off", async () => {
+  const logs = join(dir, "logs");
+  mkdirSync(join(logs, "pods"), { recursive: true });
+  writeFileSync(join(logs, "sys<log>"), "a line\n");
+  symlinkSync("sys<log>", join(logs, "link"));
+  symlinkSync(join(dir, "ca.key"), join(logs, "out"));
+  const { status, text } = await call("/logs/");
+  assert.equal(status, 200);
+  assert.match(text, /<a href="pods\/">pods\/<\/a>\n<a href="sys%3Clog%3E">sys&lt;log&gt;<\/a>\n<\/pre>/);
+  assert.deepEqual(await call("/logs/sys%3Clog%3E"), { status: 200, text: "a line\n" });
+  assert.deepEqual(await call("/logs/link"), { status: 200, text: "a line\n" });
+  assert.equal((await call("/logs/pods")).status, 301);
+  for (const path of ["/logs/out", "/logs/none", "/logs/..%2Fca.key", "/logs/%2e%2e/ca.key"]) {
+    assert.equal((await call(path)).status, 404, path);
+  }
+  const before = server;
+  const tls = { cert: file("ca.crt"), key: file("ca.key") };
+  const options = { address: "127.0.0.1", port: 0, tls, podLogDir: dir, nodeName: "n1" };
+  await using off = await serveKubelet(options, { ...deps, metrics: new MetricsRegistry() });
+  server = off;
+  try {
+    assert.deepEqual(await call("/logs/x"), { status: 405, text: "logs endpoint is disabled.\n" });
+  } finally {
+    server = before;
+  }
 });

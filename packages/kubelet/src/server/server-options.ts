@@ -29,6 +29,7 @@ export async function serverOptionsOf(
     readOnlyPort: config["read-only-port"],
     cadvisorPort: config["cadvisor-port"],
     tls: { ...serving, clientCa: ca ? await readFile(ca, "utf8") : undefined, ...tlsBounds(config.settings) },
+    systemLogDir: config.settings.enableSystemLogHandler ? "/var/log" : undefined,
     hasDebuggingHandlers: config.settings.enableDebuggingHandlers,
     podLogDir: config["pod-log-dir"],
     nodeName,
