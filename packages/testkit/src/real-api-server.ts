@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type KeyedCertificate, makeAuthority, makeSigningKeys, signLeaf } from "@skiff/cli/pki/authority.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
 import { ChildProgram } from "./child-program.ts";
 import { freePorts } from "./free-port.ts";
+import { programFile } from "./program-file.ts";
 import type { RealEtcd } from "./real-etcd.ts";
 import { waitFor } from "./wait-for.ts";
 
@@ -147,7 +147,7 @@ async function makePki(): Promise<ServerPki> {
   return { folder, ca, admin };
 }
 
-const MAIN = fileURLToPath(new URL("../../apiserver/src/main.ts", import.meta.url));
+const MAIN = programFile("kube-apiserver", "apiserver");
 
 function argumentsFor(etcd: RealEtcd, port: number, folder: string, options: ApiServerOptions): string[] {
   const file = (name: string) => join(folder, name);

@@ -3,7 +3,7 @@ import { realClock } from "@skiff/component-base/clock.ts";
 import { patience } from "./config.ts";
 
 export interface WaitOptions {
-  /** On a machine of usual speed; SKIFF_TEST_PATIENCE multiplies it. */
+  /** Both on a machine of usual speed: SKIFF_TEST_PATIENCE multiplies them. */
   readonly timeoutMs?: number;
   readonly intervalMs?: number;
 }
@@ -32,6 +32,7 @@ export async function waitFor<T>(
       const detail = last instanceof Error ? last.message : String(last);
       throw new Error(`timed out after ${limitMs} ms waiting for ${what}: ${detail}`, { cause: last });
     }
-    await realClock.sleep(intervalMs);
+    // Asking costs such a machine as much more as everything else does.
+    await realClock.sleep(intervalMs * patience);
   }
 }

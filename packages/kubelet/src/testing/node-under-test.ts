@@ -1,7 +1,6 @@
 // One real node for a test: etcd, apiserver, containerd and the kubelet as programs, all in one network namespace.
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import {
   configMaps,
   nodes,
@@ -18,6 +17,7 @@ import { silentLogger } from "@skiff/component-base/logger.ts";
 import { ChildProgram } from "@skiff/testkit/child-program.ts";
 import { FaultProxy } from "@skiff/testkit/fault-proxy.ts";
 import { freePorts } from "@skiff/testkit/free-port.ts";
+import { programFile } from "@skiff/testkit/program-file.ts";
 import { clientCertificate, RealApiServer, type ServerPki } from "@skiff/testkit/real-api-server.ts";
 import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
@@ -158,7 +158,7 @@ function cgroupRootOf(containerd: PrivateContainerd): string {
   return `/${containerd.dir.split("/").at(-1)}`;
 }
 
-const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
+const MAIN = programFile("kubelet", "kubelet");
 
 async function kubeletArguments(containerd: PrivateContainerd, pki: ServerPki, apiUrl: string): Promise<string[]> {
   const { dir, endpoint } = containerd;
