@@ -12,6 +12,7 @@ import type { Csi } from "./csi/index.ts";
 import { setUpHostPath } from "./host-path.ts";
 import type { LocalDevices } from "./local-devices.ts";
 import { bindMount, isMounted, mountNfs } from "./mounts.ts";
+import { nfsMount } from "./nfs-mount.ts";
 import { takeOwnership } from "./ownership.ts";
 import { notProcessed, stepFailed } from "./volume-error.ts";
 import { usedVolumes } from "./volume-use.ts";
@@ -86,7 +87,7 @@ export class PersistentVolumes {
       return { path, claim: undefined, csi: inline, isRemote: false };
     }
     if (volume.nfs) {
-      const path = await this.mountNfs(pod, volume.name, volume.nfs, { options: [], signal });
+      const path = await this.mountNfs(pod, volume.name, nfsMount(volume.nfs), signal);
       return { path, claim: undefined, csi: undefined, isRemote: true };
     }
     const { claim, persistent } = await findBoundVolume(pod, volume, this.deps.client, signal).catch((error) => {
@@ -100,7 +101,7 @@ export class PersistentVolumes {
     const csi = persistentCsiVolume(persistent, readOnly);
     const path = csi
       ? await this.setUpCsi(pod, volume.name, { csi, claim, persistent }, signal)
-      : await this.setUpInTree(pod, persistent, signal);
+      : await this.setUpInTree(pod, persistent, readOnly, signal);
     return { path, claim: { name, namespace }, csi, isRemote: persistent.spec?.nfs !== undefined };
   }
 
@@ -116,7 +117,12 @@ export class PersistentVolumes {
     return path;
   }
 
-  private async setUpInTree(pod: Pod, persistent: PersistentVolume, signal: AbortSignal): Promise<string> {
+  private async setUpInTree(
+    pod: Pod,
+    persistent: PersistentVolume,
+    isReadOnly: boolean,
+    signal: AbortSignal,
+  ): Promise<string> {
     const { metadata, spec } = persistent;
     const isBlock = spec?.volumeMode === "Block";
     try {
@@ -129,8 +135,8 @@ export class PersistentVolumes {
         return await (isBlock ? this.mapLocal(pod, metadata.name, path) : this.mountLocal(pod, persistent, path));
       }
       if (spec?.nfs && !isBlock) {
-        const { mountOptions: options = [] } = spec;
-        return await this.mountNfs(pod, metadata.name, spec.nfs, { options, signal });
+        const mount = nfsMount(spec.nfs, { options: spec.mountOptions ?? [], isReadOnly });
+        return await this.mountNfs(pod, metadata.name, mount, signal);
       }
       const what = isBlock ? "block persistent volume" : "persistent volume";
       throw new Error(`no volume plugin of this kubelet matches ${what} ${metadata.name}`);
@@ -171,14 +177,14 @@ export class PersistentVolumes {
   private async mountNfs(
     pod: Pod,
     name: string,
-    { server, path, readOnly }: { server: string; path: string; readOnly?: boolean | undefined },
-    { options, signal }: { readonly options: readonly string[]; readonly signal: AbortSignal },
+    { from, options }: ReturnType<typeof nfsMount>,
+    signal: AbortSignal,
   ): Promise<string> {
     const dir = this.deps.paths.volume(pod.metadata.uid ?? "", "kubernetes.io~nfs", name);
     // Asked first: to look at a folder that is mounted already is to ask the server.
     if (await isMounted(dir)) return dir;
     await mkdir(dir, { recursive: true, mode: 0o750 });
-    await mountNfs(`${server}:${path}`, dir, [...(readOnly ? ["ro"] : []), ...options], signal);
+    await mountNfs(from, dir, options, signal);
     return dir;
   }
 }
