@@ -285,6 +285,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
   restrict_oom_score_adj = true
   netns_mounts_under_state_dir = true
   enable_cdi = true
+  enable_selinux = ${existsSync("/sys/fs/selinux/enforce")}
   cdi_spec_dirs = ["${dir}/cdi"]
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
