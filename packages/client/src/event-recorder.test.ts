@@ -11,7 +11,7 @@ import { EventRecorder } from "./event-recorder.ts";
 import type { RestClient } from "./rest-client.ts";
 import { settle } from "./testing/settle.ts";
 
-function make() {
+function make(name = "web") {
   const clock = new FakeClock(Date.UTC(2026, 0, 2, 3, 4, 5));
   const created: CoreV1Event[] = [];
   const patches: { name: string; body: unknown }[] = [];
@@ -34,7 +34,7 @@ function make() {
   };
   const client = { of: () => api } as unknown as Pick<RestClient, "of">;
   const recorder = new EventRecorder(client, { component: "kubelet", host: "n1" }, { clock, log: silentLogger() });
-  const object = { metadata: { name: "web", namespace: "a", uid: "u", resourceVersion: "1", creationTimestamp: "" } };
+  const object = { metadata: { name, namespace: "a", uid: "u", resourceVersion: "1", creationTimestamp: "" } };
   const record = async (message: string, reason = "Failed") => {
     recorder.record({ ref: pods, object }, "Warning", reason, message);
     await recorder.flush();
@@ -54,6 +54,12 @@ test("event recorder writes an event, then counts its repetitions on it", async 
   assert.deepEqual(event?.source, { component: "kubelet", host: "n1" });
   const body = { count: 2, lastTimestamp: "2026-01-02T03:04:10Z", message: "no image" };
   assert.deepEqual(patches, [{ name: event?.metadata.name, body }]);
+});
+
+test("event recorder gives an event a name that the server takes, however long the object's is", async () => {
+  const { created, record } = make("n".repeat(253));
+  await record("no image");
+  assert.match(created[0]?.metadata.name ?? "", /^[0-9a-f-]{36}$/);
 });
 
 test("event recorder combines the tenth and later similar events", async () => {

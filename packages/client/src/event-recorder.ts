@@ -1,4 +1,5 @@
 // Events for people: what happened to an object. Recording never blocks and never fails its caller.
+import { randomUUID } from "node:crypto";
 import { ApiError, isAlreadyExists, isNotFound } from "@skiff/api/errors.ts";
 import { fnv1a32 } from "@skiff/api/hash.ts";
 import type { KubeObject, Unsaved } from "@skiff/api/object.ts";
@@ -31,6 +32,8 @@ const MAX_YIELD_MS = 3000;
 const YIELD_STEP_MS = 100;
 /** A stopping program tells its last events, but does not hang on a server that is stopping too. */
 const FLUSH_ON_STOP_MS = 3000;
+/** Of an object's name, in characters. */
+const MAX_NAME = 253;
 
 /** Of the event's object itself, for machines that read more than its message. */
 type Annotations = Readonly<Record<string, string>>;
@@ -211,11 +214,12 @@ export class EventRecorder implements AsyncDisposable {
     this.correlator.written(key, { name, namespace, firstTimestamp: at, count: 1 });
   }
 
-  /** Upstream's form: the object's name and the time in hexadecimal nanoseconds. */
+  /** Upstream's form: the object's name and the time in hexadecimal nanoseconds, or a UUID where that would be too long. */
   private nameFor(about: ObjectReference): string {
     this.sequence = (this.sequence + 1) % 1_000_000;
     const nanos = BigInt(Math.round(this.clock.now())) * 1_000_000n + BigInt(this.sequence);
-    return `${about.name}.${nanos.toString(16)}`;
+    const name = `${about.name}.${nanos.toString(16)}`;
+    return name.length > MAX_NAME ? randomUUID() : name;
   }
 }
 

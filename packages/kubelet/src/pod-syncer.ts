@@ -181,12 +181,22 @@ export class PodSyncer {
     return { podIps: podIpsOf(pod, runtime, hostIps), hostIps, nodeName, allocatable: allocatable() };
   }
 
+  /** What goes wrong here shows in an event alone: no container waits for it. */
   private async prepareNode(pod: Pod): Promise<string> {
-    const { paths, cgroups, resizer } = this.deps;
-    mkdirSync(paths.pod(pod.metadata.uid ?? ""), { recursive: true, mode: 0o750 });
-    mkdirSync(paths.podLogs(pod), { recursive: true, mode: 0o755 });
-    // With what its containers have: until they are resized, less than that would be refused.
-    return cgroups.create(resizer.actuatedPod(pod));
+    const { paths, cgroups, resizer, events } = this.deps;
+    let step: readonly [string, string] = ["FailedToMakePodDataDirectories", "error making pod data directories"];
+    try {
+      mkdirSync(paths.pod(pod.metadata.uid ?? ""), { recursive: true, mode: 0o750 });
+      step = ["FailedCreatePodSandBox", "Failed to create pod sandbox"];
+      mkdirSync(paths.podLogs(pod), { recursive: true, mode: 0o755 });
+      step = ["FailedToCreatePodContainer", "unable to ensure pod container exists"];
+      // With what its containers have: until they are resized, less than that would be refused.
+      return await cgroups.create(resizer.actuatedPod(pod));
+    } catch (error) {
+      const [reason, what] = step;
+      events.pod(pod, "Warning", reason, `${what}: ${error instanceof Error ? error.message : error}`);
+      throw error;
+    }
   }
 
   private async kill(pod: Pod, runtime: RuntimePod, actions: PodActions): Promise<void> {

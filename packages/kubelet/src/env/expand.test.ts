@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { expand } from "./expand.ts";
+import { expand, expandAll } from "./expand.ts";
 
 const lookup = (name: string) => ({ A: "a", EMPTY: "", "B.C": "dotted" })[name];
 
@@ -21,4 +21,10 @@ test("expand follows upstream in every corner", () => {
     ["", ""],
   ];
   for (const [text, expected] of cases) assert.equal(expand(text, lookup), expected, text);
+});
+
+test("what expands beyond measure is refused before it takes the memory", () => {
+  const million = () => "x".repeat(1024 * 1024);
+  assert.throws(() => expand("$(A)".repeat(10_000), million), RangeError);
+  assert.throws(() => expandAll(Array(1000).fill("$(A)"), million), RangeError);
 });

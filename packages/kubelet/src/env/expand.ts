@@ -1,10 +1,17 @@
 // `$(NAME)` references in commands, arguments and environment values, as upstream expands them.
 
-/** Replaces each `$(NAME)` that `lookup` knows; `$$` stands for `$`, and everything unknown stays as it is. */
+/** The most that the runtime takes in one message: variables that hold one another would else fill the kubelet's memory. */
+export const MAX_EXPANDED = 16 * 1024 * 1024;
+
+/**
+ * Replaces each `$(NAME)` that `lookup` knows; `$$` stands for `$`, and everything unknown stays as it is. Throws a
+ * RangeError when that would take more than `MAX_EXPANDED` characters.
+ */
 export function expand(text: string, lookup: (name: string) => string | undefined): string {
   let out = "";
   let at = 0;
   while (at < text.length) {
+    if (out.length > MAX_EXPANDED) throw tooLong();
     const dollar = text.indexOf("$", at);
     if (dollar < 0 || dollar === text.length - 1) return out + text.slice(at);
     out += text.slice(at, dollar);
@@ -24,4 +31,19 @@ export function expand(text: string, lookup: (name: string) => string | undefine
     }
   }
   return out;
+}
+
+/** The words of one command; the bound holds for all of them together. */
+export function expandAll(words: readonly string[], lookup: (name: string) => string | undefined): string[] {
+  let size = 0;
+  return words.map((word) => {
+    const expanded = expand(word, lookup);
+    size += expanded.length;
+    if (size > MAX_EXPANDED) throw tooLong();
+    return expanded;
+  });
+}
+
+function tooLong(): RangeError {
+  return new RangeError(`more than ${MAX_EXPANDED} characters once it is expanded`);
 }

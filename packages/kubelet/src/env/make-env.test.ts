@@ -113,3 +113,16 @@ test("makeEnv says in upstream's words what is missing, unless it is optional", 
 test("formatMap sorts and quotes as Go does", () => {
   assert.equal(formatMap({ b: 'say "x"\n', a: "1" }), 'a="1"\nb="say \\"x\\"\\n"');
 });
+
+test("makeEnv refuses variables that double one another, and an object taken a thousand times", async () => {
+  const doubling = Array.from({ length: 40 }, (_, index) => {
+    return { name: `V${index}`, value: index === 0 ? "0123456789" : `$(V${index - 1})$(V${index - 1})` };
+  });
+  const tooLong = /^the environment up to variable V2\d has more than 16777216 characters$/;
+  await assert.rejects(envOf({ env: doubling }), (error) => {
+    return error instanceof ContainerConfigError && tooLong.test(error.message);
+  });
+  const long = [{ name: "A", value: "x".repeat(10_000) }];
+  const copies = Array.from({ length: 2000 }, (_, index) => ({ name: `C${index}`, value: "$(A)" }));
+  await assert.rejects(envOf({ env: [...long, ...copies] }), ContainerConfigError);
+});

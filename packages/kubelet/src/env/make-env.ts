@@ -1,6 +1,6 @@
 // A container's environment from all of its sources, in upstream's order of precedence.
 import type { ConfigMap, Container, EnvVar, Pod, Secret, Service } from "@skiff/api/types.ts";
-import { expand } from "./expand.ts";
+import { expand, MAX_EXPANDED } from "./expand.ts";
 import type { PodFacts } from "./field-ref.ts";
 import { containerResourceValue, podFieldValue } from "./field-ref.ts";
 import { serviceEnv } from "./service-env.ts";
@@ -35,12 +35,16 @@ export async function makeEnv(context: EnvContext): Promise<Map<string, string>>
   const links = pod.spec?.enableServiceLinks ?? true;
   const services = serviceEnv(context.services, pod.metadata.namespace ?? "", links);
   const env = await sourcedEnv(context);
+  let size = 0;
   for (const variable of container.env ?? []) {
     const value = await variableValue(context, variable, (name) => env.get(name) ?? services.get(name));
     if (value === undefined) continue;
+    size += value.length;
+    if (size > MAX_EXPANDED) throw tooLong(variable.name);
     env.set(variable.name, value);
   }
   for (const [name, value] of services) if (!env.has(name)) env.set(name, value);
+  refuseHuge(env);
   return env;
 }
 
@@ -84,7 +88,7 @@ async function variableValue(
   lookup: (name: string) => string | undefined,
 ): Promise<string | undefined> {
   const from = variable.valueFrom;
-  if (!from) return expand(variable.value ?? "", lookup);
+  if (!from) return expandBounded(variable, lookup);
   const { pod, container, facts } = context;
   if (from.fieldRef) return podFieldValue(pod, from.fieldRef, facts);
   if (from.resourceFieldRef) return containerResourceValue(pod, container, from.resourceFieldRef, facts);
@@ -106,6 +110,28 @@ async function variableValue(
     return value;
   }
   throw new ContainerConfigError(`environment variable ${variable.name} has no source that this kubelet knows`);
+}
+
+function expandBounded({ name, value = "" }: EnvVar, lookup: (name: string) => string | undefined): string {
+  try {
+    return expand(value, lookup);
+  } catch (error) {
+    if (error instanceof RangeError) throw tooLong(name);
+    throw error;
+  }
+}
+
+/** One ConfigMap may be taken a thousand times, under a thousand prefixes. */
+function refuseHuge(env: ReadonlyMap<string, string>): void {
+  let size = 0;
+  for (const [name, value] of env) {
+    size += value.length;
+    if (size > MAX_EXPANDED) throw tooLong(name);
+  }
+}
+
+function tooLong(name: string): ContainerConfigError {
+  return new ContainerConfigError(`the environment up to variable ${name} has more than ${MAX_EXPANDED} characters`);
 }
 
 async function configMapData(

@@ -9,7 +9,7 @@ import type { Clock } from "@skiff/component-base/clock.ts";
 import type { CriClient } from "../cri/cri-client.ts";
 import { isCriTimeout } from "../cri/cri-client.ts";
 import { serviceMethods } from "../cri/service-methods.ts";
-import { expand } from "../env/expand.ts";
+import { expandAll } from "../env/expand.ts";
 import descriptor from "./health-v1.json" with { type: "json" };
 import { dialError, httpGet, probePort } from "./http-get.ts";
 
@@ -61,7 +61,7 @@ async function execProbe(
 ): Promise<ProbeResult> {
   // Only variables with plain values can be named in a probe's command, as upstream.
   const env = new Map((container.env ?? []).map(({ name, value }) => [name, value ?? ""]));
-  const words = command.map((word) => expand(word, (name) => env.get(name)));
+  const words = expandAll(command, (name) => env.get(name));
   try {
     const { stdout, stderr, exitCode } = await cri.execSync(containerId, words, timeoutSeconds);
     const output = Buffer.concat([stdout, stderr]).subarray(0, MAX_OUTPUT_BYTES).toString("utf8");

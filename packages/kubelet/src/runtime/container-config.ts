@@ -6,7 +6,7 @@ import { join, posix } from "node:path";
 import type { MachineLimits } from "../cgroups/machine-limits.ts";
 import { containerResources } from "../cgroups/resources.ts";
 import type { ContainerConfig, Image, Mount } from "../cri/types.ts";
-import { expand } from "../env/expand.ts";
+import { expandAll } from "../env/expand.ts";
 import type { EnvContext } from "../env/make-env.ts";
 import { makeEnv } from "../env/make-env.ts";
 import type { PodPaths } from "../pod-paths.ts";
@@ -46,8 +46,8 @@ export async function containerConfig(request: ContainerRequest, deps: Container
   return {
     metadata: { name: container.name, attempt: restartCount },
     image: { image: image.id, userSpecifiedImage: container.image ?? "" },
-    command: (container.command ?? []).map((word) => expand(word, lookup)),
-    args: (container.args ?? []).map((word) => expand(word, lookup)),
+    command: expandAll(container.command ?? [], lookup),
+    args: expandAll(container.args ?? [], lookup),
     workingDir: container.workingDir ?? "",
     envs: [...env].map(([key, value]) => ({ key, value })),
     mounts: await containerMounts(request, lookup, deps),

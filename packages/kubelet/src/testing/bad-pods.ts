@@ -76,6 +76,36 @@ export const BAD_PODS: readonly BadPod[] = [
     message: /argument list too long: unknown$|^back-off 10s restarting failed container=c /,
   },
   {
+    name: "doubling-variables",
+    spec: podSpec({ env: doublingVariables(40) }),
+    shownBy: "container",
+    reason: "CreateContainerConfigError",
+    message: /^the environment up to variable V2\d has more than 16777216 characters$/,
+  },
+  {
+    // Its logs' folder carries namespace and UID as well, which Linux finds too long.
+    name: "n".repeat(253),
+    spec: podSpec({}),
+    shownBy: "event",
+    reason: "FailedCreatePodSandBox",
+    message: /^Failed to create pod sandbox: ENAMETOOLONG: name too long, mkdir /,
+  },
+  {
+    name: "more-than-any-machine",
+    spec: podSpec({ resources: { requests: { cpu: "0" }, limits: { cpu: "9000000000" } } }),
+    shownBy: "event",
+    reason: "FailedToCreatePodContainer",
+    message: /^unable to ensure pod container exists: EINVAL: invalid argument, write/,
+  },
+  {
+    name: "folder-of-a-file",
+    spec: podSpec(MOUNTED, { name: "v", hostPath: { path: "/etc/hostname", type: "DirectoryOrCreate" } }),
+    shownBy: "event",
+    reason: "FailedMount",
+    message:
+      /^MountVolume\.SetUp failed for volume "v" : hostPath type check failed: \/etc\/hostname is not a directory$/,
+  },
+  {
     name: "mount-over-proc",
     spec: podSpec({ volumeMounts: [{ name: "v", mountPath: "/proc/self" }] }, { name: "v", emptyDir: {} }),
     shownBy: "container",
@@ -108,6 +138,13 @@ export const BAD_PODS: readonly BadPod[] = [
     message: /^Container image "skiff\.test\/absent:1" is not present with pull policy of Never$/,
   },
 ];
+
+/** Each is twice the one before it: the last would fill any memory. */
+function doublingVariables(count: number): { name: string; value: string }[] {
+  return Array.from({ length: count }, (_, index) => {
+    return { name: `V${index}`, value: index === 0 ? "0123456789" : `$(V${index - 1})$(V${index - 1})` };
+  });
+}
 
 type Parts = NonNullable<Pod["spec"]>;
 

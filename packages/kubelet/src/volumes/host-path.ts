@@ -21,10 +21,17 @@ export async function setUpHostPath(path: string, type: string): Promise<void> {
   if (type === "") return;
   const check = CHECKS[type];
   if (!check) throw new Error(`${type} is an invalid volume type`);
-  if (type === "DirectoryOrCreate") await mkdir(path, { recursive: true, mode: 0o755 });
+  if (type === "DirectoryOrCreate") await createFolder(path);
   if (type === "FileOrCreate") await createFile(path);
   const stats = await stat(path).catch(() => undefined);
   if (!stats || !check.is(stats)) throw new Error(`hostPath type check failed: ${path} is not ${check.name}`);
+}
+
+async function createFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o755 }).catch((error: NodeJS.ErrnoException) => {
+    // Something else is there: the check that follows says what was wanted.
+    if (error.code !== "EEXIST") throw error;
+  });
 }
 
 async function createFile(path: string): Promise<void> {

@@ -54,6 +54,7 @@ test("setUpHostPath checks what is there and makes what may be made", () =>
     const path = join(dir, "file");
     const expected = new Error(`hostPath type check failed: ${path} is not a directory`);
     await assert.rejects(setUpHostPath(path, "Directory"), expected);
+    await assert.rejects(setUpHostPath(path, "DirectoryOrCreate"), expected);
     await assert.rejects(setUpHostPath(join(dir, "none"), "Socket"), /is not a socket file/);
   }));
 
