@@ -50,3 +50,10 @@ test("huge pages are no memory that pods could ask for as such", () => {
   assert.deepEqual([allocatable["hugepages-2Mi"], allocatable["hugepages-1Gi"]], ["12288Ki", "1048576Ki"]);
   assert.equal(nodeCapacity(pages).memory, "4194304Ki");
 });
+
+test("a node that does not give out its disk has none in its status", () => {
+  const diskless = { ...size, storageBytes: undefined };
+  const reservation = { kubeReserved: {}, systemReserved: { "ephemeral-storage": "1Gi" }, thresholds: [] };
+  assert.equal("ephemeral-storage" in nodeCapacity(diskless), false);
+  assert.equal("ephemeral-storage" in nodeAllocatable(diskless, reservation), false);
+});

@@ -9,7 +9,8 @@ type Amounts = Readonly<Record<string, string>>;
 export interface NodeSize {
   readonly cpus: number;
   readonly memoryBytes: number;
-  readonly storageBytes: number;
+  /** Undefined where the node's disk is not given out: localStorageCapacityIsolation is off. */
+  readonly storageBytes: number | undefined;
   readonly maxPods: number;
   /** Page size such as `2Mi` → bytes in such pages. */
   readonly hugePages: ReadonlyMap<string, number>;
@@ -37,10 +38,12 @@ export function nodeAllocatable(size: NodeSize, reservation: Reservation): Recor
   const inPages = [...size.hugePages.values()].reduce((sum, bytes) => sum + bytes, 0);
   const memory =
     podsMemoryBytes(size, reservation) - keptFree(reservation, "memory.available", size.memoryBytes) - inPages;
+  const { storageBytes } = size;
   const storage =
-    size.storageBytes -
-    reserved(reservation, "ephemeral-storage", quantityValue) -
-    keptFree(reservation, "nodefs.available", size.storageBytes);
+    storageBytes &&
+    storageBytes -
+      reserved(reservation, "ephemeral-storage", quantityValue) -
+      keptFree(reservation, "nodefs.available", storageBytes);
   return resourceList(size, milliCpu, memory, storage, reservation);
 }
 
@@ -54,7 +57,15 @@ export function reservedMemoryBytes(size: NodeSize, reservation: Reservation): n
   return reserved(reservation, "memory", quantityValue) + keptFree(reservation, "memory.available", size.memoryBytes);
 }
 
-function resourceList(size: NodeSize, milliCpu: number, memory: number, storage: number, reservation: Reservation) {
+function resourceList(
+  size: NodeSize,
+  milliCpu: number,
+  memory: number,
+  storage: number | undefined,
+  reservation: Reservation,
+): Record<string, string> {
+  const disk = (bytes: number) =>
+    reservation === NOTHING_RESERVED ? kibis(bytes) : formatQuantity(Math.max(0, Math.floor(bytes)), "decimal");
   const pages = [...size.hugePages].map(([page, bytes]) => {
     const left = Math.max(0, bytes - reserved(reservation, `hugepages-${page}`, quantityValue));
     return [`hugepages-${page}`, left === 0 ? "0" : kibis(left)];
@@ -62,8 +73,7 @@ function resourceList(size: NodeSize, milliCpu: number, memory: number, storage:
   return {
     cpu: milliCpu % 1000 === 0 ? String(Math.max(0, milliCpu / 1000)) : `${Math.max(0, milliCpu)}m`,
     memory: kibis(memory),
-    "ephemeral-storage":
-      reservation === NOTHING_RESERVED ? kibis(storage) : formatQuantity(Math.max(0, Math.floor(storage)), "decimal"),
+    ...(storage === undefined ? {} : { "ephemeral-storage": disk(storage) }),
     pods: String(size.maxPods),
     ...Object.fromEntries(pages),
   };

@@ -338,5 +338,12 @@ function withOwnAmounts(known: NodeStatus, own: NodeStatus): NodeStatus {
 
 /** Addresses and images are replaced whole: merging them by key would keep what is gone. */
 function patchOf(status: NodeStatus): object {
-  return { ...status, addresses: [{ $patch: "replace" }, ...(status.addresses ?? [])] };
+  // The disk goes where it is no longer given out; an earlier kubelet may have told of it.
+  const withDisk = (amounts: Amounts = {}) => ({ "ephemeral-storage": null, ...amounts });
+  return {
+    ...status,
+    capacity: withDisk(status.capacity),
+    allocatable: withDisk(status.allocatable),
+    addresses: [{ $patch: "replace" }, ...(status.addresses ?? [])],
+  };
 }

@@ -34,7 +34,7 @@ export async function nodeShape(config: KubeletConfig, machine: MachineInfo): Pr
   const size = {
     cpus: machine.cpus,
     memoryBytes: machine.memoryBytes,
-    storageBytes: blocks * bsize,
+    storageBytes: settings.localStorageCapacityIsolation ? blocks * bsize : undefined,
     maxPods: podsPerCore > 0 ? Math.min(maxPods, podsPerCore * machine.cpus) : maxPods,
     hugePages: machine.hugePages,
   };
