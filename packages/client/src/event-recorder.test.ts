@@ -10,8 +10,9 @@ import { ConnectionError } from "./connection-error.ts";
 import { EventRecorder } from "./event-recorder.ts";
 import type { RestClient } from "./rest-client.ts";
 import { settle } from "./testing/settle.ts";
+import type { TokenBucketOptions } from "./token-bucket.ts";
 
-function make(name = "web") {
+function make(name = "web", rate?: TokenBucketOptions) {
   const clock = new FakeClock(Date.UTC(2026, 0, 2, 3, 4, 5));
   const created: CoreV1Event[] = [];
   const patches: { name: string; body: unknown }[] = [];
@@ -33,7 +34,8 @@ function make(name = "web") {
     },
   };
   const client = { of: () => api } as unknown as Pick<RestClient, "of">;
-  const recorder = new EventRecorder(client, { component: "kubelet", host: "n1" }, { clock, log: silentLogger() });
+  const deps = { clock, log: silentLogger() };
+  const recorder = new EventRecorder(client, { component: "kubelet", host: "n1" }, deps, rate);
   const object = { metadata: { name, namespace: "a", uid: "u", resourceVersion: "1", creationTimestamp: "" } };
   const record = async (message: string, reason = "Failed") => {
     recorder.record({ ref: pods, object }, "Warning", reason, message);
@@ -54,6 +56,18 @@ test("event recorder writes an event, then counts its repetitions on it", async 
   assert.deepEqual(event?.source, { component: "kubelet", host: "n1" });
   const body = { count: 2, lastTimestamp: "2026-01-02T03:04:10Z", message: "no image" };
   assert.deepEqual(patches, [{ name: event?.metadata.name, body }]);
+});
+
+test("event recorder with a rate lets a burst through, and the rest as time goes on", async () => {
+  const { clock, created, recorder } = make("web", { perSecond: 2, burst: 3 });
+  const object = { metadata: { name: "web", namespace: "a", uid: "u", resourceVersion: "1", creationTimestamp: "" } };
+  for (let i = 0; i < 5; i++) recorder.record({ ref: pods, object }, "Normal", `Reason${i}`, "x");
+  await settle();
+  assert.equal(created.length, 3);
+  await clock.advance(500);
+  assert.equal(created.length, 4);
+  await clock.advance(500);
+  assert.equal(created.length, 5);
 });
 
 test("event recorder gives an event a name that the server takes, however long the object's is", async () => {
