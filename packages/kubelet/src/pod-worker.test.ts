@@ -19,7 +19,13 @@ function deletedPod(clock: FakeClock, killPod: () => Promise<void>) {
       syncer: { sync: never },
       killer: { killPod },
       statuses: { current: () => ({}), set: () => {}, finalize: async () => {}, forget: () => {} },
-      probes: { update: never, remove: () => {}, isStarted: () => false, isReady: () => false },
+      probes: {
+        update: never,
+        stopHealthChecks: () => {},
+        remove: () => {},
+        isStarted: () => false,
+        isReady: () => false,
+      },
       events: { pod: () => {} },
       resizer: {
         allocatedPod: (given) => given,

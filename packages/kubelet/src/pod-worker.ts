@@ -10,6 +10,7 @@ import type { PodEvents } from "./events/pod-events.ts";
 import type { KubeletMetrics } from "./metrics/kubelet-metrics.ts";
 import type { NodeAdmission } from "./node-admission.ts";
 import type { PodSyncer, SyncMemory, SyncOutcome } from "./pod-syncer.ts";
+import type { ProbeManager } from "./probes/probe-manager.ts";
 import type { PodKiller } from "./runtime/pod-killer.ts";
 import { hasNewExit, type RuntimePod, runningContainers } from "./runtime/runtime-pod.ts";
 import type { ProbeStates } from "./status/container-statuses.ts";
@@ -21,7 +22,7 @@ export interface PodWorkerDeps {
   readonly syncer: Pick<PodSyncer, "sync">;
   readonly killer: Pick<PodKiller, "killPod">;
   readonly statuses: Pick<StatusManager, "current" | "set" | "finalize" | "forget">;
-  readonly probes: ProbeStates & { update(pod: Readonly<Pod>): void; remove(uid: string): void };
+  readonly probes: ProbeStates & Pick<ProbeManager, "update" | "stopHealthChecks" | "remove">;
   readonly events: Pick<PodEvents, "pod">;
   readonly resizer: Pick<PodResizer, "allocatedPod" | "admitted" | "evaluate" | "conditions" | "actuatedPod">;
   readonly admission: Pick<NodeAdmission, "inTurn" | "admit" | "allocate">;
@@ -329,10 +330,10 @@ export class PodWorker {
     // As the last pass left it. What it may lack is found by the look that follows, and stopped by the next try.
     const runtime = this.deps.runtime(this.uid);
     if (!this.removed) this.publish(runtime);
+    this.deps.probes.stopHealthChecks(this.uid);
     const grace = this.graceSeconds();
     this.grace = grace;
-    const reason = "Terminating" as const;
-    const killing = killer.killPod(this.pod, runtime, { reason, graceSeconds: grace });
+    const killing = killer.killPod(this.pod, runtime, { reason: "Terminating", graceSeconds: grace });
     await this.hastenWhenAsked(killing, runtime);
     const left = await this.deps.refresh(this.uid);
     if (runningContainers(left).length > 0) throw new Error("containers are still running after they were stopped");
@@ -354,11 +355,13 @@ export class PodWorker {
       this.wakeUp = Promise.withResolvers<void>();
       await Promise.race([this.wakeUp.promise, settled]);
       this.stop.throwIfAborted();
+      const now = this.deps.runtime(this.uid);
+      // Whoever sends it requests has to know when a container that still runs is not ready any more.
+      if (!done && !this.removed && runningContainers(now).length > 0) this.publish(now);
       const grace = this.graceSeconds();
       if (done || grace === undefined || this.grace === undefined || grace >= this.grace) continue;
       this.grace = grace;
-      const options = { reason: "Terminating" as const, graceSeconds: grace };
-      this.deps.killer.killPod(this.pod, runtime, options).catch(() => {});
+      this.deps.killer.killPod(this.pod, runtime, { reason: "Terminating", graceSeconds: grace }).catch(() => {});
     }
     await finished;
   }

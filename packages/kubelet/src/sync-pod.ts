@@ -157,13 +157,18 @@ export function shouldRestart(pod: Pod, container: Container, last: RuntimeConta
   if (pod.metadata.deletionTimestamp) return false;
   if (!last || last.state === "created" || last.state === "unknown") return true;
   if (last.state === "running") return false;
+  return restartsAfter(pod, container, last.exitCode);
+}
+
+/** Whether its policies have a container run again that ended so. */
+export function restartsAfter(pod: Pod, container: Container, exitCode: number): boolean {
   // Rules by exit code go before the container's own policy, and that before the pod's; the first that matches
   // decides.
-  const rule = container.restartPolicyRules?.find((candidate) => ruleMatches(candidate, last.exitCode));
+  const rule = container.restartPolicyRules?.find((candidate) => ruleMatches(candidate, exitCode));
   if (rule) return rule.action === "Restart";
   const policy = container.restartPolicy ?? pod.spec?.restartPolicy ?? "Always";
   if (policy === "Never") return false;
-  return policy === "Always" || last.exitCode !== 0;
+  return policy === "Always" || exitCode !== 0;
 }
 
 function ruleMatches(rule: NonNullable<Container["restartPolicyRules"]>[number], exitCode: number): boolean {

@@ -66,6 +66,11 @@ export class ProbeManager implements ProbeStates, ProbeVerdicts {
     }
   }
 
+  /** The pod is being stopped: its containers must not be killed once more for their health, but may become unready. */
+  stopHealthChecks(uid: string): void {
+    for (const worker of this.pods.get(uid)?.workers.values() ?? []) if (worker.kind !== "readiness") worker.end();
+  }
+
   /** Ends the pod's probes and forgets their verdicts. */
   remove(uid: string): void {
     const probes = this.pods.get(uid);

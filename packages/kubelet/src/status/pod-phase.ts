@@ -1,6 +1,6 @@
 // The one-word summary of a pod's life, from its containers' states. Pure.
 import type { ContainerStatus, Pod, PodStatus } from "@skiff/api/types.ts";
-import { isSidecar } from "../sync-pod.ts";
+import { isSidecar, restartsAfter } from "../sync-pod.ts";
 
 /** Succeeded and Failed are for good; a Job counts by them. Unknown is no longer used. */
 export type PodPhase = "Pending" | "Running" | "Succeeded" | "Failed";
@@ -37,10 +37,9 @@ function hasRunningSidecar(pod: Pod, init: readonly ContainerStatus[]): boolean 
 }
 
 function phaseOfContainers(pod: Pod, { init, containers, isTerminal }: PhaseInput): PodPhase {
-  const policy = pod.spec?.restartPolicy ?? "Always";
   const inits = countInits(pod, init);
   const count = countContainers(pod, containers);
-  if (inits.failed > 0 && policy === "Never") return "Failed";
+  if (inits.failed > 0) return "Failed";
   const anyStarted = count.running + count.stopped > 0;
   if (inits.pending > 0 && !anyStarted) return isTerminal ? "Failed" : "Pending";
   if (count.waiting > 0) return isTerminal ? "Failed" : "Pending";
@@ -50,9 +49,8 @@ function phaseOfContainers(pod: Pod, { init, containers, isTerminal }: PhaseInpu
   const allSucceeded = count.stopped === count.succeeded;
   if (isTerminal) return allSucceeded ? "Succeeded" : "Failed";
   // In a crash loop the pod is Running: what kubectl shows as CrashLoopBackOff is the container's reason.
-  if (count.restarting > 0 || policy === "Always") return "Running";
-  if (allSucceeded) return "Succeeded";
-  return policy === "Never" ? "Failed" : "Running";
+  if (count.restarting > 0) return "Running";
+  return allSucceeded ? "Succeeded" : "Failed";
 }
 
 function countInits(pod: Pod, statuses: readonly ContainerStatus[]): { pending: number; failed: number } {
@@ -65,7 +63,8 @@ function countInits(pod: Pod, statuses: readonly ContainerStatus[]): { pending: 
     }
     const ended = status?.state?.terminated ?? (status?.state?.waiting ? status.lastState?.terminated : undefined);
     if (!ended) count.pending++;
-    else if (ended.exitCode !== 0) count.failed++;
+    // One that will be tried again has not failed for good.
+    else if (ended.exitCode !== 0 && !restartsAfter(pod, container, ended.exitCode)) count.failed++;
   }
   return count;
 }
@@ -79,11 +78,14 @@ function countContainers(pod: Pod, statuses: readonly ContainerStatus[]) {
     else if (state?.terminated) {
       count.stopped++;
       if (state.terminated.exitCode === 0) count.succeeded++;
+      if (restartsAfter(pod, container, state.terminated.exitCode)) count.restarting++;
     } else if (state?.waiting) {
       // Waiting for its restart is not waiting for its first start.
-      if (status?.lastState?.terminated) {
+      const last = status?.lastState?.terminated;
+      if (last) {
         count.stopped++;
-        if (state.waiting.reason === "CrashLoopBackOff") count.restarting++;
+        if (state.waiting.reason === "CrashLoopBackOff" || restartsAfter(pod, container, last.exitCode))
+          count.restarting++;
       } else count.waiting++;
     } else count.unknown++;
   }

@@ -104,6 +104,14 @@ test("makePodStatus ends a pod as its policy and exit codes say, for good", () =
   assert.equal(later.podIP, "10.0.0.5");
 });
 
+test("makePodStatus goes by each container's own rules", () => {
+  const restartPolicyRules = [{ action: "Restart", exitCodes: { operator: "In", values: [42] } }];
+  const ruled = sampleContainer("c", { restartPolicy: "Never", restartPolicyRules });
+  const phase = (exitCode: number, restartPolicy: string) =>
+    statusOf(samplePod({ containers: [ruled], restartPolicy }), sampleRuntime([exited(exitCode)])).phase;
+  assert.deepEqual([phase(42, "Never"), phase(1, "Never"), phase(0, "Always")], ["Running", "Failed", "Succeeded"]);
+});
+
 test("makePodStatus stays Pending while init containers run and says which are incomplete", () => {
   const pod = samplePod({ initContainers: [sampleContainer("i")] });
   const status = statusOf(pod, sampleRuntime([sampleState("i")]));

@@ -59,7 +59,8 @@ test("a pod's name in DNS is its host name where it asks so, and too long a one 
 });
 
 test("generation counts what was asked for, and the status says which of it was seen", async () => {
-  await pods.create("counted", { containers: [sh(WAIT)] });
+  // Whatever is asked for, the count begins with 1.
+  await pods.create("counted", { containers: [sh(WAIT)] }, { generation: 100 });
   const first = await pods.when("counted", (pod) => isReady(pod) && pod.status?.observedGeneration === 1);
   assert.equal(first.metadata.generation, 1);
   await kubectl.run("label", "pod", "counted", "a=b");

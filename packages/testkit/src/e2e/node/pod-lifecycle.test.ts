@@ -179,6 +179,38 @@ describe("a container", { concurrency: 5 }, () => {
     assert.deepEqual([lastState?.terminated?.exitCode, state?.terminated?.reason], [5, "Completed"]);
   });
 
+  test("is started again by rules of its own, whatever its pod says", async () => {
+    const restartPolicyRules = [{ action: "Restart", exitCodes: { operator: "In", values: [42] } }];
+    const container = shell("[ -e /v/x ] && exit 7; touch /v/x; exit 42", {
+      ...{ restartPolicy: "Never", restartPolicyRules },
+      volumeMounts: [{ name: "v", mountPath: "/v" }],
+    });
+    await pods.create("ruled", {
+      restartPolicy: "Never",
+      containers: [container],
+      volumes: [{ name: "v", emptyDir: {} }],
+    });
+    const pod = await pods.when("ruled", isDone);
+    const { state, lastState } = firstStatus(pod) ?? {};
+    assert.deepEqual([pod.status?.phase, restartsOf(pod)], ["Failed", 1]);
+    assert.deepEqual([lastState?.terminated?.exitCode, state?.terminated?.exitCode], [42, 7]);
+  });
+
+  test("is asked whether it is ready until its end", async () => {
+    const exec = (script: string) => ({ exec: { command: ["sh", "-c", script] } });
+    const readinessProbe = { ...exec("test ! -e /tmp/leaving"), periodSeconds: 1, failureThreshold: 1 };
+    const lifecycle = { preStop: exec("touch /tmp/leaving; until [ -e /tmp/gone ]; do sleep 0.1; done") };
+    await pods.create("leaving", {
+      terminationGracePeriodSeconds: 60,
+      containers: [shell(WAIT, { readinessProbe, lifecycle })],
+    });
+    await pods.when("leaving", isReady);
+    await pods.kubectl.run("delete", "pod", "leaving", "--wait=false");
+    const pod = await pods.when("leaving", (found) => conditionOf(found, "Ready")?.status === "False");
+    assert.ok(pod.metadata.deletionTimestamp && firstStatus(pod)?.state?.running, "it still runs");
+    await pods.exec("leaving", "touch /tmp/gone");
+  });
+
   test("does not make its pod ready while somebody else has not opened its gate", async () => {
     await pods.create("gated", { readinessGates: [{ conditionType: "example.com/gate" }], containers: [shell(WAIT)] });
     const shut = await pods.when(

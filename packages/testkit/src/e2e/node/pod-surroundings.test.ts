@@ -29,6 +29,14 @@ describe("a container finds", { concurrency: 4 }, () => {
     ]);
   });
 
+  test("the host name that its pod puts before every other", async () => {
+    const text = await pods.output("renamed", shell("hostname; cat /etc/hosts"), {
+      hostnameOverride: "some.other.name",
+    });
+    const { status } = await pods.when("renamed", () => true);
+    assert.match(text, new RegExp(`^some\\.other\\.name\n[^]*^${status?.podIP}\tsome\\.other\\.name$`, "m"));
+  });
+
   test("the /etc/hosts that it mounts itself", async () => {
     await pods.createConfigMap("own-hosts", { data: { hosts: "10.9.9.9 mine\n" } });
     const mount = { name: "own", mountPath: "/etc/hosts", subPath: "hosts" };
@@ -158,6 +166,7 @@ describe("a container finds", { concurrency: 4 }, () => {
       field("NODE", "spec.nodeName"),
       field("ACCOUNT", "spec.serviceAccountName"),
       field("HOST_IP", "status.hostIP"),
+      field("HOST_IPS", "status.hostIPs"),
       field("POD_IP", "status.podIP"),
       field("POD_IPS", "status.podIPs"),
       amount("CPU", "limits.cpu", "1m"),
@@ -177,6 +186,7 @@ describe("a container finds", { concurrency: 4 }, () => {
       NODE: "node-1",
       ACCOUNT: "default",
       HOST_IP: cluster.addressOf("node-1"),
+      HOST_IPS: cluster.addressOf("node-1"),
       POD_IP: pod.status?.podIP,
       POD_IPS: pod.status?.podIP,
       CPU: "250",

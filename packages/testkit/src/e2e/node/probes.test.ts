@@ -32,7 +32,7 @@ describe("a probe", { concurrency: 3 }, () => {
       { name: "Host", value: "example.test" },
       { name: "X-Own", value: SECRET },
     ];
-    const postStart = { httpGet: { path: "/status/500", port: http } };
+    const postStart = { httpGet: { path: "/status/500", port: https, scheme: "HTTPS" } };
     await pods.create("asked", {
       hostNetwork: true,
       containers: [
@@ -58,7 +58,7 @@ describe("a probe", { concurrency: 3 }, () => {
     const agent = /kube-probe\/1\.\d+/.source;
     assert.match(server.log, new RegExp(`^http /plain\\?a=b example.test ${agent} ${SECRET}$`, "m"));
     assert.match(server.log, new RegExp(`^https /tls ${HOST}:${https} ${agent} $`, "m"));
-    assert.match(server.log, /^http \/status\/500 \S+ kube-lifecycle\/1\.\d+ $/m);
+    assert.match(server.log, /^https \/status\/500 \S+ kube-lifecycle\/1\.\d+ $/m);
     assert.deepEqual(readyOnes(await pods.when("astray", ({ status }) => readyOnes({ status }).length > 0)), ["away"]);
     assert.equal(cluster.logOf("node-1/kubelet").includes(SECRET), false, "the log tells what a probe keeps to itself");
   });
@@ -103,11 +103,17 @@ describe("a probe", { concurrency: 3 }, () => {
   });
 
   test("of the start gives a container up that takes too long, and holds the others back meanwhile", async () => {
-    const startupProbe = { exec: { command: ["test", "-e", "/tmp/never"] }, periodSeconds: 1, failureThreshold: 3 };
-    // Each of the others would end or change the container in its first second.
+    const startupProbe = {
+      exec: { command: ["test", "-e", "/tmp/never"] },
+      ...{ periodSeconds: 1, failureThreshold: 3, terminationGracePeriodSeconds: 1 },
+    };
+    // It would end the container in its first second.
     const livenessProbe = { exec: { command: ["touch", "/tmp/asked"] }, periodSeconds: 1 };
-    const container = shell(`[ -e /tmp/asked ] && exit 9; ${WAIT}`, { startupProbe, livenessProbe });
-    await pods.create("sleeper", { containers: [container] });
+    const container = shell("trap '' TERM; until [ -e /tmp/asked ]; do sleep 0.1; done; exit 9", {
+      startupProbe,
+      livenessProbe,
+    });
+    await pods.create("sleeper", { terminationGracePeriodSeconds: 500, containers: [container] });
     const begin = await pods.when(
       "sleeper",
       ({ status }) => status?.containerStatuses?.[0]?.state?.running !== undefined,
@@ -116,9 +122,9 @@ describe("a probe", { concurrency: 3 }, () => {
     await pods.event("sleeper", /^Killing Container c failed startup probe, will be restarted$/);
     const pod = await pods.when("sleeper", ({ status }) => status?.containerStatuses?.[0]?.restartCount === 1);
     const { exitCode, startedAt, finishedAt } = pod.status?.containerStatuses?.[0]?.lastState?.terminated ?? {};
-    assert.equal(exitCode, 0, "it was told to stop, and not by its own word");
+    assert.equal(exitCode, 137, "its probe's grace counts, and no other probe had been asked");
     const seconds = (Date.parse(finishedAt ?? "") - Date.parse(startedAt ?? "")) / 1000;
     assert.ok(seconds >= 1, `${seconds} s are less than three tries`);
-    await kubectl.run("delete", "pod", "sleeper", "--wait=false");
+    await kubectl.run("delete", "pod", "sleeper", "--grace-period=1", "--wait=false");
   });
 });
