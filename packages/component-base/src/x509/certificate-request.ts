@@ -36,7 +36,7 @@ const DNS = 0x82;
 const URI = 0x86;
 const ADDRESS = 0x87;
 
-/** PEM of a request signed with an elliptic-curve private key. */
+/** PEM of a request signed with a private key: an elliptic curve's, RSA or Ed25519. */
 export function makeCertificateRequest(subject: RequestSubject, key: KeyObject): string {
   const publicKey = createPublicKey(key).export({ type: "spki", format: "der" });
   const info = sequence(
@@ -45,8 +45,23 @@ export function makeCertificateRequest(subject: RequestSubject, key: KeyObject):
     publicKey,
     tagged(0, ...attributesOf(subject)),
   );
-  const signature = sign("sha256", info, key);
-  return pemOf("CERTIFICATE REQUEST", sequence(info, sequence(oid(OID.ecdsaSha256)), bitString(signature)));
+  const { id, hash, parameters } = signatureOf(key);
+  const signature = sign(hash, info, key);
+  return pemOf("CERTIFICATE REQUEST", sequence(info, sequence(oid(id), ...parameters), bitString(signature)));
+}
+
+/** With a hash as strong as the key. */
+function signatureOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject) {
+  if (asymmetricKeyType === "ed25519") return { id: "1.3.101.112", hash: null, parameters: [] };
+  if (asymmetricKeyType === "rsa") return { id: "1.2.840.113549.1.1.11", hash: "sha256", parameters: [der(0x05)] };
+  switch (asymmetricKeyDetails?.namedCurve) {
+    case "secp384r1":
+      return { id: "1.2.840.10045.4.3.3", hash: "sha384", parameters: [] };
+    case "secp521r1":
+      return { id: "1.2.840.10045.4.3.4", hash: "sha512", parameters: [] };
+    default:
+      return { id: OID.ecdsaSha256, hash: "sha256", parameters: [] };
+  }
 }
 
 /** Throws an Error for what is no request. */

@@ -14,6 +14,7 @@ import { loadKubeconfig } from "@skiff/client/config.ts";
 import { RestClient } from "@skiff/client/rest-client.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
 import { silentLogger } from "@skiff/component-base/logger.ts";
+import type { SigningAuthority } from "@skiff/component-base/x509/issue-certificate.ts";
 import { ChildProgram } from "@skiff/testkit/child-program.ts";
 import { FaultProxy } from "@skiff/testkit/fault-proxy.ts";
 import { freePorts } from "@skiff/testkit/free-port.ts";
@@ -66,6 +67,11 @@ export class NodeUnderTest implements AsyncDisposable {
     const client = stack.use(new RestClient(config, { userAgent: "kubelet-test" }, deps));
     const args = await kubeletArguments(containerd, api.pki, `https://127.0.0.1:${toApi.port}`);
     return new NodeUnderTest(containerd, client, args, { api, toApi }, stack.move());
+  }
+
+  /** The cluster's own. */
+  get authority(): SigningAuthority {
+    return this.api.pki.ca;
   }
 
   /** Where pods' files and logs are. */

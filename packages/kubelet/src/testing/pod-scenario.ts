@@ -10,6 +10,7 @@ import type { ResourceClient } from "@skiff/client/resource-client.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
 import type { CriClient } from "../cri/cri-client.ts";
 import { NodeUnderTest } from "./node-under-test.ts";
+import { PodCertificateSigner } from "./pod-certificate-signer.ts";
 import { BUSYBOX_IMAGE } from "./private-containerd.ts";
 
 const options = { signal: new AbortController().signal };
@@ -39,7 +40,7 @@ class Scenario {
 
   async run(): Promise<void> {
     await this.prepare();
-    await this.runsAPod();
+    await Promise.all([this.runsAPod(), this.certifiesAPod()]);
     await this.restartsWhatDies();
     await this.adoptsAfterARestart();
     await this.endsWhatTheApiLost();
@@ -90,6 +91,28 @@ class Scenario {
     );
   }
 
+  /** The API lets the node ask for its own pods; whoever signs is somebody else. */
+  private async certifiesAPod(): Promise<void> {
+    const paths = { credentialBundlePath: "bundle.pem", keyPath: "key.pem", certificateChainPath: "chain.pem" };
+    const podCertificate = { signerName: "example.com/signer", keyType: "ECDSAP256", ...paths };
+    await this.node.createPod("certified", {
+      containers: [
+        shell("c", "cat /id/chain.pem; grep -c PRIVATE /id/key.pem /id/bundle.pem; sleep 1000", {
+          volumeMounts: [{ name: "id", mountPath: "/id" }],
+        }),
+      ],
+      volumes: [{ name: "id", projected: { sources: [{ podCertificate }] } }],
+    });
+    const signer = new PodCertificateSigner(this.node.client, this.node.authority);
+    const lines = (await signer.sign("certified")).trim().split("\n");
+    const pod = await this.node.podIsReady("certified");
+    const log = join(this.node.logDir, `default_certified_${pod.metadata.uid}`, "c", "0.log");
+    await waitFor("the certificate in the log", async () => {
+      const said = (await readFile(log, "utf8")).split("\n").map((line) => line.replace(/^\S+ stdout F /, ""));
+      return said.join("\n").startsWith([...lines, "/id/key.pem:2", "/id/bundle.pem:2"].join("\n"));
+    });
+  }
+
   private async restartsWhatDies(): Promise<void> {
     const id = containerId(await this.pods.get("default", "web", options));
     await this.cri.stopContainer(id, 0);
@@ -110,6 +133,19 @@ class Scenario {
     const after = await this.pods.get("default", "web", options);
     assert.equal(containerId(after), before, "a running container was replaced");
     assert.equal(after.status?.containerStatuses?.[0]?.restartCount, 1);
+    await this.restartsWithOldCertificate();
+  }
+
+  /** The next kubelet asks for another certificate, and nobody signs it: the files that are there serve on. */
+  private async restartsWithOldCertificate(): Promise<void> {
+    await new PodCertificateSigner(this.node.client, this.node.authority).pending("certified");
+    await this.cri.stopContainer(containerId(await this.pods.get("default", "certified", options)), 0);
+    await waitFor("the restart of the certified pod", async () => {
+      const { status } = await this.pods.get("default", "certified", options);
+      const container = status?.containerStatuses?.[0];
+      return container?.restartCount === 1 && container.state?.running !== undefined;
+    });
+    await this.pods.delete("default", "certified", { gracePeriodSeconds: 1 }, options);
   }
 
   private async endsWhatTheApiLost(): Promise<void> {

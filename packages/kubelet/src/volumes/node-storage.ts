@@ -15,6 +15,7 @@ import type { Csi } from "./csi/index.ts";
 import { VolumesInUse } from "./csi/volumes-in-use.ts";
 import type { LocalDevices } from "./local-devices.ts";
 import type { PersistentVolumes } from "./persistent-volumes.ts";
+import type { PodCertificates } from "./pod-certificates/pod-certificates.ts";
 import type { SelinuxHost } from "./selinux/selinux-host.ts";
 import type { TokenManager } from "./token-manager.ts";
 import type { TrustBundles } from "./trust-bundles.ts";
@@ -57,6 +58,7 @@ export class NodeStorage {
   private loadedLocal: Promise<LocalDevices> | undefined;
   private loadedPersistent: Promise<PersistentVolumes> | undefined;
   private loadedTrust: Promise<TrustBundles> | undefined;
+  private loadedCertificates: Promise<PodCertificates> | undefined;
 
   constructor(deps: NodeStorageDeps) {
     this.deps = deps;
@@ -72,9 +74,11 @@ export class NodeStorage {
       endCsi: async (uid) => (await this.csi()).tearDown.tearDown(uid),
       endLocal: async (uid) => (await this.localDevices()).release(uid),
       trustBundles: () => this.trustBundles(),
+      certificates: () => this.certificates(),
       forget: (uid) => {
         this.loadedPersistent?.then((persistent) => persistent.forget(uid));
         this.loadedTrust?.then((trust) => trust.forget(uid));
+        this.loadedCertificates?.then((certificates) => certificates.forget(uid));
       },
     });
   }
@@ -144,6 +148,14 @@ export class NodeStorage {
       return new TrustBundles({ ...deps, onChange: (uids) => deps.wake(uids) });
     });
     return this.loadedTrust;
+  }
+
+  private certificates(): Promise<PodCertificates> {
+    const { deps } = this;
+    this.loadedCertificates ??= import("./pod-certificates/pod-certificates.ts").then(({ PodCertificates }) => {
+      return new PodCertificates({ ...deps, onChange: (uids) => deps.wake(uids) });
+    });
+    return this.loadedCertificates;
   }
 
   private localDevices(): Promise<LocalDevices> {

@@ -5,6 +5,7 @@ import type {
   DownwardAPIVolumeFile,
   KeyToPath,
   Pod,
+  PodCertificateProjection,
   Secret,
   ServiceAccountTokenProjection,
   Volume,
@@ -23,12 +24,24 @@ export interface PayloadContext {
   readonly tokens: TokenSource;
   /** Asked for by the first source of root certificates. */
   trustBundles(): Promise<TrustSource>;
+  /** Asked for by the first source that is a certificate of the pod's own. */
+  certificates(): Promise<CertificateSource>;
   readonly signal: AbortSignal;
 }
 
 /** The narrow part of the trust bundles. */
 export interface TrustSource {
   anchors(podUid: string, source: ClusterTrustBundleProjection, signal: AbortSignal): Promise<string>;
+}
+
+/** The narrow part of the pods' certificates. */
+export interface CertificateSource {
+  bundle(
+    pod: Pod,
+    place: { readonly volume: string; readonly index: number },
+    source: PodCertificateProjection,
+    signal: AbortSignal,
+  ): Promise<{ readonly key: string; readonly chain: string }>;
 }
 
 /** The narrow part of the token manager. */
@@ -60,14 +73,20 @@ export async function volumePayload(volume: Volume, context: PayloadContext): Pr
   if (!volume.projected) return undefined;
   const { sources = [], defaultMode = DEFAULT_MODE } = volume.projected;
   const files: Files = new Map();
-  for (const source of sources) {
+  for (const [index, source] of sources.entries()) {
+    const place = { volume: volume.name, index };
     // Of two sources that name one path, the later one wins.
-    for (const [path, file] of await projectedFiles(context, source, defaultMode)) files.set(path, file);
+    for (const [path, file] of await projectedFiles(context, source, place, defaultMode)) files.set(path, file);
   }
   return files;
 }
 
-async function projectedFiles(context: PayloadContext, source: VolumeProjection, mode: number): Promise<Files> {
+async function projectedFiles(
+  context: PayloadContext,
+  source: VolumeProjection,
+  place: { readonly volume: string; readonly index: number },
+  mode: number,
+): Promise<Files> {
   if (source.configMap) {
     const { name = "", items, optional } = source.configMap;
     return configMapFiles(context, name, items, optional, mode);
@@ -79,7 +98,25 @@ async function projectedFiles(context: PayloadContext, source: VolumeProjection,
   if (source.downwardAPI) return downwardFiles(context, source.downwardAPI.items ?? [], mode);
   if (source.serviceAccountToken) return tokenFile(context, source.serviceAccountToken, mode);
   if (source.clusterTrustBundle) return trustFile(context, source.clusterTrustBundle, mode);
-  throw new Error("podCertificate projections are not supported by this kubelet");
+  if (!source.podCertificate) return new Map();
+  const { pod, signal } = context;
+  const bundle = await (await context.certificates()).bundle(pod, place, source.podCertificate, signal);
+  return certificateFiles(pod, source.podCertificate, bundle, mode);
+}
+
+/** The key before the certificates, as servers read them from one file. */
+function certificateFiles(
+  pod: Pod,
+  { credentialBundlePath, keyPath, certificateChainPath }: PodCertificateProjection,
+  { key, chain }: { readonly key: string; readonly chain: string },
+  mode: number,
+): Files {
+  const texts = [
+    [credentialBundlePath, key + chain],
+    [keyPath, key],
+    [certificateChainPath, chain],
+  ] as const;
+  return new Map(texts.flatMap(([path, text]) => (path ? [[path, ownedFile(pod, text, mode)] as const] : [])));
 }
 
 async function tokenFile(context: PayloadContext, source: ServiceAccountTokenProjection, mode: number): Promise<Files> {

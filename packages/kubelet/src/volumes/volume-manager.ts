@@ -14,9 +14,10 @@ import { writeAtomically } from "./atomic-writer.ts";
 import { mediumMount } from "./empty-dir-medium.ts";
 import { setUpHostPath } from "./host-path.ts";
 import { hasMountOption, isMounted, mountMedium, mountsUnder, unmountTree } from "./mounts.ts";
-import type { TokenSource, TrustSource } from "./payloads.ts";
+import type { CertificateSource, TokenSource, TrustSource } from "./payloads.ts";
 import { volumePayload } from "./payloads.ts";
 import type { PersistentVolumes } from "./persistent-volumes.ts";
+import { NotIssuedError } from "./pod-certificates/not-issued-error.ts";
 import { isRelabelled } from "./selinux/relabel.ts";
 import { bindSubPath } from "./sub-path.ts";
 import { stepFailed } from "./volume-error.ts";
@@ -37,6 +38,8 @@ export interface VolumeManagerDeps {
   persistent?(): Promise<Pick<PersistentVolumes, "setUp">>;
   /** Root certificates of the cluster; asked for when a pod first wants some. */
   trustBundles?(): Promise<TrustSource>;
+  /** Certificates of pods' own; asked for when a pod first wants one. */
+  certificates?(): Promise<CertificateSource>;
   /** Has the drivers end what they gave a pod; asked for where the pod's folder tells of a driver. */
   endCsi?(uid: string): Promise<void>;
   /** Unmounts devices that only this pod had; asked for where its folder tells of local volumes. */
@@ -144,13 +147,20 @@ export class VolumeManager {
     const { objects, tokens } = this.deps;
     const trustBundles = () =>
       this.deps.trustBundles?.() ?? Promise.reject(new Error("there are no trust bundles here"));
-    const payload = await volumePayload(volume, { pod, facts, objects, tokens, trustBundles, signal });
+    const certificates = () =>
+      this.deps.certificates?.() ?? Promise.reject(new Error("there are no pod certificates here"));
     const uid = pod.metadata.uid ?? "";
     // Secrets never reach a disk.
     const dir = plugin.inMemory
       ? join(await this.memory(), uid, plugin.name, volume.name)
       : this.deps.paths.volume(uid, plugin.name, volume.name);
-    this.writePayload(dir, payload ?? new Map(), pod.spec?.securityContext?.fsGroup);
+    const context = { pod, facts, objects, tokens, trustBundles, certificates, signal };
+    const payload = await volumePayload(volume, context).catch(async (error) => {
+      // An earlier kubelet had a certificate, whose key only the files know: they serve until there is a new one.
+      if (error instanceof NotIssuedError && (await exists(join(dir, "..data")))) return undefined;
+      throw error;
+    });
+    if (payload) this.writePayload(dir, payload, pod.spec?.securityContext?.fsGroup);
     return dir;
   }
 

@@ -143,6 +143,12 @@ test("volumePayload picks items with their modes, and names what is missing as u
     trustBundles: async () => ({
       anchors: async (_: string, { name }: { name?: string | undefined }) => `roots of ${name}`,
     }),
+    certificates: async () => ({
+      bundle: async (_: Pod, place: { volume: string; index: number }) => ({
+        key: `key of ${place.volume}`,
+        chain: `chain ${place.index}`,
+      }),
+    }),
     signal,
   };
   const files = async (volume: object) => {
@@ -164,6 +170,12 @@ test("volumePayload picks items with their modes, and names what is missing as u
   const trust = [{ clusterTrustBundle: { name: "r", path: "ca.crt" } }];
   const hex = Buffer.from("roots of r").toString("hex");
   assert.deepEqual(await files({ projected: { sources: trust } }), [`ca.crt 600 ${hex}`]);
+  const paths = { credentialBundlePath: "all", keyPath: "key", certificateChainPath: "chain" };
+  const own = [...trust, { podCertificate: { signerName: "a.io/b", keyType: "ED25519", ...paths } }];
+  const [, ...certificate] = await files({ projected: { sources: own } });
+  const texts = { all: "key of vchain 1", key: "key of v", chain: "chain 1" };
+  const expected = Object.entries(texts).map(([path, text]) => `${path} 600 ${Buffer.from(text).toString("hex")}`);
+  assert.deepEqual(certificate, expected);
   const missing = [{ key: "z", path: "z" }];
   await assert.rejects(files({ configMap: { name: "cfg", items: missing } }), /references non-existent config key: z/);
   await assert.rejects(files({ secret: { secretName: "sec" } }), /secret "sec" not found/);
