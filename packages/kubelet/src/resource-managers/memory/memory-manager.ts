@@ -169,17 +169,17 @@ export class MemoryManager implements ResourceProvider {
 
 /** The machine with nothing given out. */
 function machineMemory(nodes: readonly NumaNode[], reserved: ReservedMemory): MachineMemory {
-  const table = (node: number, kind: string, total: number): MemoryTable => {
+  const table = (node: number, kind: string, total: number, otherwise = 0): MemoryTable => {
     const systemReserved = reserved.get(node)?.get(kind) ?? 0;
-    const allocatable = Math.max(0, total - systemReserved);
+    const allocatable = Math.max(0, total - systemReserved - otherwise);
     return { total, systemReserved, allocatable, reserved: 0, free: allocatable };
   };
   return Object.fromEntries(
     nodes.map(({ id, memoryBytes, hugePages }) => {
       const pages = [...hugePages].map(([size, bytes]) => [`hugepages-${size}`, table(id, `hugepages-${size}`, bytes)]);
       // Huge pages are memory that nothing else can have.
-      const plain = memoryBytes - [...hugePages.values()].reduce((sum, bytes) => sum + bytes, 0);
-      const memoryMap = { memory: table(id, "memory", plain), ...Object.fromEntries(pages) };
+      const inPages = [...hugePages.values()].reduce((sum, bytes) => sum + bytes, 0);
+      const memoryMap = { memory: table(id, "memory", memoryBytes, inPages), ...Object.fromEntries(pages) };
       return [id, { numberOfAssignments: 0, memoryMap, cells: [id] }];
     }),
   );
