@@ -2,7 +2,7 @@
 import type { Container, NodeStatus, Pod, Secret } from "@skiff/api/types.ts";
 import { TokenBucket, type TokenBucketOptions } from "@skiff/client/token-bucket.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
-import type { Counter, MetricsRegistry } from "@skiff/component-base/metrics.ts";
+import type { Counter, Histogram, MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import { BackOff } from "../back-off.ts";
 import type { CriClient } from "../cri/cri-client.ts";
 import type { Image, PodSandboxConfig } from "../cri/types.ts";
@@ -12,6 +12,7 @@ import { WaitingError } from "../runtime/waiting-error.ts";
 import type { CredentialProviders } from "./credential-providers/credential-providers.ts";
 import { ImagePuller, type Pulled } from "./image-puller.ts";
 import { withDefaultTag } from "./image-reference.ts";
+import { sizeClass } from "./image-size.ts";
 import type { NodeLogins } from "./node-logins.ts";
 import type { PullRecords } from "./pull-records/pull-records.ts";
 import { credentialsFor, type PullLogin } from "./pull-secrets.ts";
@@ -22,6 +23,8 @@ const BACK_OFF_MAX_MS = 300_000;
 const BACK_OFF_REPORT_MS = 3000;
 /** The most names that upstream writes of one image in a node's status. */
 const MAX_IMAGE_NAMES = 5;
+/** Upstream's buckets: up to an hour. */
+const PULL_SECONDS = [1, 5, 10, 20, 30, 60, 120, 180, 240, 300, 360, 480, 600, 900, 1200, 1800, 2700, 3600];
 
 export interface ImageManagerDeps {
   readonly cri: Pick<CriClient, "imageStatus" | "pullImage" | "listImages">;
@@ -73,6 +76,7 @@ export class ImageManager {
   private readonly lastError = new Map<string, string>();
   private readonly puller: ImagePuller;
   private readonly requests: Counter;
+  private readonly pullSeconds: Histogram;
 
   constructor(options: ImageManagerOptions, deps: ImageManagerDeps) {
     this.options = options;
@@ -85,6 +89,11 @@ export class ImageManager {
     this.requests = deps.metrics.counter(
       "kubelet_image_manager_ensure_image_requests_total",
       "Number of ensure-image requests processed by the kubelet.",
+    );
+    this.pullSeconds = deps.metrics.histogram(
+      "kubelet_image_pull_duration_seconds",
+      "Duration in seconds to pull an image.",
+      PULL_SECONDS,
     );
     this.backOff = new BackOff(BACK_OFF_INITIAL_MS, BACK_OFF_MAX_MS, deps.clock);
   }
@@ -215,6 +224,7 @@ export class ImageManager {
       const took = formatSeconds(tookMs);
       const message = `Successfully pulled image "${wanted}" in ${took} (${took} including waiting). Image size: ${size} bytes.`;
       events.container(pod, container, "Normal", "Pulled", message);
+      this.pullSeconds.observe(tookMs / 1000, { image_size_in_bytes: sizeClass(Number(size)) });
       this.backOff.reset(key);
       return pulled;
     } catch (error) {

@@ -2,6 +2,7 @@
 import type { TokenBucket } from "@skiff/client/token-bucket.ts";
 import type { CriClient } from "../cri/cri-client.ts";
 import type { AuthConfig, PodSandboxConfig } from "../cri/types.ts";
+import { untilAborted } from "../until-aborted.ts";
 import type { PullLogin } from "./pull-secrets.ts";
 
 /** One pull under way. */
@@ -62,13 +63,9 @@ export class ImagePuller {
     const key = `${image} ${JSON.stringify(auth ?? {})}`;
     const pull = this.pulls.get(key) ?? this.beginPull(key, image, auth, sandbox);
     pull.wanted++;
-    const leaving = Promise.withResolvers<never>();
-    const leave = () => leaving.reject(signal.reason);
-    signal.addEventListener("abort", leave, { once: true });
     try {
-      return await Promise.race([pull.done, leaving.promise]);
+      return await untilAborted(pull.done, signal);
     } finally {
-      signal.removeEventListener("abort", leave);
       if (--pull.wanted === 0) this.endPull(key, pull);
     }
   }

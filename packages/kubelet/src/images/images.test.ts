@@ -6,6 +6,7 @@ import { test } from "node:test";
 import type { Secret } from "@skiff/api/types.ts";
 import { sampleMeta } from "../testing/sample-pods.ts";
 import { parseImageReference, withDefaultTag } from "./image-reference.ts";
+import { sizeClass } from "./image-size.ts";
 import { NodeLogins } from "./node-logins.ts";
 import { credentialsFor } from "./pull-secrets.ts";
 
@@ -72,4 +73,9 @@ test("NodeLogins takes Docker's files from the first place that has one, and rea
   await writeFile(join(dir, "config.json"), JSON.stringify({ auths: { "https://gcr.io": auth("new:p") } }));
   assert.deepEqual(await users("gcr.io/a/b:1"), ["new"]);
   assert.deepEqual(await users("quay.io/a/b:1"), []);
+});
+
+test("sizeClass is upstream's bucket", () => {
+  const sizes = [0, 1, 10 * 1024 ** 2 - 1, 10 * 1024 ** 2, 1024 ** 3, 200 * 1024 ** 3];
+  assert.deepEqual(sizes.map(sizeClass), ["N/A", "0-10MB", "0-10MB", "10MB-100MB", "1GB-5GB", "GT100GB"]);
 });

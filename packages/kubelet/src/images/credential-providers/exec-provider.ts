@@ -6,6 +6,7 @@ import { runCommand } from "@skiff/component-base/command.ts";
 import { parseDuration } from "@skiff/component-base/flags.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { Counter, Histogram } from "@skiff/component-base/metrics.ts";
+import { untilAborted } from "../../until-aborted.ts";
 import type { Login } from "../pull-secrets.ts";
 import { isMeantFor } from "../pull-secrets.ts";
 import { type AccountSource, type PodAccount, podAccount } from "./pod-account.ts";
@@ -71,15 +72,7 @@ export class ExecProvider {
     signal: AbortSignal,
   ): Promise<readonly Login[]> {
     const key = JSON.stringify([image, account?.runKey]);
-    const running = this.asking.get(key) ?? this.begin(key, image, account);
-    const left = Promise.withResolvers<never>();
-    const leave = () => left.reject(signal.reason);
-    signal.addEventListener("abort", leave, { once: true });
-    try {
-      return await Promise.race([running, left.promise]);
-    } finally {
-      signal.removeEventListener("abort", leave);
-    }
+    return untilAborted(this.asking.get(key) ?? this.begin(key, image, account), signal);
   }
 
   private begin(key: string, image: string, account: PodAccount | undefined): Promise<readonly Login[]> {

@@ -5,6 +5,7 @@ import type { CSIDriverSpec, Node, Pod } from "@skiff/api/types.ts";
 import type { RestClient } from "@skiff/client/rest-client.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import { RpcError } from "../../plugin-registration/plugin-client.ts";
+import { untilAborted } from "../../until-aborted.ts";
 import { isMounted } from "../mounts.ts";
 import { takeOwnership } from "../ownership.ts";
 import type { VolumeLabels } from "../selinux/volume-labels.ts";
@@ -322,13 +323,4 @@ export class CsiVolumes {
 function isRefusal(error: unknown): boolean {
   const cause = error instanceof VolumeError ? error.cause : error;
   return cause instanceof RpcError && cause.isFinal;
-}
-
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }

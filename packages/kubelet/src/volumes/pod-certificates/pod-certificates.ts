@@ -10,6 +10,7 @@ import type { Logger } from "@skiff/component-base/logger.ts";
 import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import { BackOff } from "../../back-off.ts";
 import type { PodEvents } from "../../events/pod-events.ts";
+import { untilAborted } from "../../until-aborted.ts";
 import { type CertificateState, conditionOf, planStep, type Refusal } from "./certificate-state.ts";
 import { makeRequest } from "./make-request.ts";
 import { NotIssuedError } from "./not-issued-error.ts";
@@ -83,7 +84,7 @@ export class PodCertificates {
     const key = JSON.stringify([pod.metadata.uid ?? "", place.volume, place.index]);
     const known = this.projections.get(key) ?? { pod, source, key, state: {}, warned: "", working: undefined };
     this.projections.set(key, known);
-    await this.step(known);
+    await untilAborted(this.step(known), signal);
     const { held, refusal } = known.state;
     // What was issued serves on, even where the signer will not do so again.
     if (held) return held;
