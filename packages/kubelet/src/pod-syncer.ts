@@ -43,7 +43,7 @@ export interface PodSyncerDeps {
   readonly probes: ProbeVerdicts;
   readonly events: PodEvents;
   readonly gate: StartGate;
-  readonly resizer: Pick<PodResizer, "mustRestart" | "actuate" | "actuatedPod">;
+  readonly resizer: Pick<PodResizer, "mustRestart" | "actuate" | "actuatedPod" | "isUnderWay">;
   readonly paths: PodPaths;
   readonly clock: Clock;
   readonly log: Logger;
@@ -148,8 +148,10 @@ export class PodSyncer {
       facts: this.facts(pod, sandbox.runtime),
     };
     const retryMs = await this.startAll(pod, wanted, context, memory);
-    // The runtime tells of exits only: what may start beside a sidecar is for another pass to find.
-    const begun = actions.init.some((container) => isSidecar(container) && !memory.reasons.has(container.name));
+    // The runtime tells of exits only: what may start beside a sidecar, and that a resize has nothing to wait for any more,
+    // is for another pass to find.
+    const isNews = (container: Container) => isSidecar(container) || this.deps.resizer.isUnderWay(pod);
+    const begun = wanted.some((container) => isNews(container) && !memory.reasons.has(container.name));
     return { retryMs: begun ? 0 : (resize.retryMs ?? retryMs), acted: true };
   }
 

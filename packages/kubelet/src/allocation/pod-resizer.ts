@@ -146,6 +146,11 @@ export class PodResizer {
     return "done";
   }
 
+  /** Whether something was granted that the pod is not known to have yet. */
+  isUnderWay(pod: Readonly<Pod>): boolean {
+    return this.progress.get(uidOf(pod))?.running !== undefined;
+  }
+
   /** The conditions that a resize puts on the pod, without times. */
   conditions(pod: Readonly<Pod>): PodCondition[] {
     const { pending, running } = this.progress.get(uidOf(pod)) ?? {};

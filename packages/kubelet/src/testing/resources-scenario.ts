@@ -13,7 +13,7 @@ import { CgroupFs } from "../cgroups/cgroup-fs.ts";
 import { NO_QUOTA } from "../cgroups/cpu-quotas.ts";
 import { FakeDevicePlugin } from "./fake-device-plugin.ts";
 import { NODE_NAME, NodeUnderTest } from "./node-under-test.ts";
-import { BUSYBOX_IMAGE } from "./private-containerd.ts";
+import { BUSYBOX_IMAGE, killNow } from "./private-containerd.ts";
 
 const options = { signal: new AbortController().signal };
 const MIB = 1024 * 1024;
@@ -44,6 +44,7 @@ class Scenario {
   async run(): Promise<void> {
     await this.prepare();
     await this.resizes();
+    await this.resizesWhatHasDied();
     await this.resizesAsAWhole();
     await this.restartsForAResize();
     await this.defersAResize();
@@ -85,6 +86,17 @@ class Scenario {
     assert.deepEqual(await this.limitsOf(shrunk), { quota: 10_000, memory: 80 * MIB });
     assert.equal(containerId(shrunk), containerId(before));
     assert.equal((await this.readLimits(system)).memory, 64 * MIB, "what the system may have");
+  }
+
+  /** What is started with what was granted has nothing to wait for. */
+  private async resizesWhatHasDied(): Promise<void> {
+    const { containerd } = this.node;
+    await this.node.stopKubelet("SIGKILL");
+    killNow(await containerd.pidOf(containerId(await this.pods.get("default", "resized", options))));
+    await this.resize("resized", amounts("150m", "96Mi"));
+    this.node.startKubelet("--pod-max-pids=77");
+    const after = await this.isResized("resized", amounts("150m", "96Mi"));
+    assert.deepEqual(await this.limitsOf(after), { quota: 15_000, memory: 96 * MIB });
   }
 
   /** A pod that is sized as one bounds containers that have no limits of their own, then and later. */
