@@ -124,7 +124,8 @@ export class Kubelet {
     this.node = new KnownNode({ cri, log, client, config, signal });
     this.events = new PodEvents(recorder);
     this.reader = new RuntimeReader(cri);
-    const exits = (until: AbortSignal) => exitEvents(cri, config["container-runtime-endpoint"], until);
+    const exits = (until: AbortSignal) =>
+      exitEvents(cri, { endpoint: config["container-runtime-endpoint"], clock }, until);
     this.pleg = new Pleg({ reader: this.reader, exits, ...shared });
     this.objects = new ObjectCache(client, shared, signal);
     this.tokens = parts.tokens;

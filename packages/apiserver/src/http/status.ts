@@ -2,7 +2,7 @@
 import { STATUS_CODES } from "node:http";
 import { ApiError, internalError } from "@skiff/api/errors.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
-import { DEADLINE_EXCEEDED, EtcdError } from "../storage/etcd/etcd-error.ts";
+import { DEADLINE_EXCEEDED, GrpcError } from "@skiff/grpc/grpc-error.ts";
 import type { Answer } from "./endpoint.ts";
 
 /** The answer for anything thrown. What is not an ApiError is logged here, once, and shown without its insides. */
@@ -18,7 +18,7 @@ export function answerOfError(error: unknown, log: Logger): Answer {
 
 /** Whether an error is a mistake of ours: neither the client's nor that of etcd. */
 export function isCrash(error: unknown): boolean {
-  return !(error instanceof ApiError || error instanceof EtcdError || error instanceof RangeError);
+  return !(error instanceof ApiError || error instanceof GrpcError || error instanceof RangeError);
 }
 
 function toApiError(error: unknown, log: Logger): ApiError {
@@ -34,7 +34,7 @@ function toApiError(error: unknown, log: Logger): ApiError {
 
 /** Failures of etcd in the words of upstream's storage layer. */
 function etcdError(error: unknown): ApiError | undefined {
-  if (!(error instanceof EtcdError)) return undefined;
+  if (!(error instanceof GrpcError)) return undefined;
   const { code, message } = error;
   // The second are the words of its gRPC layer, which refuses the largest before etcd sees them.
   if (message.includes("request is too large") || message.includes("message larger than max")) {

@@ -1,9 +1,9 @@
 // The connections to etcd and the calls that the storage is made of: deadlines and metrics, no retries, for a repeated
-// transaction is another transaction. Errors are EtcdErrors.
+// transaction is another transaction. Errors are GrpcErrors.
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
-import type { StreamHandlers } from "./etcd/grpc-call.ts";
-import { type ChannelOptions, GrpcChannel, type GrpcStream } from "./etcd/grpc-channel.ts";
+import type { StreamHandlers } from "@skiff/grpc/grpc-call.ts";
+import { type ChannelOptions, GrpcChannel, type GrpcStream } from "@skiff/grpc/grpc-channel.ts";
 import {
   decodeDatabaseBytes,
   decodeHeader,
@@ -24,7 +24,7 @@ import {
 import { EtcdMetrics } from "./etcd-metrics.ts";
 
 /** The --etcd-* flags. */
-export interface EtcdOptions extends ChannelOptions {
+export interface EtcdOptions extends Omit<ChannelOptions, "name"> {
   /** Without a slash at its end: `/registry`. */
   readonly prefix: string;
 }
@@ -52,8 +52,8 @@ export class EtcdConnection implements Disposable {
     this.tracer = deps.tracer;
     this.prefix = options.prefix;
     this.clock = deps.clock;
-    this.calls = new GrpcChannel(options, deps);
-    this.watches = new GrpcChannel(options, deps);
+    this.calls = new GrpcChannel({ ...options, name: "etcd" }, deps);
+    this.watches = new GrpcChannel({ ...options, name: "etcd" }, deps);
     this.metrics = deps.metrics && new EtcdMetrics(deps.metrics, options.prefix, deps.resourceOf);
   }
 

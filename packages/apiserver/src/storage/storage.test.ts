@@ -156,7 +156,7 @@ test("writes acknowledged before etcd is killed are there after its restart, and
     await Promise.all(writes.slice(0, 20));
     await etcd.kill();
     await Promise.all(writes);
-    await assert.rejects(storage.ping(), { name: "EtcdError" });
+    await assert.rejects(storage.ping(), { name: "GrpcError" });
     await etcd.restart();
   }
   await waitFor("etcd to answer again", () => storage.objects.fresh());

@@ -3,8 +3,8 @@ import { hostname } from "node:os";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { MetricsRegistry } from "@skiff/component-base/metrics.ts";
+import { GrpcChannel } from "@skiff/grpc/grpc-channel.ts";
 import { BatchQueue } from "../audit/batch-queue.ts";
-import { GrpcChannel } from "../storage/etcd/grpc-channel.ts";
 import { encodeExport, encodeSpan } from "./encode-span.ts";
 import { Tracer } from "./tracer.ts";
 import { parseTracingConfig } from "./tracing-config.ts";
@@ -31,7 +31,7 @@ export function createTracing(
     "apiserver_tracing_lost_spans_total",
     "Spans that found no room in the queue (reason full) or that the collector did not take (reason export).",
   );
-  const channel = new GrpcChannel({ servers: [`http://${endpoint}`] }, { clock });
+  const channel = new GrpcChannel({ servers: [`http://${endpoint}`], name: "the collector of traces" }, { clock });
   const resource = { "service.name": "apiserver", "service.instance.id": hostname() };
   const stop = new AbortController();
   const send = async (spans: readonly Buffer[]) => {

@@ -3,8 +3,8 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { ServiceError } from "@grpc/grpc-js";
 import { silentLogger } from "@skiff/component-base/logger.ts";
+import { GrpcError } from "@skiff/grpc/grpc-error.ts";
 import { CriError } from "../cri/cri-client.ts";
 import { chooseDriver } from "./open-cgroups.ts";
 import { SystemdSlices, sliceProperties } from "./systemd-slices.ts";
@@ -77,7 +77,7 @@ test("sliceProperties speaks either version's language, and counts quotas per se
 });
 
 test("chooseDriver takes the runtime's word, the configured one where it has none, and waits while it is away", async () => {
-  const refusal = (code: number) => new CriError("RuntimeConfig", { code, details: "" } as ServiceError);
+  const refusal = (code: number) => new CriError("RuntimeConfig", new GrpcError(code, ""));
   const log = silentLogger();
   const { signal } = new AbortController();
   let pauses = 0;

@@ -1,11 +1,9 @@
 // The container runtime over its gRPC socket: one promise per call, each with a deadline.
-
-import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
-import { type Client, credentials, status as grpcStatus, makeGenericClientConstructor } from "@grpc/grpc-js";
 import type { Clock } from "@skiff/component-base/clock.ts";
+import { DEADLINE_EXCEEDED, GrpcError, UNAVAILABLE, UNIMPLEMENTED } from "@skiff/grpc/grpc-error.ts";
+import { GrpcClient, rpcErrorText } from "../grpc/grpc-client.ts";
 import type { ObserveCall } from "./call-metrics.ts";
 import descriptor from "./runtime-v1.json" with { type: "json" };
-import type { GrpcMethod } from "./service-methods.ts";
 import { serviceMethods } from "./service-methods.ts";
 import type {
   AuthConfig,
@@ -37,17 +35,15 @@ export interface ExecResult {
 }
 
 export interface CriClientDeps {
-  readonly clock: Pick<Clock, "now" | "monotonic">;
+  readonly clock: Clock;
   /** Told of every call that has ended. */
   readonly observe?: ObserveCall;
 }
 
 /** A typed view of the runtime service and the image service of one endpoint (`unix:///path`). */
 export class CriClient implements Disposable {
-  private readonly client: Client;
-  private readonly methods: Readonly<Record<string, GrpcMethod>>;
-
-  private readonly clock: Pick<Clock, "now" | "monotonic">;
+  private readonly client: GrpcClient;
+  private readonly clock: Clock;
   private readonly observe: ObserveCall | undefined;
   private readonly timeoutMs: number;
 
@@ -55,17 +51,8 @@ export class CriClient implements Disposable {
     this.clock = deps.clock;
     this.observe = deps.observe;
     this.timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS;
-    this.methods = serviceMethods(descriptor, ["runtime.v1.RuntimeService", "runtime.v1.ImageService"]);
-    const Generic = makeGenericClientConstructor({}, "cri");
-    this.client = new Generic(endpoint, credentials.createInsecure(), {
-      // A list of a full node's containers, or of its images, is larger than gRPC's 4 MB.
-      "grpc.max_receive_message_length": -1,
-      "grpc.max_send_message_length": -1,
-      // A restarted containerd must be found again at once, not after gRPC's two minutes of back-off.
-      "grpc.initial_reconnect_backoff_ms": 100,
-      "grpc.max_reconnect_backoff_ms": 1000,
-      "grpc.use_local_subchannel_pool": 1,
-    });
+    const methods = serviceMethods(descriptor, ["runtime.v1.RuntimeService", "runtime.v1.ImageService"]);
+    this.client = new GrpcClient(endpoint, methods, { name: "the container runtime", clock: deps.clock });
   }
 
   version(): Promise<{ runtimeName: string; runtimeVersion: string; runtimeApiVersion: string }> {
@@ -220,56 +207,25 @@ export class CriClient implements Disposable {
   }
 
   /** Events until `signal` aborts; the iteration throws UNIMPLEMENTED where the runtime has none. */
-  async *containerEvents(signal: AbortSignal): AsyncIterable<ContainerEvent> {
-    const method = this.method("GetContainerEvents");
-    const stream: ClientReadableStream<object> = this.client.makeServerStreamRequest(
-      method.path,
-      method.requestSerialize,
-      method.responseDeserialize,
-      {},
-    );
-    const cancel = () => stream.cancel();
-    signal.addEventListener("abort", cancel, { once: true });
-    try {
-      for await (const event of stream) yield event as ContainerEvent;
-    } finally {
-      signal.removeEventListener("abort", cancel);
-      stream.cancel();
-    }
+  containerEvents(signal: AbortSignal): AsyncIterable<ContainerEvent> {
+    return this.client.messages<ContainerEvent>("GetContainerEvents", {}, signal);
   }
 
   [Symbol.dispose](): void {
-    this.client.close();
+    this.client[Symbol.dispose]();
   }
 
-  private method(name: string): GrpcMethod {
-    const method = this.methods[name];
-    if (!method) throw new Error(`the CRI has no method ${name}`);
-    return method;
-  }
-
-  private call<T>(name: string, request: object, timeoutMs = this.timeoutMs, signal?: AbortSignal): Promise<T> {
-    const method = this.method(name);
+  private async call<T>(name: string, request: object, timeoutMs = this.timeoutMs, signal?: AbortSignal): Promise<T> {
     const startedAt = this.clock.monotonic();
-    return new Promise((resolve, reject) => {
-      const cancel = () => call.cancel();
-      const call = this.client.makeUnaryRequest(
-        method.path,
-        method.requestSerialize,
-        method.responseDeserialize,
-        request,
-        // gRPC wants a wall-clock deadline; it turns it into a timer at once.
-        { deadline: new Date(this.clock.now() + timeoutMs) },
-        (error, response) => {
-          signal?.removeEventListener("abort", cancel);
-          this.observe?.(name, (this.clock.monotonic() - startedAt) / 1000, error !== null);
-          if (error) reject(new CriError(name, error));
-          else resolve(response as T);
-        },
-      );
-      signal?.addEventListener("abort", cancel, { once: true });
-      if (signal?.aborted) cancel();
-    });
+    const seconds = () => (this.clock.monotonic() - startedAt) / 1000;
+    try {
+      const answer = await this.client.call<T>(name, request, { timeoutMs, signal });
+      this.observe?.(name, seconds(), false);
+      return answer;
+    } catch (error) {
+      this.observe?.(name, seconds(), true);
+      throw error instanceof GrpcError ? new CriError(name, error) : error;
+    }
   }
 }
 
@@ -284,46 +240,38 @@ export interface ExecOptions {
 /** A refusal by the runtime. `message` is `rpc error: code = NotFound desc = …`, the form users know from upstream. */
 export class CriError extends Error {
   readonly method: string;
-  readonly code: grpcStatus;
+  readonly code: number;
   readonly details: string;
 
-  constructor(method: string, cause: ServiceError) {
-    super(`rpc error: code = ${codeName(cause.code)} desc = ${cause.details}`, { cause });
+  constructor(method: string, cause: GrpcError) {
+    super(rpcErrorText(cause.code, cause.message), { cause });
     this.name = "CriError";
     this.method = method;
     this.code = cause.code;
-    this.details = cause.details;
+    this.details = cause.message;
   }
 }
 
+const NOT_FOUND = 5;
+
 /** The runtime does not know the id or the image, as after somebody removed it by hand. */
 export function isCriNotFound(error: unknown): boolean {
-  return error instanceof CriError && error.code === grpcStatus.NOT_FOUND;
+  return error instanceof CriError && error.code === NOT_FOUND;
 }
 
 /** True while the runtime cannot be reached, as during its restart, or containerd listens but has not yet found its containers. */
 export function isCriUnavailable(error: unknown): boolean {
   if (!(error instanceof CriError)) return false;
-  return error.code === grpcStatus.UNAVAILABLE || error.details.includes("server is not initialized yet");
+  return error.code === UNAVAILABLE || error.details.includes("server is not initialized yet");
 }
 
 /** An older runtime that lacks the method. */
 export function isCriUnimplemented(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return code === grpcStatus.UNIMPLEMENTED;
+  return code === UNIMPLEMENTED;
 }
 
 /** The deadline has passed. What was asked for may have been done all the same. */
 export function isCriTimeout(error: unknown): boolean {
-  return error instanceof CriError && error.code === grpcStatus.DEADLINE_EXCEEDED;
-}
-
-/** A gRPC code as Go prints it: `DeadlineExceeded`. */
-export function codeName(code: grpcStatus): string {
-  if (code === grpcStatus.CANCELLED) return "Canceled";
-  const name = grpcStatus[code] ?? "UNKNOWN";
-  return name
-    .split("_")
-    .map((word) => word[0] + word.slice(1).toLowerCase())
-    .join("");
+  return error instanceof CriError && error.code === DEADLINE_EXCEEDED;
 }

@@ -61,7 +61,7 @@ test("a client that names the socket's path as authority is answered", { timeout
   const dir = await mkdtemp(join(tmpdir(), "serve-unix-socket-"));
   const socket = join(dir, "device-plugins", "kubelet.sock");
   try {
-    await using _served = await serveUnixSocket(socket, new Server());
+    await using _served = await serveUnixSocket(socket, async () => new Server());
     const session = connect("http://localhost", { createConnection: () => createConnection(socket) });
     // Twice: the second is sent as an entry of the table of compression.
     for (const path of ["/none.Service/One", "/none.Service/Two"]) {

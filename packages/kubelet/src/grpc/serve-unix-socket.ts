@@ -3,19 +3,27 @@ import { mkdir, rm } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { type Duplex, duplexPair, pipeline, Transform } from "node:stream";
-import { type Server, ServerCredentials } from "@grpc/grpc-js";
+import type { Server } from "@grpc/grpc-js";
 import { AuthorityMender } from "./authority-mender.ts";
 
-/** Serves until disposed; what lies at the path is removed before and after. */
-export async function serveUnixSocket(path: string, server: Server): Promise<AsyncDisposable> {
+/**
+ * Serves until disposed; what lies at the path is removed before and after. The server is made for the first connection: most
+ * nodes never see one, and gRPC's server takes megabytes.
+ */
+export async function serveUnixSocket(path: string, makeServer: () => Promise<Server>): Promise<AsyncDisposable> {
   await mkdir(dirname(path), { recursive: true, mode: 0o750 });
   await rm(path, { force: true });
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  let made: Promise<{ server: Server; inject: (connection: Duplex) => void }> | undefined;
   const sockets = new Set<Socket>();
   const listener = createServer((socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
-    injector.injectConnection(mended(socket));
+    const connection = mended(socket);
+    made ??= injectable(makeServer);
+    made.then(
+      ({ inject }) => inject(connection),
+      (error: Error) => socket.destroy(error),
+    );
   });
   await new Promise<void>((resolve, reject) => {
     listener.once("error", reject);
@@ -24,11 +32,17 @@ export async function serveUnixSocket(path: string, server: Server): Promise<Asy
   return {
     async [Symbol.asyncDispose]() {
       listener.close();
-      server.forceShutdown();
+      (await made?.catch(() => undefined))?.server.forceShutdown();
       for (const socket of sockets) socket.destroy();
       await rm(path, { force: true });
     },
   };
+}
+
+async function injectable(makeServer: () => Promise<Server>) {
+  const [{ ServerCredentials }, server] = await Promise.all([import("@grpc/grpc-js"), makeServer()]);
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  return { server, inject: (connection: Duplex) => injector.injectConnection(connection) };
 }
 
 /** The connection as gRPC reads it; either side's end ends the other. */

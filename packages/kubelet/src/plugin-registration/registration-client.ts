@@ -14,7 +14,7 @@ export class RegistrationClient implements Disposable {
   private readonly socket: string;
   private readonly client: PluginClient;
 
-  constructor(socket: string, deps: { clock: Pick<Clock, "now"> }) {
+  constructor(socket: string, deps: { clock: Clock }) {
     this.socket = socket;
     this.client = new PluginClient(socket, serviceMethods(descriptor, ["pluginregistration.Registration"]), deps);
   }

@@ -1,16 +1,10 @@
 // Runs one probe once: exec, HTTP, TCP or gRPC, each with upstream's verdicts and words.
-
-import assert from "node:assert/strict";
 import { connect } from "node:net";
-import type { ServiceError } from "@grpc/grpc-js";
-import { credentials, status as grpcStatus, makeGenericClientConstructor } from "@grpc/grpc-js";
 import type { Container, Probe } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { CriClient } from "../cri/cri-client.ts";
 import { isCriTimeout } from "../cri/cri-client.ts";
-import { serviceMethods } from "../cri/service-methods.ts";
 import { expandAll } from "../env/expand.ts";
-import descriptor from "./health-v1.json" with { type: "json" };
 import { dialError, httpGet, probePort } from "./http-get.ts";
 
 /** One answer; thresholds are counted elsewhere. */
@@ -48,6 +42,8 @@ export async function runProbe(probe: Probe, target: ProbeTarget, deps: ProbeDep
     return tcpProbe(probe.tcpSocket.host || target.podIp, port, timeoutSeconds * 1000, deps.clock);
   }
   if (probe.grpc) {
+    // Loaded with the first such probe: gRPC's client takes megabytes.
+    const { grpcProbe } = await import("./grpc-probe.ts");
     return grpcProbe(target.podIp, probe.grpc.port, probe.grpc.service ?? "", timeoutSeconds, deps.clock);
   }
   throw new Error(`missing probe handler for container ${target.container.name}`);
@@ -106,54 +102,4 @@ function tcpProbe(host: string, port: number, timeoutMs: number, clock: Clock): 
     socket.once("connect", () => finish({ ok: true, output: "" }));
     socket.once("error", (error) => finish({ ok: false, output: dialError(error, host, port) }));
   });
-}
-
-/** grpc.health.v1: anything but SERVING is a failure, a service that the server does not know among it. */
-function grpcProbe(
-  host: string,
-  port: number,
-  service: string,
-  timeoutSeconds: number,
-  clock: Clock,
-): Promise<ProbeResult> {
-  const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-  const check = serviceMethods(descriptor, ["grpc.health.v1.Health"]).Check;
-  assert(check, "the health contract has Check");
-  const Generic = makeGenericClientConstructor({}, "health");
-  const client = new Generic(address, credentials.createInsecure(), {
-    "grpc.primary_user_agent": "kube-probe/1.36",
-    "grpc.enable_http_proxy": 0,
-  });
-  const deadline = new Date(clock.now() + timeoutSeconds * 1000);
-  return new Promise((resolve) => {
-    const done = (error: ServiceError | null, answer?: object) => {
-      client.close();
-      if (error) return resolve({ ok: false, output: grpcFailure(error, address, timeoutSeconds) });
-      const { status } = answer as { status: string };
-      if (status === "SERVING") return resolve({ ok: true, output: "service healthy" });
-      resolve({ ok: false, output: `service unhealthy (responded with "${status}")` });
-    };
-    client.makeUnaryRequest(
-      check.path,
-      check.requestSerialize,
-      check.responseDeserialize,
-      { service },
-      { deadline },
-      done,
-    );
-  });
-}
-
-function grpcFailure(error: ServiceError, address: string, timeoutSeconds: number): string {
-  if (error.code === grpcStatus.UNIMPLEMENTED) {
-    return "error: this server does not implement the grpc health protocol (grpc.health.v1.Health)";
-  }
-  if (error.code === grpcStatus.DEADLINE_EXCEEDED) {
-    return `timeout: health rpc did not complete within ${timeoutSeconds}s`;
-  }
-  if (error.code === grpcStatus.UNAVAILABLE) {
-    // Upstream dials until the deadline, so it never tells why; the reasons differ each time and would flood the events.
-    return `timeout: failed to connect service "${address}" within ${timeoutSeconds}s: context deadline exceeded`;
-  }
-  return `error: health rpc probe failed: ${error.message}`;
 }

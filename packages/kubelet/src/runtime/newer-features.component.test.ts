@@ -75,7 +75,9 @@ test("an exit is told of by the CRI's own stream where it has one", { timeout: 6
   if (major < 2) return;
   const stop = new AbortController();
   // No containerd listens there: what comes can only have come by the CRI.
-  const exits = exitEvents(cri, `unix://${dir}/nobody.sock`, stop.signal)[Symbol.asyncIterator]();
+  const exits = exitEvents(cri, { endpoint: `unix://${dir}/nobody.sock`, clock: realClock }, stop.signal)[
+    Symbol.asyncIterator
+  ]();
   let told: string | undefined;
   const first = exits.next().then(({ value }) => {
     told = value;

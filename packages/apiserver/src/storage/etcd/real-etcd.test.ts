@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { realClock } from "@skiff/component-base/clock.ts";
+import { GrpcChannel } from "@skiff/grpc/grpc-channel.ts";
 import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
-import { GrpcChannel } from "./grpc-channel.ts";
 import { decodeHeader, decodeRange, encodeCompaction, encodePut, encodeRange } from "./messages.ts";
 
 const MEGABYTE = 1024 * 1024;
@@ -15,7 +15,7 @@ test("a real etcd takes many large values at once, gives them back in one answer
   const files = etcd.tls ?? assert.fail("etcd was started without TLS");
   const text = (file: string) => readFileSync(file, "utf8");
   const tls = { ca: text(files.ca), cert: text(files.cert), key: text(files.key) };
-  using channel = new GrpcChannel({ servers: [etcd.endpoint], tls }, { clock: realClock });
+  using channel = new GrpcChannel({ servers: [etcd.endpoint], name: "etcd", tls }, { clock: realClock });
   const call = (method: string, message: Buffer) => channel.unary(`/etcdserverpb.KV/${method}`, message, TIMEOUT_MS);
   const keys = Array.from({ length: 10 }, (_, k) => Buffer.from(`key-${String(k).padStart(2, "0")}`));
   const bytesOf = (k: number) => Buffer.alloc(MEGABYTE, k + 1);

@@ -1,10 +1,9 @@
 // One device plugin on its socket: its options, its devices as they change, and the calls it answers.
 import { join } from "node:path";
-import type { Client, ServiceError } from "@grpc/grpc-js";
-import { credentials, makeGenericClientConstructor } from "@grpc/grpc-js";
 import type { Clock } from "@skiff/component-base/clock.ts";
-import type { GrpcMethod } from "../../cri/service-methods.ts";
+import { GrpcError } from "@skiff/grpc/grpc-error.ts";
 import { serviceMethods } from "../../cri/service-methods.ts";
+import { GrpcClient } from "../../grpc/grpc-client.ts";
 import { RpcError } from "../../plugin-registration/plugin-client.ts";
 import type { DeviceNodes } from "./choose-devices.ts";
 import descriptor from "./deviceplugin-v1beta1.json" with { type: "json" };
@@ -34,19 +33,13 @@ const CALL_TIMEOUT_MS = 30_000;
 /** Opened when the plugin registers. A lost connection is the plugin's end: it must register again. */
 export class DevicePlugin {
   readonly resource: string;
-  private readonly client: Client;
-  private readonly methods: Readonly<Record<string, GrpcMethod>>;
-  private readonly clock: Pick<Clock, "now">;
+  private readonly client: GrpcClient;
   private readonly stop = new AbortController();
 
-  constructor(resource: string, socket: string, clock: Pick<Clock, "now">) {
+  constructor(resource: string, socket: string, clock: Clock) {
     this.resource = resource;
-    this.clock = clock;
-    this.methods = serviceMethods(descriptor, ["v1beta1.DevicePlugin"]);
-    const Generic = makeGenericClientConstructor({}, "device-plugin");
-    this.client = new Generic(`unix://${socket}`, credentials.createInsecure(), {
-      "grpc.use_local_subchannel_pool": 1,
-    });
+    const methods = serviceMethods(descriptor, ["v1beta1.DevicePlugin"]);
+    this.client = new GrpcClient(socket, methods, { name: "the device plugin", clock });
   }
 
   options(): Promise<PluginOptions> {
@@ -55,15 +48,8 @@ export class DevicePlugin {
 
   /** Tells of each list until the plugin goes away or is closed. */
   async watch(onList: (list: DeviceList) => void): Promise<void> {
-    const { path, requestSerialize, responseDeserialize } = this.method("ListAndWatch");
-    const stream = this.client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, {});
-    const cancel = () => stream.cancel();
-    this.stop.signal.addEventListener("abort", cancel, { once: true });
-    try {
-      for await (const message of stream) onList(listOf((message as { devices: ListedDevice[] }).devices));
-    } finally {
-      this.stop.signal.removeEventListener("abort", cancel);
-    }
+    const lists = this.client.messages<{ devices: ListedDevice[] }>("ListAndWatch", {}, this.stop.signal);
+    for await (const { devices } of lists) onList(listOf(devices));
   }
 
   /** Tells the plugin that a container gets these; the answer is what the container needs to see of them. */
@@ -100,23 +86,15 @@ export class DevicePlugin {
 
   close(): void {
     this.stop.abort();
-    this.client.close();
+    this.client[Symbol.dispose]();
   }
 
-  private method(name: string): GrpcMethod {
-    const method = this.methods[name];
-    if (!method) throw new Error(`device plugins have no method ${name}`);
-    return method;
-  }
-
-  private call<T>(name: string, request: object): Promise<T> {
-    const { path, requestSerialize, responseDeserialize } = this.method(name);
-    return new Promise((resolve, reject) => {
-      const deadline = new Date(this.clock.now() + CALL_TIMEOUT_MS);
-      const done = (error: ServiceError | null, answer?: object) =>
-        error ? reject(new RpcError(error)) : resolve(answer as T);
-      this.client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, { deadline }, done);
-    });
+  private async call<T>(name: string, request: object): Promise<T> {
+    try {
+      return await this.client.call<T>(name, request, { timeoutMs: CALL_TIMEOUT_MS });
+    } catch (error) {
+      throw error instanceof GrpcError ? new RpcError(error) : error;
+    }
   }
 }
 

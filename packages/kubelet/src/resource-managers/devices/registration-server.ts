@@ -2,7 +2,6 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
-import { Server, status } from "@grpc/grpc-js";
 import { serviceMethods } from "../../cri/service-methods.ts";
 import { serveUnixSocket } from "../../grpc/serve-unix-socket.ts";
 import descriptor from "./deviceplugin-v1beta1.json" with { type: "json" };
@@ -25,17 +24,21 @@ export async function serveRegistration(
 ): Promise<AsyncDisposable> {
   await mkdir(folder, { recursive: true, mode: 0o750 });
   await removeSockets(folder);
-  const server = new Server();
-  const handle = (call: ServerUnaryCall<object, object>, callback: sendUnaryData<object>) => {
-    try {
-      register(call.request as Registration);
-      callback(null, {});
-    } catch (error) {
-      callback({ code: status.UNKNOWN, details: (error as Error).message });
-    }
+  const makeServer = async () => {
+    const { Server, status } = await import("@grpc/grpc-js");
+    const server = new Server();
+    const handle = (call: ServerUnaryCall<object, object>, callback: sendUnaryData<object>) => {
+      try {
+        register(call.request as Registration);
+        callback(null, {});
+      } catch (error) {
+        callback({ code: status.UNKNOWN, details: (error as Error).message });
+      }
+    };
+    server.addService(serviceMethods(descriptor, ["v1beta1.Registration"]), { Register: handle });
+    return server;
   };
-  server.addService(serviceMethods(descriptor, ["v1beta1.Registration"]), { Register: handle });
-  return serveUnixSocket(join(folder, SOCKET_NAME), server);
+  return serveUnixSocket(join(folder, SOCKET_NAME), makeServer);
 }
 
 /** As upstream: plugins see their sockets go, or ours come, and register anew. */

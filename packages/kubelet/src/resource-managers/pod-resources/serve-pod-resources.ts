@@ -1,6 +1,5 @@
 // pod-resources/kubelet.sock: tells monitors and device plugins of the node who has what.
-import type { ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
-import { Server, status } from "@grpc/grpc-js";
+import type { Server, ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
 import type { Pod } from "@skiff/api/types.ts";
 import { serviceMethods } from "../../cri/service-methods.ts";
 import { serveUnixSocket } from "../../grpc/serve-unix-socket.ts";
@@ -15,7 +14,12 @@ export interface PodResourcesDeps extends Holdings {
 }
 
 /** Serves until disposed. */
-export async function servePodResources(socket: string, deps: PodResourcesDeps): Promise<AsyncDisposable> {
+export function servePodResources(socket: string, deps: PodResourcesDeps): Promise<AsyncDisposable> {
+  return serveUnixSocket(socket, () => makeServer(deps));
+}
+
+async function makeServer(deps: PodResourcesDeps): Promise<Server> {
+  const { Server } = await import("@grpc/grpc-js");
   const server = new Server();
   const list = answer(() => ({ podResources: deps.pods().map((pod) => podResources(pod, deps)) }));
   // Of what is listed, the old form's encoding takes the devices alone.
@@ -25,7 +29,7 @@ export async function servePodResources(socket: string, deps: PodResourcesDeps):
     GetAllocatableResources: answer(() => allocatableResources(deps)),
     Get: answer((request) => ({ podResources: podResources(find(request, deps.pods()), deps) })),
   });
-  return serveUnixSocket(socket, server);
+  return server;
 }
 
 function find(request: object, pods: readonly Readonly<Pod>[]): Readonly<Pod> {
@@ -35,12 +39,14 @@ function find(request: object, pods: readonly Readonly<Pod>[]): Readonly<Pod> {
   return found;
 }
 
+const UNKNOWN = 2;
+
 function answer(respond: (request: object) => object) {
   return (call: ServerUnaryCall<object, object>, callback: sendUnaryData<object>): void => {
     try {
       callback(null, respond(call.request));
     } catch (error) {
-      callback({ code: status.UNKNOWN, details: (error as Error).message });
+      callback({ code: UNKNOWN, details: (error as Error).message });
     }
   };
 }

@@ -86,7 +86,7 @@ export class CsiClient implements Disposable {
   private readonly client: PluginClient;
   private capabilities: Promise<ReadonlySet<NodeCapability>> | undefined;
 
-  constructor(endpoint: string, deps: { clock: Pick<Clock, "now"> }) {
+  constructor(endpoint: string, deps: { clock: Clock }) {
     this.client = new PluginClient(endpoint, serviceMethods(descriptor, ["csi.v1.Node"]), deps);
   }
 

@@ -1,14 +1,14 @@
 // The CSI drivers of this node: registered through their sockets, shown in the CSINode object, found by name.
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
-import { socketPath } from "../../plugin-registration/plugin-client.ts";
+import { socketPath } from "../../grpc/grpc-client.ts";
 import type { PluginHandler, PluginInfo } from "../../plugin-registration/plugin-handler.ts";
 import { CsiClient } from "./csi-client.ts";
 import type { CsiNodeObject } from "./csi-node-object.ts";
 
 export interface CsiDriversDeps {
   readonly object: Pick<CsiNodeObject, "install" | "uninstall">;
-  readonly clock: Pick<Clock, "now" | "monotonic">;
+  readonly clock: Clock;
   readonly log: Logger;
   /** How often the driver wants to be asked how many volumes the node takes; undefined for never. */
   countPeriodMs(driver: string, signal: AbortSignal): Promise<number | undefined>;

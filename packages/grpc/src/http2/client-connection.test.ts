@@ -12,7 +12,7 @@ import { createServer as createTcpServer, type Server, type Socket } from "node:
 import { test } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
 import { testAuthority } from "@skiff/testkit/test-authority.ts";
-import { listening } from "../../../testing/listening.ts";
+import { listening } from "../testing/listening.ts";
 import { ClientConnection } from "./client-connection.ts";
 import type { ClientStream } from "./client-stream.ts";
 import { frame, numberFrame } from "./frames.ts";

@@ -1,10 +1,10 @@
-// The connection below HTTP/2: TCP, with TLS on it where the URL asks for it.
+// The connection below HTTP/2: TCP, with TLS on it where the URL asks for it, or a Unix socket.
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 
 /** Where to connect to and how it is trusted. */
 export interface Peer {
-  /** `https://127.0.0.1:2379`, or `http:` for a plain connection. */
+  /** `https://127.0.0.1:2379`, `http:` for a plain connection, `unix:///run/containerd/containerd.sock` for a local one. */
   readonly url: string;
   /** PEM texts. */
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string } | undefined;
@@ -28,7 +28,7 @@ export interface PeerSocket {
 
 /** Returns at once. */
 export function openSocket({ url, tls }: Peer, handlers: SocketHandlers): PeerSocket {
-  const { protocol, hostname, port } = new URL(url);
+  const { protocol, hostname, port, pathname } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, "");
   const isSecure = protocol === "https:";
   // Chunks come without the events and buffers of a stream.
@@ -39,7 +39,10 @@ export function openSocket({ url, tls }: Peer, handlers: SocketHandlers): PeerSo
       return true;
     },
   };
-  const place = { host, port: Number(port || (isSecure ? 443 : 80)), noDelay: true, onread };
+  const place =
+    protocol === "unix:"
+      ? { path: decodeURIComponent(pathname), onread }
+      : { host, port: Number(port || (isSecure ? 443 : 80)), noDelay: true, onread };
   // Addresses are not allowed as server names; certificates are compared with the host all the same.
   const name = isIP(host) ? {} : { servername: host };
   const socket: Socket | TLSSocket = isSecure

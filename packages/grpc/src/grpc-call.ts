@@ -1,5 +1,5 @@
 // One gRPC call on a stream of HTTP/2: messages out of the body's pieces, and the status at the end.
-import { EtcdError, UNAVAILABLE } from "./etcd-error.ts";
+import { GrpcError, UNAVAILABLE } from "./grpc-error.ts";
 import type { ClientConnection } from "./http2/client-connection.ts";
 import type { ClientStream } from "./http2/client-stream.ts";
 import type { HeaderField } from "./http2/hpack.ts";
@@ -9,21 +9,23 @@ export interface StreamHandlers {
   /** The message is the handler's to keep. */
   onMessage(message: Buffer): void;
   /** Once; undefined when the server ended the call without an error. */
-  onEnd(error: EtcdError | undefined): void;
+  onEnd(error: GrpcError | undefined): void;
 }
 
 /** Open from its making on. */
 export class GrpcCall {
   private readonly stream: ClientStream;
+  private readonly peerName: string;
   private readonly handlers: StreamHandlers;
   private readonly head: Buffer = Buffer.allocUnsafe(HEAD_BYTES);
   private headFilled = 0;
   private message: Buffer = NOTHING;
   private messageFilled = 0;
   /** Null until the server has said it. */
-  private status: EtcdError | undefined | null = null;
+  private status: GrpcError | undefined | null = null;
 
-  constructor(connection: ClientConnection, headers: Buffer, handlers: StreamHandlers) {
+  constructor(connection: ClientConnection, peerName: string, headers: Buffer, handlers: StreamHandlers) {
+    this.peerName = peerName;
     this.handlers = handlers;
     this.stream = connection.open(headers, this);
   }
@@ -49,10 +51,10 @@ export class GrpcCall {
       else if (name === "grpc-message") text = value;
       // Not from a gRPC server but from something in front of it.
       else if (name === ":status" && value !== "200")
-        this.status = new EtcdError(UNAVAILABLE, `etcd: HTTP status ${value}`);
+        this.status = new GrpcError(UNAVAILABLE, `${this.peerName}: HTTP status ${value}`);
     }
     if (code === undefined) return;
-    this.status = code === "0" ? undefined : new EtcdError(Number(code), decodeText(text) || `gRPC status ${code}`);
+    this.status = code === "0" ? undefined : new GrpcError(Number(code), decodeText(text) || `gRPC status ${code}`);
   }
 
   onData(piece: Buffer): void {
@@ -75,7 +77,7 @@ export class GrpcCall {
   }
 
   onEnd(error: Error | undefined): void {
-    this.handlers.onEnd(this.status === null ? broken(error) : this.status);
+    this.handlers.onEnd(this.status === null ? broken(this.peerName, error) : this.status);
   }
 
   private begin(): void {
@@ -86,8 +88,8 @@ export class GrpcCall {
   }
 }
 
-function broken(cause: Error | undefined): EtcdError {
-  return new EtcdError(UNAVAILABLE, `etcd: ${cause?.message ?? "the call ended without a status"}`, { cause });
+function broken(peerName: string, cause: Error | undefined): GrpcError {
+  return new GrpcError(UNAVAILABLE, `${peerName}: ${cause?.message ?? "the call ended without a status"}`, { cause });
 }
 
 const NOTHING: Buffer = Buffer.alloc(0);

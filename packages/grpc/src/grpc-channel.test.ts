@@ -1,14 +1,19 @@
 // Calls over a connection to Node's server, which says what etcd and things in front of it might say.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import { createServer as createTcpServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { realClock } from "@skiff/component-base/clock.ts";
 import { FakeClock } from "@skiff/testkit/fake-clock.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
-import { listening } from "../../testing/listening.ts";
-import { DEADLINE_EXCEEDED, UNAVAILABLE } from "./etcd-error.ts";
 import { GrpcChannel } from "./grpc-channel.ts";
+import { CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE, UNIMPLEMENTED } from "./grpc-error.ts";
+import { readMessages } from "./read-messages.ts";
+import { listening } from "./testing/listening.ts";
 
 type Serve = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
@@ -51,7 +56,7 @@ async function received(stream: ServerHttp2Stream): Promise<Buffer> {
 const OK = { "grpc-status": "0" };
 const PATH = "/etcdserverpb.KV/Range";
 const NOTHING = Buffer.alloc(0);
-const channelTo = (...servers: string[]) => new GrpcChannel({ servers }, { clock: realClock });
+const channelTo = (...servers: string[]) => new GrpcChannel({ servers, name: "etcd" }, { clock: realClock });
 
 test("a unary call carries path, deadline and message there and the answer back", async () => {
   let seen: IncomingHttpHeaders = {};
@@ -85,12 +90,12 @@ test("etcd's errors come with their code and text, with and without an answer be
   using channel = channelTo(peer.url);
   const errorOf = (path: string) =>
     channel.unary(path, NOTHING, 5000).catch(({ name, code, message }) => [name, code, message]);
-  assert.deepEqual(await errorOf("/trailers"), ["EtcdError", 11, "compacted 100% aä"]);
-  assert.deepEqual(await errorOf("/headers"), ["EtcdError", 8, "gRPC status 8"]);
-  assert.deepEqual(await errorOf("/proxy"), ["EtcdError", UNAVAILABLE, "etcd: HTTP status 503"]);
-  assert.deepEqual(await errorOf("/silent"), ["EtcdError", UNAVAILABLE, "etcd: the call ended without a status"]);
-  assert.deepEqual(await errorOf("/empty"), ["EtcdError", UNAVAILABLE, "/empty was answered with nothing"]);
-  assert.deepEqual(await errorOf("/compressed"), ["EtcdError", UNAVAILABLE, "etcd: a message that was not asked for"]);
+  assert.deepEqual(await errorOf("/trailers"), ["GrpcError", 11, "compacted 100% aä"]);
+  assert.deepEqual(await errorOf("/headers"), ["GrpcError", 8, "gRPC status 8"]);
+  assert.deepEqual(await errorOf("/proxy"), ["GrpcError", UNAVAILABLE, "etcd: HTTP status 503"]);
+  assert.deepEqual(await errorOf("/silent"), ["GrpcError", UNAVAILABLE, "etcd: the call ended without a status"]);
+  assert.deepEqual(await errorOf("/empty"), ["GrpcError", UNAVAILABLE, "/empty was answered with nothing"]);
+  assert.deepEqual(await errorOf("/compressed"), ["GrpcError", UNAVAILABLE, "etcd: a message that was not asked for"]);
 });
 
 test("a deadline ends the call for both sides, and the connection lives on", async () => {
@@ -100,7 +105,7 @@ test("a deadline ends the call for both sides, and the connection lives on", asy
     else answer(stream, [Buffer.from("fine")], OK);
   });
   const clock = new FakeClock();
-  using channel = new GrpcChannel({ servers: [peer.url] }, { clock });
+  using channel = new GrpcChannel({ servers: [peer.url], name: "etcd" }, { clock });
   await channel.unary(PATH, NOTHING, 60_000);
   const late = assert.rejects(channel.unary("/slow", NOTHING, 1000), { code: DEADLINE_EXCEEDED });
   // The call must be there before its time is up, or nothing would be cancelled.
@@ -162,7 +167,7 @@ test("messages of a stream arrive one by one, however they are cut, until it is 
 test("a peer that takes the connection and says nothing is left after an unanswered ping", async () => {
   await using mute = await listening(createTcpServer((socket) => socket.resume()));
   const clock = new FakeClock();
-  using channel = new GrpcChannel({ servers: [mute.url] }, { clock });
+  using channel = new GrpcChannel({ servers: [mute.url], name: "etcd" }, { clock });
   let error: { code: number; message: string } | undefined;
   void channel.unary(PATH, NOTHING, 120_000).catch((reason) => {
     error = reason;
@@ -182,4 +187,102 @@ test("a closed channel fails what is open and what comes", async () => {
   channel[Symbol.dispose]();
   await assert.rejects(open, { code: UNAVAILABLE });
   await assert.rejects(channel.unary(PATH, NOTHING, 5000), { code: UNAVAILABLE });
+});
+
+test("a Unix socket is a server like any other, and is never pinged", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "skiff grpc-"));
+  const path = join(dir, "a.sock");
+  const server = createServer();
+  let pings = 0;
+  const hosts: unknown[] = [];
+  server.on("session", (session: ServerHttp2Session) => session.on("ping", () => pings++));
+  server.on("stream", (stream: ServerHttp2Stream, headers) => {
+    hosts.push(headers[":authority"]);
+    if (headers[":path"] !== "/open") answer(stream, [Buffer.from("here")], OK);
+  });
+  await once(server.listen(path), "listening");
+  try {
+    const clock = new FakeClock();
+    using channel = new GrpcChannel({ servers: [`unix://${encodeURI(path)}`], name: "x" }, { clock });
+    const open = channel.unary("/open", NOTHING, 600_000).catch(() => {});
+    assert.equal((await channel.unary(PATH, NOTHING, 60_000)).toString(), "here");
+    await clock.advance(60_000);
+    assert.equal((await channel.unary(PATH, NOTHING, 60_000)).toString(), "here");
+    assert.deepEqual(hosts, ["localhost", "localhost", "localhost"]);
+    assert.equal(pings, 0);
+    channel[Symbol.dispose]();
+    await open;
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+    await rm(dir, { recursive: true });
+  }
+});
+
+test("a call that its caller gives up ends for both sides, and one given up before never reaches the server's work", async () => {
+  const { promise: cancelled, resolve } = Promise.withResolvers<void>();
+  const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
+  await using peer = await peerOf((stream) => {
+    stream.once("close", () => resolve());
+    arrive();
+  });
+  using channel = channelTo(peer.url);
+  const stop = new AbortController();
+  const call = channel.unary(PATH, NOTHING, 60_000, stop.signal);
+  await arrived;
+  stop.abort();
+  await assert.rejects(call, { code: CANCELLED });
+  await cancelled;
+  await assert.rejects(channel.unary(PATH, NOTHING, 60_000, stop.signal), { code: CANCELLED });
+});
+
+test("readMessages gives what the server sends, its error at the end, and stops when it is told to", async () => {
+  const { promise: gone, resolve } = Promise.withResolvers<void>();
+  await using peer = await peerOf((stream, { ":path": path }) => {
+    if (path === "/ends")
+      return answer(
+        stream,
+        ["a", "b"].map((text) => Buffer.from(text)),
+        OK,
+      );
+    if (path === "/fails")
+      return answer(stream, [Buffer.from("a")], { "grpc-status": "12", "grpc-message": "no such" });
+    stream.once("close", () => resolve());
+    stream.respond({ ":status": 200 });
+    stream.write(framed(Buffer.from("first")));
+  });
+  using channel = channelTo(peer.url);
+  const stop = new AbortController();
+  const got: string[] = [];
+  const read = async (path: string) => {
+    for await (const message of readMessages(channel, path, NOTHING, stop.signal)) {
+      got.push(message.toString());
+      if (path === "/lasts") stop.abort();
+    }
+  };
+  await read("/ends");
+  await assert.rejects(read("/fails"), { name: "GrpcError", code: UNIMPLEMENTED, message: "no such" });
+  await read("/lasts");
+  await gone;
+  assert.deepEqual(got, ["a", "b", "a", "first"]);
+});
+
+test("readMessages gives up a server that sends more than anybody reads", async () => {
+  await using peer = await peerOf((stream) =>
+    answer(
+      stream,
+      Array.from({ length: 10_002 }, () => NOTHING),
+      OK,
+    ),
+  );
+  using channel = channelTo(peer.url);
+  const messages = readMessages(channel, "/flood", NOTHING, new AbortController().signal)[Symbol.asyncIterator]();
+  await messages.next();
+  // Nobody reads meanwhile, and this answer comes after the flood.
+  await channel.unary("/flood", NOTHING, 60_000);
+  await assert.rejects(
+    async () => {
+      for (;;) if ((await messages.next()).done) return;
+    },
+    { message: "nobody reads what /flood sends" },
+  );
 });
