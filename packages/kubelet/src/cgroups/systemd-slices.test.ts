@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { silentLogger } from "@skiff/component-base/logger.ts";
 import { GrpcError } from "@skiff/grpc/grpc-error.ts";
 import { CriError } from "../cri/cri-client.ts";
+import { NO_QUOTA } from "./cpu-quotas.ts";
 import { chooseDriver } from "./open-cgroups.ts";
 import { SystemdSlices, sliceProperties } from "./systemd-slices.ts";
 
@@ -74,6 +75,8 @@ test("sliceProperties speaks either version's language, and counts quotas per se
     ["MemoryLimit", "t", "1"],
   ]);
   assert.equal(sliceProperties(limits, true)[0]?.[0], "CPUWeight");
+  const free = [["CPUQuotaPerSecUSec", "t", String(2n ** 64n - 1n)]];
+  assert.deepEqual(sliceProperties({ cpuQuotaUs: NO_QUOTA }, true), free, "infinity, as systemd writes it");
 });
 
 test("chooseDriver takes the runtime's word, the configured one where it has none, and waits while it is away", async () => {

@@ -257,6 +257,7 @@ test("what is not there is refused by its name, in a file and as a flag", async 
     "registerWithTaints: [{key: a, effect: No}]": /invalid taint: a=:No/,
     "podLogsDir: /var//log": /pod logs path "\/var\/\/log" must be normalized/,
     "memoryThrottlingFactor: 1.5": /memoryThrottlingFactor 1.5 must be greater than 0 and less than or equal to 1.0/,
+    "authentication: {webhook: {enabled: false}}": /no authentication method configured/,
     "authorization: {mode: RBAC}": /authorization.mode: only "Webhook" or "AlwaysAllow" is supported/,
   };
   for (const [text, expected] of Object.entries(cases)) {
@@ -273,7 +274,12 @@ test("what is not there is refused by its name, in a file and as a flag", async 
 });
 
 test("flags reach the fields of the server and of the process", async () => {
-  const flags = ["--authorization-mode=AlwaysAllow", "--authentication-token-webhook=false", "--event-qps=0"];
+  const flags = [
+    "--authorization-mode=AlwaysAllow",
+    "--authentication-token-webhook=false",
+    "--event-qps=0",
+    "--client-ca-file=ca",
+  ];
   const more = ["--authorization-webhook-cache-authorized-ttl=0s", "--kubelet-cgroups=/k", "--fail-cgroupv1"];
   const { settings } = await parseConfig([...REQUIRED, ...flags, ...more, "--manifest-url-header=a:b,a:c:d,e:f"]);
   assert.equal(settings["authorization.mode"], "AlwaysAllow");

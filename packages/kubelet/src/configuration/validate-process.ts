@@ -1,4 +1,4 @@
-// What must hold of the configuration of the kubelet's own process, in upstream's words. Pure.
+// What must hold of the configuration of the kubelet's own process and of who may call it, in upstream's words. Pure.
 import type { Settings } from "./fields.ts";
 
 /** A kubelet that breaks one of them refuses to start; the message names the field and its flag. */
@@ -7,6 +7,13 @@ export const PROCESS_RULES: readonly ((settings: Settings) => string | undefined
     systemCgroups !== "" && cgroupRoot === ""
       ? "systemCgroups (--system-cgroups) was specified and cgroupRoot (--cgroup-root) was not specified"
       : undefined,
+  // Nobody could ever call.
+  (s) =>
+    s["authentication.webhook.enabled"] ||
+    s["authentication.anonymous.enabled"] ||
+    s["authentication.x509.clientCAFile"] !== ""
+      ? undefined
+      : "no authentication method configured",
   (s) => notNegative(s.eventBurst, "eventBurst (--event-burst)"),
   (s) => notNegative(s.eventRecordQPS, "eventRecordQPS (--event-qps)"),
   (s) => notNegative(s.registryBurst, "registryBurst (--registry-burst)"),
