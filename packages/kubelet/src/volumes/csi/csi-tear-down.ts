@@ -8,6 +8,7 @@ import type { VolumeLocks } from "../volume-locks.ts";
 import type { CsiDrivers } from "./csi-drivers.ts";
 import type { CsiPaths, CsiPlace } from "./csi-paths.ts";
 import { uniqueName } from "./csi-source.ts";
+import { unlockDevice } from "./device-lock.ts";
 import type { VolumeData } from "./volume-data.ts";
 import { readVolumeData, removeVolumeData } from "./volume-data.ts";
 import type { VolumesInUse } from "./volumes-in-use.ts";
@@ -93,7 +94,9 @@ export class CsiTearDown {
   private async unpublish(uid: string, volume: StoredVolume): Promise<void> {
     const place = this.deps.paths.place(uid, volume);
     try {
-      await this.deps.drivers.client(volume.driver).unpublish(volume.handle, place.target);
+      const client = this.deps.drivers.client(volume.driver);
+      if (volume.isBlock) await unlockDevice(place.target);
+      await client.unpublish(volume.handle, place.target);
     } catch (error) {
       const why = `kubernetes.io/csi: Unmounter.TearDownAt failed: ${(error as Error).message}`;
       throw new Error(`UnmountVolume.TearDown failed for volume "${volume.specName}" : ${why}`, { cause: error });

@@ -11,6 +11,7 @@ import type { CSIDriverSpec, CSINode, PersistentVolumeSpec, Pod, VolumeAttachmen
 import type { RestClient } from "@skiff/client/rest-client.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import { realClock } from "@skiff/component-base/clock.ts";
+import { commandOutput } from "@skiff/component-base/command.ts";
 import { silentLogger } from "@skiff/component-base/logger.ts";
 import { MetricsRegistry } from "@skiff/component-base/metrics.ts";
 import type { CsiDriverOptions } from "@skiff/testkit/csi/csi-driver.ts";
@@ -337,9 +338,13 @@ test("CsiVolumes hands out devices, and CsiTearDown takes an earlier kubelet's b
   const device = await bench.setUp("p1", volumeOf("raw", { volumeMode: "Block" }));
   assert.ok((await stat(device)).isBlockDevice());
   assert.equal(device, join(bench.dir, "plugins/kubernetes.io/csi/volumeDevices/publish/pv-raw/p1"));
+  const locks = async () => (await commandOutput("losetup", ["-a", "-O", "BACK-FILE"])).split("\n").includes(device);
+  assert.equal(await locks(), true);
   const later = bench.restarted();
   await bench.register();
+  await bench.setUp("p1", volumeOf("raw", { volumeMode: "Block" }));
   await later.tearDown.tearDown("p1");
+  assert.equal(await locks(), false);
   assert.equal(bench.driver.requests("NodeUnstageVolume", "raw").length, 1);
   assert.deepEqual(await bench.traces(), []);
   assert.deepEqual(await readdir(join(bench.dir, "pods", "p1", "volumeDevices", "kubernetes.io~csi")), []);

@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import type { CSIDriverSpec, Node, Pod } from "@skiff/api/types.ts";
 import type { RestClient } from "@skiff/client/rest-client.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
+import type { Logger } from "@skiff/component-base/logger.ts";
 import { RpcError } from "../../plugin-registration/plugin-client.ts";
 import { untilAborted } from "../../until-aborted.ts";
 import { isMounted } from "../mounts.ts";
@@ -21,6 +22,7 @@ import type { CsiSecrets } from "./csi-secrets.ts";
 import type { CsiVolume } from "./csi-source.ts";
 import { uniqueName } from "./csi-source.ts";
 import type { CsiTearDown } from "./csi-tear-down.ts";
+import { lockDevice } from "./device-lock.ts";
 import { readDriverSpec } from "./driver-spec.ts";
 import { attachmentName, readVolumeData, removeVolumeData, volumeDataOf, writeVolumeData } from "./volume-data.ts";
 import type { VolumesInUse } from "./volumes-in-use.ts";
@@ -29,6 +31,7 @@ export interface CsiVolumesDeps {
   readonly nodeName: string;
   readonly client: Pick<RestClient, "of">;
   readonly clock: Clock;
+  readonly log: Logger;
   readonly paths: CsiPaths;
   readonly drivers: Pick<CsiDrivers, "client">;
   readonly locks: VolumeLocks;
@@ -151,6 +154,7 @@ export class CsiVolumes {
     try {
       await this.stage(client, request);
       await this.publish(client, request);
+      if (volume.isBlock) await this.lock(request);
     } catch (error) {
       await this.undo(request, error);
       throw error;
@@ -254,6 +258,13 @@ export class CsiVolumes {
       readonly: volume.readOnly,
       secrets: { ...secrets, ...(hidden ? tokenEntry : {}) },
       volumeContext: { ...volume.attributes, ...podInfo(pod, volume, spec), ...(hidden ? {} : tokenEntry) },
+    });
+  }
+
+  /** Unlike upstream a node without loop devices goes without: its volumes are as good as they were. */
+  private async lock({ volume, place }: Request): Promise<void> {
+    await lockDevice(place.target).catch((error) => {
+      this.deps.log.warn({ err: error, volume: uniqueName(volume) }, "the volume's device could not be locked");
     });
   }
 

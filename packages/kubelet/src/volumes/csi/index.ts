@@ -72,6 +72,7 @@ export class Csi {
       nodeName,
       client,
       clock,
+      log,
       paths,
       drivers,
       locks,
