@@ -1,4 +1,5 @@
 // Makes and starts one container: image, configuration, create, start, postStart hook.
+import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Container, Pod, Service } from "@skiff/api/types.ts";
@@ -223,7 +224,8 @@ export class ContainerStarter {
   private async nextRestartCount(pod: Pod, container: Container, runtime: RuntimePod): Promise<number> {
     const last = latestContainer(runtime, container.name);
     if (last) return last.restartCount + 1;
-    const logs = await readdir(join(this.deps.paths.podLogs(pod), container.name)).catch(() => []);
+    const folder = join(this.deps.paths.podLogs(pod), container.name);
+    const logs = existsSync(folder) ? await readdir(folder).catch(() => []) : [];
     const counts = logs.map((name) => Number(/^(\d+)\.log/.exec(name)?.[1] ?? -1));
     return Math.max(-1, ...counts) + 1;
   }

@@ -1,5 +1,6 @@
 // The files of upstream's image_manager folder: pulls under way, and by whom images on the node were pulled.
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { PullCredentials } from "./pull-credentials.ts";
@@ -99,6 +100,8 @@ async function replace(dir: string, name: string, text: string): Promise<void> {
 }
 
 async function readFields(path: string, kind: string): Promise<Readonly<Record<string, unknown>> | undefined> {
+  // Each start of a container asks for two, and of most images there is neither: that is told without a wait.
+  if (!existsSync(path)) return undefined;
   let text: string;
   try {
     text = await readFile(path, "utf8");
