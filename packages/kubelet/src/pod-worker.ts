@@ -287,9 +287,10 @@ export class PodWorker {
       if (answer.admitted || runs) return true;
       this.admitted = false;
     }
-    this.verdict = { phase: "Failed", reason: answer.reason, message: `Pod was rejected: ${answer.message}` };
-    this.deps.events.pod(this.pod, "Warning", answer.reason, answer.message);
-    this.deps.metrics?.rejected(answer.reason);
+    const { reason } = answer;
+    this.verdict = { phase: "Failed", reason, message: `Pod was rejected: ${answer.message}`, isRefusal: true };
+    this.deps.events.pod(this.pod, "Warning", reason, answer.message);
+    this.deps.metrics?.rejected(reason);
     return false;
   }
 
@@ -369,8 +370,7 @@ export class PodWorker {
   private graceSeconds(): number | undefined {
     const { deletionTimestamp, deletionGracePeriodSeconds } = this.pod.metadata;
     if (deletionTimestamp !== undefined && deletionGracePeriodSeconds !== undefined) return deletionGracePeriodSeconds;
-    if (this.evictionGrace !== undefined) return this.evictionGrace;
-    return this.pod.spec?.terminationGracePeriodSeconds;
+    return this.evictionGrace ?? this.pod.spec?.terminationGracePeriodSeconds;
   }
 
   /** True once nothing is left to do for this pod, ever. */

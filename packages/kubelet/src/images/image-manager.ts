@@ -229,7 +229,7 @@ export class ImageManager {
       return pulled;
     } catch (error) {
       signal.throwIfAborted();
-      const why = error instanceof Error ? error.message : String(error);
+      const why = failureOf(error);
       events.container(pod, container, "Warning", "Failed", `Failed to pull image "${wanted}": ${why}`);
       this.backOff.next(key, clock.now());
       this.lastError.set(key, why);
@@ -260,6 +260,12 @@ export class ImageManager {
     }
     return found.filter((secret) => secret !== undefined);
   }
+}
+
+/** Upstream's words: a code that only says that it is not known is left out. */
+function failureOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replaceAll("rpc error: code = Unknown desc = ", "");
 }
 
 /** As Go prints a duration rounded to milliseconds: `812ms`, `1.204s`. */

@@ -48,7 +48,11 @@ export function containerSecurityContext(
   const selinux = own?.seLinuxOptions ?? shared?.seLinuxOptions;
   const unmasked = own?.procMount === "Unmasked";
   // A name can only be looked up inside the image, which the runtime does.
-  const imageUser = image.uid ? { runAsUser: { value: image.uid.value } } : { runAsUsername: image.username };
+  // An image that names none runs as root, which has to be said: a group alone is no identity for the runtime.
+  const imageUser =
+    image.uid || image.username === ""
+      ? { runAsUser: { value: image.uid?.value ?? 0 } }
+      : { runAsUsername: image.username };
   return {
     privileged: own?.privileged ?? false,
     namespaceOptions: namespaceOptions(pod, options.targetId),

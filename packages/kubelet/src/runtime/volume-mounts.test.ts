@@ -47,6 +47,10 @@ test("volumeMounts names the folder, expands its part, and keeps claims read-onl
   assert.equal(claimed?.readonly, true);
   await assert.rejects(mountsOf({ name: "gone" }), /cannot find volume "gone" to mount into container "c"/);
   await assert.rejects(mountsOf({ subPathExpr: "$(NOBODY)" }), { message: 'missing value for "NOBODY"' });
+  const absolute = { message: "error SubPath `/me` must not be an absolute path" };
+  await assert.rejects(mountsOf({ subPathExpr: "/$(WHO)" }), absolute);
+  const steps = { message: "unable to provision SubPath `me/..`: must not contain '..'" };
+  await assert.rejects(mountsOf({ subPathExpr: "$(WHO)/.." }), steps);
 });
 
 test("volumeMounts keeps what it found on the host to itself", async () => {

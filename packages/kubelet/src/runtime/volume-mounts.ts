@@ -37,6 +37,7 @@ export async function volumeMounts(
   const mounts: Mount[] = [];
   for (const mount of request.container.volumeMounts ?? []) {
     const subPath = mount.subPathExpr ? expandStrictly(mount.subPathExpr, lookup) : (mount.subPath ?? "");
+    checkInside(subPath);
     mounts.push(imageMount(request, mount, subPath) ?? (await folderMount(request, mount, subPath, deps)));
   }
   return mounts;
@@ -126,6 +127,14 @@ function isReadOnlyVolume(pod: Pod, volumeName: string): boolean {
   const volume = pod.spec?.volumes?.find(({ name }) => name === volumeName);
   if (volume?.configMap ?? volume?.secret ?? volume?.downwardAPI ?? volume?.projected) return true;
   return Boolean(volume?.persistentVolumeClaim?.readOnly || volume?.csi?.readOnly || volume?.nfs?.readOnly);
+}
+
+/** What variables make of a path, the API could not judge. */
+function checkInside(subPath: string): void {
+  if (posix.isAbsolute(subPath))
+    throw new ContainerConfigError(`error SubPath \`${subPath}\` must not be an absolute path`);
+  if (subPath.split("/").includes(".."))
+    throw new ContainerConfigError(`unable to provision SubPath \`${subPath}\`: must not contain '..'`);
 }
 
 /** In a subPathExpr a variable that does not exist is an error, not text. */

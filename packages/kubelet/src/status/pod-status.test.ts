@@ -104,6 +104,19 @@ test("makePodStatus ends a pod as its policy and exit codes say, for good", () =
   assert.equal(later.podIP, "10.0.0.5");
 });
 
+test("makePodStatus tells nothing of the containers of a pod that was turned away, nor does the next kubelet", () => {
+  const verdict = { phase: "Failed", reason: "NodeAffinity", message: "no", isRefusal: true } as const;
+  const pod = samplePod({ initContainers: [sampleContainer("i")] });
+  const refused = statusOf(pod, sampleRuntime([], []), { verdict, isTerminal: true });
+  const again = statusOf(pod, sampleRuntime([], []), { previous: refused, isTerminal: true });
+  for (const { phase, reason, containerStatuses, initContainerStatuses } of [refused, again]) {
+    assert.deepEqual(
+      [phase, reason, containerStatuses, initContainerStatuses],
+      ["Failed", "NodeAffinity", undefined, undefined],
+    );
+  }
+});
+
 test("makePodStatus goes by each container's own rules", () => {
   const restartPolicyRules = [{ action: "Restart", exitCodes: { operator: "In", values: [42] } }];
   const ruled = sampleContainer("c", { restartPolicy: "Never", restartPolicyRules });

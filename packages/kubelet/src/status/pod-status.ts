@@ -42,6 +42,8 @@ export interface PodVerdict {
   readonly message: string;
   /** The node disrupts a healthy pod: its condition DisruptionTarget tells controllers so. */
   readonly isDisruption?: boolean;
+  /** The node never took the pod in, so there is nothing to tell of its containers. */
+  readonly isRefusal?: boolean;
   /** Told by the pod's status alone, without an event of its own. */
   readonly isQuiet?: boolean;
   /** Of that event. */
@@ -75,6 +77,9 @@ export function makePodStatus(pod: Pod, input: PodStatusInput): PodStatus {
   const reason = verdict?.reason ?? (ended ? previous.reason : undefined);
   const message = verdict?.message ?? (ended ? previous.message : undefined);
   const generation = pod.metadata.generation;
+  // What kubectl shows of such a pod is its reason then, as upstream.
+  const wasRefused = previous.containerStatuses === undefined && runtime.containers.length === 0;
+  const hasContainers = !(wasRefused && (input.verdict?.isRefusal || ended));
   return {
     ...(generation ? { observedGeneration: generation } : {}),
     phase,
@@ -94,8 +99,8 @@ export function makePodStatus(pod: Pod, input: PodStatusInput): PodStatus {
     ...(message ? { message } : {}),
     ...addresses(pod, input),
     startTime: previous.startTime ?? now,
-    ...(init.length > 0 ? { initContainerStatuses: init } : {}),
-    containerStatuses: containers,
+    ...(init.length > 0 && hasContainers ? { initContainerStatuses: init } : {}),
+    ...(hasContainers ? { containerStatuses: containers } : {}),
     ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
     // Fixed at creation: a resize in place may not change it.
     qosClass: previous.qosClass ?? podQos(pod),

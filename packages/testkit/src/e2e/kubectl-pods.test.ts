@@ -61,7 +61,7 @@ test("an image that cannot be pulled is told in status and events", async () => 
   const pod = await pods.when("no-image", (found) => firstStatus(found)?.state?.waiting?.reason === "ImagePullBackOff");
   assert.match(
     firstStatus(pod)?.state?.waiting?.message ?? "",
-    /^Back-off pulling image "skiff.local\/no-such:1": ErrImagePull: /,
+    /^Back-off pulling image "skiff.local\/no-such:1": ErrImagePull: failed to pull and unpack image /,
   );
   const events = await waitFor("the events", async () => {
     const text = await eventsOf("no-image");

@@ -213,6 +213,11 @@ const BAD: readonly (readonly [string, object, ...string[]])[] = [
     "spec.HostPID: Forbidden: when `pod.Spec.HostUsers` is false",
   ],
   [
+    "an unmasked /proc",
+    withContainer({ securityContext: { procMount: "Unmasked" } }),
+    'spec.containers[0].securityContext.procMount: Invalid value: "Unmasked": `hostUsers` must be false to use `Unmasked`',
+  ],
+  [
     "projected token",
     pod({
       volumes: [

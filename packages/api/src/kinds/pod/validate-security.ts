@@ -111,6 +111,7 @@ export function validatePodSecurity(spec: PodSpec, specPath: FieldPath): FieldEr
     const detail = "ShareProcessNamespace and HostPID cannot both be enabled";
     errors.push(invalidValue(specPath.child("securityContext", "shareProcessNamespace"), true, detail));
   }
+  errors.push(...validateUnmasked(spec, specPath));
   if (!context) return errors;
   const path = specPath.child("securityContext");
   return allErrors(
@@ -120,6 +121,18 @@ export function validatePodSecurity(spec: PodSpec, specPath: FieldPath): FieldEr
     validateSeccomp(context.seccompProfile, path.child("seccompProfile")),
     validateAppArmor(context.appArmorProfile, path.child("appArmorProfile")),
     validateSysctls(context.sysctls ?? [], spec, path.child("sysctls")),
+  );
+}
+
+/** All of /proc is for those alone whose root is nobody on the node. */
+function validateUnmasked(spec: PodSpec, path: FieldPath): FieldError[] {
+  if (spec.hostUsers === false) return [];
+  return (["initContainers", "containers", "ephemeralContainers"] as const).flatMap((list) =>
+    (spec[list] ?? []).flatMap(({ securityContext }, index) => {
+      const at = path.child(list).index(index).child("securityContext", "procMount");
+      const isUnmasked = securityContext?.procMount === "Unmasked";
+      return isUnmasked ? [invalidValue(at, "Unmasked", "`hostUsers` must be false to use `Unmasked`")] : [];
+    }),
   );
 }
 

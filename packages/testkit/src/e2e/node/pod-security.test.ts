@@ -73,6 +73,8 @@ describe("a container runs", { concurrency: 4 }, () => {
       securityContext,
     });
     assert.match(await pods.output("by-name", as("web")), /^Uid: 1234/m);
+    const group = await pods.output("group-alone", shell("id -u; id -g", { securityContext: { runAsGroup: 5 } }));
+    assert.equal(group, "0\n5\n", "an image without a user is root's, whatever the group");
     const { metadata } = await pods.create("unproven", { containers: [as("web", { runAsNonRoot: true })] });
     await pods.create("ghost", { containers: [as("ghost")] });
     const unproven = await pods.whenWaiting("unproven", "CreateContainerConfigError");
@@ -115,6 +117,17 @@ describe("a container runs", { concurrency: 4 }, () => {
   test("without a way to more privileges where that is forbidden", async () => {
     assert.equal((await statusUnder("may-rise", {})).NoNewPrivs, "0");
     assert.equal((await statusUnder("may-not-rise", { allowPrivilegeEscalation: false })).NoNewPrivs, "1");
+  });
+
+  test("with all that the node has where it is privileged", async () => {
+    const script = "mkdir /m && mount -t tmpfs mine /m && grep -c ' /m tmpfs' /proc/mounts; ls /dev | wc -l";
+    const [mounted, devices] = (await pods.output("mighty", shell(script, { securityContext: { privileged: true } })))
+      .trim()
+      .split("\n");
+    // Without the right to mount, only the devices are counted.
+    const usual = (await pods.output("meek", shell(`(${script}) 2>/dev/null; true`))).trim();
+    assert.equal(mounted, "1");
+    assert.ok(Number(devices) > Number(usual), `${devices} devices, of ${usual} that all have`);
   });
 
   test("on a root file system that it can only read, beside volumes that it can write", async () => {

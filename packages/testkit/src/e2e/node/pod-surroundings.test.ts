@@ -149,6 +149,9 @@ describe("a container finds", { concurrency: 4 }, () => {
       [status?.phase, status?.reason, status?.message],
       ["Failed", "NodePorts", `Pod was rejected: ${words}`],
     );
+    // What was never taken in has no containers to tell of, so that its reason is what kubectl shows.
+    assert.equal(status?.containerStatuses, undefined);
+    assert.match(await pods.kubectl.run("get", "pod", "same-port"), /\sNodePorts\s/);
   });
 
   test("facts of its pod, its node and its resources in its environment", async () => {

@@ -177,7 +177,7 @@ describe("a container has", { concurrency: 5 }, () => {
     assert.equal(state?.waiting?.message, 'failed to prepare subPath for volumeMount "v" of container "c"');
   });
 
-  test("what is mounted on its node later, if it asks to see that", async () => {
+  test("what is mounted on its node later, if it asks to see that, and shows what it mounts itself", async () => {
     const shared = file("shared");
     mkdirSync(shared);
     // Whatever the machine's root is, this mount passes on what is mounted below it.
@@ -189,7 +189,8 @@ describe("a container has", { concurrency: 5 }, () => {
     try {
       const seeing = (name: string, mountPropagation: string) =>
         shell(WAIT, { name, ...at("/v", { mountPropagation }) });
-      const containers = [seeing("c", "HostToContainer"), seeing("blind", "None")];
+      const showing = { ...seeing("shows", "Bidirectional"), securityContext: { privileged: true } };
+      const containers = [seeing("c", "HostToContainer"), seeing("blind", "None"), showing];
       await pods.create("propagates", { containers, ...volume({ hostPath: { path: shared } }) });
       await pods.when("propagates", isReady);
       mkdirSync(join(shared, "later"));
@@ -198,6 +199,10 @@ describe("a container has", { concurrency: 5 }, () => {
       const seen = (container: string) =>
         pods.kubectl.run("exec", "propagates", "-c", container, "--", "ls", "/v/later");
       assert.deepEqual([await seen("c"), await seen("blind")], ["file\n", ""]);
+      const own = "mkdir /v/own && mount -t tmpfs own /v/own && touch /v/own/mine";
+      await pods.kubectl.run("exec", "propagates", "-c", "shows", "--", "sh", "-c", own);
+      assert.ok(existsSync(join(shared, "own/mine")), "the node does not see the container's mount");
+      assert.equal(await pods.exec("propagates", "ls /v/own"), "mine\n");
       await pods.kubectl.run("delete", "pod", "propagates", "--now");
     } finally {
       await commandOutput("umount", ["-R", "-l", shared]);
