@@ -188,9 +188,9 @@ export class PodSyncer {
     const { paths, cgroups, resizer, events } = this.deps;
     let step: readonly [string, string] = ["FailedToMakePodDataDirectories", "error making pod data directories"];
     try {
-      mkdirSync(paths.pod(pod.metadata.uid ?? ""), { recursive: true, mode: 0o750 });
+      makeFolder(paths.pod(pod.metadata.uid ?? ""), 0o750);
       step = ["FailedCreatePodSandBox", "Failed to create pod sandbox"];
-      mkdirSync(paths.podLogs(pod), { recursive: true, mode: 0o755 });
+      makeFolder(paths.podLogs(pod), 0o755);
       step = ["FailedToCreatePodContainer", "unable to ensure pod container exists"];
       // With what its containers have: until they are resized, less than that would be refused.
       return await cgroups.create(resizer.actuatedPod(pod));
@@ -308,6 +308,16 @@ export class PodSyncer {
     const delay = formatDelay(this.crashes.get(key));
     const message = `back-off ${delay} restarting failed container=${container.name} pod=${podName}`;
     throw new WaitingError("CrashLoopBackOff", message, { retryMs });
+  }
+}
+
+function makeFolder(path: string, mode: number): void {
+  try {
+    mkdirSync(path, { recursive: true, mode });
+  } catch (error) {
+    // Of a read-only disk Node says that something was not found; asked for the folder alone it has the kernel's reason.
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    mkdirSync(path, { mode });
   }
 }
 

@@ -93,13 +93,18 @@ export class GarbageCollector {
   }
 }
 
-/** The dead containers beyond those that are kept. `containers` are newest first. */
+/**
+ * The dead containers beyond those that are kept, and those that were made and never started before another was.
+ * `containers` are newest first.
+ */
 export function surplusContainers(containers: readonly RuntimeContainer[], perContainer: number): RuntimeContainer[] {
   const seen = new Map<string, number>();
-  return containers.filter((container) => {
-    const newer = seen.get(container.name) ?? 0;
-    seen.set(container.name, newer + 1);
-    return container.state === "exited" && newer > perContainer;
+  return containers.filter(({ name, state }) => {
+    const newer = seen.get(name);
+    // What never ran has no log that one might ask for.
+    if (state === "created" && newer !== undefined) return true;
+    seen.set(name, (newer ?? 0) + 1);
+    return state === "exited" && (newer ?? 0) > perContainer;
   });
 }
 

@@ -19,6 +19,15 @@ test("surplusContainers keeps the newest and one dead before it, and whatever ru
   );
 });
 
+test("surplusContainers takes what was made and never started, unless it is the newest", () => {
+  const made = (id: string) => sampleState("c", { id, state: "created" });
+  const containers = [made("next"), made("given-up"), sampleState("c", { id: "last", state: "exited" }), made("first")];
+  assert.deepEqual(
+    surplusContainers(containers, 1).map(({ id }) => id),
+    ["given-up", "first"],
+  );
+});
+
 test("lastLogLines joins the parts of lines and keeps the end", () => {
   const log = "2026-01-01T00:00:00Z stdout P par\n2026-01-01T00:00:00Z stdout F t\n2026-01-01T00:00:00Z stderr F end\n";
   assert.equal(lastLogLines(log), "part\nend\n");

@@ -216,6 +216,7 @@ maxPods: 7
       return found.status?.phase === "Failed" && found;
     });
     assert.equal(status?.reason, "SysctlForbidden");
+    assert.equal(status?.containerStatuses, undefined, "a container of a pod that was turned away has no exit code");
     assert.equal(status?.message, 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted');
   }
 
