@@ -10,6 +10,7 @@ import type { CertificateSigningRequest, Node, Pod, ServiceAccount } from "@skif
 import { realClock } from "@skiff/component-base/clock.ts";
 import { makeCertificateRequest } from "@skiff/component-base/x509/certificate-request.ts";
 import type { UserInfo } from "../authn/authenticator.ts";
+import type { Authorizer } from "../authz/authorizer.ts";
 import { MemoryReader } from "../authz/memory-reader.ts";
 import type { AdmissionRequest } from "./admission.ts";
 import { defaultTolerationSeconds } from "./default-toleration-seconds.ts";
@@ -46,6 +47,9 @@ function newPod(spec: Partial<Pod["spec"]> = {}, metadata: object = {}): Pod {
   const full = { name: "web", namespace: "ns", uid: "", resourceVersion: "", creationTimestamp: "", ...metadata };
   return { metadata: full, spec: { containers: [{ name: "a" }, { name: "b" }], ...spec } };
 }
+
+/** Gives nobody any right. */
+const nobody: Authorizer = { name: "nobody", authorize: () => ({ verdict: "no-opinion", reason: "" }) };
 
 test("NamespaceLifecycle wants a living namespace and guards the system's own", async () => {
   const reader = new MemoryReader();
@@ -125,7 +129,8 @@ test("TaintNodesByCondition taints a new node once", () => {
 
 test("NodeRestriction keeps a kubelet to its own node, pods and tokens", async () => {
   const reader = new MemoryReader();
-  const admit = async (r: AdmissionRequest) => createNodeRestriction(reader).admit?.({ ...r, user: kubelet }, signal);
+  const admit = async (r: AdmissionRequest) =>
+    createNodeRestriction(reader, nobody).admit?.({ ...r, user: kubelet }, signal);
   await assert.rejects(admit(request("nodes", { metadata: { name: "n2" } })), /is not allowed to modify node "n2"/);
   await admit(request("nodes", { metadata: { name: "n1", labels: { "kubernetes.io/os": "linux" } } }));
   const before = { metadata: { name: "n1" }, spec: { taints: [{ key: "a", effect: "NoSchedule" }] } };
@@ -145,7 +150,7 @@ test("NodeRestriction keeps a kubelet to its own node, pods and tokens", async (
 
 test("NodeRestriction keeps claims in a pod's status and other nodes' ResourceSlices from a kubelet", async () => {
   const admit = async (r: AdmissionRequest) =>
-    createNodeRestriction(new MemoryReader()).admit?.({ ...r, user: kubelet }, signal);
+    createNodeRestriction(new MemoryReader(), nobody).admit?.({ ...r, user: kubelet }, signal);
   const mine = newPod({ nodeName: "n1" });
   const claiming: Pod = { ...mine, status: { resourceClaimStatuses: [{ name: "a", resourceClaimName: "theirs" }] } };
   const status = { operation: "UPDATE", subresource: "status", oldObject: mine } as const;
@@ -164,7 +169,7 @@ test("NodeRestriction keeps claims in a pod's status and other nodes' ResourceSl
 
 test("NodeRestriction lets a kubelet ask for certificates of its own name only", async () => {
   const admit = async (r: AdmissionRequest) =>
-    createNodeRestriction(new MemoryReader()).admit?.({ ...r, user: kubelet }, signal);
+    createNodeRestriction(new MemoryReader(), nobody).admit?.({ ...r, user: kubelet }, signal);
   const kind = findKind("certificates.k8s.io", "certificatesigningrequests") as KindDefinition;
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const asking = (commonName: string, signerName: string) => {
@@ -184,7 +189,7 @@ test("NodeRestriction lets a kubelet ask for certificates of its own name only",
 
 test("NodeRestriction lets a kubelet report a claim's size and conditions, and change nothing else of it", async () => {
   const admit = async (r: AdmissionRequest) =>
-    createNodeRestriction(new MemoryReader()).admit?.({ ...r, user: kubelet }, signal);
+    createNodeRestriction(new MemoryReader(), nobody).admit?.({ ...r, user: kubelet }, signal);
   const claim = (labels: object, status: object) => ({
     metadata: { name: "data", namespace: "ns", labels },
     spec: { volumeName: "pv" },
@@ -206,13 +211,26 @@ test("NodeRestriction lets a kubelet have tokens that are bound to its pods only
   const ask = async (boundObjectRef: object | undefined, audiences: string[] = []) => {
     const object = { metadata: { name: "sa" }, spec: { audiences, boundObjectRef } };
     const token = request("serviceaccounts", object, { subresource: "token", user: kubelet });
-    await createNodeRestriction(reader).admit?.(token, signal);
+    await createNodeRestriction(reader, rights).admit?.(token, signal);
+  };
+  let granted = "";
+  const rights: Authorizer = {
+    name: "rights",
+    authorize: ({ user, verb, group, resource, namespace, name }) => {
+      const asked = [user.name, verb, group, resource, namespace, name].join(" ");
+      return { verdict: asked === granted ? "allow" : "no-opinion", reason: "" };
+    },
   };
   const bound = { apiVersion: "v1", kind: "Pod", name: "web", uid };
   await ask(bound);
   await assert.rejects(ask(undefined), /node requested token not bound to a pod/);
   await assert.rejects(ask({ ...bound, uid: "other" }), /does not match the UID in record/);
   await assert.rejects(ask(bound, ["vault"]), /audience "vault" not found in pod spec volume/);
+  granted = `${kubelet.name} request-serviceaccounts-token-audience  vault ns sa`;
+  await ask(bound, ["vault"]);
+  await assert.rejects(ask(bound, ["safe"]), /audience "safe" not found in pod spec volume/);
+  await assert.rejects(ask(bound, ["vault", "vault"]), /node may only request 0 or 1 audiences/);
+  granted = "";
   reader.put(pods, newPod({ nodeName: "n1", volumes: [{ name: "v", csi: { driver: "d" } }] }, { uid: "u1" }));
   await assert.rejects(ask(bound, ["vault"]), { code: 403 });
   reader.put(csiDrivers, { metadata: { name: "d" }, spec: { tokenRequests: [{ audience: "vault" }] } });
@@ -231,7 +249,7 @@ test("NodeRestriction wants mirror pods owned by the node and free of references
       { annotations: { "kubernetes.io/config.mirror": "x" }, ownerReferences: owners },
     );
   const admit = async (pod: Pod) =>
-    createNodeRestriction(reader).admit?.(request("pods", pod, { user: kubelet }), signal);
+    createNodeRestriction(reader, nobody).admit?.(request("pods", pod, { user: kubelet }), signal);
   await admit(mirror({}, [owner]));
   await assert.rejects(admit(mirror({}, [])), /with an owner reference set to itself/);
   await assert.rejects(admit(mirror({}, [{ ...owner, uid: "x" }])), /UID mismatch: expected uid-n1 got x/);

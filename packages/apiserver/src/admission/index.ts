@@ -43,7 +43,7 @@ export function createAdmissionPlugins(
   const plugins: readonly AdmissionPlugin[] = [
     createNamespaceLifecycle(deps.reader),
     createServiceAccountPlugin(deps),
-    createNodeRestriction(deps.reader),
+    createNodeRestriction(deps.reader, deps.authorizer),
     taintNodesByCondition,
     createPriorityPlugin(deps.reader),
     defaultTolerationSeconds,

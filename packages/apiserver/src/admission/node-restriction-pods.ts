@@ -2,6 +2,7 @@
 import { notFound } from "@skiff/api/errors.ts";
 import { csiDrivers, nodes, persistentVolumeClaims, persistentVolumes, pods } from "@skiff/api/resource-ref.ts";
 import type { AuthenticationV1TokenRequest, Pod } from "@skiff/api/types.ts";
+import type { Authorizer } from "../authz/authorizer.ts";
 import { MIRROR_ANNOTATION, podReferences } from "../authz/pod-references.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
 import type { AdmissionRequest } from "./admission.ts";
@@ -121,7 +122,7 @@ function referenceProblem(pod: Readonly<Pod>): string | undefined {
 export async function admitTokenRequest(
   request: AdmissionRequest,
   nodeName: string,
-  reader: ObjectReader,
+  { reader, authorizer }: { readonly reader: ObjectReader; readonly authorizer: Authorizer },
   signal: AbortSignal,
 ): Promise<void> {
   if (request.operation !== "CREATE" || request.subresource !== "token") return;
@@ -143,10 +144,24 @@ export async function admitTokenRequest(
   if (pod.spec.nodeName !== nodeName) {
     throw refuse(request, "node requested token bound to a pod scheduled on a different node");
   }
+  const { audiences = [] } = spec;
+  if (audiences.length > 1) throw refuse(request, "node may only request 0 or 1 audiences");
   // Otherwise a node could get tokens for services that its pods never asked to talk to.
-  const known = new Set([...podAudiences(pod), ...driverAudiences(pod, reader)]);
-  const stranger = spec.audiences?.find((audience) => !known.has(audience));
-  if (stranger) throw refuse(request, `audience "${stranger}" not found in pod spec volume`);
+  const [audience = ""] = audiences;
+  if (podAudiences(pod).has(audience) || driverAudiences(pod, reader).includes(audience)) return;
+  if (await mayRequestAudience(request, audience, authorizer)) return;
+  throw refuse(request, `audience "${audience}" not found in pod spec volume`);
+}
+
+/** A right that administrators give nodes whose credential-provider plug-ins want such tokens: the audience stands as the resource. */
+async function mayRequestAudience(
+  { user, namespace, name }: AdmissionRequest,
+  audience: string,
+  authorizer: Authorizer,
+): Promise<boolean> {
+  const what = { verb: "request-serviceaccounts-token-audience", group: "", version: "*", resource: audience };
+  const where = { isResourceRequest: true, namespace, name, subresource: "", path: "" };
+  return (await authorizer.authorize({ user, ...what, ...where })).verdict === "allow";
 }
 
 /** The audiences that the pod's projected volumes name; "" is the API's own. */

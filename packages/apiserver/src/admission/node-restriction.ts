@@ -2,6 +2,7 @@
 import type { KubeObject } from "@skiff/api/object.ts";
 import type { Node, PersistentVolumeClaim, ResourceSlice } from "@skiff/api/types.ts";
 import { deepEqual } from "@skiff/api/validation/deep-equal.ts";
+import type { Authorizer } from "../authz/authorizer.ts";
 import { nodeIdentity } from "../authz/node-authorizer.ts";
 import type { ObjectReader } from "../registry/object-access.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "./admission.ts";
@@ -16,7 +17,7 @@ const LEASE_NAMESPACE = "kube-node-lease";
  * Judges what the Node authorizer cannot: it sees URLs, and this the objects. It concerns users that are nodes, and
  * nobody else.
  */
-export function createNodeRestriction(reader: ObjectReader): AdmissionPlugin {
+export function createNodeRestriction(reader: ObjectReader, authorizer: Authorizer): AdmissionPlugin {
   return {
     name: "NodeRestriction",
     async admit(request, signal) {
@@ -29,7 +30,7 @@ export function createNodeRestriction(reader: ObjectReader): AdmissionPlugin {
         case "/nodes":
           return admitNode(request, nodeName);
         case "/serviceaccounts":
-          return admitTokenRequest(request, nodeName, reader, signal);
+          return admitTokenRequest(request, nodeName, { reader, authorizer }, signal);
         case "/persistentvolumeclaims":
           return admitClaimStatus(request, nodeName);
         case "coordination.k8s.io/leases":

@@ -73,7 +73,7 @@ test("createTokenRequestHandler binds a token to pod and node and lets an inject
 
 test("createTokenRequestHandler refuses short tokens, other accounts' pods and unknown accounts", async () => {
   const reader = new MemoryReader();
-  const ask = (spec: object) => tokens(reader).handle(context({ spec }));
+  const ask = (spec: object, metadata: object = {}) => tokens(reader).handle(context({ metadata, spec }));
   await assert.rejects(ask({}), { code: 404, message: 'serviceaccounts "sa" not found' });
   reader.put(serviceAccounts, { metadata: { name: "sa", namespace: "ns" } });
   await assert.rejects(ask({ expirationSeconds: 599 }), /may not specify a duration less than 10 minutes/);
@@ -85,6 +85,12 @@ test("createTokenRequestHandler refuses short tokens, other accounts' pods and u
   );
   reader.put(pods, { metadata: { name: "p", namespace: "ns" }, spec: { containers: [], serviceAccountName: "sa" } });
   await assert.rejects(ask({ boundObjectRef: { ...pod, uid: "old" } }), { code: 409 });
+  const { uid } = (await reader.getLatest(serviceAccounts, "ns", "sa"))?.metadata ?? {};
+  await ask({}, { uid });
+  await assert.rejects(ask({}, { uid: "earlier" }), {
+    code: 409,
+    message: `Operation cannot be fulfilled on TokenRequest.authentication.k8s.io "sa": the UID in the token request (earlier) does not match the UID of the service account (${uid})`,
+  });
   await assert.rejects(ask({ boundObjectRef: { ...pod, kind: "Job" } }), /cannot bind token to object of type/);
 });
 

@@ -1,5 +1,5 @@
 // serviceaccounts/token: makes a token for a ServiceAccount, bound to a pod, node or secret if asked.
-import { badRequest, invalid, notFound } from "@skiff/api/errors.ts";
+import { badRequest, conflict, invalid, notFound } from "@skiff/api/errors.ts";
 import type { KindDefinition } from "@skiff/api/kind.ts";
 import { serviceAccounts } from "@skiff/api/resource-ref.ts";
 import type { AuthenticationV1TokenRequest, TokenRequestSpec } from "@skiff/api/types.ts";
@@ -59,6 +59,7 @@ export function createTokenRequestHandler(deps: TokenRequestDeps): ResourceHandl
       matchName(request, namespace, name);
       const account = await deps.reader.getLatest(serviceAccounts, namespace, name, context.signal);
       if (!account) throw notFound(serviceAccounts, name);
+      matchAccount(request, name, account.metadata.uid ?? "");
       request.spec = { ...request.spec, expirationSeconds: request.spec?.expirationSeconds ?? DEFAULT_SECONDS };
       // A token for nobody in particular is for the API.
       if (!request.spec.audiences?.length) request.spec.audiences = [...apiAudiences];
@@ -92,6 +93,13 @@ function matchName({ metadata }: AuthenticationV1TokenRequest, namespace: string
   if (metadata.namespace && metadata.namespace !== namespace) {
     throw badRequest(`the namespace of the provided object does not match the namespace sent on the request`);
   }
+}
+
+/** Whoever names the account by its UID wants no token of a later one with the same name. */
+function matchAccount({ metadata }: AuthenticationV1TokenRequest, name: string, uid: string): void {
+  if (!metadata.uid || metadata.uid === uid) return;
+  const why = `the UID in the token request (${metadata.uid}) does not match the UID of the service account (${uid})`;
+  throw conflict({ group: KIND.group, plural: KIND.kind }, name, why);
 }
 
 function refuseDuration(seconds: number): void {
