@@ -1,5 +1,5 @@
 // Mounting and unmounting on the node through mount(8), and what is mounted now.
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -63,15 +63,16 @@ export async function mountDevice(from: string, to: string, fsType: string, opti
   await run("mount", ["-t", fsType, ...list, from, to]);
 }
 
-/** `from` is `SERVER:/path`. Where the server is away mount(8) tries for minutes, or until the signal aborts. */
+/** `from` is `SERVER:/path`. Where the server is away mount(8) tries for minutes, or until the signal aborts. `tools` as below. */
 export async function mountNfs(
   from: string,
   to: string,
   options: readonly string[],
   signal: AbortSignal,
+  tools = "",
 ): Promise<void> {
   const list = options.length > 0 ? ["-o", options.join(",")] : [];
-  await run("mount", ["-t", "nfs", ...list, from, to], { signal });
+  await run(join(tools, "mount"), ["-t", "nfs", ...list, from, to], { signal });
 }
 
 /** Unmounts everything at or under `dir`. */
@@ -108,11 +109,33 @@ function run(file: string, args: readonly string[], { timeoutMs, signal }: Bound
         patience?.aborted ? new TooLong(`${file} ${args.join(" ")} took longer than ${timeoutMs} ms`) : stop.reason,
       );
     if (stop.aborted) return giveUp();
-    stop.addEventListener("abort", giveUp, { once: true });
-    execFile(file, [...args], { signal: stop, killSignal: "SIGKILL" }, (error) => {
-      stop.removeEventListener("abort", giveUp);
-      if (error) reject(error);
-      else resolve();
+    // A group of its own: mount(8) leaves the work to a helper, which would try on without it.
+    const child = spawn(file, [...args], { detached: true, stdio: ["ignore", "ignore", "pipe"] });
+    const end = () => {
+      endGroup(child.pid);
+      giveUp();
+    };
+    stop.addEventListener("abort", end, { once: true });
+    let said = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      said = (said + text).slice(-MAX_OUTPUT_CHARS);
+    });
+    child.on("error", reject);
+    child.on("close", (code) => {
+      stop.removeEventListener("abort", end);
+      if (code === 0) resolve();
+      else reject(new Error(`Command failed: ${file} ${args.join(" ")}\n${said}`));
     });
   });
+}
+
+const MAX_OUTPUT_CHARS = 16_384;
+
+function endGroup(leader: number | undefined): void {
+  if (leader === undefined) return;
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch {
+    // All of it has ended meanwhile.
+  }
 }
