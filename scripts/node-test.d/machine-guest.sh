@@ -1,6 +1,6 @@
 #!/bin/bash
-# The emulated machine's process 1, on the host's files: mounts what a system mounts, the cgroups as asked for, then runs
-# the command that machine.sh left and turns the machine off.
+# The emulated machine's process 1, on the host's files: mounts what a system mounts, the cgroups as asked for (or leaves
+# them to systemd), then runs the command that machine.sh left and turns the machine off.
 . /machine/settings
 export HOME=/root LANG=C.UTF-8
 
@@ -39,8 +39,30 @@ mount_cgroups() {
   mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified
 }
 
-mount_system
-mount_cgroups
+# Goes on below as a service, once systemd has mounted the cgroups as the kernel's command line has it and D-Bus runs.
+become_systemd() {
+  local units=/run/systemd/system unit
+  mkdir -p $units/dbus.socket.d $units/dbus.service.d
+  for unit in dbus.socket dbus.service; do printf '[Unit]\nDefaultDependencies=no\n' >$units/$unit.d/alone.conf; done
+  cat >$units/machine.service <<UNIT
+[Unit]
+DefaultDependencies=no
+Requires=dbus.service
+After=dbus.service
+[Service]
+ExecStart=$PARTS/machine-guest.sh as-a-service
+StandardOutput=file:/dev/console
+StandardError=file:/dev/console
+TasksMax=infinity
+UNIT
+  exec /lib/systemd/systemd --unit=machine.service
+}
+
+if [ "${1:-}" != as-a-service ]; then
+  mount_system
+  [ -z "$SYSTEMD" ] || become_systemd
+  mount_cgroups
+fi
 for module in overlay veth bridge br_netfilter loop $MODULES; do modprobe "$module" || echo "no module $module"; done
 echo "Linux $(uname -r), cgroups $LAYOUT, $(nproc) processors, up after $(cut -d' ' -f1 /proc/uptime) s"
 setsid -w bash /machine/command </dev/null

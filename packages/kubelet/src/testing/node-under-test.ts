@@ -3,6 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   configMaps,
+  events,
   nodes,
   persistentVolumeClaims,
   persistentVolumes,
@@ -23,6 +24,7 @@ import { clientCertificate, RealApiServer, type ServerPki } from "@skiff/testkit
 import { RealEtcd } from "@skiff/testkit/real-etcd.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
 import { CgroupFs } from "../cgroups/cgroup-fs.ts";
+import type { CgroupDriver } from "../cgroups/cgroup-names.ts";
 import { PrivateContainerd } from "./private-containerd.ts";
 
 export const NODE_NAME = "n1";
@@ -56,9 +58,9 @@ export class NodeUnderTest implements AsyncDisposable {
   }
 
   /** Call it inside `netns`: containerd's streaming server and the probes live on its loopback and bridge. */
-  static async start(netns: string): Promise<NodeUnderTest> {
+  static async start(netns: string, cgroupDriver: CgroupDriver = "cgroupfs"): Promise<NodeUnderTest> {
     await using stack = new AsyncDisposableStack();
-    const containerd = stack.use(await PrivateContainerd.start("10.231.7.0/24", netns));
+    const containerd = stack.use(await PrivateContainerd.start("10.231.7.0/24", netns, cgroupDriver));
     const etcd = stack.use(await RealEtcd.start());
     const api = stack.use(await RealApiServer.start(etcd, { flags: ["--runtime-config=api/beta=true"] }));
     const toApi = stack.use(await FaultProxy.start({ host: "127.0.0.1", port: api.port }));
@@ -66,6 +68,7 @@ export class NodeUnderTest implements AsyncDisposable {
     const config = await loadKubeconfig(api.kubeconfig);
     const client = stack.use(new RestClient(config, { userAgent: "kubelet-test" }, deps));
     const args = await kubeletArguments(containerd, api.pki, `https://127.0.0.1:${toApi.port}`);
+    args.push(`--cgroup-driver=${cgroupDriver}`);
     return new NodeUnderTest(containerd, client, args, { api, toApi }, stack.move());
   }
 
@@ -137,6 +140,15 @@ export class NodeUnderTest implements AsyncDisposable {
     return waitFor(`pod ${name} to be ready`, async () => {
       const pod = await this.client.of(pods).get("default", name, options);
       return pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") && pod;
+    });
+  }
+
+  /** The error with the node's warnings and the end of the kubelet's log, for the reader of a failure. */
+  async explain(error: unknown): Promise<Error> {
+    const { items } = await this.client.of(events).list({}, options);
+    const warnings = items.filter(({ type }) => type === "Warning").map(({ message }) => message);
+    return new Error([(error as Error).message, ...warnings, this.kubeletLog.slice(-8000)].join("\n"), {
+      cause: error,
     });
   }
 

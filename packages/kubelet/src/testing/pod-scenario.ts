@@ -23,7 +23,7 @@ export default async function runScenario(netns: string): Promise<void> {
   try {
     await scenario.run();
   } catch (error) {
-    throw new Error(`${(error as Error).message}\n${node.kubeletLog.slice(-8000)}`, { cause: error });
+    throw await node.explain(error);
   }
 }
 

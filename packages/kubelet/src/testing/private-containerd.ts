@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { realClock } from "@skiff/component-base/clock.ts";
 import { waitFor } from "@skiff/testkit/wait-for.ts";
+import type { CgroupDriver } from "../cgroups/cgroup-names.ts";
 import { CriClient } from "../cri/cri-client.ts";
 import { buildOciArchive } from "./oci-image.ts";
 
@@ -55,7 +56,11 @@ export class PrivateContainerd implements AsyncDisposable {
   }
 
   /** Starts the one that comes first on the PATH with a pod network of `subnet`, in `netns` or one of its own. Needs root, and says so otherwise. */
-  static async start(subnet = "10.231.7.0/24", netns?: string): Promise<PrivateContainerd> {
+  static async start(
+    subnet = "10.231.7.0/24",
+    netns?: string,
+    cgroupDriver: CgroupDriver = "cgroupfs",
+  ): Promise<PrivateContainerd> {
     if (process.getuid?.() !== 0) throw new Error("a private containerd needs root: run the test with sudo");
     const id = randomBytes(3).toString("hex");
     const dir = await mkdtemp(join(tmpdir(), `skiffk-${id}-`));
@@ -63,7 +68,7 @@ export class PrivateContainerd implements AsyncDisposable {
     await chmod(dir, 0o755);
     const containerd = new PrivateContainerd(dir, netns ?? `skiffk-${id}`, netns === undefined);
     if (!netns) await makeNetns(containerd.netns);
-    await containerd.writeConfig(subnet, id);
+    await containerd.writeConfig(subnet, id, cgroupDriver);
     await containerd.launch();
     await containerd.loadImages();
     return containerd;
@@ -212,11 +217,11 @@ export class PrivateContainerd implements AsyncDisposable {
     await rm(archive);
   }
 
-  private async writeConfig(subnet: string, id: string): Promise<void> {
+  private async writeConfig(subnet: string, id: string, cgroupDriver: CgroupDriver): Promise<void> {
     const { dir } = this;
     await mkdir(join(dir, "cni"), { recursive: true });
     await writeFile(join(dir, "cni/10-test.conflist"), JSON.stringify(cniConfig(dir, subnet, id)));
-    await writeFile(join(dir, "config.toml"), containerdConfig(dir));
+    await writeFile(join(dir, "config.toml"), containerdConfig(dir, cgroupDriver));
   }
 }
 
@@ -271,7 +276,7 @@ function cniConfig(dir: string, subnet: string, id: string): object {
   };
 }
 
-function containerdConfig(dir: string): string {
+function containerdConfig(dir: string, cgroupDriver: CgroupDriver): string {
   return `version = 2
 root = "${dir}/root"
 state = "${dir}/state"
@@ -292,5 +297,6 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
     conf_dir = "${dir}/cni"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
+    options.SystemdCgroup = ${cgroupDriver === "systemd"}
 `;
 }

@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { isNotFound } from "@skiff/api/errors.ts";
-import { events, nodes, persistentVolumeClaims, persistentVolumes, pods } from "@skiff/api/resource-ref.ts";
+import { nodes, persistentVolumeClaims, persistentVolumes, pods } from "@skiff/api/resource-ref.ts";
 import type { Pod } from "@skiff/api/types.ts";
 import type { ResourceClient } from "@skiff/client/resource-client.ts";
 import { freePorts } from "@skiff/testkit/free-port.ts";
@@ -25,10 +25,7 @@ export default async function runScenario(netns: string): Promise<void> {
   try {
     await scenario.run();
   } catch (error) {
-    const { items } = await node.client.of(events).list({}, options);
-    const warnings = items.filter(({ type }) => type === "Warning").map(({ message }) => message);
-    const what = [(error as Error).message, ...warnings, node.kubeletLog.slice(-8000)];
-    throw new Error(what.join("\n"), { cause: error });
+    throw await node.explain(error);
   }
 }
 
