@@ -59,7 +59,7 @@ export class ImageCollector {
     this.startedAt = deps.clock.monotonic();
     this.collected = deps.metrics.counter(
       "kubelet_image_garbage_collected_total",
-      "Total number of images garbage collected by the kubelet, whether through disk usage or image age.",
+      "Images that were removed, by reason: the disk was short of room, or their age.",
     );
   }
 

@@ -88,7 +88,7 @@ export class ImageManager {
     );
     this.requests = deps.metrics.counter(
       "kubelet_image_manager_ensure_image_requests_total",
-      "Number of ensure-image requests processed by the kubelet.",
+      "Containers whose image was looked for, by policy and outcome.",
     );
     this.pullSeconds = deps.metrics.histogram(
       "kubelet_image_pull_duration_seconds",

@@ -70,16 +70,16 @@ function providerMetrics(metrics: MetricsRegistry) {
     runs: {
       seconds: metrics.histogram(
         "kubelet_credential_provider_plugin_duration",
-        "Duration of execution in seconds for credential provider plugin",
+        "Seconds that a run of a credential-provider plug-in took.",
       ),
       errors: metrics.counter(
         "kubelet_credential_provider_plugin_errors_total",
-        "Number of errors from credential provider plugin",
+        "Runs of a credential-provider plug-in that failed.",
       ),
     },
     configInfo: metrics.gauge(
       "kubelet_credential_provider_config_info",
-      "Information about the last applied credential provider configuration with hash as label",
+      "1, with the hash of the credential-provider configuration in force as a label.",
     ),
   };
 }

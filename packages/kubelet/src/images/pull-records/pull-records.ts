@@ -47,15 +47,12 @@ export class PullRecords {
     const { metrics } = deps;
     this.checks = metrics.counter(
       "kubelet_imagemanager_image_mustpull_checks_total",
-      "Counter for how many times kubelet checked whether credentials need to be re-verified to access an image",
+      "Checks whether a pod may use an image that is on the node, by how they ended.",
     );
-    this.intentFiles = metrics.gauge(
-      "kubelet_imagemanager_ondisk_pullintents",
-      "Number of ImagePullIntents stored on disk.",
-    );
+    this.intentFiles = metrics.gauge("kubelet_imagemanager_ondisk_pullintents", "Files that tell of pulls under way.");
     this.recordFiles = metrics.gauge(
       "kubelet_imagemanager_ondisk_pulledrecords",
-      "Number of ImagePulledRecords stored on disk.",
+      "Files that tell by which logins an image was pulled.",
     );
   }
 

@@ -68,7 +68,7 @@ export class PodCertificates {
     this.backOff = new BackOff(RETRY_INITIAL_MS, RETRY_MAX_MS, deps.clock);
     deps.metrics.observedGauge(
       "kubelet_podcertificate_states",
-      "Gauge vector reporting the number of pod certificate projected volume sources, faceted by signer_name and state.",
+      "Projected certificates of pods by their signer and state.",
       () => this.counts(),
     );
   }

@@ -15,13 +15,8 @@ export interface OtherMounts {
   readonly staged: string | undefined;
 }
 
-const WHILE = "Kubelet can't start such a Pod then and it will retry, therefore value of this metric may not represent";
-const LATER =
-  "They are not errors yet, but they will become real errors when SELinuxMountReadWriteOncePod feature is expanded to all volume access modes.";
-const POD =
-  "Number of errors when a Pod defines different SELinux contexts for its containers that use the same volume.";
-const VOLUME =
-  "Number of errors when a Pod uses a volume that is already mounted with a different SELinux context than the Pod needs.";
+const POD = "Tries to start a pod whose containers want one volume under different SELinux labels";
+const VOLUME = "Tries to start a pod with a volume that is mounted under another SELinux label";
 
 export class VolumeLabels {
   private readonly host: SelinuxHost | undefined;
@@ -33,13 +28,16 @@ export class VolumeLabels {
   constructor(host: SelinuxHost | undefined, metrics: MetricsRegistry) {
     this.host = host;
     const gauge = (name: string, help: string) => metrics.gauge(`volume_manager_selinux_${name}_total`, help);
-    this.podErrors = gauge("pod_context_mismatch_errors", `${POD} ${WHILE} the actual nr. of Pods.`);
-    this.podWarnings = gauge("pod_context_mismatch_warnings", `${POD} ${LATER}`);
-    this.volumeErrors = gauge("volume_context_mismatch_errors", `${VOLUME} ${WHILE} the actual nr. of Pods.`);
-    this.admitted = gauge(
-      "volumes_admitted",
-      "Number of volumes whose SELinux context was fine and will be mounted with mount -o context option.",
+    this.podErrors = gauge("pod_context_mismatch_errors", `${POD}; such a pod is tried again and counts each time.`);
+    this.podWarnings = gauge(
+      "pod_context_mismatch_warnings",
+      `${POD} that the mount does not carry, so that it may start.`,
     );
+    this.volumeErrors = gauge(
+      "volume_context_mismatch_errors",
+      `${VOLUME}; such a pod is tried again and counts each time.`,
+    );
+    this.admitted = gauge("volumes_admitted", "Volumes that are mounted under the SELinux label of their pod.");
   }
 
   /** Whether the node has SELinux at all. */
