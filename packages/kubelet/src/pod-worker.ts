@@ -173,15 +173,17 @@ export class PodWorker {
   }
 
   private async sleepUntilWoken(): Promise<void> {
-    if (!this.timer) this.wakeAfter(this.deps.resyncMs * (0.8 + Math.random() * 0.4));
+    if (!this.timer) this.wakeAfter(this.deps.resyncMs * 2);
     await this.wakeUp.promise;
     this.timer?.[Symbol.dispose]();
     this.timer = undefined;
   }
 
+  /** At the next regular look at the latest: a timer stands still while the machine sleeps, a deadline does not. */
   private wakeAfter(ms: number): void {
     this.timer?.[Symbol.dispose]();
-    this.timer = this.deps.clock.after(ms, () => this.wake());
+    const regularMs = this.deps.resyncMs * (0.8 + Math.random() * 0.4);
+    this.timer = this.deps.clock.after(Math.min(ms, regularMs), () => this.wake());
   }
 
   private failed(error: unknown, log: Logger): boolean {
@@ -246,8 +248,7 @@ export class PodWorker {
       throw error;
     }
     if (outcome.acted) await this.showWhatWasDone(runtime);
-    const retryMs = Math.min(outcome.retryMs ?? Number.POSITIVE_INFINITY, leftMs);
-    if (Number.isFinite(retryMs)) this.wakeAfter(retryMs);
+    this.wakeAfter(Math.min(outcome.retryMs ?? Number.POSITIVE_INFINITY, leftMs));
   }
 
   /** Whatever a pass did shows at once, even when it failed halfway. */
@@ -395,6 +396,5 @@ export class PodWorker {
 /** Milliseconds until the pod's deadline; infinite where it has none. */
 function activeMsLeft(pod: Readonly<Pod>, status: PodStatus, now: number): number {
   const seconds = pod.spec?.activeDeadlineSeconds;
-  if (seconds === undefined || !status.startTime) return Number.POSITIVE_INFINITY;
-  return Date.parse(status.startTime) + seconds * 1000 - now;
+  return seconds && status.startTime ? Date.parse(status.startTime) + seconds * 1000 - now : Number.POSITIVE_INFINITY;
 }
