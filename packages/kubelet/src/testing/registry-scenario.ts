@@ -111,9 +111,13 @@ class Scenario {
     assert.match(first, /(401 Unauthorized|authorization failed)/);
     const later = await this.waiting("nobody", "ImagePullBackOff");
     assert.equal(later, `Back-off pulling image "${image}": ErrImagePull: ${first}`);
-    const { items } = await this.node.client.of(events).list({ namespace: "default" }, options);
-    const failed = items.find((one) => one.involvedObject.name === "nobody" && one.reason === "Failed");
-    assert.equal(failed?.message, `Failed to pull image "${image}": ${first}`);
+    // Events wait while pods start.
+    const message = `Failed to pull image "${image}": ${first}`;
+    await waitFor("the event of the failed pull", async () => {
+      const { items } = await this.node.client.of(events).list({ namespace: "default" }, options);
+      const ofPod = items.filter(({ involvedObject }) => involvedObject.name === "nobody");
+      return ofPod.some((one) => one.reason === "Failed" && one.message === message);
+    });
   }
 
   private async refusesWrongLogin(): Promise<void> {
