@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import type { ConfigMap, Container, ResourceRequirements, Secret, Service } from "@skiff/api/types.ts";
 import { sampleContainer, sampleMeta, samplePod } from "../testing/sample-pods.ts";
@@ -23,7 +26,7 @@ function service(name: string, namespace: string, clusterIP: string): Service {
 
 async function envOf(
   container: Partial<Container>,
-  options: { links?: boolean; skipped?: string[]; resources?: ResourceRequirements } = {},
+  options: { links?: boolean; skipped?: string[]; resources?: ResourceRequirements; files?: string } = {},
 ) {
   const { links = false, resources } = options;
   const spec = { enableServiceLinks: links, ...(resources ? { resources } : {}) };
@@ -42,6 +45,7 @@ async function envOf(
       secret: async (_, name) => (name === "sec" ? SECRET : undefined),
     },
     services: [service("my-db", "default", "10.96.0.9"), service("kubernetes", "default", "10.96.0.1")],
+    mounted: new Map([["files", options.files ?? "/nowhere"]]),
     signal: new AbortController().signal,
     onSkippedKeys: (message) => options.skipped?.push(message),
   });
@@ -125,4 +129,29 @@ test("makeEnv refuses variables that double one another, and an object taken a t
   const long = [{ name: "A", value: "x".repeat(10_000) }];
   const copies = Array.from({ length: 2000 }, (_, index) => ({ name: `C${index}`, value: "$(A)" }));
   await assert.rejects(envOf({ env: [...long, ...copies] }), ContainerConfigError);
+});
+
+test("makeEnv takes variables from files of volumes, with upstream's words for those that are not there", async () => {
+  const files = await mkdtemp(join(tmpdir(), "skiff-env-"));
+  try {
+    await writeFile(join(files, "a.env"), "# made\nHOST='db'\nEMPTY=''\n");
+    await writeFile(join(files, "bad.env"), "HOST=db\n");
+    const from = (key: string, more: object = {}) => {
+      const fileKeyRef = { volumeName: "files", path: "a.env", key, ...more };
+      return envOf({ env: [{ name: "V", valueFrom: { fileKeyRef } }] }, { files });
+    };
+    assert.equal((await from("HOST")).V, "db");
+    assert.equal((await from("NONE", { optional: true })).V, undefined);
+    const refused: [() => Promise<unknown>, string][] = [
+      [() => from("NONE"), 'environment variable key "NONE" not found in file'],
+      [() => from("EMPTY"), 'environment variable key "EMPTY" not found in file'],
+      [() => from("HOST", { path: "bad.env" }), "couldn't parse env file"],
+      [() => from("HOST", { path: "none.env", optional: true }), "couldn't parse env file"],
+      [() => from("HOST", { volumeName: "other" }), 'cannot find the volume "other" referenced by FileKeyRef'],
+    ];
+    for (const [env, message] of refused) await assert.rejects(env(), { message });
+    await assert.rejects(from("NONE"), ContainerConfigError);
+  } finally {
+    await rm(files, { recursive: true });
+  }
 });

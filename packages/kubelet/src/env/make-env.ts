@@ -1,5 +1,7 @@
 // A container's environment from all of its sources, in upstream's order of precedence.
-import type { ConfigMap, Container, EnvVar, Pod, Secret, Service } from "@skiff/api/types.ts";
+import type { ConfigMap, Container, EnvVar, FileKeySelector, Pod, Secret, Service } from "@skiff/api/types.ts";
+import { readInVolume } from "../volumes/read-in-volume.ts";
+import { readEnvFile } from "./env-file.ts";
 import { expand, MAX_EXPANDED } from "./expand.ts";
 import type { PodFacts } from "./field-ref.ts";
 import { containerResourceValue, podFieldValue } from "./field-ref.ts";
@@ -18,6 +20,8 @@ export interface EnvContext {
   readonly facts: PodFacts;
   readonly objects: PodObjects;
   readonly services: readonly Service[];
+  /** Volume name → its folder on the node. */
+  readonly mounted: ReadonlyMap<string, string>;
   readonly signal: AbortSignal;
   /** Told of keys that cannot name a variable, for the event InvalidEnvironmentVariableNames. */
   onSkippedKeys?(message: string): void;
@@ -109,8 +113,30 @@ async function variableValue(
     }
     return value;
   }
+  if (from.fileKeyRef) return fileValue(context, from.fileKeyRef);
   throw new ContainerConfigError(`environment variable ${variable.name} has no source that this kubelet knows`);
 }
+
+/** An empty value is none, as upstream; a file that is missing or malformed is an error even where the variable is optional. */
+async function fileValue(
+  { mounted }: EnvContext,
+  { volumeName, path, key, optional }: FileKeySelector,
+): Promise<string | undefined> {
+  const folder = mounted.get(volumeName);
+  if (!folder) throw new ContainerConfigError(`cannot find the volume "${volumeName}" referenced by FileKeyRef`);
+  let value: string | undefined;
+  try {
+    value = readEnvFile(await readInVolume(folder, path, MAX_ENV_FILE_BYTES), key);
+  } catch (cause) {
+    // What the file holds, or which files there are, is the pod's own affair: it stays in the kubelet's log.
+    throw new ContainerConfigError("couldn't parse env file", { cause });
+  }
+  if (!value && !optional) throw new ContainerConfigError(`environment variable key "${key}" not found in file`);
+  return value || undefined;
+}
+
+/** Far beyond what the kernel lets a process have as its environment. */
+const MAX_ENV_FILE_BYTES = 1024 * 1024;
 
 function expandBounded({ name, value = "" }: EnvVar, lookup: (name: string) => string | undefined): string {
   try {

@@ -225,6 +225,19 @@ describe("a container finds", { concurrency: 4 }, () => {
     assert.equal(found.KUBERNETES_SERVICE_PORT, "443");
   });
 
+  test("variables out of a file that its init container wrote, in a volume that it does not mount", async () => {
+    const file = (key: string) => ({ fileKeyRef: { volumeName: "made", path: "an.env", key } });
+    const env = [{ name: "MADE", valueFrom: file("A") }];
+    const script = `printf "# made\\nA='two\\nlines'\\n" > /made/an.env`;
+    const init = shell(script, { name: "init", volumeMounts: [{ name: "made", mountPath: "/made" }] });
+    const more = { initContainers: [init], volumes: [{ name: "made", emptyDir: {} }] };
+    assert.equal(await pods.output("made", shell('ls /; echo "$MADE"', { env }), more).then(lastLines), "two\nlines");
+    const containers = [shell("", { env: [{ name: "B", valueFrom: file("B") }] })];
+    await pods.create("unmade", { restartPolicy: "Never", containers, ...more });
+    const { state } = await pods.whenWaiting("unmade", "CreateContainerConfigError");
+    assert.equal(state?.waiting?.message, 'environment variable key "B" not found in file');
+  });
+
   test("nothing while a key that it needs is missing, and starts once it is there", async () => {
     const env = [{ name: "A", valueFrom: { configMapKeyRef: { name: "late", key: "a" } } }];
     await pods.create("late", { restartPolicy: "Never", containers: [shell("echo $A", { env })] });
@@ -235,6 +248,11 @@ describe("a container finds", { concurrency: 4 }, () => {
     assert.equal(await pods.log("late"), "here\n");
   });
 });
+
+function lastLines(text: string): string {
+  assert.doesNotMatch(text, /made/);
+  return text.trim().split("\n").slice(-2).join("\n");
+}
 
 function readEnvironment(text: string): Record<string, string> {
   return Object.fromEntries(
