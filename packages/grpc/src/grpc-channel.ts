@@ -130,7 +130,9 @@ export class GrpcChannel implements Disposable {
         },
       },
     );
-    const late = this.clock.after(CONNECT_TIMEOUT_MS, () => connection.destroy(new Error("connecting took too long")));
+    // A process of this machine answers at once or not at all; only a machine that is far behind would take longer.
+    const timeoutMs = isLocal(this.url) ? LOCAL_CONNECT_TIMEOUT_MS : CONNECT_TIMEOUT_MS;
+    const late = this.clock.after(timeoutMs, () => connection.destroy(new Error("connecting took too long")));
     this.connection = connection;
     this.scheduleKeepalive(connection);
     return connection;
@@ -162,6 +164,7 @@ function isLocal(url: string): boolean {
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
+const LOCAL_CONNECT_TIMEOUT_MS = 60_000;
 /** A member whose machine is gone is left after the interval and the timeout of one ping. */
 const PING_INTERVAL_MS = 10_000;
 const PING_TIMEOUT_MS = 5_000;

@@ -42,12 +42,17 @@ disabled_plugins = [
 ${isNew ? splitCri(settings) : wholeCri(settings)}`;
 }
 
+/** containerd leaves containers' limits of huge pages away unless it is told otherwise; without the controller it still does. */
+const HUGE_PAGES = `  disable_hugetlb_controller = false
+  tolerate_missing_hugetlb_controller = true`;
+
 /** containerd 1.x has the CRI as one plug-in. */
 function wholeCri(settings: ContainerdSettings): string {
   const cri = 'plugins."io.containerd.grpc.v1.cri"';
   return `[${cri}]
   sandbox_image = ${quote(settings.sandboxImage)}
   restrict_oom_score_adj = ${settings.restrictOomScore}
+${HUGE_PAGES}
   netns_mounts_under_state_dir = true
   stream_server_address = "127.0.0.1"
   stream_server_port = "0"
@@ -88,6 +93,7 @@ function splitCri(settings: ContainerdSettings): string {
 
 [${runtime}]
   restrict_oom_score_adj = ${settings.restrictOomScore}
+${HUGE_PAGES}
   netns_mounts_under_state_dir = true
 
   [${runtime}.cni]

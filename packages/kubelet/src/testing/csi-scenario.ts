@@ -194,7 +194,8 @@ class Scenario {
     await this.pods.create(
       "default",
       podWith("raw", {
-        containers: [shell("echo on the device > /dev/xvda; sleep 1000", { volumeDevices })],
+        // Written through: the kubelet's lock keeps the device open, so closing it here brings nothing to the disk.
+        containers: [shell("echo on the device | dd of=/dev/xvda conv=fsync; sleep 1000", { volumeDevices })],
         volumes: [{ name: "v", persistentVolumeClaim: { claimName: "raw" } }],
       }),
       options,

@@ -288,6 +288,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "${SANDBOX_IMAGE}"
   restrict_oom_score_adj = true
+  disable_hugetlb_controller = false
   netns_mounts_under_state_dir = true
   enable_cdi = true
   enable_selinux = ${existsSync("/sys/fs/selinux/enforce")}
