@@ -25,7 +25,10 @@ export const secretKind = defineKind<Secret>({
     const path = root("data");
     const errors = validateKeys(secret.data, path);
     if (decodedBytes(secret.data) > MAX_DATA_BYTES) errors.push(tooLong(path, MAX_DATA_BYTES));
-    return [...errors, ...(TYPE_RULES[secret.type ?? ""]?.(secret, path) ?? [])];
+    const { type = "" } = secret;
+    // A type of the user's own may be called as what every object has.
+    const rule = Object.hasOwn(TYPE_RULES, type) ? TYPE_RULES[type] : undefined;
+    return [...errors, ...(rule?.(secret, path) ?? [])];
   },
   changesFirst: true,
   validateUpdate(next, previous) {

@@ -44,6 +44,7 @@ test("secret: stringData folds into data, types promise keys, the type stays", (
     [secret.type, secret.data, secret.stringData],
     ["Opaque", { a: base64("new"), b: base64("ü") }, undefined],
   );
+  assert.deepEqual(judgeNew(secretKind, { type: "constructor" }), []);
   assert.deepEqual(judgeNew(secretKind, { type: "kubernetes.io/tls" }), [
     "data[tls.crt]: Required value",
     "data[tls.key]: Required value",

@@ -19,7 +19,7 @@ test("podWarnings tells of likely mistakes on creation, and of nothing on update
   };
   const risky = pod({
     containers: [container],
-    nodeSelector: { "beta.kubernetes.io/os": "linux" },
+    nodeSelector: { "beta.kubernetes.io/os": "linux", constructor: "x" },
     terminationGracePeriodSeconds: -1,
   });
   assert.deepEqual(podWarnings(risky), [

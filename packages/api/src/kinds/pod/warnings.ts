@@ -46,7 +46,8 @@ function labelWarnings(spec: Readonly<PodSpec>, path: FieldPath): string[] {
   const spread = (spec.topologySpreadConstraints ?? []).map(({ topologyKey: key }, i) => {
     return { key, at: path.child("topologySpreadConstraints").index(i).child("topologyKey") };
   });
-  return [...selector, ...spread].flatMap(({ key, at }) => (OLD_LABELS[key] ? [`${at}: ${OLD_LABELS[key]}`] : []));
+  const old = [...selector, ...spread].filter(({ key }) => Object.hasOwn(OLD_LABELS, key));
+  return old.map(({ key, at }) => `${at}: ${OLD_LABELS[key]}`);
 }
 
 function envWarnings({ env = [] }: Readonly<Container>, path: FieldPath): string[] {
