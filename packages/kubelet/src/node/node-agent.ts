@@ -1,5 +1,4 @@
 // The node's own object: registers it, keeps its status, renews its Lease.
-import { isDeepStrictEqual } from "node:util";
 import { isApiError, isNotFound } from "@skiff/api/errors.ts";
 import { leases, nodes } from "@skiff/api/resource-ref.ts";
 import type { Node, NodeStatus, Taint } from "@skiff/api/types.ts";
@@ -17,6 +16,7 @@ import type { MachineInfo } from "./machine-info.ts";
 import { nodeConditions } from "./node-conditions.ts";
 import type { NodeEvents } from "./node-events.ts";
 import { DECLARED_FEATURES, runtimeAbilities } from "./runtime-abilities.ts";
+import { isSameStatus, statusPatch } from "./status-patch.ts";
 
 /** Settled at the start. `leaseSeconds` is how long a Lease stands for a living node after its last renewal. */
 export interface NodeAgentOptions {
@@ -186,11 +186,10 @@ export class NodeAgent {
     this.learn(node);
     const status = await this.status(node);
     const { clock } = this.deps;
-    const known = withOwnAmounts(node.status ?? {}, status);
     const isDue = clock.monotonic() - this.reportedAt >= this.options.statusReportMs;
-    if (!isDue && isDeepStrictEqual(comparable(known), comparable(status))) return;
+    if (!isDue && isSameStatus(node.status ?? {}, status)) return;
     // With the UID: a node that was deleted and made anew meanwhile must not get this status.
-    const body = { metadata: { uid: node.metadata.uid }, status: patchOf(status) };
+    const body = { metadata: { uid: node.metadata.uid }, status: statusPatch(node.status ?? {}, status) };
     this.learn(await client.patch("", nodeName, "strategic", body, { signal, subresource: "status" }));
     this.reportedAt = clock.monotonic();
   }
@@ -300,50 +299,4 @@ function runtimeProblems(runtime: RuntimeStatus | Error): string[] {
       problems.push(`container runtime not ready: RuntimeReady=false reason:${reason} message:${message}`);
   }
   return problems;
-}
-
-/** The status without what changes at every look. */
-function comparable(status: NodeStatus): unknown {
-  const { conditions, capacity, allocatable, addresses, daemonEndpoints, nodeInfo, images, volumesInUse } = status;
-  const { runtimeHandlers, features, declaredFeatures } = status;
-  const own = (conditions ?? []).map(({ lastHeartbeatTime: _, ...condition }) => condition);
-  const byType = own.sort((a, b) => (a.type < b.type ? -1 : 1));
-  const text = JSON.stringify({
-    conditions: byType,
-    capacity,
-    allocatable,
-    addresses,
-    daemonEndpoints,
-    nodeInfo,
-    // The API keeps no empty lists.
-    images: images?.length ? images : undefined,
-    runtimeHandlers: runtimeHandlers?.length ? runtimeHandlers : undefined,
-    features,
-    declaredFeatures,
-    volumesInUse: volumesInUse?.length ? volumesInUse : undefined,
-  });
-  return JSON.parse(text);
-}
-
-/** Others may have given the node resources of their own, which stay. */
-function withOwnAmounts(known: NodeStatus, own: NodeStatus): NodeStatus {
-  const pick = (all: Amounts = {}, mine: Amounts = {}) =>
-    Object.fromEntries(Object.entries(all).filter(([name]) => name in mine));
-  return {
-    ...known,
-    ...(known.capacity ? { capacity: pick(known.capacity, own.capacity) } : {}),
-    ...(known.allocatable ? { allocatable: pick(known.allocatable, own.allocatable) } : {}),
-  };
-}
-
-/** Addresses and images are replaced whole: merging them by key would keep what is gone. */
-function patchOf(status: NodeStatus): object {
-  // The disk goes where it is no longer given out; an earlier kubelet may have told of it.
-  const withDisk = (amounts: Amounts = {}) => ({ "ephemeral-storage": null, ...amounts });
-  return {
-    ...status,
-    capacity: withDisk(status.capacity),
-    allocatable: withDisk(status.allocatable),
-    addresses: [{ $patch: "replace" }, ...(status.addresses ?? [])],
-  };
 }
