@@ -7,7 +7,7 @@
 #   --memory MB (6144)  --cpus N (2)  --minutes N (60)         --accel tcg|kvm  how processors come about (tcg: emulated)
 #   --patience N (20)   stretches every wait of the tests      --work DIR       what was downloaded, and the console's log
 #   --systemd           systemd is the first process and mounts the cgroups, as `slices` wants it
-#   --uml               Linux in user mode rather than QEMU: boots in a second and costs a fifth, but has one processor, and
+#   --uml               Linux in user mode rather than QEMU: boots in a second and costs far less, but has one processor, and
 #                       of the controllers cpu, io, memory and pids alone
 #   --here              no machine but this one's own kernel, in a mount namespace: fast, where it has that layout (for v1: v1 or hybrid)
 # The machine sees this one's files read-only beneath a layer in memory, has no network and runs Debian's kernel, which is
