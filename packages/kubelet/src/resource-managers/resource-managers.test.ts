@@ -98,6 +98,8 @@ test("mergeHints finds a place that suits all, and judges it by the policy", () 
   const apart = [of(on(0b01)), of(on(0b10))];
   assert.deepEqual(mergeHints("best-effort", apart, numa), { hint: on(0b11, false), admitted: true });
   assert.equal(mergeHints("restricted", apart, numa).admitted, false);
+  // One wants both nodes, the other one of them: what they share is not what the first needs.
+  assert.equal(mergeHints("restricted", [of(on(0b11)), either], numa).admitted, false);
   const wide = mergeHints("restricted", [of(on(0b11))], numa);
   assert.deepEqual(wide, { hint: on(0b11), admitted: true }, "both nodes may be the least there is");
   assert.equal(mergeHints("single-numa-node", [of(on(0b11))], numa).admitted, false);

@@ -65,10 +65,16 @@ function bestOf(filtered: readonly (readonly Hint[])[], everything: NumaMask, nu
   for (const permutation of permutations(filtered)) {
     const nodes = permutation.reduce((mask, hint) => mask & (hint.nodes ?? everything), everything);
     if (nodes === 0) continue;
-    const candidate = { nodes, preferred: permutation.every((hint) => hint.preferred) };
+    const candidate = { nodes, preferred: isAgreed(permutation) };
     if (!best || isBetter(candidate, best, wanted, numa)) best = candidate;
   }
   return best ?? { nodes: everything, preferred: false };
+}
+
+/** Whether each resource prefers its nodes, and those that name any name the same: else what is shared is not all of them. */
+function isAgreed(permutation: readonly Hint[]): boolean {
+  const named = new Set(permutation.flatMap(({ nodes }) => nodes ?? []));
+  return named.size <= 1 && permutation.every(({ preferred }) => preferred);
 }
 
 function* permutations(lists: readonly (readonly Hint[])[], chosen: readonly Hint[] = []): Generator<readonly Hint[]> {
