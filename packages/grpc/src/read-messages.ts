@@ -1,6 +1,6 @@
 // The messages that a server sends on one call, for a loop to read.
 import type { GrpcChannel } from "./grpc-channel.ts";
-import { GrpcError } from "./grpc-error.ts";
+import { GrpcError, RESOURCE_EXHAUSTED } from "./grpc-error.ts";
 
 /** `path` is `/runtime.v1.RuntimeService/GetContainerEvents`. Ends when the server ends the call or the signal aborts; throws GrpcError. */
 export async function* readMessages(
@@ -52,4 +52,3 @@ export async function* readMessages(
 
 /** Far more than a node's containers end with at once. */
 const MAX_WAITING = 10_000;
-const RESOURCE_EXHAUSTED = 8;

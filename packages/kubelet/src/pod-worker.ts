@@ -173,7 +173,7 @@ export class PodWorker {
   }
 
   private async sleepUntilWoken(): Promise<void> {
-    if (!this.timer) this.wakeAfter(this.deps.resyncMs * 2);
+    if (!this.timer) this.wakeAfter(Number.POSITIVE_INFINITY);
     await this.wakeUp.promise;
     this.timer?.[Symbol.dispose]();
     this.timer = undefined;

@@ -92,7 +92,7 @@ test("podReservation counts what the pod as a whole has, wants and was granted, 
     const spec = { resources: { requests: { cpu: wanted } }, containers: [{ name: "c" }] };
     const has = { requests: { cpu: actual, memory: "1Gi" } };
     const status = { resources: has, allocatedResources: { cpu: allocated, memory: "1Gi" }, conditions };
-    return { ...podOf(spec), status } as unknown as ReturnType<typeof podOf>;
+    return { ...podOf(spec), status };
   };
   assert.deepEqual(podReservation(pod("1", "500m", "500m")), { cpu: 1000 });
   assert.deepEqual(podReservation(pod("100m", "100m", "500m")), { cpu: 500 });

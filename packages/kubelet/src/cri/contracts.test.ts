@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CONTRACTS, describeProto, readDescriptor } from "../../scripts/generate-protos.ts";
-import { messageCodec } from "./service-methods.ts";
+import { messageCodec } from "../grpc/service-methods.ts";
 
 test("the committed descriptors are those of proto/ (else run `pnpm --filter @skiff/kubelet generate`)", async () => {
   for (const { proto, json } of CONTRACTS) {

@@ -1,10 +1,10 @@
 // The container runtime over its gRPC socket: one promise per call, each with a deadline.
 import type { Clock } from "@skiff/component-base/clock.ts";
-import { DEADLINE_EXCEEDED, GrpcError, UNAVAILABLE, UNIMPLEMENTED } from "@skiff/grpc/grpc-error.ts";
+import { DEADLINE_EXCEEDED, GrpcError, NOT_FOUND, UNAVAILABLE, UNIMPLEMENTED } from "@skiff/grpc/grpc-error.ts";
 import { GrpcClient, rpcErrorText } from "../grpc/grpc-client.ts";
+import { serviceMethods } from "../grpc/service-methods.ts";
 import type { ObserveCall } from "./call-metrics.ts";
 import descriptor from "./runtime-v1.json" with { type: "json" };
-import { serviceMethods } from "./service-methods.ts";
 import type {
   AuthConfig,
   Container,
@@ -251,8 +251,6 @@ export class CriError extends Error {
     this.details = cause.message;
   }
 }
-
-const NOT_FOUND = 5;
 
 /** The runtime does not know the id or the image, as after somebody removed it by hand. */
 export function isCriNotFound(error: unknown): boolean {

@@ -1,10 +1,10 @@
 // Tells at once when a container exits: by the CRI's event stream, or containerd's own where the CRI has none.
 import type { Clock } from "@skiff/component-base/clock.ts";
 import { GrpcClient } from "../grpc/grpc-client.ts";
+import { serviceMethods } from "../grpc/service-methods.ts";
 import descriptor from "./containerd-events-v1.json" with { type: "json" };
 import type { CriClient } from "./cri-client.ts";
 import { isCriUnimplemented } from "./cri-client.ts";
-import { serviceMethods } from "./service-methods.ts";
 
 interface Envelope {
   event: { value: { containerId: string; id: string } | null } | null;

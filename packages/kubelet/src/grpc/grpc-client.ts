@@ -1,8 +1,9 @@
 // Calls by their names to one server on this machine: the runtime, a device plug-in, a CSI driver.
 import type { Clock } from "@skiff/component-base/clock.ts";
 import { GrpcChannel } from "@skiff/grpc/grpc-channel.ts";
+import { codeName } from "@skiff/grpc/grpc-error.ts";
 import { readMessages } from "@skiff/grpc/read-messages.ts";
-import type { GrpcMethod } from "../cri/service-methods.ts";
+import type { GrpcMethod } from "./service-methods.ts";
 
 /** A call ends at the first of the two. */
 export interface CallOptions {
@@ -61,26 +62,5 @@ export function socketPath(endpoint: string): string {
 
 /** The form in which users know a refusal from upstream: `rpc error: code = NotFound desc = …`. */
 export function rpcErrorText(code: number, details: string): string {
-  return `rpc error: code = ${CODE_NAMES[code] ?? `Code(${code})`} desc = ${details}`;
+  return `rpc error: code = ${codeName(code)} desc = ${details}`;
 }
-
-/** gRPC's codes by number, as Go prints them. */
-const CODE_NAMES: readonly string[] = [
-  "OK",
-  "Canceled",
-  "Unknown",
-  "InvalidArgument",
-  "DeadlineExceeded",
-  "NotFound",
-  "AlreadyExists",
-  "PermissionDenied",
-  "ResourceExhausted",
-  "FailedPrecondition",
-  "Aborted",
-  "OutOfRange",
-  "Unimplemented",
-  "Internal",
-  "Unavailable",
-  "DataLoss",
-  "Unauthenticated",
-];

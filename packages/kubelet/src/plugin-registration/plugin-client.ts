@@ -1,8 +1,15 @@
-// Unary calls to a plugin over its unix socket, each with a deadline.
+// Calls to a plugin over its unix socket: each has a deadline, or goes on until it is given up.
 import type { Clock } from "@skiff/component-base/clock.ts";
-import { CANCELLED, DEADLINE_EXCEEDED, GrpcError, UNAVAILABLE } from "@skiff/grpc/grpc-error.ts";
-import type { GrpcMethod } from "../cri/service-methods.ts";
+import {
+  ABORTED,
+  CANCELLED,
+  DEADLINE_EXCEEDED,
+  GrpcError,
+  RESOURCE_EXHAUSTED,
+  UNAVAILABLE,
+} from "@skiff/grpc/grpc-error.ts";
 import { type CallOptions, GrpcClient, rpcErrorText } from "../grpc/grpc-client.ts";
+import type { GrpcMethod } from "../grpc/service-methods.ts";
 
 /** Connects with the first call, and again by itself after the plugin was restarted. */
 export class PluginClient implements Disposable {
@@ -20,6 +27,11 @@ export class PluginClient implements Disposable {
     } catch (error) {
       throw error instanceof GrpcError ? new RpcError(error) : error;
     }
+  }
+
+  /** What the plugin sends until the signal aborts; the iteration throws GrpcError. */
+  messages<T>(name: string, request: object, signal: AbortSignal): AsyncIterable<T> {
+    return this.client.messages<T>(name, request, signal);
   }
 
   [Symbol.dispose](): void {
@@ -43,7 +55,5 @@ export class RpcError extends Error {
   }
 }
 
-const RESOURCE_EXHAUSTED = 8;
-const ABORTED = 10;
 /** Codes that leave open what the plugin did. A volume whose call ended so must be treated as perhaps mounted. */
 const UNDECIDED: readonly number[] = [CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE, RESOURCE_EXHAUSTED, ABORTED];

@@ -1,6 +1,6 @@
 // Asks a plugin's registration socket who it is, and tells it how its registration went.
 import type { Clock } from "@skiff/component-base/clock.ts";
-import { serviceMethods } from "../cri/service-methods.ts";
+import { serviceMethods } from "../grpc/service-methods.ts";
 import { PluginClient } from "./plugin-client.ts";
 import type { PluginInfo } from "./plugin-handler.ts";
 import descriptor from "./plugin-registration-v1.json" with { type: "json" };

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { ServiceError } from "@grpc/grpc-js";
 import { credentials, status as grpcStatus, makeGenericClientConstructor } from "@grpc/grpc-js";
 import type { Clock } from "@skiff/component-base/clock.ts";
-import { serviceMethods } from "../cri/service-methods.ts";
+import { serviceMethods } from "../grpc/service-methods.ts";
 import descriptor from "./health-v1.json" with { type: "json" };
 import type { ProbeResult } from "./run-probe.ts";
 

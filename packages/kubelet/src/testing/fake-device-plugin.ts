@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from "@grpc/grpc-js";
 import { credentials, makeGenericClientConstructor, Server, ServerCredentials, status } from "@grpc/grpc-js";
-import { serviceMethods } from "../cri/service-methods.ts";
+import { serviceMethods } from "../grpc/service-methods.ts";
 import descriptor from "../resource-managers/devices/deviceplugin-v1beta1.json" with { type: "json" };
 
 export interface FakeDevice {

@@ -5,7 +5,7 @@ import type { Container, Pod, ResourceStatus } from "@skiff/api/types.ts";
 import type { Clock } from "@skiff/component-base/clock.ts";
 import type { Logger } from "@skiff/component-base/logger.ts";
 import type { CheckpointFile } from "../../checkpoints/checkpoint-file.ts";
-import { messageCodec } from "../../cri/service-methods.ts";
+import { messageCodec } from "../../grpc/service-methods.ts";
 import type { ResourceMetrics } from "../resource-metrics.ts";
 import type { HintsByResource } from "../topology/merge-hints.ts";
 import type { NumaMask } from "../topology/numa-mask.ts";

@@ -1,10 +1,8 @@
 // One device plugin on its socket: its options, its devices as they change, and the calls it answers.
 import { join } from "node:path";
 import type { Clock } from "@skiff/component-base/clock.ts";
-import { GrpcError } from "@skiff/grpc/grpc-error.ts";
-import { serviceMethods } from "../../cri/service-methods.ts";
-import { GrpcClient } from "../../grpc/grpc-client.ts";
-import { RpcError } from "../../plugin-registration/plugin-client.ts";
+import { serviceMethods } from "../../grpc/service-methods.ts";
+import { PluginClient } from "../../plugin-registration/plugin-client.ts";
 import type { DeviceNodes } from "./choose-devices.ts";
 import descriptor from "./deviceplugin-v1beta1.json" with { type: "json" };
 import type { DeviceOptions } from "./pod-devices.ts";
@@ -33,13 +31,12 @@ const CALL_TIMEOUT_MS = 30_000;
 /** Opened when the plugin registers. A lost connection is the plugin's end: it must register again. */
 export class DevicePlugin {
   readonly resource: string;
-  private readonly client: GrpcClient;
+  private readonly client: PluginClient;
   private readonly stop = new AbortController();
 
   constructor(resource: string, socket: string, clock: Clock) {
     this.resource = resource;
-    const methods = serviceMethods(descriptor, ["v1beta1.DevicePlugin"]);
-    this.client = new GrpcClient(socket, methods, { name: "the device plugin", clock });
+    this.client = new PluginClient(socket, serviceMethods(descriptor, ["v1beta1.DevicePlugin"]), { clock });
   }
 
   options(): Promise<PluginOptions> {
@@ -89,12 +86,8 @@ export class DevicePlugin {
     this.client[Symbol.dispose]();
   }
 
-  private async call<T>(name: string, request: object): Promise<T> {
-    try {
-      return await this.client.call<T>(name, request, { timeoutMs: CALL_TIMEOUT_MS });
-    } catch (error) {
-      throw error instanceof GrpcError ? new RpcError(error) : error;
-    }
+  private call<T>(name: string, request: object): Promise<T> {
+    return this.client.call<T>(name, request, { timeoutMs: CALL_TIMEOUT_MS });
   }
 }
 

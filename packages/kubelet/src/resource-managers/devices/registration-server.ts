@@ -2,8 +2,9 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
-import { serviceMethods } from "../../cri/service-methods.ts";
+import { UNKNOWN } from "@skiff/grpc/grpc-error.ts";
 import { serveUnixSocket } from "../../grpc/serve-unix-socket.ts";
+import { serviceMethods } from "../../grpc/service-methods.ts";
 import descriptor from "./deviceplugin-v1beta1.json" with { type: "json" };
 
 /** What a plugin says: its protocol's version, its socket's name in this folder, and its resource. */
@@ -25,14 +26,14 @@ export async function serveRegistration(
   await mkdir(folder, { recursive: true, mode: 0o750 });
   await removeSockets(folder);
   const makeServer = async () => {
-    const { Server, status } = await import("@grpc/grpc-js");
+    const { Server } = await import("@grpc/grpc-js");
     const server = new Server();
     const handle = (call: ServerUnaryCall<object, object>, callback: sendUnaryData<object>) => {
       try {
         register(call.request as Registration);
         callback(null, {});
       } catch (error) {
-        callback({ code: status.UNKNOWN, details: (error as Error).message });
+        callback({ code: UNKNOWN, details: (error as Error).message });
       }
     };
     server.addService(serviceMethods(descriptor, ["v1beta1.Registration"]), { Register: handle });

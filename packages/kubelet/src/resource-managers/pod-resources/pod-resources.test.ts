@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { credentials, makeGenericClientConstructor } from "@grpc/grpc-js";
-import { serviceMethods } from "../../cri/service-methods.ts";
+import { serviceMethods } from "../../grpc/service-methods.ts";
 import { sampleContainer, samplePod } from "../../testing/sample-pods.ts";
 import descriptor from "./podresources-v1.json" with { type: "json" };
 import oldDescriptor from "./podresources-v1alpha1.json" with { type: "json" };

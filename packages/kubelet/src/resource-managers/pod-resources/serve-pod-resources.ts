@@ -1,8 +1,9 @@
 // pod-resources/kubelet.sock: tells monitors and device plugins of the node who has what.
 import type { Server, ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
 import type { Pod } from "@skiff/api/types.ts";
-import { serviceMethods } from "../../cri/service-methods.ts";
+import { UNKNOWN } from "@skiff/grpc/grpc-error.ts";
 import { serveUnixSocket } from "../../grpc/serve-unix-socket.ts";
+import { serviceMethods } from "../../grpc/service-methods.ts";
 import type { Holdings } from "./pod-resources.ts";
 import { allocatableResources, podResources } from "./pod-resources.ts";
 import descriptor from "./podresources-v1.json" with { type: "json" };
@@ -38,8 +39,6 @@ function find(request: object, pods: readonly Readonly<Pod>[]): Readonly<Pod> {
   if (!found) throw new Error(`pod ${podName} in namespace ${podNamespace} not found`);
   return found;
 }
-
-const UNKNOWN = 2;
 
 function answer(respond: (request: object) => object) {
   return (call: ServerUnaryCall<object, object>, callback: sendUnaryData<object>): void => {

@@ -1,6 +1,6 @@
 // The node service of one CSI driver, typed; what the driver can do is asked once.
 import type { Clock } from "@skiff/component-base/clock.ts";
-import { serviceMethods } from "../../cri/service-methods.ts";
+import { serviceMethods } from "../../grpc/service-methods.ts";
 import { PluginClient } from "../../plugin-registration/plugin-client.ts";
 import descriptor from "./csi-v1.json" with { type: "json" };
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { MethodDefinition, ServiceDefinition } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
-import descriptor from "./runtime-v1.json" with { type: "json" };
+import descriptor from "../cri/runtime-v1.json" with { type: "json" };
 import { serviceMethods } from "./service-methods.ts";
 
 const proto = join(import.meta.dirname, "..", "..", "..", "..", "proto", "cri", "runtime-v1.proto");
